@@ -1,0 +1,120 @@
+"""The media engine's port: what a call needs of media, whoever provides it.
+
+A *media call* lies on one worker and has two or more *media legs*; each has a local RTP port.  A
+leg's wanted state (``Plan``) is sent whole each time, so it is idempotent and can be replayed.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+class MediaUnavailable(Exception):
+    """No worker or no port is left: answer 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a worker must know of one leg; replaces what it knew before.
+
+    ``remote`` is where the peer's SDP says it receives (None: not known, or c=0.0.0.0): packets
+    go there until a valid source is latched.  ``send_to`` False mutes toward the peer (hold).
+    ``payloads`` maps a payload type as *received on this leg* to what is *sent on the other
+    leg*; others are dropped.  ``event_payload`` is this leg's own telephone-event type as
+    received, None if not negotiated.  ``silence_ok`` True while on hold: no media timeout.
+    ``play_payload``/``play_codec`` is how prompts and tones are encoded toward this leg.
+    """
+
+    remote: tuple[str, int] | None
+    remote_rtcp: tuple[str, int] | None = None
+    rtcp_mux: bool = False
+    receive: bool = True
+    send: bool = True
+    payloads: dict[int, int] = field(default_factory=dict)
+    event_payload: int | None = None
+    play_codec: Literal["PCMU", "PCMA"] | None = None
+    play_payload: int = 0
+    ptime_ms: int = 20
+    silence_ok: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LegCounters:
+    """What a leg saw, from the peer's side: packets and octets in and out, and what was dropped."""
+
+    packets_in: int = 0
+    packets_out: int = 0
+    octets_in: int = 0
+    octets_out: int = 0
+    strays: int = 0          # wrong source
+    unknown_payload: int = 0
+    lost: int = 0            # gaps in the peer's sequence numbers
+    jitter_ms: float = 0.0
+    rtcp_in: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dtmf:
+    """One key press (RFC 4733, de-duplicated by timestamp): ``digit`` 0-9 * # A-D."""
+
+    digit: str
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlayDone:
+    """The prompt that ``play`` started came to its end (not sent when stopped or replaced)."""
+
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaTimeout:
+    """Neither RTP nor RTCP from this leg's peer for the configured time, and not on hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """The worker that held this call is gone; the call can not go on."""
+
+
+MediaEvent = Dtmf | PlayDone | MediaTimeout | WorkerDied
+
+
+class MediaLeg(Protocol):
+    """One side of a call's media."""
+
+    host: str                  # advertised address, for SDP
+    port: int                  # local RTP port (even); RTCP is port + 1
+    on_event: Callable[[MediaEvent], None] | None
+
+    def update(self, plan: Plan) -> None:
+        """The wanted state, whole."""
+    def play(self, source: str, *, loop: bool = False) -> int:
+        """Plays a loaded prompt (its id) or ``tone:ringback`` to this leg; answers a token."""
+    def stop(self) -> None:
+        """Stops what ``play`` started."""
+
+
+class MediaCall(Protocol):
+    """A call's media: legs on one worker.  A context manager that closes what is left."""
+
+    def leg(self) -> MediaLeg:
+        """A new leg; raises MediaUnavailable."""
+    def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
+        """Relays between two legs, both ways, as their plans say."""
+    def unbridge(self) -> None: ...
+    def close_leg(self, leg: MediaLeg) -> None:
+        """Gives the leg's ports back (after their quarantine)."""
+    async def finish(self) -> dict[int, LegCounters]:
+        """Closes everything; counters by local port (empty if the worker is gone)."""
+
+
+class MediaEngine(Protocol):
+    """An async context manager: workers run in the block."""
+
+    def call(self) -> MediaCall:
+        """A new media call on the least loaded worker; raises MediaUnavailable."""
+    async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
+        """Makes a prompt playable: by codec, its raw 8 kHz octets (one octet = one sample)."""
+    async def unload_prompt(self, prompt_id: str) -> None: ...

@@ -1,0 +1,319 @@
+"""The configuration that operators edit: trunks, numbers, campaigns, targets, prompts.
+
+One definition serves the API (validation and OpenAPI), the store (JSON) and the snapshot that the
+routing functions read.  ``XSpec`` is what may be written, ``X`` what is stored and read back.
+Durations are seconds and end in ``_s``; phone numbers are E.164 with ``+``.  Rules:
+``docs/rules.md``.
+"""
+
+import ipaddress
+import re
+import zoneinfo
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints, model_validator
+
+from edge.model.base import Record, Stored
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _e164(value: str) -> str:
+    if not re.fullmatch(r"\+[1-9]\d{3,14}", value):
+        raise ValueError("must be E.164: '+', then 4 to 15 digits, such as +18005550100")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in zoneinfo.available_timezones() or ("/" not in value and value != "UTC"):
+        raise ValueError(f"{value!r} is no IANA time zone; use a name such as America/New_York")
+    return value
+
+
+def _cidr(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value, strict=False))
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no IP address or CIDR block: {error}") from None
+
+
+def _tag_key(value: str) -> str:
+    key = value.lower()
+    if not re.fullmatch(r"[a-z0-9_]{1,64}", key):
+        raise ValueError("a tag key has 1 to 64 characters out of a-z, 0-9 and _")
+    return key
+
+
+E164 = Annotated[str, AfterValidator(_e164)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+TagKey = Annotated[str, AfterValidator(_tag_key)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
+HeaderValue = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\r\n\x00]*$")]
+WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+
+
+class Action(Record):
+    """What happens to a call that does not reach the targets (after hours, over a cap, ...).
+
+    ``message`` answers, plays ``prompt_id`` (or the built-in one) and hangs up; ``forward`` dials
+    ``target_id`` instead of the routes; ``reject`` refuses before the answer.
+    """
+
+    action: Literal["message", "forward", "reject"]
+    prompt_id: str | None = None
+    target_id: str | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.action == "forward") != (self.target_id is not None):
+            raise ValueError("target_id belongs to the action 'forward' and to no other")
+        if self.prompt_id is not None and self.action != "message":
+            raise ValueError("prompt_id belongs to the action 'message' only")
+        return self
+
+
+class Holiday(Record):
+    """A local date with hours of its own: no ``open`` blocks = closed all day."""
+
+    date: date
+    name: str = ""
+    yearly: bool = False
+    open: tuple[tuple[WallTime, WallTime], ...] = ()
+
+
+def minutes(wall: str) -> int:
+    """Minutes since local midnight of a wall time ``HH:MM``; ``24:00`` is 1440."""
+    return int(wall[:2]) * 60 + int(wall[3:])
+
+
+def _check_blocks(blocks: tuple[tuple[str, str], ...], where: str) -> None:
+    spans = []
+    for start, end in blocks:
+        a, b = minutes(start), minutes(end)
+        if a == b or a == 1440:
+            raise ValueError(f"{where}: a block must open before it closes, not {start}-{end}")
+        spans.append((a, b if b > a else b + 1440))
+    spans.sort()
+    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
+        if start < end:
+            raise ValueError(f"{where}: blocks overlap")
+
+
+class Hours(Record):
+    """Business hours: weekly blocks ``[open, close)`` of wall time in an IANA zone.
+
+    A block whose end is not after its start runs past midnight and belongs to its starting day.
+    Inactive hours are kept and mean always open.  Rule: business hours.
+    """
+
+    active: bool = True
+    timezone: Zone | None = None
+    weekly: dict[Weekday, tuple[tuple[WallTime, WallTime], ...]] = Field(default_factory=dict)
+    holidays: tuple[Holiday, ...] = ()
+    after_hours: Action = Action(action="message")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.active and self.timezone is None:
+            raise ValueError("timezone is required while hours are active, such as Europe/Berlin")
+        for day, blocks in self.weekly.items():
+            _check_blocks(blocks, f"weekly.{day}")
+        for holiday in self.holidays:
+            _check_blocks(holiday.open, f"holidays {holiday.date}")
+        if len({h.date for h in self.holidays}) != len(self.holidays):
+            raise ValueError("holidays: a date is listed twice")
+        return self
+
+
+class Cap(Record):
+    """A limit on the calls of its owner within a window (Rule: caps).
+
+    ``window`` is the calendar day in the owner's zone, or ``concurrency`` for calls at once.
+    ``counts_on`` says what uses a slot up: the dial (``attempt``) or the bridge (``connect``); a
+    slot is reserved before that and given back when it can not happen any more.  ``limit`` null
+    is unlimited, 0 accepts none.  ``id`` is given by the server and keeps the count over edits.
+    """
+
+    id: str | None = None
+    window: Literal["day", "concurrency"]
+    limit: Annotated[int, Field(ge=0)] | None
+    counts_on: Literal["attempt", "connect"] = "connect"
+    on_cap: Action | None = None
+
+
+class SipSettings(Record):
+    """How one peer wants its SIP (trunk and target; the target's wins)."""
+
+    transport: Literal["udp", "tcp"] | None = None
+    codecs: tuple[str, ...] | None = None
+    from_user: str | None = None
+    from_host: str | None = None
+    ruri_host: str | None = None
+    number_format: Literal["e164_plus", "e164", "national"] = "e164_plus"
+    tech_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9*#]{0,16}$")] = ""
+    trusted: bool = False
+
+
+class TrunkSpec(Record):
+    """A carrier's trunk: by source address, by credentials, or by both.
+
+    ``addresses`` alone: accepted by source; credentials alone: challenged from anywhere; both:
+    both must hold.  ``proxy`` is the SIP URI that calls to phone-number targets are sent to.
+    """
+
+    name: Name
+    external_id: ExternalId | None = None
+    addresses: tuple[Cidr, ...] = ()
+    username: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    password: SecretStr | None = None
+    proxy: str | None = None
+    sip: SipSettings = SipSettings()
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    called_number_from: Literal["request_uri", "to", "p_called_party_id", "diversion"] = "request_uri"
+    default_number_id: str | None = None
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    max_cps: Annotated[float, Field(gt=0)] | None = None
+    state: Literal["active", "paused"] = "active"
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not self.addresses and self.username is None:
+            raise ValueError("a trunk needs addresses, or username and password, or both")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        return self
+
+
+class Trunk(Stored, TrunkSpec):
+    """A stored trunk."""
+
+
+class NumberSpec(Record):
+    """A number (DID) that we own.  An active number lives in exactly one campaign (rule N7)."""
+
+    e164: E164
+    external_id: ExternalId | None = None
+    kind: Literal["local", "toll_free", "mobile", "national"] | None = None
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
+    campaign_id: str | None = None
+    tags: dict[TagKey, str | tuple[str, ...]] = Field(default_factory=dict)
+    timezone: Zone | None = None
+    hours: Hours | None = None
+    caps: tuple[Cap, ...] = ()
+    state: Literal["available", "active", "paused"] | None = None
+
+
+class Number(Stored, NumberSpec):
+    """A stored number; kind, country and state are filled in."""
+
+
+class RouteTarget(Record):
+    """A target's place in a route: lower ``priority`` first, then by ``weight`` within it."""
+
+    target_id: str
+    priority: int = 1
+    weight: Annotated[int, Field(ge=0)] = 1
+
+
+class Routes(Record):
+    """Where a campaign's calls go.  ``overflow`` is what happens when no target took the call."""
+
+    targets: tuple[RouteTarget, ...] = ()
+    max_attempts: Annotated[int, Field(ge=1, le=50)] = 5
+    overflow: Action | None = None
+
+
+class CampaignPrompts(Record):
+    """What callers hear: ``greeting_prompt_id`` before the targets are dialled."""
+
+    greeting_prompt_id: str | None = None
+
+
+class CampaignSpec(Record):
+    """The parent of numbers: their routes, prompts and default hours."""
+
+    name: Name
+    external_id: ExternalId | None = None
+    state: Literal["active", "paused"] = "active"
+    on_paused: Action = Action(action="reject")
+    failsafe: Action | None = None
+    timezone: Zone | None = None
+    hours: Hours | None = None
+    routes: Routes = Routes()
+    prompts: CampaignPrompts = CampaignPrompts()
+
+
+class Campaign(Stored, CampaignSpec):
+    """A stored campaign."""
+
+
+class TargetSpec(Record):
+    """Where a call may be bridged to: a buyer's SIP address, or a phone number through trunks.
+
+    ``address`` is ``sip:user@host[:port][;transport=tcp]`` or E.164; a phone number needs
+    ``trunk_ids`` (tried in order) with a ``proxy``.
+    """
+
+    name: Name
+    external_id: ExternalId | None = None
+    address: Annotated[str, StringConstraints(min_length=3, max_length=500)]
+    trunk_ids: tuple[str, ...] = ()
+    username: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    password: SecretStr | None = None
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    caller_id: E164 | None = None
+    timezone: Zone = "UTC"
+    hours: Hours | None = None
+    caps: tuple[Cap, ...] = ()
+    max_calls: Annotated[int, Field(ge=0)] | None = None
+    ring_timeout_s: Annotated[float, Field(ge=1, le=300)] = 30
+    sip: SipSettings = SipSettings()
+    state: Literal["active", "paused"] = "active"
+
+    @model_validator(mode="after")
+    def _dialable(self) -> Self:
+        if self.address.startswith("+"):
+            _e164(self.address)
+            if not self.trunk_ids:
+                raise ValueError("a phone-number address needs trunk_ids to be dialled through")
+        elif not re.fullmatch(r"sips?:[^\s<>\"\x00-\x1f]+", self.address):
+            raise ValueError("address must be sip:user@host or an E.164 number")
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password belong together")
+        return self
+
+
+class Target(Stored, TargetSpec):
+    """A stored target."""
+
+
+class Prompt(Stored):
+    """Audio that callers hear, transcoded once when it was uploaded.
+
+    ``duration_s`` is the length; ``codecs`` the encodings that are ready; ``sha256`` the hash of
+    the uploaded bytes; ``built_in`` prompts come with the product.
+    """
+
+    name: Name
+    external_id: ExternalId | None = None
+    duration_s: float
+    codecs: tuple[str, ...]
+    sha256: str
+    text: str | None = None
+    built_in: bool = False
+
+
+Role = Literal["admin", "operator", "report_only"]
+
+
+class Token(Stored):
+    """An API token: only its hash is stored."""
+
+    name: str = ""
+    role: Role
+    last_used_at: str | None = None

@@ -1,0 +1,89 @@
+"""The call path's store commands: each atomic, each answered, never raising.
+
+A command is durable when it is answered.  ``edge/store/writer.py`` runs them in group commits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from edge.model.decision import CapClaim
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call has arrived: its open record, closed as ``interrupted`` if the server dies."""
+
+    call_id: str
+    started_at: datetime
+    trunk_id: str
+    caller: str | None
+    called: str
+    number_id: str | None
+    campaign_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """Take one slot of every claim, or none.  ``attempt`` 0 is the admission, then each dial.
+
+    Answered by ``None`` (taken) or by the ``cap_id`` that was full.
+    """
+
+    call_id: str
+    attempt: int
+    claims: tuple[CapClaim, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """The call is bridged: uses up the ``connect`` claims of admission and of ``attempt``."""
+
+    call_id: str
+    attempt: int
+    target_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An attempt is over: gives back what it reserved and did not use, and its concurrency."""
+
+    call_id: str
+    attempt: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The call is over: its whole record, and everything it still held is given back.
+
+    ``record`` holds the call's fields by the names of the API's ``call`` resource, JSON-ready.
+    """
+
+    call_id: str
+    ended_at: datetime
+    disposition: str
+    record: Mapping[str, Any]
+
+
+Command = OpenCall | Reserve | Connect | Release | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The answer to any command that the store could not write (disk full, locked, read-only)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CapCount:
+    """What is taken of one window of one cap: used up, and reserved on top of it."""
+
+    cap_id: str
+    window: str
+    used: int
+    reserved: int

@@ -1,0 +1,195 @@
+"""What the stack tells the owner of an INVITE dialog usage, and the types both sides share.
+
+One frozen dataclass an event.  An owner never sees a retransmission, a crossing or a race: those
+are rows of the tables in ``transaction`` and ``invite``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from edge.sip.message import Headers, Request
+
+Transport = Literal["udp", "tcp"]
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a request goes, resolved: an IP literal, a port and a transport."""
+
+    transport: Transport
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Where a message came from, and so where the answer goes (RFC 5626's word).
+
+    ``local`` names the listener (``("127.0.0.1", 5060)``); ``connection`` is 0 for UDP, else the
+    stream's number, never used twice.
+    """
+
+    transport: Transport
+    local: tuple[str, int]
+    remote: tuple[str, int]
+    connection: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Digest credentials of ours toward a peer; ``realm`` None answers any realm of that peer."""
+
+    username: str
+    password: str = field(repr=False)
+    realm: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingCall:
+    """An INVITE of ours: everything the stack can not know.
+
+    ``headers`` are added as they are (CR, LF and NUL are refused); From/To are name-addrs without
+    tags; ``route`` is the preloaded route set.  ``no_provisional_s`` is how long to wait for any
+    answer before the destination counts as unreachable.
+    """
+
+    request_uri: str
+    destination: Destination
+    from_: str
+    to: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    max_forwards: int = 70
+    credentials: Credentials | None = None
+    route: tuple[str, ...] = ()
+    no_provisional_s: float = 5.0
+
+
+# -- events of a call of ours to a target (client) ------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A provisional answer above 100.  ``sdp`` is early media's description, empty if none."""
+
+    status: int
+    reason: str
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The target's 200.  The owner must ``ack()``: at once if we offered, with an answer if it did."""
+
+    sdp: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The call is not to be: final status ≥ 300, or 408 / 503 made here.
+
+    ``cause`` says which: ``status`` (the peer answered), ``timeout`` (it never did),
+    ``unreachable`` (transport error, or nothing within ``no_provisional_s``).
+    """
+
+    status: int
+    reason: str
+    cause: Literal["status", "timeout", "unreachable"]
+    headers: Headers
+    retry_after_s: int | None = None
+
+
+# -- events of a call to us (server) ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The caller gave up before our final answer (CANCEL; 487 has been sent)."""
+
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acked:
+    """The ACK to our 200; ``sdp`` is the answer to a late offer, else empty."""
+
+    sdp: bytes
+
+
+# -- events of both ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A re-INVITE (or UPDATE) of the peer: answer with ``accept_offer`` or ``refuse_offer``.
+
+    ``sdp`` is empty when the peer wants our offer (a late offer).
+    """
+
+    sdp: bytes
+    method: Literal["INVITE", "UPDATE"]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """Our re-INVITE was accepted.  Already ACKed if we offered; else ``ack(answer)`` is due."""
+
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRefused:
+    """Our re-INVITE was refused: everything is as before it (RFC 3261 section 14.1)."""
+
+    status: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """An INFO within the dialog (already answered 200): DTMF of peers without RFC 4733."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The dialog is over: BYE came (``peer``), or it broke (``no_ack``, ``timeout``, ``gone`` = 481)."""
+
+    cause: Literal["peer", "no_ack", "timeout", "gone"]
+    reason: str | None
+
+
+InviteEvent = (
+    Progress | Answered | Refused | Cancelled | Acked | Offered | OfferAnswered | OfferRefused | Info | Ended
+)
+
+
+# -- who may talk to us -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The request is of a known peer; ``peer_id`` is its trunk (or target) id."""
+
+    peer_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The request is of no known peer, or over its limit.
+
+    ``status`` 0 is silence; anything else is answered statelessly with these ``headers``
+    (401 with its challenges, 403, 503 with Retry-After).
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class AccessPolicy(Protocol):
+    """Judges every request outside a dialog before any state is made for it."""
+
+    def judge(self, request: Request, flow: Flow) -> Allow | Deny: ...
