@@ -1,0 +1,192 @@
+"""What the API asks of the rest of the server: small protocols that the services satisfy."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from edge.model.base import Stored
+from edge.model.config import (
+    Campaign,
+    CampaignSpec,
+    Number,
+    NumberSpec,
+    Prompt,
+    Role,
+    Target,
+    TargetSpec,
+    Token,
+    Trunk,
+    TrunkSpec,
+)
+from edge.services.listing import ListQuery, Page
+
+Kind = Literal["trunk", "number", "campaign", "target", "prompt"]
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec
+Object = Trunk | Number | Campaign | Target | Prompt
+
+
+class Configuration(Protocol):
+    """Reads and edits; every edit takes effect on the next call.
+
+    Raises ``NotFound``, ``Invalid``, ``Conflict``, ``Stale`` and ``StoreDown`` of
+    ``edge.services.errors``.
+    """
+
+    async def list(self, kind: Kind, query: ListQuery) -> Page[Stored]: ...
+    async def get(self, kind: Kind, object_id: str) -> Stored: ...
+    async def create(self, kind: Kind, spec: Spec) -> Stored: ...
+    async def patch(
+        self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected_version: int | None
+    ) -> Stored:
+        """A JSON merge patch (RFC 7396) over what may be written; secrets left out are kept."""
+
+    async def delete(self, kind: Kind, object_id: str, expected_version: int | None) -> None: ...
+
+
+class Prompts(Protocol):
+    """Uploaded audio; list, get and rename go through ``Configuration``."""
+
+    async def upload(self, name: str, audio: bytes, external_id: str | None) -> Prompt:
+        """Decodes and stores; raises ``Invalid`` when the bytes are no audio that we read."""
+
+    async def audio(self, prompt_id: str) -> bytes:
+        """The prompt as a WAV file of telephone quality."""
+
+    async def delete(self, prompt_id: str, expected_version: int | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks: the token's id (or ``environment``) and its role."""
+
+    token_id: str
+    role: Role
+
+
+class Tokens(Protocol):
+    """API tokens: the text of one is told once, only its hash is kept."""
+
+    async def authenticate(self, secret: str) -> Identity | None:
+        """Constant-time; None when no token fits."""
+
+    async def create(self, role: Role, name: str) -> tuple[Token, str]: ...
+    async def list(self, query: ListQuery) -> Page[Token]: ...
+    async def get(self, token_id: str) -> Token: ...
+    async def delete(self, token_id: str) -> None: ...
+
+
+class Calls(Protocol):
+    """Call records (JSON-ready mappings by the names of the ``call`` resource) and live calls."""
+
+    async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]: ...
+    async def get(self, call_id: str) -> Mapping[str, Any]: ...
+    async def live(self) -> Sequence[Mapping[str, Any]]: ...
+    async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
+        """The SIP messages of a call in order: ``at`` (RFC 3339), ``leg`` (``caller`` or the
+        target's id), ``direction`` (``in``/``out``), ``peer`` (``udp://host:port``), ``line`` (the
+        start line) and ``text`` (the message, credentials redacted)."""
+
+    async def hangup(self, call_id: str) -> None:
+        """Ends a live call (``hung_up_by`` admin); raises ``NotFound``, ``Conflict`` if over."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """One cap now: ``window`` its kind, ``key`` the counted window (a local date, or empty)."""
+
+    id: str
+    owner_id: str
+    window: str
+    key: str
+    limit: int | None
+    counts_on: str
+    used: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoursPreview:
+    """Whether an owner is open at an instant, why in words, and when that changes next."""
+
+    open: bool
+    reason: str
+    timezone: str
+    next_change: datetime | None
+
+
+class Insight(Protocol):
+    """Questions about the rules as they stand: caps and hours of any owner."""
+
+    async def caps(self, owner_id: str) -> Sequence[CapUse]:
+        """Raises ``NotFound``."""
+
+    async def hours(self, owner_id: str, at: datetime) -> HoursPreview:
+        """Raises ``NotFound``; an owner without hours is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A source whose calls we did not serve; ``count`` times between the two instants."""
+
+    source: str
+    called: str
+    reason: str
+    remedy: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+class RefusedSources(Protocol):
+    """What we did not serve, newest first, bounded."""
+
+    def recent(self, limit: int) -> Sequence[Refused]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One condition of readiness and, when it fails, why."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+
+
+class Health(Protocol):
+    """Whether new calls may come, and the way to stop them."""
+
+    async def checks(self) -> Sequence[Check]: ...
+    def drain(self, max_s: float) -> int:
+        """No new calls from now; live ones end after ``max_s`` seconds.  Answers how many live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One figure for ``/metrics``: ``labels`` few and of closed sets."""
+
+    name: str
+    kind: Literal["counter", "gauge"]
+    description: str
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+class Figures(Protocol):
+    """The counters of the whole server: SIP stack, media workers, calls, store."""
+
+    def samples(self) -> Iterable[Sample]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything the applications are built from."""
+
+    configuration: Configuration
+    prompts: Prompts
+    tokens: Tokens
+    calls: Calls
+    insight: Insight
+    refused: RefusedSources
+    health: Health
+    figures: Figures
