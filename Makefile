@@ -1,0 +1,90 @@
+# Everything a person or CI runs.  On a fresh Debian or Ubuntu machine:
+#   apt-get install -y git make python3 python3-venv
+# PYTHON=python3.12 chooses another interpreter; each but the default one has its own environment.
+
+PYTHON ?= python3
+ifeq ($(PYTHON),python3)
+VENV ?= .venv
+else
+VENV ?= .venv-$(notdir $(PYTHON))
+endif
+BIN := $(VENV)/bin
+# What the tests and the load measurements use beside Python: phones and load, a C compiler.
+DEBIAN_TEST := sip-tester baresip-core
+DEBIAN_BENCH := sip-tester gcc libc6-dev
+PYTEST ?= $(BIN)/python -m pytest
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-all-pythons check format bench bench-quick lock clean
+
+help:
+	@echo 'make demo         places real calls on this machine and explains them'
+	@echo 'make run          runs the server with config/edge.toml'
+	@echo 'make test         runs the tests (ARGS="-k name" chooses); installs what they need'
+	@echo 'make check        format, lint, types, import rules'
+	@echo 'make bench        measures; make bench-quick: a shorter look'
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo '$(PYTHON) is older than Python 3.11: set PYTHON=, for example make demo PYTHON=python3.12'; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' || { echo 'missing: apt-get install -y python3-venv'; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.created requirements/run.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/edge demo $(ARGS)
+
+run: $(VENV)/.run
+	$(BIN)/edge serve $(ARGS)
+
+test: $(VENV)/.dev
+	@sh .ci/debian-packages $(DEBIAN_TEST)
+	$(PYTEST) $(ARGS)
+
+# On every supported interpreter that this machine has.
+test-all-pythons:
+	@for python in python3.11 python3.12 python3.13; do \
+	  if $$python -c '' 2>/dev/null; then $(MAKE) test PYTHON=$$python || exit 1; fi; done
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) tests/test_imports.py tests/test_repository.py
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev
+	@sh .ci/debian-packages $(DEBIAN_BENCH)
+	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: $(VENV)/.dev
+	@sh .ci/debian-packages $(DEBIAN_BENCH)
+	$(BIN)/python -m bench --quick $(ARGS)
+
+# One campaign a target: longer runs than the tests, each with its own number of rounds.
+campaign-%: $(VENV)/.dev
+	@sh .ci/debian-packages $(DEBIAN_TEST)
+	$(BIN)/python -m tests.campaigns.$* $(ARGS)
+
+# Renews the locked requirements (needs uv); registry addresses stay out of them.
+LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url \
+  --generate-hashes --no-header --no-annotate --quiet --group build
+lock:
+	$(LOCK) --group dev -o requirements/dev.txt
+	$(LOCK) -c requirements/dev.txt -o requirements/run.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
