@@ -1,0 +1,45 @@
+"""Addresses and port ranges as they are written in the settings, taken apart."""
+
+import re
+from typing import Literal, NamedTuple
+
+
+class Address(NamedTuple):
+    """A host (name or IP literal, without brackets) and a port; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+
+class SipAddress(NamedTuple):
+    """A SIP listener: transport, host and port."""
+
+    transport: Literal["udp", "tcp"]
+    host: str
+    port: int
+
+
+def host_port(text: str) -> Address:
+    """``127.0.0.1:8080`` or ``[::1]:8080`` in two; raises ValueError."""
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:\[\]/]+)):(\d{1,5})", text)
+    if found is None or int(found[3]) > 65535:
+        raise ValueError("write host:port, such as 127.0.0.1:8080 or [::1]:8080")
+    return Address(found[1] or found[2], int(found[3]))
+
+
+def sip_address(text: str) -> SipAddress:
+    """``udp://0.0.0.0:5060`` in three; raises ValueError."""
+    transport, _, rest = text.partition("://")
+    if transport == "tls":
+        raise ValueError("TLS listeners are not supported yet; use udp:// or tcp://")
+    if transport not in ("udp", "tcp"):
+        raise ValueError("write transport://host:port, such as udp://0.0.0.0:5060 or tcp://0.0.0.0:5060")
+    return SipAddress("udp" if transport == "udp" else "tcp", *host_port(rest))
+
+
+def port_range(text: str) -> range:
+    """``16384-32767``: both ends included; raises ValueError."""
+    found = re.fullmatch(r"(\d{1,5})-(\d{1,5})", text)
+    if found is None or not 1024 <= int(found[1]) < int(found[2]) <= 65535:
+        raise ValueError("write first-last within 1024-65535, such as 16384-32767")
+    return range(int(found[1]), int(found[2]) + 1)
