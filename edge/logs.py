@@ -1,0 +1,158 @@
+"""Structured logs: a console format on a terminal, else one JSON object a line, on standard error.
+
+Every line written while a call runs carries its ``call_id`` (context variables follow the call's
+coroutine).  A line is handed to a thread that writes many at once: a slow terminal or a full pipe
+never stops the loop; lines that the bounded queue can not take are dropped and counted.
+"""
+
+import contextlib
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["auto", "console", "json"]
+
+MAX_WAITING = 10_000
+_PAUSE_S = 0.05
+_SECRET_WORDS = ("password", "secret", "token", "authorization", "credential", "api_key")
+HIDDEN = "[hidden]"
+
+get_logger = structlog.stdlib.get_logger
+
+
+@contextlib.contextmanager
+def call_context(call_id: str) -> Iterator[None]:
+    """Binds ``call_id`` to every line logged in the block (and in tasks started within it)."""
+    tokens = bind_contextvars(call_id=call_id)
+    try:
+        yield
+    finally:
+        reset_contextvars(**tokens)
+
+
+@contextlib.contextmanager
+def configured(level: Level = "info", form: Format = "auto", stream: TextIO | None = None) -> Iterator[None]:
+    """Sets logging up for the block; what waits is written when it is left.  ``stream``: stderr."""
+    out = sys.stderr if stream is None else stream
+    numeric = logging.getLevelNamesMapping()[level.upper()]
+    console = form == "console" or (form == "auto" and out.isatty())
+    with _LineWriter(out) as lines:
+        structlog.configure(
+            processors=_processors(console, colors=out.isatty()),
+            wrapper_class=structlog.make_filtering_bound_logger(numeric),
+            logger_factory=lambda *_: lines,
+            cache_logger_on_first_use=False,
+        )
+        root = logging.getLogger()
+        handler = _Forward(numeric)
+        before = root.level
+        root.addHandler(handler)
+        root.setLevel(max(numeric, logging.WARNING))
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+            root.setLevel(before)
+            structlog.reset_defaults()
+
+
+def hide_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Replaces the value of every field whose name speaks of a secret."""
+    for key in event:
+        lowered = key.lower()
+        if any(word in lowered for word in _SECRET_WORDS) and not lowered.endswith("_id"):
+            event[key] = HIDDEN
+    return event
+
+
+def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Control characters of the outside world must not forge lines or move the cursor."""
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and key != "exception":
+            event[key] = value.encode("unicode_escape").decode("ascii")
+    return event
+
+
+def _processors(console: bool, colors: bool) -> list[Processor]:
+    last: list[Processor] = (
+        [_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
+    return [merge_contextvars, structlog.processors.add_log_level, stamp, hide_secrets, *last]
+
+
+class _LineWriter:
+    """The queue and the thread behind it; also the "logger" that structlog calls with a line."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._waiting: deque[str] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+
+    def __enter__(self) -> "_LineWriter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def msg(self, line: str) -> None:
+        """Hands a line over; never blocks."""
+        if len(self._waiting) >= MAX_WAITING:
+            self._dropped += 1
+            return
+        self._waiting.append(line)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    debug = info = warning = warn = error = critical = exception = fatal = log = msg
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait()
+            if not self._closing:
+                # Lines of the next moment share one write: a busy server wakes us 20 times a second.
+                time.sleep(_PAUSE_S)
+            self._wake.clear()
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        lines = []
+        while self._waiting:
+            lines.append(self._waiting.popleft())
+        if self._dropped:
+            lines.append(f'{{"event": "log lines dropped", "level": "warning", "count": {self._dropped}}}')
+            self._dropped = 0
+        if lines:
+            # A closed pipe or a full disk must not end the server.
+            with contextlib.suppress(OSError, ValueError):
+                self._out.write("\n".join(lines) + "\n")
+                self._out.flush()
+
+
+class _Forward(logging.Handler):
+    """Brings the lines of libraries (aiohttp, alembic, asyncio) into our format."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event: MutableMapping[str, Any] = {"source": record.name}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
+        structlog.get_logger().log(level, record.getMessage(), **event)
