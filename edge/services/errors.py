@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -42,3 +44,17 @@ class Stale(ServiceError):
 
 class StoreDown(ServiceError):
     """The store can not answer now."""
+
+
+def field_path(location: Sequence[int | str]) -> str:
+    """A validation location as the API writes it: ``("caps", 0, "limit")`` is ``caps[0].limit``."""
+    path = ""
+    for part in location:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
+    """What pydantic found, at most 50 entries and without the values (they may be secrets)."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:50]
+    return tuple(FieldError(field_path(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in found)

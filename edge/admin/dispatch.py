@@ -1,0 +1,88 @@
+"""From an aiohttp request to a route's handler and back: role, query, body, repeat, reply."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+from aiohttp import web
+
+from edge.admin.auth import Gate
+from edge.admin.bodies import read, validated
+from edge.admin.idempotency import Repeats
+from edge.admin.ports import Identity, Ports
+from edge.admin.problem import Handler, Problem
+from edge.admin.routes import Exchange, Reply, Route
+from edge.services.errors import FieldError, Invalid
+
+_log = structlog.get_logger(__name__)
+
+
+def _query(request: web.Request) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in found:
+            raise Invalid([FieldError(name[:100], "is given twice")])
+        found[name] = value
+    return found
+
+
+class Dispatcher:
+    """Makes aiohttp handlers out of routes."""
+
+    def __init__(self, ports: Ports, monotonic: Callable[[], float]) -> None:
+        self._ports = ports
+        self._gate = Gate(ports.tokens, monotonic)
+        self._repeats = Repeats(monotonic)
+
+    def handler(self, route: Route) -> Handler:
+        """The aiohttp handler of a route."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            started = time.perf_counter()
+            identity = await self._gate.identify(request, route.access)
+            reply = await self._run(route, request, identity)
+            if route.method != "GET":
+                _audit(request, identity, reply.status, started)
+            return web.Response(
+                body=reply.body,
+                status=reply.status,
+                content_type=reply.content_type if reply.body else None,
+                charset="utf-8" if reply.content_type.startswith("text/") else None,
+                headers=reply.headers,
+            )
+
+        return handle
+
+    async def _run(self, route: Route, request: web.Request, identity: Identity) -> Reply:
+        query = validated(route.query, _query(request))
+        body, raw = await read(request, route)
+        exchange = Exchange(request.path, request.match_info, request.headers, identity, query, body)
+        key = request.headers.get("Idempotency-Key")
+        if key is None or route.method != "POST":
+            return await route.handler(self._ports, exchange)
+        return await self._repeats.once(
+            identity.token_id, request.path, key, raw, lambda: route.handler(self._ports, exchange)
+        )
+
+
+def _audit(request: web.Request, identity: Identity, status: int, started: float) -> None:
+    _log.info(
+        "http.edit",
+        method=request.method,
+        path=request.path,
+        status=status,
+        token=identity.token_id,
+        ms=round((time.perf_counter() - started) * 1000, 1),
+    )
+
+
+def expected_version(exchange: Exchange) -> int | None:
+    """The version that If-Match names; None without one or with ``*``.  A tag of another form is
+    none of ours and matches nothing (412)."""
+    tag = exchange.headers.get("If-Match")
+    if tag is None or tag.strip() == "*":
+        return None
+    digits = tag.strip().removeprefix('"').removesuffix('"')
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
+        raise Problem(412, "If-Match names no version of this object; send the ETag as it was answered")
+    return int(digits)

@@ -1,0 +1,93 @@
+"""Runs an application on a listening address, with bounds that aiohttp itself does not set."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+MAX_CONNECTIONS = 256
+FIRST_REQUEST_S = 15.0
+IDLE_S = 30.0
+SHUTDOWN_S = 5.0
+
+
+class _Refuse(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+
+class Listener:
+    """An application on ``host:port`` while in the block; port 0 takes a free one.
+
+    At most 256 connections; one that brings no whole request within 15 s is closed, and so is one
+    that idles for 30 s.
+    """
+
+    def __init__(self, application: web.Application, address: str) -> None:
+        self._application = application
+        self._wanted = split_address(address)
+        self._unheard: dict[object, asyncio.TimerHandle] = {}
+        self.addresses: tuple[tuple[str, int], ...] = ()
+
+    async def __aenter__(self) -> Self:
+        self._application.on_response_prepare.append(self._hear)
+        self._runner = web.AppRunner(
+            self._application,
+            access_log=None,
+            keepalive_timeout=IDLE_S,
+            shutdown_timeout=SHUTDOWN_S,
+            max_line_size=8190,
+            max_field_size=8190,
+        )
+        await self._runner.setup()
+        try:
+            self._server = await asyncio.get_running_loop().create_server(self._connection, *self._wanted)
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self.addresses = tuple(s.getsockname()[:2] for s in self._server.sockets)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for timer in self._unheard.values():
+            timer.cancel()
+        await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """``http://host:port`` as really bound."""
+        host, port = self.addresses[0]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
+        timer = self._unheard.pop(request.protocol, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _connection(self) -> asyncio.Protocol:
+        server = self._runner.server
+        assert server is not None
+        if len(server.connections) >= MAX_CONNECTIONS:
+            return _Refuse()
+        protocol = server()
+        loop = asyncio.get_running_loop()
+        self._unheard[protocol] = loop.call_later(FIRST_REQUEST_S, self._reap, protocol)
+        return protocol
+
+    def _reap(self, protocol: web.RequestHandler) -> None:
+        self._unheard.pop(protocol, None)
+        if protocol.transport is not None:
+            protocol.force_close()
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of ``127.0.0.1:8080`` or ``[::1]:8080``; raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError(f"{address!r} is no listening address; write HOST:PORT, such as 127.0.0.1:8080")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,80 @@
+"""How objects are shown: JSON bytes, secrets as ``{"set": true}``, pages with their Link."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import urlencode
+
+from pydantic import BaseModel, SecretStr
+
+from edge.admin.routes import Exchange, Reply
+from edge.model.base import Stored
+from edge.services.listing import Page
+
+# Long lists are written in pieces, for the loop must never be held for more than 20 ms.
+_PIECE = 50
+
+
+@cache
+def secret_fields(model: type[BaseModel]) -> tuple[str, ...]:
+    """The names of a model's fields that hold secrets."""
+    fields = model.model_fields.items()
+    return tuple(name for name, info in fields if "SecretStr" in str(info.annotation))
+
+
+def shown(value: BaseModel) -> dict[str, Any]:
+    """A record as it may be read: a secret as ``{"set": true}``, or null when there is none."""
+    secrets = secret_fields(type(value))
+    data = value.model_dump(mode="json", exclude=set(secrets))
+    for name in secrets:
+        secret: SecretStr | None = getattr(value, name)
+        data[name] = None if secret is None else {"set": True}
+    return data
+
+
+def encode(value: BaseModel | Mapping[str, Any]) -> bytes:
+    """A record or a JSON-ready mapping as JSON."""
+    data = shown(value) if isinstance(value, BaseModel) else value
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+
+
+def etag(value: BaseModel | Mapping[str, Any]) -> dict[str, str]:
+    """The ETag header of a stored object: its version."""
+    return {"ETag": f'"{value.version}"'} if isinstance(value, Stored) else {}
+
+
+def one(value: BaseModel | Mapping[str, Any], status: int = 200) -> Reply:
+    """A reply with one object."""
+    return Reply(encode(value), status, headers=etag(value))
+
+
+def created(value: Stored, where: str) -> Reply:
+    """201 with the Location of the new object."""
+    return Reply(encode(value), 201, headers={**etag(value), "Location": f"{where}/{value.id}"})
+
+
+def _next(exchange: Exchange, cursor: str | None) -> dict[str, str]:
+    if cursor is None:
+        return {}
+    asked = exchange.query.model_dump(mode="json", exclude_none=True, exclude={"cursor"})
+    query = urlencode({**asked, "cursor": cursor})
+    return {"Link": f'<{exchange.path}?{query}>; rel="next"'}
+
+
+async def many(
+    items: Sequence[Any], write: Callable[[Any], bytes] = encode, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """``{"items": […]}``, written in pieces that leave the loop free in between."""
+    pieces: list[bytes] = []
+    for start in range(0, len(items), _PIECE):
+        if start:
+            await asyncio.sleep(0)
+        pieces.extend(write(item) for item in items[start : start + _PIECE])
+    return Reply(b'{"items":[' + b",".join(pieces) + b"]}", headers=headers or {})
+
+
+async def page(found: Page[Any], exchange: Exchange) -> Reply:
+    """One page of a list, with the link to the next."""
+    return await many(found.items, headers=_next(exchange, found.next_cursor))

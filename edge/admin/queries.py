@@ -1,0 +1,59 @@
+"""Query parameters of lists: paging, sorting, and filters by field name."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from edge.services.listing import ListQuery
+
+Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+_PAGING = {"limit", "cursor", "sort"}
+
+
+def _plus(value: Any) -> Any:
+    # "+" in a query string means a space: whoever forgot to escape it still gets the number.
+    return "+" + value[1:] if isinstance(value, str) and value.startswith(" ") else value
+
+
+Phone = Annotated[
+    str,
+    BeforeValidator(_plus),
+    StringConstraints(min_length=1, max_length=40, pattern=r"^[+0-9A-Za-z_.-]+$"),
+]
+
+
+class PageQuery(BaseModel):
+    """``limit`` items a page and the ``cursor`` that the page before gave in its Link."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 25
+    cursor: Cursor | None = None
+
+    def listing(self) -> ListQuery:
+        """The query in the services' words."""
+        given = self.model_dump(mode="json", exclude_none=True)
+        filters = {name: str(value) for name, value in given.items() if name not in _PAGING}
+        return ListQuery(filters, given.get("sort"), self.cursor, self.limit)
+
+
+class ObjectQuery(PageQuery):
+    """Lists of configured objects."""
+
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"] | None = None
+    name: Text | None = None
+    external_id: Text | None = None
+    state: Literal["active", "paused"] | None = None
+
+
+class NumberQuery(PageQuery):
+    """Lists of numbers."""
+
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "e164", "-e164"] | None = None
+    e164: Phone | None = None
+    external_id: Text | None = None
+    campaign_id: Text | None = None
+    kind: Literal["local", "toll_free", "mobile", "national"] | None = None
+    country: Text | None = None
+    state: Literal["available", "active", "paused"] | None = None

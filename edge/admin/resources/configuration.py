@@ -1,0 +1,55 @@
+"""Trunks, numbers, campaigns and targets: one set of five routes each."""
+
+from typing import cast
+
+from pydantic import BaseModel
+
+from edge.admin.dispatch import expected_version
+from edge.admin.ports import Kind, Ports
+from edge.admin.present import created, one, page
+from edge.admin.queries import NumberQuery, ObjectQuery, PageQuery
+from edge.admin.routes import Exchange, Reply, Routes
+from edge.model.base import Stored
+from edge.model.config import Campaign, CampaignSpec, Number, NumberSpec, Target, TargetSpec, Trunk, TrunkSpec
+
+
+def _reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: type[PageQuery]) -> None:
+    @routes.add("GET", path, f"List {kind}s", query=query, answer=answer, shape="list")
+    async def listing(ports: Ports, exchange: Exchange) -> Reply:
+        found = await ports.configuration.list(kind, cast(PageQuery, exchange.query).listing())
+        return await page(found, exchange)
+
+    @routes.add("GET", f"{path}/{{id}}", f"Read a {kind}", answer=answer)
+    async def read(ports: Ports, exchange: Exchange) -> Reply:
+        return one(await ports.configuration.get(kind, exchange.parameters["id"]))
+
+
+def _edits(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
+    @routes.add("POST", path, f"Create a {kind}", body=spec, body_kind="json", answer=answer, status=201)
+    async def create(ports: Ports, exchange: Exchange) -> Reply:
+        return created(await ports.configuration.create(kind, exchange.body), exchange.path)
+
+    @routes.add("PATCH", f"{path}/{{id}}", f"Change a {kind}", body=spec, body_kind="patch", answer=answer)
+    async def change(ports: Ports, exchange: Exchange) -> Reply:
+        version = expected_version(exchange)
+        return one(await ports.configuration.patch(kind, exchange.parameters["id"], exchange.body, version))
+
+    @routes.add("DELETE", f"{path}/{{id}}", f"Delete a {kind}", shape="none", status=204)
+    async def delete(ports: Ports, exchange: Exchange) -> Reply:
+        await ports.configuration.delete(kind, exchange.parameters["id"], expected_version(exchange))
+        return Reply(status=204)
+
+
+def _resource(
+    kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored], query: type[PageQuery]
+) -> Routes:
+    routes = Routes(path.removeprefix("/"))
+    _reads(routes, kind, path, answer, query)
+    _edits(routes, kind, path, spec, answer)
+    return routes
+
+
+TRUNKS = _resource("trunk", "/trunks", TrunkSpec, Trunk, ObjectQuery)
+NUMBERS = _resource("number", "/numbers", NumberSpec, Number, NumberQuery)
+CAMPAIGNS = _resource("campaign", "/campaigns", CampaignSpec, Campaign, ObjectQuery)
+TARGETS = _resource("target", "/targets", TargetSpec, Target, ObjectQuery)

@@ -1,0 +1,114 @@
+"""The decorator that ties a path to its handler, its pydantic models and the role it needs."""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict, Unpack
+
+from multidict import CIMultiDictProxy
+from pydantic import BaseModel, ConfigDict
+
+from edge.admin.ports import Identity, Ports
+from edge.model.config import Role
+
+Shape = Literal["object", "list", "none", "binary", "text"]
+
+
+class NoQuery(BaseModel):
+    """Takes no query parameters: any is refused, for a misspelt filter must not go unseen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A ``multipart/form-data`` body: one file and its text fields."""
+
+    file: bytes
+    fields: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request, checked: ``query`` and ``body`` are instances of the route's models (``body`` a
+    plain mapping for a merge patch, an ``Upload`` for multipart)."""
+
+    path: str
+    parameters: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
+    identity: Identity | None
+    query: Any
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers with; ``body`` is ready bytes."""
+
+    body: bytes = b""
+    status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Ports, Exchange], Awaitable[Reply]]
+Body = Literal["json", "patch", "multipart", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path (below the API's base), its method and everything that OpenAPI tells of it.
+
+    ``access`` is the least role that may use it.  ``body_kind`` ``patch`` takes a JSON merge patch
+    of ``body``.  ``answer`` describes the JSON answered, of the given ``shape``.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    tag: str
+    access: Role
+    query: type[BaseModel] = NoQuery
+    body: type[BaseModel] | None = None
+    body_kind: Body = "none"
+    answer: type[BaseModel] | None = None
+    shape: Shape = "object"
+    status: int = 200
+    also_text: bool = False
+
+
+class Options(TypedDict, total=False):
+    """What ``Routes.add`` takes beside method, path and summary: the fields of ``Route``."""
+
+    access: Role
+    query: type[BaseModel]
+    body: type[BaseModel]
+    body_kind: Body
+    answer: type[BaseModel]
+    shape: Shape
+    status: int
+    also_text: bool
+
+
+class Routes:
+    """The routes of one resource, gathered by ``@routes.add(...)``."""
+
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self._routes: list[Route] = []
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes)
+
+    def add(
+        self, method: str, path: str, summary: str, **more: Unpack[Options]
+    ) -> Callable[[Handler], Handler]:
+        """Registers the decorated handler; GET needs ``report_only`` and others ``operator``
+        unless ``access`` says otherwise."""
+        more.setdefault("access", "report_only" if method == "GET" else "operator")
+
+        def register(handler: Handler) -> Handler:
+            self._routes.append(Route(method, path, handler, summary, self.tag, **more))
+            return handler
+
+        return register
