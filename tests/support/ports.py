@@ -1,0 +1,39 @@
+"""Loopback addresses and ports that nobody else uses, and waiting until one is bound."""
+
+import asyncio
+import itertools
+import os
+import socket
+from ipaddress import IPv4Address
+from pathlib import Path
+
+_counter = itertools.count()
+
+
+def own_address() -> str:
+    """A loopback address that this process hands out once, so that a peer is known by its address."""
+    n = next(_counter)
+    first = 0x7F400000 + (os.getpid() % 0x3FFF << 8)  # 127.64.0.0 upwards, 254 addresses a process
+    return str(IPv4Address(first + 1 + n % 254))
+
+
+def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that is free on ``host`` now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_bound(host: str, port: int, transport: str = "udp") -> bool:
+    """True when a socket of this machine is bound to that UDP port, or listens on that TCP port."""
+    wanted = "".join(f"{byte:02X}" for byte in reversed(IPv4Address(host).packed)) + f":{port:04X}"
+    rows = Path(f"/proc/net/{transport}").read_text(encoding="ascii").splitlines()[1:]
+    states = ("07",) if transport == "udp" else ("0A",)
+    return any(row.split()[1] == wanted and row.split()[3] in states for row in rows)
+
+
+async def until_bound(host: str, port: int, transport: str = "udp", limit_s: float = 10) -> None:
+    """Waits for another process to bind a port; raises TimeoutError."""
+    async with asyncio.timeout(limit_s):
+        while not is_bound(host, port, transport):
+            await asyncio.sleep(0.005)
