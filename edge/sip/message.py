@@ -4,6 +4,12 @@ Text is decoded as UTF-8 with ``surrogateescape``, so that any bytes survive a r
 """
 
 from collections.abc import Iterator
+from functools import cached_property
+from typing import Final
+
+from edge.sip.grammar import KNOWN_NAMES, canonical, decimal, parse_params, split_list, split_name_addr
+from edge.sip.status import phrase
+from edge.sip.via import Via, parse_via
 
 
 class SipParseError(ValueError):
@@ -14,7 +20,9 @@ class SipParseError(ValueError):
     ``request`` carries the partly parsed request to answer to, if there is enough of it.
     """
 
-    def __init__(self, reason: str, status: int = 400, *, close: bool = False, request: "Request | None" = None) -> None:
+    def __init__(
+        self, reason: str, status: int = 400, *, close: bool = False, request: "Request | None" = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
@@ -27,64 +35,276 @@ class Headers:
 
     Names compare case-insensitively and compact forms are expanded when parsed.  A header that
     arrived folded is one line; values that arrived comma-separated stay as they arrived:
-    ``values`` splits them where the grammar allows (never inside quotes or <>).
+    ``values`` splits them where the grammar allows (never inside quotes or <>).  ``items`` may be
+    read freely; who writes to it keeps the names canonical.
     """
 
-    items: list[tuple[str, str]]
+    __slots__ = ("items",)
 
-    def __init__(self, items: list[tuple[str, str]] | None = None) -> None: ...
+    def __init__(self, items: list[tuple[str, str]] | None = None) -> None:
+        self.items: list[tuple[str, str]] = [] if items is None else items
+
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first line's whole value."""
+        known = KNOWN_NAMES.get(name)
+        if known is None:
+            return next(iter(self.all(name)), default)
+        for key, value in self.items:
+            if key == known:
+                return value
+        return default
+
     def all(self, name: str) -> list[str]:
         """Every line's value, unsplit, in order."""
+        known = KNOWN_NAMES.get(name)
+        if known is not None:
+            return [value for key, value in self.items if key == known]
+        wanted = canonical(name).lower()
+        return [value for key, value in self.items if key.lower() == wanted]
+
     def values(self, name: str) -> list[str]:
         """Every comma-separated element of every line, in order."""
-    def add(self, name: str, value: str) -> None: ...
+        lines = self.all(name)
+        if len(lines) == 1:
+            return split_list(lines[0])
+        return [element for line in lines for element in split_list(line)]
+
+    def add(self, name: str, value: str) -> None:
+        """Appends a line."""
+        self.items.append((canonical(name), value))
+
+    def insert_first(self, name: str, value: str) -> None:
+        """Puts a line before all others (a Via, a Record-Route)."""
+        self.items.insert(0, (canonical(name), value))
+
     def set(self, name: str, value: str) -> None:
         """Replaces all lines of that name by one, at the first one's place."""
-    def remove(self, name: str) -> None: ...
-    def __contains__(self, name: str) -> bool: ...
-    def __iter__(self) -> Iterator[tuple[str, str]]: ...
+        key = canonical(name)
+        at = self._index(key)
+        if at < 0:
+            self.items.append((key, value))
+            return
+        self.remove(name)
+        self.items.insert(at, (key, value))
+
+    def set_first(self, name: str, value: str) -> None:
+        """Replaces the first line of that name only (the top Via); appends if there is none."""
+        key = canonical(name)
+        at = self._index(key)
+        if at < 0:
+            self.items.append((key, value))
+        else:
+            self.items[at] = (key, value)
+
+    def remove(self, name: str) -> None:
+        """Removes every line of that name."""
+        wanted = canonical(name).lower()
+        self.items = [item for item in self.items if item[0].lower() != wanted]
+
+    def copy(self) -> "Headers":
+        """Headers of its own with the same lines."""
+        return Headers(self.items.copy())
+
+    def _index(self, name: str) -> int:
+        wanted = name.lower()
+        return next((at for at, item in enumerate(self.items) if item[0].lower() == wanted), -1)
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.items == other.items
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Headers({self.items!r})"
 
 
-class Via:
-    """A parsed Via element: transport, host, port, params (branch, received, rport …)."""
+class Message:
+    """What requests and responses share.
 
-    transport: str
-    host: str
-    port: int | None
-    params: dict[str, str | None]
-    branch: str
+    The cached fields are parsed at most once: change ``headers`` before they are read, or make a
+    new message.  The parser has refused messages in which they are malformed; in a message of our
+    own making a malformed one raises SipParseError.
+    """
+
+    headers: Headers
+    body: bytes
+
+    @cached_property
+    def via(self) -> Via:
+        """The topmost Via."""
+        via = parse_via(_required(self.headers, "Via"))
+        if via is None:
+            raise SipParseError("malformed Via", 0)
+        return via
+
+    @cached_property
+    def call_id(self) -> str:
+        """The Call-ID, compared byte by byte."""
+        return _required(self.headers, "Call-ID")
+
+    @cached_property
+    def cseq(self) -> int:
+        """The CSeq's sequence number."""
+        return parse_cseq(_required(self.headers, "CSeq"))[0]
+
+    @cached_property
+    def cseq_method(self) -> str:
+        """The CSeq's method."""
+        return parse_cseq(_required(self.headers, "CSeq"))[1]
+
+    @cached_property
+    def from_tag(self) -> str | None:
+        """The From tag; ``None`` where the peer sent none (RFC 2543)."""
+        return parse_tag("From", _required(self.headers, "From"))
+
+    @cached_property
+    def to_tag(self) -> str | None:
+        """The To tag, ``None`` outside a dialog."""
+        return parse_tag("To", _required(self.headers, "To"))
 
 
-class Request:
-    """A request.  The fields below are parsed at most once and cached.
+def _print(start: str, headers: Headers, body: bytes) -> bytes:
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items if name != "Content-Length"]
+    text = f"{start}\r\n{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
+    expected = len(lines) + 3
+    if text.count("\n") != expected or text.count("\r") != expected:
+        raise ValueError("CR or LF within a header")
+    return text.encode("utf-8", "surrogateescape") + body
+
+
+class Request(Message):
+    """A request.  Its cached fields are parsed at most once (see ``Message``).
 
     Malformed required headers (RFC 3261 section 8.1.1) were refused by the parser already.
     """
 
-    method: str
-    uri: str
-    headers: Headers
-    body: bytes
-    # lazily parsed: via (topmost), call_id, cseq (number), from_tag, to_tag, max_forwards
+    def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
+        self.method = method
+        self.uri = uri
+        self.headers = headers
+        self.body = body
 
-    def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None: ...
+    @cached_property
+    def max_forwards(self) -> int | None:
+        """Max-Forwards, ``None`` where the peer sent none (RFC 2543)."""
+        return parse_max_forwards(self.headers.get("Max-Forwards"))
+
     def to_bytes(self) -> bytes:
-        """The message as sent; Content-Length is always written from the body."""
+        """The message as sent; Content-Length is always written from the body.
+
+        Raises ValueError if a CR or LF hides in a name or value: nothing that reaches us may
+        become a header of its own.
+        """
+        return _print(f"{self.method} {self.uri} SIP/2.0", self.headers, self.body)
+
+    def note_source(self, host: str, port: int) -> None:
+        """Writes ``received`` and ``rport`` into the top Via (RFC 3261 18.2.1, RFC 3581 section 4).
+
+        ``received`` always, as interoperability wants it; ``rport`` only where it was asked for.
+        """
+        via = self.via
+        via.params["received"] = host
+        if "rport" in via.params:
+            via.params["rport"] = str(port)
+        line = _required(self.headers, "Via")
+        rest = split_list(line)[1:] if "," in line else []
+        self.headers.set_first("Via", ", ".join([str(via), *rest]))
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.uri}>"
 
 
-class Response:
+class Response(Message):
     """A response; ``cseq`` and ``cseq_method``, ``via``, ``call_id``, tags as for a request."""
 
-    status: int
-    reason: str
-    headers: Headers
-    body: bytes
+    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.body = body
 
-    def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None: ...
-    def to_bytes(self) -> bytes: ...
+    def to_bytes(self) -> bytes:
+        """The message as sent; as ``Request.to_bytes``."""
+        return _print(f"SIP/2.0 {self.status} {self.reason}", self.headers, self.body)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status} {self.reason}>"
+
+
+def _required(headers: Headers, name: str) -> str:
+    value = headers.get(name)
+    if value is None:
+        raise SipParseError(f"no {name} header")
+    return value
+
+
+def parse_cseq(value: str) -> tuple[int, str]:
+    """A CSeq's number and method; raises SipParseError (number below 2**32, section 8.1.1.5)."""
+    parts = value.split()
+    number = decimal(parts[0], 2**32) if len(parts) == 2 else None
+    if number is None:
+        raise SipParseError("malformed CSeq")
+    return number, parts[1]
+
+
+def parse_max_forwards(value: str | None) -> int | None:
+    """A Max-Forwards value of 0 to 255; raises SipParseError."""
+    if value is None:
+        return None
+    number = decimal(value, 256)
+    if number is None:
+        raise SipParseError("Max-Forwards is no number from 0 to 255")
+    return number
+
+
+def parse_tag(name: str, value: str) -> str | None:
+    """The tag of a From or To value (``name`` is for the error); raises SipParseError."""
+    parts = split_name_addr(value)
+    if parts is None:
+        raise SipParseError(f"malformed {name}")
+    _, _, tag, rest = parts
+    if not rest:
+        return tag
+    params = parse_params(rest)
+    if params is None or (tag is not None and "tag" in params):
+        raise SipParseError(f"malformed parameters of {name}")
+    return params.get("tag") if tag is None else tag
+
+
+# What a response copies (section 8.2.6.2) besides the Via list: the first line of each.
+_COPIED: Final = frozenset(("From", "To", "Call-ID", "CSeq"))
 
 
 def respond(request: Request, status: int, reason: str | None = None, to_tag: str | None = None) -> Response:
-    """A response to ``request``: Via list, From, To (with ``to_tag`` if it had none), Call-ID, CSeq copied."""
+    """A response to ``request``: Via list, From, To (with ``to_tag`` if it had none), Call-ID, CSeq copied.
+
+    100 also copies Timestamp (section 8.2.6.1).  Works on the partly parsed request of a
+    SipParseError too: what is missing there is missing here.
+    """
+    items: list[tuple[str, str]] = []
+    seen: set[str] = set()
+    for item in request.headers.items:
+        name = item[0]
+        if name == "Via":
+            items.append(item)
+        elif name in _COPIED and name not in seen:
+            seen.add(name)
+            items.append(_tagged(item, to_tag) if name == "To" and to_tag else item)
+        elif name == "Timestamp" and status == 100:
+            items.append(item)
+    return Response(status, phrase(status) if reason is None else reason, Headers(items))
+
+
+def _tagged(item: tuple[str, str], tag: str) -> tuple[str, str]:
+    try:
+        if parse_tag("To", item[1]) is not None:
+            return item
+    except SipParseError:
+        return item
+    return ("To", f"{item[1]};tag={tag}")

@@ -1,0 +1,212 @@
+"""Bytes to messages (RFC 3261 sections 7, 18.3, 25; limits against hostile peers).
+
+``parse`` reads one datagram, or one message that the framer cut out of a stream.  It reads the
+start line, splits the headers and parses only what every message needs: top Via, From and To tags,
+Call-ID, CSeq, Max-Forwards.  Everything else is parsed by who asks for it.  Work grows linearly
+with the size of the message.
+"""
+
+import re
+from typing import Final
+
+from edge.sip.grammar import KNOWN_NAMES, canonical, decimal, is_token
+from edge.sip.message import (
+    Headers,
+    Message,
+    Request,
+    Response,
+    SipParseError,
+    parse_cseq,
+    parse_max_forwards,
+    parse_tag,
+)
+from edge.sip.uri import parse_uri
+from edge.sip.via import parse_via
+
+MAX_HEADERS: Final = 256
+MAX_VALUE: Final = 8192
+MAX_HEAD: Final = 65536
+MAX_VIAS: Final = 70
+MAX_CONTACTS: Final = 20
+
+_Items = list[tuple[str, str]]
+
+_LISTS: Final = {"Via": MAX_VIAS, "Contact": MAX_CONTACTS}
+_SINGLE: Final = frozenset(
+    ("Call-ID", "Content-Disposition", "Content-Encoding", "Content-Length", "Content-Type", "CSeq", "Date",
+     "Event", "Expires", "From", "Max-Forwards", "MIME-Version", "Min-Expires", "Min-SE", "RAck", "Refer-To",
+     "Replaces", "RSeq", "Session-Expires", "Subject", "To")
+)  # fmt: skip
+_ANSWERED_FROM: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq", "Timestamp"))
+_FOLD: Final = re.compile(r"\r\n[ \t]++")
+_VERSION: Final = re.compile(r"SIP/\d{1,3}+\.\d{1,3}+", re.ASCII | re.IGNORECASE)
+
+
+def parse(data: bytes) -> Request | Response:
+    """One message out of ``data``: a datagram, or exactly one message of a stream.
+
+    Bytes after the body that Content-Length declares are cut off (section 18.3).  Raises
+    SipParseError, and nothing else, for what is no SIP message; its status is 0 where silence is
+    due, its ``request`` is enough to answer to otherwise.
+    """
+    if data[:1] == b"\r":
+        data = data.lstrip(b"\r\n")  # section 7.5
+    head, blank, body = data.partition(b"\r\n\r\n")
+    start, _, rest = head.decode("utf-8", "surrogateescape").partition("\r\n")
+    try:
+        if not blank:
+            raise SipParseError("no empty line after the headers")
+        if len(head) > MAX_HEAD:
+            raise SipParseError("header block too large", 513)
+        items = _split_headers(rest)
+        if start[:8] == "SIP/2.0 ":
+            return _response(start, items, body)
+        return _request(start, items, body)
+    except SipParseError as error:
+        raise _refusal(error, start, rest) from None
+
+
+def _split_headers(text: str) -> _Items:
+    lines = text.split("\r\n")
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks:
+        raise SipParseError("CR or LF within a line")
+    if breaks >= MAX_HEADERS:
+        lines = _FOLD.sub(" ", text).split("\r\n")
+        if len(lines) > MAX_HEADERS:
+            raise SipParseError(f"more than {MAX_HEADERS} headers")
+    items: _Items = []
+    known = KNOWN_NAMES.get
+    for line in lines:
+        name, _, value = line.partition(":")
+        key = known(name)
+        if key is None:
+            if line[:1] in (" ", "\t") and items:
+                return _split_headers(_FOLD.sub(" ", text))  # once: no folded line is left
+            key = _unusual_name(name, line)
+        items.append((key, value.strip(" \t")))
+    if len(text) > MAX_VALUE and any(len(value) > MAX_VALUE for _, value in items):
+        raise SipParseError(f"a header value of more than {MAX_VALUE} characters", 513)
+    return items
+
+
+def _unusual_name(name: str, line: str) -> str:
+    stripped = name.rstrip(" \t")  # section 7.3.1: white space is allowed before the colon
+    if ":" not in line or not is_token(stripped):
+        raise SipParseError("a header line without a name")
+    return canonical(stripped)
+
+
+def _request(start: str, items: _Items, body: bytes) -> Request:
+    method, _, tail = start.partition(" ")
+    uri, _, version = tail.rpartition(" ")
+    if version != "SIP/2.0":
+        _check_version(version)
+    if not is_token(method):
+        raise SipParseError("malformed method")
+    parse_uri(uri)
+    request = Request(method, uri, Headers(items))
+    first = _common(request, items)
+    request.max_forwards = parse_max_forwards(first.get("Max-Forwards"))
+    if request.cseq_method != method:
+        raise SipParseError("the CSeq's method is not the request's")
+    request.body = _cut(body, first.get("Content-Length"))
+    return request
+
+
+def _check_version(version: str) -> None:
+    if version.upper() == "SIP/2.0":
+        return
+    if _VERSION.fullmatch(version):
+        raise SipParseError("SIP version not supported", 505)
+    raise SipParseError("malformed request line")
+
+
+def _response(start: str, items: _Items, body: bytes) -> Response:
+    digits, space, reason = start[8:].partition(" ")
+    status = decimal(digits, 700)
+    if status is None or status < 100 or not (space or digits == start[8:]):
+        raise SipParseError("malformed status line")
+    response = Response(status, reason, Headers(items))
+    first = _common(response, items)
+    response.body = _cut(body, first.get("Content-Length"))
+    return response
+
+
+def _common(message: Message, items: _Items) -> dict[str, str]:
+    """Fills in the fields that every message has; answers each header's first value by name."""
+    first = dict(reversed(items))
+    if len(first) != len(items):
+        _check_repeated(items)
+    if "," in first.get("Via", "") or "," in first.get("Contact", ""):
+        _check_counts(message.headers)
+    try:
+        via = parse_via(first["Via"])
+        message.call_id = first["Call-ID"]
+        cseq, sender, recipient = first["CSeq"], first["From"], first["To"]
+    except KeyError as missing:
+        raise SipParseError(f"no {missing.args[0]} header") from None
+    if via is None:
+        raise SipParseError("malformed Via")
+    if not message.call_id or " " in message.call_id:
+        raise SipParseError("malformed Call-ID")
+    message.via = via
+    message.cseq, message.cseq_method = parse_cseq(cseq)
+    message.from_tag = parse_tag("From", sender)
+    message.to_tag = parse_tag("To", recipient)
+    return first
+
+
+def _check_repeated(items: _Items) -> None:
+    """Refuses a second line of a header that has one value (section 7.3.1), and too long lists."""
+    seen: set[str] = set()
+    for name, _ in items:
+        if name in seen and name in _SINGLE:
+            raise SipParseError(f"more than one {name} header")
+        seen.add(name)
+    _check_counts(Headers(items))
+
+
+def _check_counts(headers: Headers) -> None:
+    for name, limit in _LISTS.items():
+        if len(headers.values(name)) > limit:
+            raise SipParseError(f"more than {limit} {name} values")
+
+
+def _cut(body: bytes, declared: str | None) -> bytes:
+    """The body by its declared length (section 18.3); without one, all there is."""
+    if declared is None:
+        return body
+    length = decimal(declared, 2**31)
+    if length is None:
+        raise SipParseError("malformed Content-Length")
+    if length > len(body):
+        raise SipParseError("the body is shorter than its Content-Length")
+    return body if length == len(body) else body[:length]
+
+
+def _refusal(error: SipParseError, start: str, rest: str) -> SipParseError:
+    """``error`` with what is needed to answer it, or with status 0 where silence is due.
+
+    Silence: to responses, to ACK, and to whatever has no top Via that can be read.
+    """
+    method, _, tail = start.partition(" ")
+    if start[:4].upper() == "SIP/" or method == "ACK":
+        return SipParseError(error.reason, 0)
+    request = Request(method, tail.rpartition(" ")[0], Headers(_salvage(rest)))
+    try:
+        _ = request.via
+    except SipParseError:
+        return SipParseError(error.reason, 0)
+    return SipParseError(error.reason, error.status, request=request)
+
+
+def _salvage(text: str) -> _Items:
+    """The lines that an answer is made from, out of a message that is otherwise refused."""
+    items: _Items = []
+    for line in _FOLD.sub(" ", text).split("\r\n", MAX_HEADERS)[:MAX_HEADERS]:
+        name, colon, value = line.partition(":")
+        key = canonical(name.rstrip(" \t"))
+        if colon and key in _ANSWERED_FROM and "\n" not in value and "\r" not in value:
+            items.append((key, value.strip(" \t")))
+    return items

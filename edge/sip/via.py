@@ -1,0 +1,68 @@
+"""The Via header (RFC 3261 section 20.42): where a message has been, and where its answer goes."""
+
+import re
+from typing import Final
+
+from edge.sip.grammar import Params, is_ipv6, parse_params, print_params, split_list
+
+_VIA: Final = re.compile(
+    r"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
+    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)(?!\d)[ \t]*+)?+(.*+)",
+    re.DOTALL | re.ASCII | re.IGNORECASE,
+)
+
+
+class Via:
+    """A parsed Via element.
+
+    ``transport`` is in upper case; ``host`` as written, an IPv6 literal without its brackets;
+    ``port`` None where there was none; ``params`` by lower-case name (branch, received, rport …).
+    """
+
+    __slots__ = ("host", "params", "port", "transport")
+
+    def __init__(self, transport: str, host: str, port: int | None, params: Params) -> None:
+        self.transport = transport
+        self.host = host
+        self.port = port
+        self.params = params
+
+    @property
+    def branch(self) -> str:
+        """The branch parameter, empty where the peer sent none (RFC 2543)."""
+        return self.params.get("branch") or ""
+
+    @property
+    def sent_by(self) -> str:
+        """Host and port as written in the header: a part of the transaction's key (17.2.3)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(self.params)}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Via) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __repr__(self) -> str:
+        return f"<Via {self}>"
+
+
+def parse_via(value: str) -> Via | None:
+    """The first element of a Via line, ``None`` if it is malformed."""
+    match = _VIA.fullmatch(split_list(value)[0] if "," in value else value)
+    if match is None:
+        return None
+    transport, literal, name, digits, rest = match.groups()
+    port = int(digits) if digits else None
+    if port is not None and not 0 < port < 65536:
+        return None
+    if literal is not None and not is_ipv6(literal):
+        return None
+    params = parse_params(rest) if rest else {}
+    if params is None:
+        return None
+    return Via(transport.upper(), literal or name, port, params)
