@@ -121,7 +121,7 @@ class Announce:
 class Proceed:
     """The call goes to targets: ``claims`` are reserved first, all or nothing.
 
-    ``on_cap`` is what to do when that fails (already resolved to a Refuse or an Announce).
+    When that fails, ``edge.routing.admit.over_cap`` says what the call gets for the full cap.
     ``forward_target_id`` is set when an action forwards the call to one target instead of the
     routes; ``base_disposition`` then replaces ``connected`` in the record (after_hours_forward).
     """
@@ -129,7 +129,6 @@ class Proceed:
     number_id: str
     campaign_id: str
     claims: tuple[CapClaim, ...]
-    on_cap: "Refuse | Announce | Proceed | None"
     greeting_prompt_id: str | None
     forward_target_id: str | None
     base_disposition: Disposition | None

@@ -1,0 +1,75 @@
+"""An action (after hours, over a cap, paused, overflow, failsafe) made into a decision."""
+
+from typing import NamedTuple
+
+from edge.model.config import Action, Campaign, Number
+from edge.model.decision import Admission, Announce, Disposition, Proceed, Refuse, Step
+from edge.routing.refusal import refusal
+from edge.routing.snapshot import Snapshot
+
+
+class Owner(NamedTuple):
+    """Whose settings rule a call: its number and that number's campaign."""
+
+    number: Number
+    campaign: Campaign
+
+
+class Outcome(NamedTuple):
+    """Why an action is taken, and how the call's record names it.
+
+    The dispositions of the three actions differ only after hours; ``forwarded`` None leaves the
+    record to say ``connected``.  ``built_in`` is the prompt that is played when the action names
+    none, or one that no longer exists.
+    """
+
+    detail: str
+    announced: Disposition
+    refused: Disposition
+    forwarded: Disposition | None
+    built_in: str
+
+    @classmethod
+    def of(cls, detail: str, disposition: Disposition) -> "Outcome":
+        """One disposition whatever the action."""
+        return cls(detail, disposition, disposition, disposition, "unavailable")
+
+
+def known_prompt(snapshot: Snapshot, prompt_id: str | None) -> str | None:
+    """The prompt's id if it exists: a call never fails for want of a prompt."""
+    return prompt_id if prompt_id is not None and snapshot.prompt(prompt_id) is not None else None
+
+
+def act(
+    action: Action, outcome: Outcome, owner: Owner, snapshot: Snapshot, steps: tuple[Step, ...]
+) -> Admission:
+    """The decision that ``action`` means.  A forward consumes no cap of the number."""
+    number, campaign = owner
+    if action.action == "message":
+        prompt_id = known_prompt(snapshot, action.prompt_id)
+        return Announce(
+            prompt_id, outcome.built_in, outcome.announced, outcome.detail, steps, number.id, campaign.id
+        )
+    if action.action == "forward":
+        return forward(action.target_id, outcome.forwarded, owner, steps)
+    answer = refusal(outcome.refused)
+    return Refuse(
+        answer.status, outcome.refused, outcome.detail, steps, number.id, campaign.id, answer.reason_header
+    )
+
+
+def forward(
+    target_id: str | None, disposition: Disposition | None, owner: Owner, steps: tuple[Step, ...]
+) -> Proceed:
+    """Goes to one target instead of the routes: no greeting, no claims of the number."""
+    number, campaign = owner
+    return Proceed(
+        number_id=number.id,
+        campaign_id=campaign.id,
+        claims=(),
+        greeting_prompt_id=None,
+        forward_target_id=target_id,
+        base_disposition=disposition,
+        tags=number.tags,
+        steps=steps,
+    )

@@ -1,0 +1,178 @@
+"""The first step of the decision: is this call served, and what happens first?
+
+The gates stand in the order of ``docs/rules.md`` (Order of the decision); the first that says no
+decides.  Each leaves a step in the decision log.  A new admission rule is one more gate and its
+row in ``edge.routing.refusal``.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+from typing import Final, NamedTuple
+
+from edge.model.config import Action, Hours
+from edge.model.decision import Admission, CallFacts, CapClaim, Proceed, Refuse, Step
+from edge.routing.actions import Outcome, Owner, act, known_prompt
+from edge.routing.caps import Counts, claims, describe, first_full, on_cap
+from edge.routing.refusal import refusal
+from edge.routing.schedule import Schedule
+from edge.routing.snapshot import Prepared, Snapshot
+
+_MESSAGE: Final = Action(action="message")
+
+
+class _Case(NamedTuple):
+    """One call at the gates: what is known and what the steps before have said."""
+
+    facts: CallFacts
+    snapshot: Snapshot
+    counts: Counts
+    owner: Owner
+    steps: list[Step]
+
+    def note(self, step: str, result: str, reason: str = "") -> tuple[Step, ...]:
+        self.steps.append(Step(step, result, reason))
+        return tuple(self.steps)
+
+
+def admit(facts: CallFacts, snapshot: Snapshot, counts: Counts) -> Admission:
+    """Judges a call at its arrival (rule: Order of the decision).
+
+    ``Proceed.claims`` are to be reserved before anything else happens; if one is full after all,
+    ``over_cap`` says what the call gets instead.  ``counts`` is advice.
+    """
+    steps: list[Step] = []
+    found = _known_number(facts, snapshot, steps)
+    if isinstance(found, Refuse):
+        return found
+    case = _Case(facts, snapshot, counts, found, steps)
+    for gate in GATES:
+        admission = gate(case)
+        if admission is not None:
+            return admission
+    return _proceed(case)
+
+
+def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Owner | Refuse:
+    """A number of ours that is in use; the trunk's default number stands in for unknown ones."""
+    number, said = snapshot.number(facts.called), "ours"
+    if number is None:
+        trunk = snapshot.trunk(facts.trunk_id)
+        default_id = trunk.default_number_id if trunk is not None else None
+        number = snapshot.number_by_id(default_id) if default_id is not None else None
+        said = "unknown; the trunk's default number takes it"
+    if number is None:
+        return _unknown(steps, f"{facts.called} is not one of our numbers", None)
+    campaign = snapshot.campaign(number.campaign_id) if number.campaign_id is not None else None
+    if campaign is None or number.state == "available":
+        return _unknown(steps, f"{number.e164} is in stock: no campaign uses it", number.id)
+    steps.append(Step("number", "known", said))
+    return Owner(number, campaign)
+
+
+def _unknown(steps: list[Step], reason: str, number_id: str | None) -> Refuse:
+    steps.append(Step("number", "unknown", reason))
+    answer = refusal("rejected_unknown_number")
+    return Refuse(answer.status, "rejected_unknown_number", reason, tuple(steps), number_id)
+
+
+def _paused(case: _Case) -> Admission | None:
+    number, campaign = case.owner
+    what = "campaign" if campaign.state == "paused" else "number" if number.state == "paused" else None
+    if what is None:
+        case.note("paused", "no")
+        return None
+    steps = case.note("paused", "yes", f"the {what} is paused")
+    outcome = Outcome.of(f"{what} paused", "rejected_paused")
+    return act(campaign.on_paused, outcome, case.owner, case.snapshot, steps)
+
+
+def _closed(case: _Case) -> Admission | None:
+    schedule = _schedule(case)
+    if schedule is None:
+        case.note("hours", "open", "always open")
+        return None
+    judgement = schedule.judge(case.facts.arrived_at)
+    steps = case.note("hours", "open" if judgement.open else "closed", judgement.reason)
+    if judgement.open:
+        return None
+    outcome = Outcome("closed", "after_hours_message", "after_hours_reject", "after_hours_forward", "closed")
+    return act(_after_hours(case.owner), outcome, case.owner, case.snapshot, steps)
+
+
+def _over_number_cap(case: _Case) -> Admission | None:
+    wanted = _number_claims(case)
+    if not wanted:
+        case.note("caps", "free", "no caps")
+        return None
+    full = first_full(wanted, case.counts)
+    if full is None:
+        case.note("caps", "free", f"{len(wanted)} to reserve")
+        return None
+    return _capped(case.owner, case.snapshot, case.steps, full.cap_id, describe(full, case.counts))
+
+
+# Hours stand before caps, so that a closed number never reports "capped".
+GATES: Final[tuple[Callable[[_Case], Admission | None], ...]] = (_paused, _closed, _over_number_cap)
+
+
+def over_cap(proceed: Proceed, snapshot: Snapshot, cap_id: str) -> Admission:
+    """What a call gets whose reservation at arrival found ``cap_id`` full (rule: Caps).
+
+    Raises ``ValueError`` when ``snapshot`` is not the one that admitted the call.
+    """
+    number = snapshot.number_by_id(proceed.number_id)
+    campaign = snapshot.campaign(proceed.campaign_id)
+    if number is None or campaign is None:
+        raise ValueError("the snapshot is not the one that this call was admitted with")
+    reason = f"{cap_id} was full when it was to be reserved"
+    return _capped(Owner(number, campaign), snapshot, list(proceed.steps), cap_id, reason)
+
+
+def _capped(owner: Owner, snapshot: Snapshot, steps: list[Step], cap_id: str, reason: str) -> Admission:
+    steps.append(Step("caps", "full", reason))
+    action = on_cap(snapshot.prepared(owner.number.id).rules, cap_id) or _after_hours(owner)
+    return act(action, Outcome.of(reason, "number_cap"), owner, snapshot, tuple(steps))
+
+
+def _hours(owner: Owner) -> Hours | None:
+    """The number's hours win whole; without any of its own the campaign's hold."""
+    return owner.campaign.hours if owner.number.hours is None else owner.number.hours
+
+
+def _after_hours(owner: Owner) -> Action:
+    hours = _hours(owner)
+    return _MESSAGE if hours is None else hours.after_hours
+
+
+def _schedule(case: _Case) -> Schedule | None:
+    number, campaign = case.owner
+    owner_id = campaign.id if number.hours is None else number.id
+    return case.snapshot.prepared(owner_id).schedule
+
+
+def _number_claims(case: _Case) -> tuple[CapClaim, ...]:
+    own = case.snapshot.prepared(case.owner.number.id)
+    if not own.rules:
+        return ()
+    return claims(own.rules, _zone(own, case), case.facts.arrived_at)
+
+
+def _zone(own: Prepared, case: _Case) -> tzinfo:
+    """A number without a zone of its own counts in its campaign's, whose hours it keeps as well."""
+    return own.zone or case.snapshot.prepared(case.owner.campaign.id).zone or UTC
+
+
+def _proceed(case: _Case) -> Proceed:
+    number, campaign = case.owner
+    greeting = known_prompt(case.snapshot, campaign.prompts.greeting_prompt_id)
+    steps = case.note("prompts", "greeting" if greeting else "none")
+    return Proceed(
+        number_id=number.id,
+        campaign_id=campaign.id,
+        claims=_number_claims(case),
+        greeting_prompt_id=greeting,
+        forward_target_id=None,
+        base_disposition=None,
+        tags=number.tags,
+        steps=steps,
+    )

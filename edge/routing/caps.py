@@ -1,0 +1,97 @@
+"""Caps: which window a call falls into, and the slots that it wants (``docs/rules.md``, Caps).
+
+A cap's windows are calendar windows in its owner's zone; a call belongs to the window that holds
+its *arrival*, whatever happens later.  Nothing here counts: the ledger does.
+"""
+
+from datetime import datetime, tzinfo
+from typing import NamedTuple, Protocol
+
+from edge.model.config import Action, Cap, Hours
+from edge.model.decision import CapClaim
+
+
+class Counts(Protocol):
+    """What is taken now of a cap's window: used plus reserved."""
+
+    def taken(self, cap_id: str, window: str) -> int:
+        """Slots taken of ``cap_id`` in ``window`` (``""`` for concurrency)."""
+        ...
+
+
+class CapRule(NamedTuple):
+    """A cap of one owner, ready to be claimed.  ``fixed`` is the claim that depends on no date."""
+
+    cap_id: str
+    owner_id: str
+    cap: Cap
+    limit: int
+    fixed: CapClaim | None
+
+
+def cap_rules(owner_id: str, caps: tuple[Cap, ...], max_calls: int | None = None) -> tuple[CapRule, ...]:
+    """The owner's caps that limit anything; ``max_calls`` is a concurrency cap of its own id."""
+    wanted = [_rule(owner_id, cap) for cap in caps if cap.limit is not None]
+    if max_calls is not None:
+        cap = Cap(id=f"max_calls:{owner_id}", window="concurrency", limit=max_calls)
+        wanted.append(_rule(owner_id, cap))
+    return tuple(wanted)
+
+
+def _rule(owner_id: str, cap: Cap) -> CapRule:
+    cap_id = cap.id or f"{owner_id}/{cap.window}/{cap.counts_on}"
+    limit = cap.limit or 0
+    fixed = None
+    if cap.window == "concurrency":
+        fixed = CapClaim(cap_id, owner_id, "", limit, "concurrency")
+    return CapRule(cap_id, owner_id, cap, limit, fixed)
+
+
+def claims(rules: tuple[CapRule, ...], zone: tzinfo, arrived_at: datetime) -> tuple[CapClaim, ...]:
+    """One claim for every rule, in the window of ``arrived_at`` (aware) in ``zone``."""
+    if not rules:
+        return ()
+    day = ""
+    wanted = []
+    for rule in rules:
+        if rule.fixed is not None:
+            wanted.append(rule.fixed)
+            continue
+        day = day or arrived_at.astimezone(zone).date().isoformat()
+        wanted.append(CapClaim(rule.cap_id, rule.owner_id, day, rule.limit, rule.cap.counts_on))
+    return tuple(wanted)
+
+
+def first_full(claims: tuple[CapClaim, ...], counts: Counts) -> CapClaim | None:
+    """The first claim that finds no slot free by ``counts``, which is advice: the ledger judges."""
+    for claim in claims:
+        if counts.taken(claim.cap_id, claim.window) >= claim.limit:
+            return claim
+    return None
+
+
+def describe(claim: CapClaim, counts: Counts) -> str:
+    """A full cap in words, for the decision log."""
+    taken = counts.taken(claim.cap_id, claim.window)
+    where = f"on {claim.window}" if claim.window else "at once"
+    return f"{claim.cap_id}: {taken} of {claim.limit} calls {where}"
+
+
+def zone_of(timezone: str | None, hours: Hours | None) -> str | None:
+    """The zone of an owner's windows: its own, else that of its hours, else None."""
+    if timezone is not None:
+        return timezone
+    return hours.timezone if hours is not None else None
+
+
+def zone_missing(caps: tuple[Cap, ...], *zones: str | None) -> bool:
+    """Does a calendar window lack a zone?  The owner is then refused when it is saved (422)."""
+    return any(cap.window != "concurrency" for cap in caps) and not any(zones)
+
+
+def on_cap(rules: tuple[CapRule, ...], cap_id: str) -> Action | None:
+    """The action that the full cap itself names, if it does."""
+    for rule in rules:
+        if rule.cap_id == cap_id:
+            return rule.cap.on_cap
+    return None

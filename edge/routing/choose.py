@@ -1,0 +1,124 @@
+"""The second and third step of the decision: which targets, in which order, and once more before
+each dial whether the next one still may be dialled.
+
+Chance comes in as ``draw``, a function that answers numbers in ``[0, 1)``.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from edge.model.config import Target
+from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, Choice, Proceed, Reason
+from edge.routing.caps import Counts, claims, describe, first_full
+from edge.routing.snapshot import Snapshot, Tier
+
+Draw = Callable[[], float]
+
+
+class Skip(NamedTuple):
+    """A target that is not dialled: the reason of the closed set, and the detail in words."""
+
+    reason: Reason
+    detail: str
+
+
+class _Case(NamedTuple):
+    facts: CallFacts
+    snapshot: Snapshot
+    counts: Counts
+    now: datetime
+
+
+def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
+    proceed: Proceed, facts: CallFacts, snapshot: Snapshot, counts: Counts, now: datetime, draw: Draw
+) -> Choice:
+    """Every target that may be dialled now, best first, and a line for each that was considered.
+
+    Lower priority first; within a tier a draw without replacement, each share = weight / sum of
+    the eligible weights; weight 0 is never dialled (rule: Order of targets).
+    """
+    case = _Case(facts, snapshot, counts, now)
+    candidates: list[Candidate] = []
+    lines: list[CandidateLine] = []
+    for tier in _tiers(proceed, snapshot):
+        eligible = _eligible(tier, case, lines)
+        total = sum(weight for _, weight in eligible)
+        for target_id, weight in _drawn(eligible, draw):
+            odds = weight / total
+            candidates.append(Candidate(target_id, tier.priority, odds))
+            lines.append(CandidateLine(target_id, tier.priority, odds, "eligible", "not_reached"))
+    return Choice(tuple(candidates), tuple(lines))
+
+
+def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
+    if proceed.forward_target_id is not None:
+        return (Tier(1, ((proceed.forward_target_id, 1),)),)
+    return snapshot.prepared(proceed.campaign_id).tiers
+
+
+def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[tuple[str, int]]:
+    """The tier's targets that may be dialled; the others leave their line."""
+    eligible = []
+    for target_id, weight in tier.entries:
+        judged = _judge(target_id, case)
+        if isinstance(judged, Skip):
+            lines.append(CandidateLine(target_id, tier.priority, 0.0, "skipped", judged.reason))
+        elif weight == 0:
+            lines.append(CandidateLine(target_id, tier.priority, 0.0, "skipped", "not_reached"))
+        else:
+            eligible.append((target_id, weight))
+    return eligible
+
+
+def _drawn(entries: list[tuple[str, int]], draw: Draw) -> list[tuple[str, int]]:
+    """The entries in a random order, by weight, without replacement; one entry needs no draw."""
+    if len(entries) < 2:
+        return entries
+    left, ordered = entries.copy(), []
+    while len(left) > 1:
+        ordered.append(left.pop(_pick(left, draw())))
+    return ordered + left
+
+
+def _pick(entries: list[tuple[str, int]], point: float) -> int:
+    """The place of the entry whose stretch of the summed weights holds ``point`` (0..1)."""
+    mark = point * sum(weight for _, weight in entries)
+    for place, (_, weight) in enumerate(entries):
+        mark -= weight
+        if mark < 0:
+            return place
+    return len(entries) - 1
+
+
+def recheck(
+    candidate: Candidate, facts: CallFacts, snapshot: Snapshot, counts: Counts, now: datetime
+) -> Skip | tuple[CapClaim, ...]:
+    """Right before a dial: why the target is not dialled after all, or the slots to reserve.
+
+    Hours are judged at ``now``, cap windows at the call's arrival (rules: Business hours, Caps).
+    """
+    return _judge(candidate.target_id, _Case(facts, snapshot, counts, now))
+
+
+def _judge(target_id: str, case: _Case) -> Skip | tuple[CapClaim, ...]:
+    target = case.snapshot.target(target_id)
+    if target is None:
+        return Skip("down", "the target no longer exists")
+    if target.state == "paused":
+        return Skip("paused", "the target is paused")
+    return _closed(target, case) or _wanted(target, case)
+
+
+def _closed(target: Target, case: _Case) -> Skip | None:
+    schedule = case.snapshot.prepared(target.id).schedule
+    if schedule is None or schedule.is_open(case.now):
+        return None
+    return Skip("closed", schedule.judge(case.now).reason)
+
+
+def _wanted(target: Target, case: _Case) -> Skip | tuple[CapClaim, ...]:
+    prepared = case.snapshot.prepared(target.id)
+    wanted = claims(prepared.rules, prepared.zone or UTC, case.facts.arrived_at)
+    full = first_full(wanted, case.counts)
+    return wanted if full is None else Skip("capped", describe(full, case.counts))
