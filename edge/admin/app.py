@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from edge.admin import health
+from edge.admin import docs, health
 from edge.admin.bodies import MAX_JSON
 from edge.admin.dispatch import Dispatcher
+from edge.admin.metrics import metrics
+from edge.admin.openapi import document
 from edge.admin.ports import Ports
-from edge.admin.problem import problems
+from edge.admin.present import encode
+from edge.admin.problem import Handler, problems
 from edge.admin.resources import ROUTES
 
 BASE = "/api/v1"
@@ -18,7 +21,11 @@ BASE = "/api/v1"
 
 @dataclass(frozen=True, slots=True)
 class Applications:
-    """The applications of the two listeners."""
+    """The applications of the two listeners.
+
+    ``public`` is served on ``public.listen``; while that is empty, the admin listener stands for
+    both.
+    """
 
     admin: web.Application
     public: web.Application
@@ -28,6 +35,19 @@ def _application() -> web.Application:
     return web.Application(middlewares=[problems], client_max_size=MAX_JSON)
 
 
+def _fixed(body: bytes, kind: str, headers: dict[str, str] | None = None) -> Handler:
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+
+    return handle
+
+
+def _describe(application: web.Application) -> None:
+    described = document(BASE, ROUTES)
+    application.router.add_get(f"{BASE}/openapi.json", _fixed(encode(described), "application/json"))
+    application.router.add_get("/api/docs", _fixed(docs.page(described).encode(), "text/html", docs.HEADERS))
+
+
 def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:
     application = _application()
     dispatcher = Dispatcher(ports, monotonic)
@@ -35,6 +55,8 @@ def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:
         application.router.add_route(route.method, BASE + route.path, dispatcher.handler(route))
     application.router.add_get("/healthz", health.alive)
     application.router.add_get("/readyz", health.ready(ports))
+    application.router.add_get("/metrics", metrics(ports.figures))
+    _describe(application)
     return application
 
 
@@ -45,5 +67,5 @@ def _public() -> web.Application:
 
 
 def build(ports: Ports, *, monotonic: Callable[[], float] = time.monotonic) -> Applications:
-    """Both applications over the same ports; which listener serves which is the caller's choice."""
+    """Both applications over the same ports; ``listener.Listener`` runs them."""
     return Applications(_admin(ports, monotonic), _public())

@@ -6,6 +6,8 @@ from typing import Self
 
 from aiohttp import web
 
+from edge.settings import Address
+
 MAX_CONNECTIONS = 256
 FIRST_REQUEST_S = 15.0
 IDLE_S = 30.0
@@ -25,9 +27,9 @@ class Listener:
     that idles for 30 s.
     """
 
-    def __init__(self, application: web.Application, address: str) -> None:
+    def __init__(self, application: web.Application, address: Address) -> None:
         self._application = application
-        self._wanted = split_address(address)
+        self._wanted = address
         self._unheard: dict[object, asyncio.TimerHandle] = {}
         self.addresses: tuple[tuple[str, int], ...] = ()
 
@@ -83,11 +85,3 @@ class Listener:
         self._unheard.pop(protocol, None)
         if protocol.transport is not None:
             protocol.force_close()
-
-
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port of ``127.0.0.1:8080`` or ``[::1]:8080``; raises ValueError."""
-    host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError(f"{address!r} is no listening address; write HOST:PORT, such as 127.0.0.1:8080")
-    return host.removeprefix("[").removesuffix("]"), int(port)

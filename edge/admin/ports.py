@@ -83,9 +83,8 @@ class Calls(Protocol):
     async def get(self, call_id: str) -> Mapping[str, Any]: ...
     async def live(self) -> Sequence[Mapping[str, Any]]: ...
     async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
-        """The SIP messages of a call in order: ``at`` (RFC 3339), ``leg`` (``caller`` or the
-        target's id), ``direction`` (``in``/``out``), ``peer`` (``udp://host:port``), ``line`` (the
-        start line) and ``text`` (the message, credentials redacted)."""
+        """The SIP messages of a call in order: ``at_s`` (seconds since its arrival), ``direction``
+        (``in``/``out``), ``peer`` (``udp:host:port``) and ``message`` (the start line)."""
 
     async def hangup(self, call_id: str) -> None:
         """Ends a live call (``hung_up_by`` admin); raises ``NotFound``, ``Conflict`` if over."""
@@ -121,8 +120,8 @@ class Insight(Protocol):
     async def caps(self, owner_id: str) -> Sequence[CapUse]:
         """Raises ``NotFound``."""
 
-    async def hours(self, owner_id: str, at: datetime) -> HoursPreview:
-        """Raises ``NotFound``; an owner without hours is open."""
+    async def hours(self, owner_id: str, at: datetime | None) -> HoursPreview:
+        """At an instant, or now; raises ``NotFound``.  An owner without hours is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +156,9 @@ class Health(Protocol):
     """Whether new calls may come, and the way to stop them."""
 
     async def checks(self) -> Sequence[Check]: ...
-    def drain(self, max_s: float) -> int:
-        """No new calls from now; live ones end after ``max_s`` seconds.  Answers how many live."""
+    def drain(self, max_s: float | None) -> int:
+        """No new calls from now; live ones end after ``max_s`` seconds (None: the setting's).
+        Answers how many live."""
 
 
 @dataclass(frozen=True, slots=True)

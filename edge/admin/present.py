@@ -27,7 +27,8 @@ def secret_fields(model: type[BaseModel]) -> tuple[str, ...]:
 def shown(value: BaseModel) -> dict[str, Any]:
     """A record as it may be read: a secret as ``{"set": true}``, or null when there is none."""
     secrets = secret_fields(type(value))
-    data = value.model_dump(mode="json", exclude=set(secrets))
+    dumped = value.model_dump(mode="json", exclude=set(secrets))
+    data = {"id": dumped.pop("id"), **dumped} if "id" in dumped else dumped
     for name in secrets:
         secret: SecretStr | None = getattr(value, name)
         data[name] = None if secret is None else {"set": True}

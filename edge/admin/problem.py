@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's own word
+class Problem(Exception):
     """An answer with ``application/problem+json``; ``errors`` names wrong fields (422)."""
 
     def __init__(
@@ -103,4 +103,5 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     response = await _outcome(request, handler)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["Server"] = "Edge"
     return response

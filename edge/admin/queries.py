@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from edge.model.config import Role
 from edge.services.listing import ListQuery
 
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -11,15 +12,15 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _PAGING = {"limit", "cursor", "sort"}
 
 
-def _plus(value: Any) -> Any:
-    # "+" in a query string means a space: whoever forgot to escape it still gets the number.
-    return "+" + value[1:] if isinstance(value, str) and value.startswith(" ") else value
+def plus(value: Any) -> Any:
+    """A number or an instant whose ``+`` was not escaped in the query: there it means a space."""
+    return value.replace(" ", "+") if isinstance(value, str) else value
 
 
 Phone = Annotated[
     str,
-    BeforeValidator(_plus),
     StringConstraints(min_length=1, max_length=40, pattern=r"^[+0-9A-Za-z_.-]+$"),
+    BeforeValidator(plus),
 ]
 
 
@@ -57,3 +58,18 @@ class NumberQuery(PageQuery):
     kind: Literal["local", "toll_free", "mobile", "national"] | None = None
     country: Text | None = None
     state: Literal["available", "active", "paused"] | None = None
+
+
+class PromptQuery(PageQuery):
+    """Lists of prompts."""
+
+    sort: Literal["created_at", "-created_at", "name", "-name"] | None = None
+    name: Text | None = None
+    external_id: Text | None = None
+
+
+class TokenQuery(PageQuery):
+    """Lists of tokens."""
+
+    sort: Literal["created_at", "-created_at"] | None = None
+    role: Role | None = None

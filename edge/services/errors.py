@@ -57,4 +57,10 @@ def field_path(location: Sequence[int | str]) -> str:
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """What pydantic found, at most 50 entries and without the values (they may be secrets)."""
     found = error.errors(include_url=False, include_context=False, include_input=False)[:50]
-    return tuple(FieldError(field_path(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in found)
+    return tuple(FieldError(field_path(e["loc"]), _words(e["type"], e["msg"])) for e in found)
+
+
+def _words(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "there is no such field"
+    return "is required" if kind == "missing" else message.removeprefix("Value error, ")

@@ -1,0 +1,210 @@
+"""The OpenAPI 3.1 document, made from the routes and their models."""
+
+import copy
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from edge import __version__
+from edge.admin.bodies import MAX_JSON, MAX_UPLOAD
+from edge.admin.present import secret_fields
+from edge.admin.routes import Route
+
+Json = dict[str, Any]
+_REF = "#/components/schemas/"
+_DESCRIPTION = f"""Edge's admin API. Send an API token as `Authorization: Bearer …`. Durations are seconds and
+end in `_s`, instants are RFC 3339 in UTC, phone numbers E.164 with `+`. Lists come in pages: follow the
+`Link` header with `rel="next"`. `PATCH` takes a JSON merge patch; `If-Match` with an `ETag` refuses a stale
+edit. A repeated `POST` with the same `Idempotency-Key` has the first one's answer. A JSON body has at most
+{MAX_JSON >> 20} MB, an upload {MAX_UPLOAD >> 20} MB. Errors are `application/problem+json` (RFC 9457)."""
+
+_PROBLEM: Json = {
+    "type": "object",
+    "description": "What is wrong (RFC 9457); errors names each wrong field of a 422.",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["path", "message"],
+                "properties": {"path": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+_SECRET: Json = {
+    "description": "A secret is never read back: only that it is set.",
+    "anyOf": [
+        {"type": "object", "required": ["set"], "properties": {"set": {"const": True}}},
+        {"type": "null"},
+    ],
+}
+_WORDS = {
+    400: "The request can not be read",
+    401: "No API token, or an unknown one",
+    403: "The token's role does not reach this",
+    404: "There is no such object",
+    409: "Clashes with what is stored",
+    412: "The object was changed since (If-Match)",
+    413: "The body is too large",
+    415: "The body is of another type",
+    422: "A field is wrong, missing or unknown",
+    429: "Too many failed tries",
+    503: "The store can not answer now",
+}
+
+
+def document(base: str, routes: Iterable[Route]) -> Json:
+    """The whole document for routes below ``base``."""
+    routes = tuple(routes)
+    paths: dict[str, Json] = {}
+    for route in routes:
+        paths.setdefault(base + route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Edge", "version": __version__, "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(route.tag for route in routes)],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(routes),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _schemas(routes: tuple[Route, ...]) -> Json:
+    wanted: dict[tuple[type[BaseModel], Literal["validation", "serialization"]], None] = {}
+    for route in routes:
+        if route.body is not None:
+            wanted[route.body, "validation"] = None
+        if route.answer is not None:
+            wanted[route.answer, "serialization"] = None
+    _, definitions = models_json_schema(list(wanted), ref_template=_REF + "{model}")
+    schemas: Json = definitions["$defs"]
+    for route in routes:
+        if route.answer is not None:
+            _hide_secrets(schemas, route.answer)
+        if route.body is not None and route.body_kind == "patch":
+            schemas[_patch_name(route.body)] = _patch_schema(schemas[route.body.__name__])
+    schemas["Problem"] = _PROBLEM
+    return schemas
+
+
+def _hide_secrets(schemas: Json, model: type[BaseModel]) -> None:
+    for name in secret_fields(model):
+        schemas[model.__name__]["properties"][name] = _SECRET
+
+
+def _patch_name(model: type[BaseModel]) -> str:
+    return model.__name__.removesuffix("Spec") + "Patch"
+
+
+def _patch_schema(spec: Mapping[str, Any]) -> Json:
+    patch = copy.deepcopy(dict(spec))
+    patch.pop("required", None)
+    patch["title"] = "A merge patch (RFC 7396): what is left out is kept, null empties a field"
+    for field in patch["properties"].values():
+        field.pop("default", None)
+    return patch
+
+
+def _operation(route: Route) -> Json:
+    operation: Json = {
+        "operationId": _operation_id(route),
+        "summary": route.summary,
+        "description": f"Needs a token with the role `{route.access}` or more.",
+        "tags": [route.tag],
+        "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
+        "responses": {str(route.status): _answer(route), **_problems(route)},
+    }
+    if route.body is not None:
+        operation["requestBody"] = {"required": True, "content": _body(route, route.body)}
+    return operation
+
+
+def _operation_id(route: Route) -> str:
+    words = re.sub(r"[^a-z0-9]+", "_", route.path.replace("{id}", "one")).strip("_")
+    return f"{route.method.lower()}_{words}"
+
+
+def _path_parameters(route: Route) -> list[Json]:
+    names = re.findall(r"{(\w+)}", route.path)
+    return [{"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names]
+
+
+def _query_parameters(route: Route) -> list[Json]:
+    schema = route.query.model_json_schema()
+    required = schema.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": _not_null(field)}
+        for name, field in schema.get("properties", {}).items()
+    ]
+
+
+def _not_null(field: Json) -> Json:
+    """A query parameter is there or it is not: null can not be sent."""
+    kinds = [kind for kind in field.get("anyOf", []) if kind.get("type") != "null"]
+    return (
+        kinds[0] if len(kinds) == 1 else {k: v for k, v in field.items() if k != "default" or v is not None}
+    )
+
+
+def _header_parameters(route: Route) -> list[Json]:
+    if route.method == "POST":
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
+    if route.method in ("PATCH", "DELETE") and route.tag != "tokens":
+        schema = {"type": "string", "pattern": '^(\\*|"[0-9]{1,15}")$'}
+        return [{"name": "If-Match", "in": "header", "required": False, "schema": schema}]
+    return []
+
+
+def _body(route: Route, model: type[BaseModel]) -> Json:
+    if route.body_kind == "patch":
+        schema = {"$ref": _REF + _patch_name(model)}
+        return {"application/merge-patch+json": {"schema": schema}, "application/json": {"schema": schema}}
+    if route.body_kind == "json":
+        return {"application/json": {"schema": {"$ref": _REF + model.__name__}}}
+    fields = model.model_json_schema()["properties"]
+    form: Json = {name: {"type": "string", "maxLength": 200} for name in fields}
+    file = {"type": "string", "format": "binary", "description": "WAV, at any rate"}
+    form_schema: Json = {"type": "object", "required": ["file", "name"], "properties": {**form, "file": file}}
+    return {"multipart/form-data": {"schema": form_schema}}
+
+
+def _answer(route: Route) -> Json:
+    if route.shape == "none":
+        return {"description": "Done"}
+    if route.shape == "binary":
+        return {"description": "The audio", "content": {"audio/wav": {"schema": {}}}}
+    assert route.answer is not None
+    schema: Json = {"$ref": _REF + route.answer.__name__}
+    if route.shape == "list":
+        items = {"type": "array", "items": schema}
+        schema = {"type": "object", "required": ["items"], "properties": {"items": items}}
+    content: Json = {"application/json": {"schema": schema}}
+    if route.also_text:
+        content["text/plain"] = {"schema": {"type": "string"}}
+    return {"description": route.summary, "content": content}
+
+
+def _problems(route: Route) -> Json:
+    statuses = {400, 401, 403, 422, 429, 503}
+    if "{" in route.path or "owner" in route.query.model_fields:
+        statuses |= {404}
+    if route.method != "GET":
+        statuses |= {404, 409, 412}
+    if route.body is not None:
+        statuses |= {413, 415}
+    content = {"application/problem+json": {"schema": {"$ref": _REF + "Problem"}}}
+    return {str(status): {"description": _WORDS[status], "content": content} for status in sorted(statuses)}

@@ -1,0 +1,156 @@
+"""Calls: their records, those that live now, their SIP ladder, and the way to end one."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+
+from edge.admin.ports import Ports
+from edge.admin.present import encode, many, one, page
+from edge.admin.queries import PageQuery, Phone, Text, plus
+from edge.admin.routes import Exchange, Reply, Routes
+from edge.model.decision import Disposition
+from edge.services.listing import Page
+
+CALLS = Routes("calls")
+
+Instant = Annotated[AwareDatetime, BeforeValidator(plus)]
+
+
+class CallQuery(PageQuery):
+    """Finds calls; ``number`` is the number called, ``since`` and ``until`` bound ``started_at``."""
+
+    sort: Literal["started_at", "-started_at"] | None = None
+    caller: Phone | None = None
+    number: Phone | None = None
+    number_id: Text | None = None
+    campaign_id: Text | None = None
+    trunk_id: Text | None = None
+    disposition: Disposition | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class StepRead(BaseModel):
+    """One step of the decision: what it came to and why."""
+
+    step: str
+    result: str
+    reason: str
+
+
+class CandidateRead(BaseModel):
+    """A target that was considered; ``odds`` is its share of being first in its tier."""
+
+    target_id: str
+    tier: int
+    odds: float
+    result: str
+    reason: str
+
+
+class DecisionRead(BaseModel):
+    """Why the call went where it went."""
+
+    steps: list[StepRead]
+    candidates: list[CandidateRead]
+
+
+class AttemptRead(BaseModel):
+    """One dial of one target; ``status`` is its final SIP status, 0 when there was none."""
+
+    model_config = ConfigDict(extra="allow")
+
+    target_id: str
+    started_at: str | None
+    status: int
+    outcome: str
+    reason: str
+
+
+class CallRead(BaseModel):
+    """A call's record.  What is not yet known of a live call is missing or null."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    trunk_id: str | None = None
+    number_id: str | None = None
+    campaign_id: str | None = None
+    target_id: str | None = None
+    caller: str | None = None
+    called: str | None = None
+    tags: dict[str, Any] = {}
+    started_at: str | None = None
+    answered_at: str | None = None
+    connected_at: str | None = None
+    ended_at: str | None = None
+    disposition: str | None = None
+    disposition_detail: str | None = None
+    hung_up_by: str | None = None
+    decision: DecisionRead | None = None
+    attempts: list[AttemptRead] = []
+    media: dict[str, Any] = {}
+    config_version: int | None = None
+
+
+class TraceLine(BaseModel):
+    """One SIP message: seconds since the call's arrival, from or to whom, and its start line."""
+
+    at_s: float
+    direction: Literal["in", "out"]
+    peer: str
+    message: str
+
+
+class Ending(BaseModel):
+    """The call is being ended."""
+
+    id: str
+    state: Literal["ending"] = "ending"
+
+
+def _without_trace(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: value for name, value in record.items() if name != "trace"}
+
+
+@CALLS.add("GET", "/calls", "List calls", query=CallQuery, answer=CallRead, shape="list")
+async def listing(ports: Ports, exchange: Exchange) -> Reply:
+    found = await ports.calls.list(exchange.query.listing())
+    return await page(Page([_without_trace(call) for call in found.items], found.next_cursor), exchange)
+
+
+@CALLS.add("GET", "/calls/live", "List the calls that live now", answer=CallRead, shape="list")
+async def live(ports: Ports, _exchange: Exchange) -> Reply:
+    return await many([_without_trace(call) for call in await ports.calls.live()])
+
+
+@CALLS.add("GET", "/calls/{id}", "Read a call's record", answer=CallRead)
+async def read(ports: Ports, exchange: Exchange) -> Reply:
+    return one(_without_trace(await ports.calls.get(exchange.parameters["id"])))
+
+
+@CALLS.add(
+    "GET", "/calls/{id}/trace", "Read a call's SIP ladder", answer=TraceLine, shape="list", also_text=True
+)
+async def trace(ports: Ports, exchange: Exchange) -> Reply:
+    lines = await ports.calls.trace(exchange.parameters["id"])
+    if "text/plain" in exchange.headers.get("Accept", ""):
+        return Reply(ladder(lines).encode(), content_type="text/plain")
+    return await many(lines)
+
+
+@CALLS.add("POST", "/calls/{id}/hangup", "End a live call", answer=Ending, status=202)
+async def hangup(ports: Ports, exchange: Exchange) -> Reply:
+    call_id = exchange.parameters["id"]
+    await ports.calls.hangup(call_id)
+    return Reply(encode(Ending(id=call_id)), 202)
+
+
+def ladder(lines: Sequence[Mapping[str, Any]]) -> str:
+    """The SIP ladder as text: time, direction, peer and start line, one message a line."""
+    arrows = {"in": "──▶ edge", "out": "◀── edge"}
+    return "".join(
+        f"{line['at_s']:9.3f} s  {line['peer']:<28} {arrows[line['direction']]}  {line['message']}\n"
+        for line in lines
+    )
