@@ -1,0 +1,111 @@
+"""When no target took the call: its disposition, and what the caller gets instead."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from edge.model.config import Action, Campaign
+from edge.model.decision import Admission, Attempt, CandidateLine, Disposition, Proceed, Reason, Refuse, Step
+from edge.routing.actions import Outcome, Owner, act
+from edge.routing.hunt import NOT_ACCEPTABLE
+from edge.routing.refusal import refusal
+from edge.routing.snapshot import Snapshot
+
+# What a call is called when every target was passed over for this same reason.
+_ALL: Final[dict[Reason, Disposition]] = {
+    "closed": "no_target_all_closed",
+    "capped": "no_target_all_capped",
+    "cap_taken": "no_target_all_capped",
+    "tag_mismatch": "no_target_all_filtered",
+    "caller_list": "no_target_all_filtered",
+    "duplicate": "no_target_duplicates",
+    "paused": "no_target_none_configured",
+    "not_reached": "no_target_none_configured",
+}
+
+
+def disposition_of(lines: Sequence[CandidateLine], attempts: Sequence[Attempt]) -> Disposition:
+    """The disposition of a call that no target answered (rule: Dispositions).
+
+    What was dialled decides; if nothing was, the reasons of those passed over do.
+    """
+    dialled = [a for a in attempts if a.outcome != "cap_taken"]
+    if not dialled:
+        return _none_dialled(lines, attempts)
+    if all(a.outcome == "busy" for a in dialled):
+        return "busy"
+    if all(a.status in NOT_ACCEPTABLE for a in dialled):
+        return "rejected_no_codec"
+    return "no_answer" if any(a.outcome == "no_answer" for a in dialled) else "target_failed"
+
+
+def _none_dialled(lines: Sequence[CandidateLine], attempts: Sequence[Attempt]) -> Disposition:
+    lost = {a.target_id for a in attempts}
+    kinds = {_ALL.get(line.reason, "no_target_mixed") for line in lines if line.target_id not in lost}
+    if lost:
+        kinds.add("no_target_all_capped")
+    if not kinds:
+        return "no_target_none_configured"
+    return kinds.pop() if len(kinds) == 1 else "no_target_mixed"
+
+
+def exhausted(
+    proceed: Proceed, snapshot: Snapshot, lines: Sequence[CandidateLine], attempts: Sequence[Attempt]
+) -> Admission:
+    """What the caller gets when no candidate is left: overflow, failsafe or a refusal.
+
+    The campaign's overflow comes first.  Its failsafe, then the server's, stand in only when
+    nothing was dialled.  A forward that failed in turn ends the call: actions never chain.
+    """
+    disposition = disposition_of(lines, attempts)
+    detail = _detail(lines, attempts)
+    campaign = snapshot.campaign(proceed.campaign_id)
+    number = snapshot.number_by_id(proceed.number_id)
+    named = None
+    if campaign is not None and number is not None and proceed.forward_target_id is None:
+        named = _last_resort(campaign, snapshot, bool(attempts))
+    if named is None or campaign is None or number is None:
+        return _refused(proceed, disposition, detail)
+    name, action = named
+    steps = (*proceed.steps, Step("targets", disposition, detail), Step(name, action.action))
+    outcome = Outcome(f"{detail}; {name}: {action.action}", disposition, disposition, None, "unavailable")
+    return act(action, outcome, Owner(number, campaign), snapshot, steps)
+
+
+def failsafe(proceed: Proceed, snapshot: Snapshot) -> Admission:
+    """What the caller gets when routing itself failed (rule: Failsafe)."""
+    campaign = snapshot.campaign(proceed.campaign_id)
+    number = snapshot.number_by_id(proceed.number_id)
+    action = campaign.failsafe or snapshot.failsafe if campaign is not None else None
+    steps = (*proceed.steps, Step("failsafe", action.action if action else "none", "routing failed"))
+    if action is None or campaign is None or number is None:
+        return _refused(proceed, "error_internal", "routing failed")
+    outcome = Outcome("routing failed", "error_internal", "error_internal", None, "unavailable")
+    return act(action, outcome, Owner(number, campaign), snapshot, steps)
+
+
+def _last_resort(campaign: Campaign, snapshot: Snapshot, dialled: bool) -> tuple[str, Action] | None:
+    if campaign.routes.overflow is not None:
+        return "overflow", campaign.routes.overflow
+    action = None if dialled else campaign.failsafe or snapshot.failsafe
+    return None if action is None else ("failsafe", action)
+
+
+def _refused(proceed: Proceed, disposition: Disposition, detail: str) -> Refuse:
+    answer = refusal(disposition)
+    steps = (*proceed.steps, Step("targets", disposition, detail))
+    return Refuse(
+        answer.status,
+        disposition,
+        detail,
+        steps,
+        proceed.number_id,
+        proceed.campaign_id,
+        answer.reason_header,
+    )
+
+
+def _detail(lines: Sequence[CandidateLine], attempts: Sequence[Attempt]) -> str:
+    """``target: reason`` of every target, dialled ones first; bounded by the route's own length."""
+    tried = {a.target_id: f"{a.outcome} {a.status}" if a.status > 0 else a.outcome for a in attempts}
+    passed = {line.target_id: line.reason for line in lines if line.target_id not in tried}
+    return ", ".join(f"{target_id}: {why}" for target_id, why in (tried | passed).items()) or "no targets"
