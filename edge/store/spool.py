@@ -1,0 +1,92 @@
+"""What could not be written yet: kept in memory and, if that works, in a file beside the database.
+
+Only facts wait here (a call was bridged, an attempt or a call is over).  Requests (a reservation)
+were refused when they were made.
+"""
+
+import contextlib
+import json
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from edge.model.ledger import Command, Connect, Finish, Release
+
+Fact = Connect | Release | Finish
+FACTS = (Connect, Release, Finish)
+MAX_FACTS = 50_000
+
+_TYPES = {fact.__name__: fact for fact in FACTS}
+
+
+class Spool:
+    """The waiting facts, oldest first.  One thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._facts: deque[Fact] = deque()
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._facts)
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(self._facts)
+
+    def load(self) -> None:
+        """Reads what the server before this one left; a torn last line is left out."""
+        with contextlib.suppress(OSError), self._path.open(encoding="utf-8") as lines:
+            for line in lines:
+                fact = _from_line(line)
+                if fact is not None:
+                    self._facts.append(fact)
+
+    def keep(self, commands: Sequence[Command]) -> None:
+        """Adds the facts among the commands; past ``MAX_FACTS`` the new ones are lost and counted."""
+        facts = [command for command in commands if isinstance(command, FACTS)]
+        room = MAX_FACTS - len(self._facts)
+        self.dropped += max(0, len(facts) - room)
+        self._facts.extend(facts[:room])
+        if facts[:room]:
+            self._append(facts[:room])
+
+    def clear(self) -> None:
+        """Forgets everything: it has been committed."""
+        self._facts.clear()
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _append(self, facts: list[Fact]) -> None:
+        # Where the disk is full this fails too: memory still has them.
+        with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8", opener=_private) as file:
+            file.writelines(_to_line(fact) for fact in facts)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _to_line(fact: Fact) -> str:
+    fields = {name: getattr(fact, name) for name in fact.__dataclass_fields__}
+    return json.dumps({"type": type(fact).__name__, **fields}, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _from_line(line: str) -> Fact | None:
+    try:
+        fields: dict[str, Any] = json.loads(line)
+        kind = _TYPES[fields.pop("type")]
+        for name in ("at", "ended_at"):
+            if name in fields:
+                fields[name] = datetime.fromisoformat(fields[name])
+        return kind(**fields)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

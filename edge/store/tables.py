@@ -1,0 +1,154 @@
+"""The tables.  Instants are RFC 3339 texts in UTC with milliseconds, so they sort as they read.
+
+The call path (``ledger``) writes ``open_calls``, ``calls``, ``counters`` and ``reservations`` by
+SQL of its own; everything else goes through these definitions.
+"""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _objects(name: str, *more: sa.Column[str]) -> sa.Table:
+    """A table of configuration objects: what lists filter by in columns, the whole in ``body``."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("external_id", sa.Text, unique=True),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.Text, nullable=False),
+        sa.Column("updated_at", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False, index=True),
+        *more,
+        sa.Column("body", sa.JSON, nullable=False),
+    )
+
+
+trunks = _objects("trunks", sa.Column("state", sa.Text, nullable=False))
+numbers = _objects(
+    "numbers",
+    sa.Column("e164", sa.Text, nullable=False, unique=True),
+    sa.Column("campaign_id", sa.Text, index=True),
+    sa.Column("kind", sa.Text),
+    sa.Column("country", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+)
+campaigns = _objects("campaigns", sa.Column("state", sa.Text, nullable=False))
+targets = _objects("targets", sa.Column("state", sa.Text, nullable=False))
+prompts = _objects("prompts")
+
+# Who refers to whom, kept in the transaction of each edit: what is referred to can not be deleted.
+references = sa.Table(
+    "object_references",
+    metadata,
+    sa.Column("from_kind", sa.Text, primary_key=True),
+    sa.Column("from_id", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("to_kind", sa.Text, nullable=False),
+    sa.Column("to_id", sa.Text, nullable=False),
+    sa.Index("ix_object_references_to", "to_kind", "to_id"),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("updated_at", sa.Text, nullable=False),
+    sa.Column("last_used_at", sa.Text),
+)
+
+# Small, and emptied when a call ends: the indexes of ``calls`` are written once a call.
+open_calls = sa.Table(
+    "open_calls",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("trunk_id", sa.Text, nullable=False),
+    sa.Column("caller", sa.Text),
+    sa.Column("called", sa.Text, nullable=False),
+    sa.Column("number_id", sa.Text),
+    sa.Column("campaign_id", sa.Text),
+    sa.Column("connected_at", sa.Text),
+    sa.Column("target_id", sa.Text),
+    sqlite_with_rowid=False,
+)
+
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("started_at", sa.Text, nullable=False),
+    sa.Column("ended_at", sa.Text, nullable=False),
+    sa.Column("trunk_id", sa.Text),
+    sa.Column("caller", sa.Text),
+    sa.Column("called", sa.Text),
+    sa.Column("number_id", sa.Text),
+    sa.Column("campaign_id", sa.Text),
+    sa.Column("target_id", sa.Text),
+    sa.Column("disposition", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("trace", sa.Text),
+    sa.Index("ix_calls_started_at", "started_at", "id"),
+    sa.Index("ix_calls_number_id", "number_id", "started_at"),
+    sa.Index("ix_calls_campaign_id", "campaign_id", "started_at"),
+    sa.Index("ix_calls_caller", "caller", "started_at"),
+    sa.Index("ix_calls_called", "called", "started_at"),
+    sa.Index("ix_calls_disposition", "disposition", "started_at"),
+)
+
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("cap_id", sa.Text, primary_key=True),
+    sa.Column("window_key", sa.Text, primary_key=True),
+    sa.Column("used", sa.Integer, nullable=False),
+    sa.Column("reserved", sa.Integer, nullable=False),
+    sa.CheckConstraint("used >= 0 AND reserved >= 0", name="counters_not_negative"),
+    sqlite_with_rowid=False,
+)
+
+# ``state``: reserved, used, released.  A row per slot: who holds what since when.
+reservations = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("call_id", sa.Text, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("cap_id", sa.Text, primary_key=True),
+    sa.Column("window_key", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("counts_on", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+refused_calls = sa.Table(
+    "refused_calls",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("called", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, primary_key=True),
+    sa.Column("remedy", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("first_seen", sa.Text, nullable=False),
+    sa.Column("last_seen", sa.Text, nullable=False),
+)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)

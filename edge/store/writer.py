@@ -1,0 +1,184 @@
+"""The call path's writer: commands from the loop, many in one durable commit, answers back.
+
+A thread of its own takes everything that is queued, runs it in one transaction, commits (synced)
+and wakes the loop once.  Reserve and Connect go at once; the others wait up to ``RIDE_S`` for a
+commit to ride along with.  Nothing here raises at the caller: what could not be written is
+answered ``Unavailable``, and facts (bridged, released, over) are kept and written later.
+"""
+
+import asyncio
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from edge.clock import Clock
+from edge.logs import get_logger
+from edge.model.ledger import Command, Connect, Reserve, Unavailable
+from edge.store import ledger
+from edge.store.counts import Counts
+from edge.store.database import connect, only_server
+from edge.store.group import Group
+from edge.store.spool import FACTS, Spool
+
+RIDE_S = 0.008
+MAX_QUEUED = 50_000
+
+Entry = tuple[Command, "asyncio.Future[Any] | None"]
+Answered = list[tuple["asyncio.Future[Any]", Any]]
+
+log = get_logger()
+
+
+class Writer:
+    """An async context manager: commands are taken in the block and drained on leaving it.
+
+    ``counts`` is the advisory view for routing; ``recovered`` how many calls a dead server had left
+    open; ``on_health`` is called on the loop when the store fails or is back.  Entering raises
+    ``sqlite3.Error`` or ``StoreInUse``.
+    """
+
+    def __init__(
+        self, path: Path, clock: Clock, open_database: Callable[[Path], sqlite3.Connection] = connect
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._open_database = open_database
+        self._queue: queue.SimpleQueue[list[Entry] | None] = queue.SimpleQueue()
+        self._buffer: list[Entry] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._queued = 0
+        self._held = contextlib.ExitStack()
+        self.counts = Counts()
+        self.recovered = 0
+        self.healthy = True
+        self.failure = ""
+        self.on_health: Callable[[bool], None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        await asyncio.to_thread(self._open)
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._held.close)
+
+    @property
+    def commits(self) -> int:
+        """Transactions committed so far."""
+        return self._group.commits
+
+    @property
+    def spooled(self) -> int:
+        """Facts that wait for the store to be writable."""
+        return len(self._group.spool)
+
+    def submit(self, command: Command) -> "asyncio.Future[Any]":
+        """Queues a command; its answer (``edge.model.ledger``) means that it is durable."""
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._add(command, future)
+        return future
+
+    def post(self, command: Command) -> None:
+        """Queues a command whose answer nobody waits for."""
+        self._add(command, None)
+
+    def _add(self, command: Command, future: "asyncio.Future[Any] | None") -> None:
+        if self._queued >= MAX_QUEUED and not isinstance(command, FACTS):
+            if future is not None:
+                future.set_result(Unavailable("too many commands wait for the store"))
+            return
+        self._queued += 1
+        self._buffer.append((command, future))
+        if isinstance(command, (Reserve, Connect)):
+            self._flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(RIDE_S, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._buffer:
+            self._queue.put(self._buffer)
+            self._buffer = []
+
+    def _deliver(self, count: int, answered: Answered, changes: ledger.Changes) -> None:
+        self._queued -= count
+        self.counts.update(changes)
+        for future, answer in answered:
+            if not future.done():
+                future.set_result(answer)
+
+    def _health_changed(self, healthy: bool, reason: str) -> None:
+        self.healthy, self.failure = healthy, reason
+        if healthy:
+            log.info("the store writes again")
+        else:
+            log.error("the store can not write: new calls get 503", reason=reason)
+        if self.on_health is not None:
+            self.on_health(healthy)
+
+    # -- on the writer's thread ---------------------------------------------------------------------
+
+    def _open(self) -> None:
+        with contextlib.ExitStack() as held:
+            held.enter_context(only_server(self._path))
+            db = held.enter_context(contextlib.closing(self._open_database(self._path)))
+            spool = Spool(self._path.with_name(self._path.name + ".spool"))
+            spool.load()
+            self._group = Group(db, spool, self._clock)
+            now = self._clock.utc()
+            self.recovered = self._group.recover(now)
+            self.counts.update(ledger.taken_now(db, (now - timedelta(days=2)).date().isoformat()))
+            self._held = held.pop_all()
+
+    def _run(self) -> None:
+        group, entries, failed = self._group, self._next(None), False
+        while entries is not None:
+            answers = group.run([command for command, _ in entries])
+            self._report(entries, answers)
+            if failed != bool(group.failure):
+                failed = not failed
+                self._call(self._health_changed, not failed, group.failure)
+            wait = max(0.0, group.probe_at - self._clock.monotonic()) if failed else None
+            entries = self._next(wait)
+        group.run([])
+
+    def _next(self, patience_s: float | None) -> list[Entry] | None:
+        """Everything queued, waiting for the first; None: the end; empty: time to probe."""
+        try:
+            entries = self._queue.get(timeout=patience_s)
+        except queue.Empty:
+            return []
+        while entries is not None and not self._queue.empty():
+            more = self._queue.get()
+            if more is None:
+                self._queue.put(None)
+                break
+            entries += more
+        return entries
+
+    def _report(self, entries: list[Entry], answers: list[Any]) -> None:
+        changes = self._group.changes()
+        if entries or changes:
+            pairs = zip(entries, answers, strict=True)
+            answered = [(future, answer) for (_, future), answer in pairs if future is not None]
+            self._call(self._deliver, len(entries), answered, changes)
+
+    def _call(self, function: Callable[..., None], *values: object) -> None:
+        # The loop may be closed when a server is torn down without leaving our block.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *values)
