@@ -106,7 +106,9 @@ async def running_server(directory: Path, **overrides: str) -> AsyncIterator[Ser
     with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *(str(Path(sys.executable).with_name("edge")), "serve", "--ready-file", str(ready)),
-            **{"env": settings(directory, host, overrides), "cwd": directory},
+            env=settings(directory, host, overrides),
+            cwd=directory,
+            start_new_session=True,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

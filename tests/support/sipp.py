@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import SOCK_DGRAM, SOCK_STREAM
+from typing import Any
 
 from tests.support.ports import free_port, own_address, until_bound
 
@@ -62,10 +63,10 @@ class Sipp:
         rows = list(csv.reader(self._text("statistics").splitlines(), delimiter=";"))
         last = dict(zip(rows[0], rows[-1], strict=False)) if len(rows) > 1 else {}
         words = self._text("errors") + self._text("output")
-        numbers = [
-            int(last.get(k) or 0) for k in ("SuccessfulCall(C)", "FailedCall(C)", "Retransmissions(C)")
-        ]
-        return Result(code, *numbers, errors=words, messages=self._text("messages"))
+        ok, failed, again = (
+            int(last.get(f"{name}(C)") or 0) for name in ("SuccessfulCall", "FailedCall", "Retransmissions")
+        )
+        return Result(code, ok, failed, again, errors=words, messages=self._text("messages"))
 
 
 @asynccontextmanager
@@ -122,9 +123,9 @@ async def _started(run: Sipp, transport: str) -> Sipp:
 
 
 async def call(
-    directory: Path, server: str, number: str, scenario: str = "caller", *arguments: str, **options: object
+    directory: Path, server: str, number: str, scenario: str = "caller", *arguments: str, **options: Any
 ) -> Result:
     """Runs a caller to its end: ``server`` is ``host:port``, ``number`` goes into the Request-URI."""
     limit_s = float(str(options.get("limit_s", 60)))
-    async with sipp(directory, scenario, server, "-s", number, *arguments, **options) as run:  # type: ignore[arg-type]
+    async with sipp(directory, scenario, server, "-s", number, *arguments, **options) as run:
         return await run.result(limit_s + 5)
