@@ -47,6 +47,7 @@ KNOWN_NAMES: Final = (
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
 _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_NEEDS_QUOTES: Final = re.compile(r'[";,<> \t]')
 _NEEDS_ESCAPE: Final = re.compile(r'(["\\])')
 
 # One element of a comma-separated list: commas inside quotes and <> belong to it.
@@ -58,6 +59,9 @@ _PARAM: Final = re.compile(
     r'(?:=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^";,<> \t]++)[ \t]*+)?+',
     re.DOTALL,
 )
+
+# Parameters as they nearly always come: no quotes, no white space.
+_PLAIN_PARAMS: Final = re.compile(r"""(?:;[A-Za-z0-9\-.!%*_+`'~]++(?:=[^";,<> \t]++)?+)++""")
 
 # display-name <uri> ;tag=x rest.  A display name is quoted, or anything without quotes and <>.
 _NAME_ADDR: Final = re.compile(
@@ -121,6 +125,20 @@ def parse_params(text: str) -> Params | None:
 
     ``None`` if it does not fit the grammar or a name comes twice (section 7.3.1).
     """
+    if _PLAIN_PARAMS.fullmatch(text) is None:
+        return _parse_spaced_params(text)
+    params: Params = {}
+    for part in text[1:].split(";"):
+        name, equals, value = part.partition("=")
+        if not name.islower():
+            name = name.lower()
+        if name in params:
+            return None
+        params[name] = value if equals else None
+    return params
+
+
+def _parse_spaced_params(text: str) -> Params | None:
     params: Params = {}
     at = 0
     while at < len(text):
@@ -138,14 +156,15 @@ def parse_params(text: str) -> Params | None:
 
 def print_params(params: Params) -> str:
     """The opposite of ``parse_params``; values that are no token-like words are quoted."""
-    return "".join(
-        [f";{name}" if value is None else f";{name}={_word(value)}" for name, value in params.items()]
-    )
-
-
-def _word(value: str) -> str:
-    plain = value and not any(mark in value for mark in '";,<> \t')
-    return value if plain else quote(value)
+    text = ""
+    for name, value in params.items():
+        if value is None:
+            text += f";{name}"
+        elif value and not _NEEDS_QUOTES.search(value):
+            text += f";{name}={value}"
+        else:
+            text += f";{name}={quote(value)}"
+    return text
 
 
 def quote(text: str) -> str:

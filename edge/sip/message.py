@@ -7,27 +7,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
+from edge.sip.errors import SipParseError
 from edge.sip.grammar import KNOWN_NAMES, canonical, decimal, parse_params, split_list, split_name_addr
 from edge.sip.status import phrase
+from edge.sip.uri import Uri, parse_uri
 from edge.sip.via import Via, parse_via
 
-
-class SipParseError(ValueError):
-    """A message that is not SIP.  The one error the parsers raise.
-
-    ``status`` is the answer to give (400, 413, 416, 505, 513 …), or 0 when none may be given
-    (a response, or no usable top Via).  ``close`` says a stream can not be resynchronised.
-    ``request`` carries the partly parsed request to answer to, if there is enough of it.
-    """
-
-    def __init__(
-        self, reason: str, status: int = 400, *, close: bool = False, request: "Request | None" = None
-    ) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.status = status
-        self.close = close
-        self.request = request
+__all__ = ["Headers", "Message", "Request", "Response", "SipParseError", "Via", "respond"]
 
 
 class Headers:
@@ -191,6 +177,11 @@ class Request(Message):
         self.body = body
 
     @cached_property
+    def target(self) -> Uri:
+        """The Request-URI in parts."""
+        return parse_uri(self.uri)
+
+    @cached_property
     def max_forwards(self) -> int | None:
         """Max-Forwards, ``None`` where the peer sent none (RFC 2543)."""
         return parse_max_forwards(self.headers.get("Max-Forwards"))
@@ -208,13 +199,12 @@ class Request(Message):
 
         ``received`` always, as interoperability wants it; ``rport`` only where it was asked for.
         """
-        via = self.via
-        via.params["received"] = host
-        if "rport" in via.params:
-            via.params["rport"] = str(port)
-        line = _required(self.headers, "Via")
-        rest = split_list(line)[1:] if "," in line else []
-        self.headers.set_first("Via", ", ".join([str(via), *rest]))
+        items = self.headers.items
+        at = next(at for at, item in enumerate(items) if item[0] == "Via")
+        line = items[at][1]
+        rest = split_list(line)[1:] if "," in line else ()
+        self.via = via = self.via.stamped(host, port)
+        items[at] = ("Via", ", ".join((str(via), *rest)) if rest else str(via))
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"

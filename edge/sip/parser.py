@@ -7,7 +7,7 @@ with the size of the message.
 """
 
 import re
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.sip.grammar import KNOWN_NAMES, canonical, decimal, is_token
 from edge.sip.message import (
@@ -38,12 +38,21 @@ _SINGLE: Final = frozenset(
      "Replaces", "RSeq", "Session-Expires", "Subject", "To")
 )  # fmt: skip
 _ANSWERED_FROM: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq", "Timestamp"))
+_METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "PRACK", "UPDATE"))
 _FOLD: Final = re.compile(r"\r\n[ \t]++")
 _VERSION: Final = re.compile(r"SIP/\d{1,3}+\.\d{1,3}+", re.ASCII | re.IGNORECASE)
 
 
+class Head(NamedTuple):
+    """A message's start line and headers, split but not yet judged."""
+
+    start: str
+    text: str
+    items: list[tuple[str, str]]
+
+
 def parse(data: bytes) -> Request | Response:
-    """One message out of ``data``: a datagram, or exactly one message of a stream.
+    """The message in a datagram.
 
     Bytes after the body that Content-Length declares are cut off (section 18.3).  Raises
     SipParseError, and nothing else, for what is no SIP message; its status is 0 where silence is
@@ -52,18 +61,37 @@ def parse(data: bytes) -> Request | Response:
     if data[:1] == b"\r":
         data = data.lstrip(b"\r\n")  # section 7.5
     head, blank, body = data.partition(b"\r\n\r\n")
-    start, _, rest = head.decode("utf-8", "surrogateescape").partition("\r\n")
+    if not blank:
+        raise refusal(SipParseError("no empty line after the headers"), head)
+    return build(split_head(head), body)
+
+
+def split_head(head: bytes) -> Head:
+    """Everything before the empty line, split into its lines; raises SipParseError as ``parse``."""
+    start, _, text = head.decode("utf-8", "surrogateescape").partition("\r\n")
     try:
-        if not blank:
-            raise SipParseError("no empty line after the headers")
         if len(head) > MAX_HEAD:
-            raise SipParseError("header block too large", 513)
-        items = _split_headers(rest)
+            raise SipParseError("header block too large", 513, close=True)
+        return Head(start, text, _split_headers(text))
+    except SipParseError as error:
+        raise _refusal(error, start, text) from None
+
+
+def build(head: Head, body: bytes) -> Request | Response:
+    """The message of a head and its body; raises SipParseError as ``parse``."""
+    start, text, items = head
+    try:
         if start[:8] == "SIP/2.0 ":
             return _response(start, items, body)
         return _request(start, items, body)
     except SipParseError as error:
-        raise _refusal(error, start, rest) from None
+        raise _refusal(error, start, text) from None
+
+
+def refusal(error: SipParseError, head: bytes) -> SipParseError:
+    """``error`` completed for a head that could not be split: see ``_refusal``."""
+    start, _, text = head[:MAX_HEAD].decode("utf-8", "surrogateescape").partition("\r\n")
+    return _refusal(error, start, text)
 
 
 def _split_headers(text: str) -> _Items:
@@ -74,7 +102,7 @@ def _split_headers(text: str) -> _Items:
     if breaks >= MAX_HEADERS:
         lines = _FOLD.sub(" ", text).split("\r\n")
         if len(lines) > MAX_HEADERS:
-            raise SipParseError(f"more than {MAX_HEADERS} headers")
+            raise SipParseError(f"more than {MAX_HEADERS} headers", close=True)
     items: _Items = []
     known = KNOWN_NAMES.get
     for line in lines:
@@ -86,7 +114,7 @@ def _split_headers(text: str) -> _Items:
             key = _unusual_name(name, line)
         items.append((key, value.strip(" \t")))
     if len(text) > MAX_VALUE and any(len(value) > MAX_VALUE for _, value in items):
-        raise SipParseError(f"a header value of more than {MAX_VALUE} characters", 513)
+        raise SipParseError(f"a header value of more than {MAX_VALUE} characters", 513, close=True)
     return items
 
 
@@ -102,10 +130,10 @@ def _request(start: str, items: _Items, body: bytes) -> Request:
     uri, _, version = tail.rpartition(" ")
     if version != "SIP/2.0":
         _check_version(version)
-    if not is_token(method):
+    if method not in _METHODS and not is_token(method):
         raise SipParseError("malformed method")
-    parse_uri(uri)
     request = Request(method, uri, Headers(items))
+    request.target = parse_uri(uri)
     first = _common(request, items)
     request.max_forwards = parse_max_forwards(first.get("Max-Forwards"))
     if request.cseq_method != method:
@@ -170,7 +198,7 @@ def _check_repeated(items: _Items) -> None:
 def _check_counts(headers: Headers) -> None:
     for name, limit in _LISTS.items():
         if len(headers.values(name)) > limit:
-            raise SipParseError(f"more than {limit} {name} values")
+            raise SipParseError(f"more than {limit} {name} values", close=True)
 
 
 def _cut(body: bytes, declared: str | None) -> bytes:
@@ -192,13 +220,13 @@ def _refusal(error: SipParseError, start: str, rest: str) -> SipParseError:
     """
     method, _, tail = start.partition(" ")
     if start[:4].upper() == "SIP/" or method == "ACK":
-        return SipParseError(error.reason, 0)
+        return SipParseError(error.reason, 0, close=error.close)
     request = Request(method, tail.rpartition(" ")[0], Headers(_salvage(rest)))
     try:
         _ = request.via
     except SipParseError:
-        return SipParseError(error.reason, 0)
-    return SipParseError(error.reason, error.status, request=request)
+        return SipParseError(error.reason, 0, close=error.close)
+    return SipParseError(error.reason, error.status, close=error.close, request=request)
 
 
 def _salvage(text: str) -> _Items:

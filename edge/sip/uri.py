@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from urllib.parse import quote as percent_quote
 from urllib.parse import unquote_to_bytes
 
+from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, is_ipv6
-from edge.sip.message import SipParseError
 
 SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 

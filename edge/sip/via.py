@@ -6,7 +6,7 @@ from typing import Final
 from edge.sip.grammar import Params, is_ipv6, parse_params, print_params, split_list
 
 _VIA: Final = re.compile(
-    r"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
+    r"SIP[ \t]*+/[ \t]*+\d\.\d[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
     r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)(?!\d)[ \t]*+)?+(.*+)",
     re.DOTALL | re.ASCII | re.IGNORECASE,
 )
@@ -37,6 +37,13 @@ class Via:
         """Host and port as written in the header: a part of the transaction's key (17.2.3)."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
+
+    def stamped(self, host: str, port: int) -> "Via":
+        """A copy with ``received``, and ``rport`` where it was asked for, filled in."""
+        params = {**self.params, "received": host}
+        if "rport" in params:
+            params["rport"] = str(port)
+        return Via(self.transport, self.host, self.port, params)
 
     def __str__(self) -> str:
         return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(self.params)}"
