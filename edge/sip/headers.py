@@ -1,5 +1,6 @@
 """Header values: addresses (RFC 3261 section 20.10), and making values safe to write."""
 
+import re
 from typing import Final, NamedTuple
 
 from edge.sip.errors import SipParseError
@@ -7,6 +8,8 @@ from edge.sip.grammar import Params, is_token, parse_params, print_params, quote
 
 MAX_WRITTEN: Final = 8192
 _CONTROLS: Final = dict.fromkeys((*range(32), 127), " ")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_UNWRITABLE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others stand for raw octets
 
 
 class NameAddr(NamedTuple):
