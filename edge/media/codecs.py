@@ -4,14 +4,16 @@ A codec that calls may use is a row here only if RTP gives it a fixed payload nu
 section 6); any other passes by its ``a=rtpmap``.  Bulk conversion of samples is in ``g711``.
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass, field, replace
 
 
-class Codec(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Codec:
     """One payload format of one description: number, encoding name, clock rate in Hz.
 
-    ``parameters`` is rtpmap's third part (the count of audio channels), empty for one;
-    ``fmtp`` the format parameters, empty if none.
+    ``parameters`` is rtpmap's third part (the count of audio channels), empty for one; ``fmtp``
+    the format parameters, empty if none.  ``key`` is what makes two descriptions' entries the same
+    codec, whatever their numbers; ``lines`` the entry as SDP attributes.
     """
 
     payload: int
@@ -19,11 +21,24 @@ class Codec(NamedTuple):
     clock_rate: int
     parameters: str = ""
     fmtp: str = ""
+    key: tuple[str, int, str] = field(init=False, repr=False, compare=False)
+    lines: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def key(self) -> tuple[str, int, str]:
-        """What makes two descriptions' entries the same codec, whatever their payload numbers."""
-        return (self.name.lower(), self.clock_rate, self.parameters if self.parameters != "1" else "")
+    def __post_init__(self) -> None:
+        parameters = "" if self.parameters == "1" else self.parameters
+        mapped = f"a=rtpmap:{self.payload} {self.name}/{self.clock_rate}"
+        mapped += f"/{self.parameters}" if self.parameters else ""
+        lines = f"{mapped}\r\na=fmtp:{self.payload} {self.fmtp}" if self.fmtp else mapped
+        object.__setattr__(self, "key", (self.name.lower(), self.clock_rate, parameters))
+        object.__setattr__(self, "lines", lines)
+
+    def numbered(self, payload: int) -> "Codec":
+        """The same codec under another payload number."""
+        return self if payload == self.payload else replace(self, payload=payload)
+
+    def with_fmtp(self, fmtp: str) -> "Codec":
+        """The same codec with other format parameters."""
+        return self if fmtp == self.fmtp else replace(self, fmtp=fmtp)
 
 
 TELEPHONE_EVENT = "telephone-event"
@@ -55,7 +70,7 @@ STATIC: dict[int, Codec] = {
 
 def is_voice(codec: Codec) -> bool:
     """Whether the codec carries speech by itself: key presses and comfort noise do not."""
-    return codec.name.lower() not in (TELEPHONE_EVENT, COMFORT_NOISE)
+    return codec.key[0] not in (TELEPHONE_EVENT, COMFORT_NOISE)
 
 
 def encode_mulaw(sample: int) -> int:

@@ -24,6 +24,7 @@ _PROFILES = ("RTP/AVP", "RTP/AVPF")
 _OURS = (Codec(0, "PCMU", 8000), Codec(8, "PCMA", 8000), Codec(101, TELEPHONE_EVENT, 8000, "", "0-15"))
 _SENDS: dict[Direction, bool] = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 _RECEIVES: dict[Direction, bool] = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
+_PLAYABLE = (_OURS[0].key, _OURS[1].key)
 _PACKET_TIMES = (10, 20, 30, 40, 60)
 
 
@@ -54,7 +55,7 @@ def relay_offer(
         return None
     codecs = _offerable(stream.codecs, allowed)
     if first is not None:
-        codecs.sort(key=lambda codec: codec.name.lower() != first.lower())
+        codecs.sort(key=lambda codec: codec.key[0] != first.lower())
     if previous is not None:
         codecs = _renumbered(codecs, _codecs_of(previous))
     if not any(map(is_voice, codecs)):
@@ -75,7 +76,7 @@ def relay_answer(
     if wanted is None or stream is None or stream.port == 0:
         return None
     numbers = {codec.key: codec for codec in reversed(wanted.codecs)}
-    codecs = [numbers[codec.key]._replace(fmtp=codec.fmtp) for codec in stream.codecs if codec.key in numbers]
+    codecs = [numbers[codec.key].with_fmtp(codec.fmtp) for codec in stream.codecs if codec.key in numbers]
     if not any(map(is_voice, codecs)):
         return None
     media = _answer_media(here, wanted, codecs, direction_of(stream))
@@ -96,7 +97,7 @@ def answer_locally(
     voice = next(filter(_playable, wanted.codecs), None)
     if voice is None:
         return None
-    events = [c for c in wanted.codecs if c.name.lower() == TELEPHONE_EVENT and c.clock_rate == 8000][:1]
+    events = [c for c in wanted.codecs if c.key[:2] == (TELEPHONE_EVENT, 8000)][:1]
     media = _answer_media(here, wanted, [voice, *events], "sendrecv")
     _copy_packet_time(wanted, media)
     return _answer(offer, wanted, media, here, previous)
@@ -148,6 +149,7 @@ def plan_for(local: Description, remote: Description, onward: Description | None
         play_payload=0 if play is None else play.payload,
         ptime_ms=_packet_time(theirs),
         silence_ok=not (send and receive),
+        clock_rate=voice.clock_rate,
     )
 
 
@@ -175,11 +177,11 @@ def direction_of(stream: MediaDescription) -> Direction:
 
 
 def _playable(codec: Codec) -> bool:
-    return codec.clock_rate == 8000 and codec.name.upper() in ("PCMU", "PCMA")
+    return codec.key in _PLAYABLE
 
 
 def _law(codec: Codec) -> Literal["PCMU", "PCMA"]:
-    return "PCMU" if codec.name.upper() == "PCMU" else "PCMA"
+    return "PCMU" if codec.key[0] == "pcmu" else "PCMA"
 
 
 def _codecs_of(description: Description) -> tuple[Codec, ...]:
@@ -192,7 +194,7 @@ def _offerable(codecs: Iterable[Codec], allowed: Collection[str] | None) -> list
     if allowed is None:
         return list(codecs)
     names = {name.lower() for name in allowed}
-    voice = {codec for codec in codecs if is_voice(codec) and codec.name.lower() in names}
+    voice = {codec for codec in codecs if is_voice(codec) and codec.key[0] in names}
     rates = {codec.clock_rate for codec in voice}
     return [c for c in codecs if c in voice or (not is_voice(c) and c.clock_rate in rates)]
 
@@ -209,7 +211,7 @@ def _renumbered(codecs: Iterable[Codec], bound: Iterable[Codec]) -> list[Codec]:
             number = next((n for n in free if n not in taken), None)
         if number is not None:
             taken.add(number)
-            renumbered.append(codec._replace(payload=number))
+            renumbered.append(codec.numbered(number))
     return renumbered
 
 
@@ -231,7 +233,7 @@ def _payload_map(pairs: list[tuple[Codec, Codec]], onward: tuple[Codec, ...]) ->
 
 def _event_payload(pairs: list[tuple[Codec, Codec]], clock_rate: int) -> int | None:
     """Key presses share the voice's clock (RFC 4733 section 2.1); another clock is a last resort."""
-    events = [ours for ours, _ in pairs if ours.name.lower() == TELEPHONE_EVENT]
+    events = [ours for ours, _ in pairs if ours.key[0] == TELEPHONE_EVENT]
     events.sort(key=lambda codec: codec.clock_rate != clock_rate)
     return events[0].payload if events else None
 

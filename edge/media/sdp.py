@@ -92,10 +92,7 @@ class MediaDescription:
             return lines
         if self.host is not None and self.host != host:
             lines.append(f"c={_address(self.host)}")
-        for payload, name, rate, parameters, fmtp in self.codecs:
-            lines.append(f"a=rtpmap:{payload} {name}/{rate}{'/' if parameters else ''}{parameters}")
-            if fmtp:
-                lines.append(f"a=fmtp:{payload} {fmtp}")
+        lines += [codec.lines for codec in self.codecs]
         if self.ptime:
             lines.append(f"a=ptime:{self.ptime}")
         if self.maxptime:
@@ -261,8 +258,7 @@ def _codecs(
         if named is not None:
             codecs[payload] = Codec(payload, *named, parameters.get(text, ""))
         elif payload in STATIC:
-            codec = STATIC[payload]
-            codecs[payload] = codec._replace(fmtp=parameters[text]) if text in parameters else codec
+            codecs[payload] = STATIC[payload].with_fmtp(parameters.get(text, ""))
     return tuple(codecs.values())
 
 
