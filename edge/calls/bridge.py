@@ -1,0 +1,196 @@
+"""Two legs talking: re-INVITEs cross from either side to the other, the first BYE ends both.
+
+RFC 3261 section 14 and RFC 3264 section 8: an offer of one peer goes to the other with our own
+address; its answer comes back; a refused one leaves the call as it was.
+"""
+
+from dataclasses import dataclass
+
+from edge.calls.happenings import CallOver, Happening, MediaHappened, SipHappened
+from edge.calls.leg import Leg, description
+from edge.media.engine import MediaTimeout, WorkerDied
+from edge.media.sdp import Description
+from edge.model.decision import HungUpBy
+from edge.sip.events import Acked, Answered, Ended, Info, OfferAnswered, Offered, OfferRefused
+from edge.sip.invite import Invite
+
+
+@dataclass(slots=True)
+class _Crossing:
+    """An offer of ``offerer`` that waits for the other leg; what both legs were is put back if refused.
+
+    ``late`` when the offerer asked for an offer: its answer then comes with its ACK.
+    """
+
+    offerer: Leg
+    answerer: Leg
+    late: bool
+    before: tuple[Description | None, Description | None, Description | None, Description | None]
+
+    def undo(self) -> None:
+        """Everything is as before the offer."""
+        a, b = self.offerer, self.answerer
+        a.local, a.remote, b.local, b.remote = self.before
+
+
+class Bridge:
+    """Relays media and signalling between two answered legs until one of them ends."""
+
+    def __init__(self, caller: Leg, target: Leg) -> None:
+        self.caller = caller
+        self.target = target
+        self._crossing: _Crossing | None = None
+        self._awaits_ack: _Crossing | None = None
+
+    def relay(self) -> bool:
+        """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
+        return self.caller.plan(self.target) and self.target.plan(self.caller)
+
+    def reoffer(self) -> None:
+        """The caller was answered with a codec that the target did not choose: offers it the target's."""
+        before = self.caller.local
+        sdp = self.caller.offer_of(self.target)
+        if sdp is None:
+            self.caller.local = before
+            return
+        _invite(self.caller).offer_again(sdp)
+
+    def handle(self, happening: Happening) -> None:
+        """One event of either leg; raises CallOver when it ends the call."""
+        if isinstance(happening, SipHappened):
+            self._sip(happening.leg, happening.event)
+        elif isinstance(happening, MediaHappened):
+            self._media_event(happening)
+        else:
+            raise CallOver(happening.by, happening.detail)
+
+    def _other(self, leg: Leg) -> Leg:
+        return self.target if leg is self.caller else self.caller
+
+    def _media_event(self, happening: MediaHappened) -> None:
+        if isinstance(happening.event, MediaTimeout):
+            detail = f"no audio from the {happening.leg.name}"
+            raise CallOver("server", detail, "error_media_timeout", "Q.850;cause=41")
+        if isinstance(happening.event, WorkerDied):
+            raise CallOver("server", "the media worker died", "error_media", "Q.850;cause=41")
+
+    def _sip(self, leg: Leg, event: object) -> None:
+        match event:
+            case Ended():
+                raise _ended(leg, event)
+            case Offered():
+                self._offered(leg, event)
+            case OfferAnswered():
+                self._offer_answered(leg, event)
+            case OfferRefused():
+                self._offer_refused(event)
+            case Acked() if event.sdp:
+                self._late_answer(leg, event.sdp)
+            case Info():
+                _invite(self._other(leg)).info(event.content_type, event.body)
+            case Answered():
+                _invite(leg).ack()
+            case _:
+                pass
+
+    # -- re-INVITE ------------------------------------------------------------------------------------
+
+    def _offered(self, leg: Leg, event: Offered) -> None:
+        """The peer of ``leg`` offers anew, or wants our offer."""
+        invite, other = _invite(leg), self._other(leg)
+        if self._crossing is not None or self._awaits_ack is not None:
+            invite.refuse_offer(491)
+            return
+        heard = description(event.sdp)
+        if event.sdp and heard is None:
+            invite.refuse_offer(488)
+        elif heard is not None and self._unchanged(leg, heard) and leg.local is not None:
+            invite.accept_offer(leg.local.to_bytes())
+        else:
+            self._cross(leg, other, heard)
+
+    def _unchanged(self, leg: Leg, heard: Description) -> bool:
+        """A refresh (RFC 4028 section 7.4): the same o= line means the same description."""
+        return leg.remote is not None and leg.remote.origin == heard.origin
+
+    def _cross(self, leg: Leg, other: Leg, heard: Description | None) -> None:
+        before = (leg.local, leg.remote, other.local, other.remote)
+        crossing = _Crossing(leg, other, heard is None, before)
+        sdp: bytes | None = b""
+        if heard is not None:
+            leg.remote = heard
+            sdp = other.offer_of(leg)
+        if sdp is None:
+            crossing.undo()
+            _invite(leg).refuse_offer(488)
+            return
+        self._crossing = crossing
+        _invite(other).offer_again(sdp)
+
+    def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
+        crossing = self._crossing
+        if crossing is None or leg is not crossing.answerer:
+            self._answered_ours(leg, event)
+            return
+        if crossing.late:
+            self._late_offer(crossing, event)
+            return
+        self._crossing = None
+        answer = crossing.offerer.answer_of(leg) if leg.hear(event.sdp) else None
+        if answer is None:
+            crossing.undo()
+            _invite(crossing.offerer).refuse_offer(488)
+            return
+        _invite(crossing.offerer).accept_offer(answer)
+        self.relay()
+
+    def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
+        """The answer to an offer that was ours alone (the codec that the target chose)."""
+        if leg.hear(event.sdp):
+            self.relay()
+
+    def _late_offer(self, crossing: _Crossing, event: OfferAnswered) -> None:
+        """The other peer's offer, for the one that asked: its answer comes with its ACK."""
+        self._crossing = None
+        offer = crossing.offerer.offer_of(crossing.answerer) if crossing.answerer.hear(event.sdp) else None
+        if offer is None:
+            # The answerer waits for an answer in our ACK: what it said before stands.
+            crossing.undo()
+            local = crossing.answerer.local
+            _invite(crossing.answerer).ack(local.to_bytes() if local else b"")
+            _invite(crossing.offerer).refuse_offer(488)
+            return
+        self._awaits_ack = crossing
+        _invite(crossing.offerer).accept_offer(offer)
+
+    def _late_answer(self, leg: Leg, sdp: bytes) -> None:
+        crossing = self._awaits_ack
+        if crossing is None or leg is not crossing.offerer:
+            return
+        self._awaits_ack = None
+        answer = crossing.answerer.answer_of(leg) if leg.hear(sdp) else None
+        if answer is None:
+            crossing.undo()
+            local = crossing.answerer.local
+            answer = local.to_bytes() if local else b""
+        _invite(crossing.answerer).ack(answer)
+        self.relay()
+
+    def _offer_refused(self, event: OfferRefused) -> None:
+        crossing, self._crossing = self._crossing, None
+        if crossing is None:
+            return
+        crossing.undo()
+        _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)
+
+
+def _invite(leg: Leg) -> Invite:
+    assert leg.invite is not None, "a bridged leg has its dialog"
+    return leg.invite
+
+
+def _ended(leg: Leg, event: Ended) -> CallOver:
+    by: HungUpBy = "caller" if leg.name == "caller" else "target"
+    if event.cause == "peer":
+        return CallOver(by, reason=event.reason)
+    return CallOver("server", f"the {leg.name}'s dialog broke: {event.cause}", "error_sip")

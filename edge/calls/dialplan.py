@@ -1,0 +1,116 @@
+"""How a target is dialled: its URIs in order, the caller identity shown, the headers added.  Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from edge.calls.placeholders import fill
+from edge.model.config import SipSettings, Target, Trunk
+from edge.routing.snapshot import Snapshot
+from edge.sip.events import Credentials
+
+_DEFAULT = SipSettings()
+ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One way to reach a target: ``uri`` is the Request-URI, ``via`` where it is sent (a SIP URI)."""
+
+    uri: str
+    via: str
+    sip: SipSettings
+    credentials: Credentials | None
+    trunk_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls: E.164 or None when withheld; ``private`` when it may reach trusted peers only."""
+
+    caller: str | None
+    private: bool = False
+
+
+def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list[Line]:
+    """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk."""
+    if not target.address.startswith("+"):
+        uri = _with_host(fill(target.address, values), target.sip.ruri_host)
+        return [Line(uri, fill(target.address, values), target.sip, _login(target))]
+    trunks = (snapshot.trunk(trunk_id) for trunk_id in target.trunk_ids)
+    return [
+        _through(trunk, target)
+        for trunk in trunks
+        if trunk is not None and trunk.proxy and trunk.state == "active"
+    ]
+
+
+def from_header(identity: Identity, sip: SipSettings, our_host: str, caller_id: str | None) -> str:
+    """The From name-addr toward a peer: the target's ``caller_id``, else the caller's own number."""
+    shown = caller_id or identity.caller
+    host = sip.from_host or our_host
+    if sip.from_user:
+        return f"<sip:{sip.from_user}@{host}>"
+    if shown is None or (identity.private and not sip.trusted and caller_id is None):
+        return ANONYMOUS
+    return f"<sip:{format_number(shown, sip)}@{host}>"
+
+
+def identity_headers(identity: Identity, sip: SipSettings, our_host: str) -> list[tuple[str, str]]:
+    """P-Asserted-Identity and Privacy (RFC 3325): the identity goes to trusted peers only."""
+    headers = []
+    if sip.trusted and identity.caller is not None:
+        headers.append(("P-Asserted-Identity", f"<sip:{identity.caller}@{our_host}>"))
+    if identity.private or identity.caller is None:
+        headers.append(("Privacy", "id"))
+    return headers
+
+
+def target_headers(
+    target: Target, call_id: str, call_key: str, values: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The call's identity for the buyer's PBX, and the target's own headers (rule: call identity)."""
+    headers = [("X-Edge-Call-ID", call_id), ("X-Edge-Call-Key", call_key)]
+    headers += [(name, fill(value, values)) for name, value in target.headers.items()]
+    return headers
+
+
+def format_number(e164: str, sip: SipSettings) -> str:
+    """An E.164 number as the peer wants it written, after its tech prefix."""
+    if sip.number_format == "e164_plus":
+        digits = e164
+    elif sip.number_format == "national" and e164.startswith("+1"):
+        digits = e164[2:]
+    else:
+        digits = e164[1:]
+    return sip.tech_prefix + digits
+
+
+def _through(trunk: Trunk, target: Target) -> Line:
+    proxy = trunk.proxy or ""
+    sip = _merged(trunk.sip, target.sip)
+    host = sip.ruri_host or proxy.split(":", 1)[1].split("@")[-1].split(";", 1)[0]
+    login = None
+    if trunk.username is not None and trunk.password is not None:
+        login = Credentials(trunk.username, trunk.password.get_secret_value())
+    return Line(f"sip:{format_number(target.address, sip)}@{host}", proxy, sip, login, trunk.id)
+
+
+def _merged(trunk: SipSettings, target: SipSettings) -> SipSettings:
+    """The trunk's settings, with what the target sets otherwise than the default."""
+    own = {name: value for name, value in target if value != getattr(_DEFAULT, name)}
+    return trunk.model_copy(update=own) if own else trunk
+
+
+def _login(target: Target) -> Credentials | None:
+    if target.username is None or target.password is None:
+        return None
+    return Credentials(target.username, target.password.get_secret_value())
+
+
+def _with_host(uri: str, host: str | None) -> str:
+    if host is None:
+        return uri
+    scheme, _, rest = uri.partition(":")
+    user, at, address = rest.rpartition("@")
+    _, separator, parameters = address.partition(";")
+    return f"{scheme}:{user}{at}{host}{separator}{parameters}"

@@ -1,0 +1,283 @@
+"""The hunt for a target: candidates one by one, each rechecked, reserved, dialled.
+
+A busy, silent, refusing or unreachable target gives way to the next (rule: failover); its
+reservation goes back at once.  The attempts and their reasons go into the call's record.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from edge.calls import dialplan
+from edge.calls.bridge import Bridge
+from edge.calls.happenings import CallOver, SipHappened
+from edge.calls.leg import Leg
+from edge.logs import get_logger
+from edge.model.config import Target
+from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
+from edge.model.ledger import Release, Reserve, Unavailable
+from edge.routing.choose import Skip, choose, recheck
+from edge.routing.hunt import verdict_of
+from edge.sip.endpoint import Unresolvable
+from edge.sip.events import Answered, Destination, Ended, OutgoingCall, Progress, Refused
+from edge.sip.invite import Invite
+
+if TYPE_CHECKING:
+    from edge.calls.call import Call
+
+log = get_logger("edge.calls")
+
+Outcome = Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
+
+
+class Hunt:
+    """One pass over the candidates of a call."""
+
+    def __init__(self, call: "Call", proceed: Proceed) -> None:
+        self.call = call
+        self.proceed = proceed
+        services = call.services
+        self.choice: Choice = choose(
+            proceed, call.facts, call.snapshot, services.counts, services.clock.utc(), services.draw
+        )
+        self.values = _values(call)
+        self.attempt = 0
+        call.record.log.candidates.extend(self.choice.lines)
+
+    async def run(self) -> Leg | None:
+        """The leg of the target that answered, or None when nobody did."""
+        campaign = self.call.snapshot.campaign(self.proceed.campaign_id)
+        most = campaign.routes.max_attempts if campaign is not None else 1
+        for candidate in self.choice.candidates:
+            if len(self.call.record.attempts) >= most:
+                self.call.record.step("attempts", "limit", f"max_attempts {most}")
+                break
+            leg = await self._try(candidate)
+            if leg is not None:
+                return leg
+        return None
+
+    async def _try(self, candidate: Candidate) -> Leg | None:
+        """Rechecks, reserves and dials one candidate."""
+        call, services = self.call, self.call.services
+        target = call.snapshot.target(candidate.target_id)
+        judged = recheck(candidate, call.facts, call.snapshot, services.counts, services.clock.utc())
+        if target is None or isinstance(judged, Skip):
+            reason = judged.detail if isinstance(judged, Skip) else "no such target"
+            call.record.step("recheck", "skipped", f"{candidate.target_id}: {reason}")
+            return None
+        self.attempt = attempt = self.attempt_number()
+        started = services.clock.utc()
+        if not await self._reserve(attempt, judged):
+            self._note(target, started, _Result(0, "cap_taken", "another call took the last slot"))
+            return None
+        leg = await self._dial(target, started)
+        if leg is None and judged:
+            services.store.post(Release(call.facts.call_id, attempt, services.clock.utc()))
+        return leg
+
+    def attempt_number(self) -> int:
+        """Attempts count from 1 over the whole call; 0 is the admission."""
+        return len(self.call.record.attempts) + 1
+
+    async def _reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> bool:
+        if not claims:
+            return True
+        call = self.call
+        taken = await call.services.store.submit(
+            Reserve(call.facts.call_id, attempt, claims, call.facts.arrived_at)
+        )
+        if isinstance(taken, Unavailable):
+            call.record.step("store", "unavailable", "no capacity can be reserved")
+        return taken is None
+
+    # -- dialling -------------------------------------------------------------------------------------
+
+    async def _dial(self, target: Target, started: datetime) -> Leg | None:
+        """Every way to a target in turn (its trunks), within its ring timeout."""
+        call = self.call
+        until = call.services.clock.monotonic() + target.ring_timeout_s
+        last = _Result(0, "unreachable", "no active trunk with a proxy leads to it")
+        leg = None
+        try:
+            for line in dialplan.lines(target, call.snapshot, self.values):
+                leg, last = await self._line(target, line, until)
+                if leg is not None or not last.next_address:
+                    break
+        except CallOver:
+            self._note(target, started, _Result(0, "caller_gone", "the call was over"))
+            raise
+        self._note(target, started, last)
+        return leg
+
+    async def _line(self, target: Target, line: dialplan.Line, until: float) -> tuple[Leg | None, "_Result"]:
+        """The addresses of one way, in order, while the last one says that another may do better."""
+        try:
+            destinations = await self.call.services.dialler.resolve(line.via)
+        except Unresolvable as error:
+            return None, _Result(0, "unreachable", str(error), next_address=True)
+        last = _Result(0, "unreachable", f"{line.via} has no address", next_address=True)
+        for destination in destinations:
+            leg, last = await self._ring(target, line, destination, until)
+            if leg is not None or not last.next_address:
+                return leg, last
+        return None, last
+
+    async def _ring(
+        self, target: Target, line: dialplan.Line, destination: Destination, until: float
+    ) -> tuple[Leg | None, "_Result"]:
+        """One INVITE to one address: rings until it answers, refuses or the time is over."""
+        call = self.call
+        leg, sdp = self._offer(line)
+        if sdp is None:
+            call.media.close_leg(leg.media)
+            return None, _Result(488, "refused", "the target allows none of the caller's codecs")
+        leg.attach(self._invite(target, line, destination, sdp))
+        call.target = leg
+        result = await self._outcome(leg, until)
+        if result.outcome == "answered":
+            return leg, result
+        self._give_up(leg)
+        return None, result
+
+    def _offer(self, line: dialplan.Line) -> tuple[Leg, bytes | None]:
+        """A leg for the target and what it is offered: the caller's codecs, in the caller's order."""
+        call, caller = self.call, self.call.caller
+        leg = Leg("target", call.media.leg(), call.inbox)
+        if caller is None or caller.remote is None:
+            return leg, leg.offer_ours()
+        first = caller.voice if call.answered else None
+        return leg, leg.offer_of(caller, allowed=line.sip.codecs, first=first)
+
+    def _invite(self, target: Target, line: dialplan.Line, destination: Destination, sdp: bytes) -> Invite:
+        call = self.call
+        host = call.services.dialler.local_host(destination)
+        identity = dialplan.Identity(call.facts.caller, call.private)
+        headers = dialplan.target_headers(target, call.facts.call_id, call.key, self.values)
+        headers += dialplan.identity_headers(identity, line.sip, host)
+        invite = call.services.dialler.call(
+            OutgoingCall(
+                request_uri=line.uri,
+                destination=destination,
+                from_=dialplan.from_header(identity, line.sip, host, target.caller_id),
+                to=f"<{line.uri}>",
+                headers=tuple(headers),
+                body=sdp,
+                max_forwards=_hops_left(call.invite.request.max_forwards),
+                credentials=line.credentials,
+            )
+        )
+        call.services.traces.open(invite.call_id, call.trace)
+        return invite
+
+    def _give_up(self, leg: Leg) -> None:
+        """The attempt is over: its dialog ends, its ports and early media go."""
+        call = self.call
+        call.target = None
+        if leg.invite is not None:
+            leg.invite.hang_up()
+        media = call.media
+        media.unbridge()
+        media.close_leg(leg.media)
+
+    async def _outcome(self, leg: Leg, until: float) -> "_Result":
+        while True:
+            happening = await self.call.next(until)
+            if happening is None:
+                return _Result(0, "no_answer", "ring timeout")
+            if not isinstance(happening, SipHappened) or happening.leg is not leg:
+                continue
+            match happening.event:
+                case Progress() as progress:
+                    self._progress(leg, progress)
+                case Answered() as answered:
+                    return self._answered(leg, answered)
+                case Refused() as refused:
+                    return _refused(refused)
+                case Ended():
+                    return _Result(0, "refused", "it hung up as it answered")
+                case _:
+                    pass
+
+    def _answered(self, leg: Leg, answered: Answered) -> "_Result":
+        assert leg.invite is not None
+        leg.invite.ack()
+        if not leg.hear(answered.sdp) and leg.remote is None:
+            return _Result(488, "refused", "its 200 had no usable answer")
+        if not leg.plan():
+            return _Result(488, "refused", "its answer shares no codec with the offer")
+        return _Result(200, "answered", "")
+
+    def _progress(self, leg: Leg, progress: Progress) -> None:
+        """Ringing and early media reach the caller (rule: answering)."""
+        call, caller = self.call, self.call.caller
+        if caller is None:
+            return
+        early = leg.hear(progress.sdp) and caller.remote is not None
+        if early and self._early_media(caller, leg, progress):
+            return
+        if not call.answered:
+            call.invite.progress(progress.status)
+
+    def _early_media(self, caller: Leg, target: Leg, progress: Progress) -> bool:
+        """Lets the caller hear what the target plays before it answers; False if no codec fits."""
+        call = self.call
+        if not call.answered:
+            sdp = caller.answer_of(target)
+            if sdp is None:
+                return False
+            call.invite.progress(progress.status, sdp)
+        elif caller.needs_reoffer(target):
+            return False
+        caller.media.stop()
+        call.media.bridge(caller.media, target.media)
+        return Bridge(caller, target).relay()
+
+    def _note(self, target: Target, started: datetime, result: "_Result") -> None:
+        ended = self.call.services.clock.utc()
+        self.call.record.attempts.append(
+            Attempt(target.id, started, ended, result.status, result.outcome, result.reason)
+        )
+        log.info("call.attempt", target=target.name, outcome=result.outcome, status=result.status,
+                 reason=result.reason)  # fmt: skip
+
+
+class _Result(NamedTuple):
+    """What one INVITE came to; ``next_address`` says whether another address of it may do better."""
+
+    status: int
+    outcome: Outcome
+    reason: str
+    next_address: bool = False
+
+
+def _hops_left(max_forwards: int | None) -> int:
+    """What the other leg may still travel: a loop of B2BUAs must end too (RFC 7332)."""
+    return (70 if max_forwards is None else max_forwards) - 1
+
+
+def _refused(refused: Refused) -> _Result:
+    """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
+    said = verdict_of(refused.status, refused.cause)
+    status = refused.status if refused.cause == "status" else 0
+    return _Result(status, said.outcome, f"{refused.reason}: {said.words}", said.try_next_address)
+
+
+def _values(call: "Call") -> dict[str, str]:
+    """The placeholders known when targets are dialled (rule: placeholders)."""
+    facts, record = call.facts, call.record
+    campaign = call.snapshot.campaign(record.campaign_id or "")
+    values = {
+        "call_id": facts.call_id,
+        "call_uuid": facts.call_id,
+        "call_key": call.key,
+        "caller_number": facts.caller or "",
+        "caller_number_no_plus": (facts.caller or "").lstrip("+"),
+        "number": facts.called,
+        "number_no_plus": facts.called.lstrip("+"),
+        "number_id": record.number_id or "",
+        "campaign_id": record.campaign_id or "",
+        "campaign_name": campaign.name if campaign is not None else "",
+    }
+    for key, value in record.tags.items():
+        values[f"tag:{key}"] = value if isinstance(value, str) else ",".join(value)
+    return values

@@ -1,0 +1,45 @@
+"""An INVITE's facts: who calls which number, normalised once (rules: Called number, Caller number)."""
+
+from dataclasses import dataclass
+
+from edge.model.config import Trunk
+from edge.routing.e164 import called_number, caller_number
+from edge.sip.message import Request
+
+_PLACES = {"to": "To", "p_called_party_id": "P-Called-Party-ID", "diversion": "Diversion"}
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """``caller`` is E.164 or None when withheld; ``called`` E.164, or as dialled if it is none.
+
+    ``private`` says that the caller asked for privacy (RFC 3323).
+    """
+
+    caller: str | None
+    called: str
+    private: bool
+
+
+def arrival(request: Request, trunk: Trunk) -> Arrival:
+    """The facts of an INVITE that came in over ``trunk``."""
+    headers = request.headers
+    privacy = headers.get("Privacy")
+    caller = caller_number(
+        headers.values("P-Asserted-Identity"),
+        headers.get("Remote-Party-ID"),
+        headers.get("From") or "",
+        privacy,
+        trunk.country,
+    )
+    return Arrival(caller, called_text(request, trunk), privacy is not None and privacy.strip() != "none")
+
+
+def called_text(request: Request, trunk: Trunk) -> str:
+    """The number that was dialled, from where this trunk's carrier writes it."""
+    places = {"request_uri": request.uri}
+    for place, name in _PLACES.items():
+        value = request.headers.get(name)
+        if value is not None:
+            places[place] = value
+    return called_number(trunk, places)

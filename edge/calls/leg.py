@@ -1,0 +1,126 @@
+"""One side of a call: its INVITE dialog usage, its media leg, and what the two agreed in SDP.
+
+The only place, with ``bridge``, where SIP and media meet.  ``local`` is what we last told the peer,
+``remote`` what it last told us (RFC 3264); ``edge.media.negotiate`` makes one out of the other.
+"""
+
+from typing import Literal
+
+from edge.calls.happenings import Happening, MediaHappened, SipHappened
+from edge.calls.inbox import Inbox
+from edge.media.engine import MediaEvent, MediaLeg
+from edge.media.negotiate import (
+    Here,
+    answer_locally,
+    needs_reoffer,
+    offer_ours,
+    plan_for,
+    relay_answer,
+    relay_offer,
+)
+from edge.media.sdp import Description, SdpError, parse
+from edge.sip.events import InviteEvent
+from edge.sip.invite import Invite
+
+
+def description(sdp: bytes) -> Description | None:
+    """The description in a body, or None if there is none or it can not be used."""
+    if not sdp:
+        return None
+    try:
+        return parse(sdp)
+    except SdpError:
+        return None
+
+
+class Leg:
+    """A leg: commands go to ``invite`` and ``media``; what happens goes to the call's inbox."""
+
+    __slots__ = ("here", "inbox", "invite", "local", "media", "name", "remote")
+
+    def __init__(self, name: Literal["caller", "target"], media: MediaLeg, inbox: Inbox[Happening]) -> None:
+        self.name = name
+        self.media = media
+        self.inbox = inbox
+        self.here = Here(media.host, media.port, media.port)
+        self.invite: Invite | None = None
+        self.local: Description | None = None
+        self.remote: Description | None = None
+        media.on_event = self._on_media
+
+    def attach(self, invite: Invite) -> None:
+        """Ties the leg to its dialog usage; events that waited arrive at once."""
+        self.invite = invite
+        invite.on_event = self._on_sip
+
+    def _on_sip(self, event: InviteEvent) -> None:
+        self.inbox.put(SipHappened(self, event))
+
+    def _on_media(self, event: MediaEvent) -> None:
+        self.inbox.put(MediaHappened(self, event))
+
+    # -- what to tell this leg's peer: each answers the SDP to send, or None when no codec is shared --
+
+    def answer_locally(self) -> bytes | None:
+        """The answer to this peer while only we talk to it (prompts, ringback)."""
+        if self.remote is None:
+            return None
+        return self._tell(answer_locally(self.remote, self.here, previous=self.local))
+
+    def offer_ours(self) -> bytes:
+        """An offer of our own, when the peer sent none."""
+        self.local = offer_ours(self.here, previous=self.local)
+        return self.local.to_bytes()
+
+    def offer_of(
+        self, other: "Leg", allowed: tuple[str, ...] | None = None, first: str | None = None
+    ) -> bytes | None:
+        """What the other leg's peer speaks, offered to this one from our own address."""
+        if other.remote is None:
+            return None
+        return self._tell(
+            relay_offer(other.remote, self.here, allowed=allowed, first=first, previous=self.local)
+        )
+
+    def answer_of(self, other: "Leg") -> bytes | None:
+        """The other peer's answer, told to this peer, whose offer it was."""
+        if self.remote is None or other.remote is None:
+            return None
+        return self._tell(relay_answer(self.remote, other.remote, self.here, previous=self.local))
+
+    def needs_reoffer(self, other: "Leg") -> bool:
+        """Whether this peer must be offered anew: the other one chose a codec it was not told of."""
+        return self.local is not None and other.remote is not None and needs_reoffer(self.local, other.remote)
+
+    def hear(self, sdp: bytes) -> bool:
+        """Takes in what the peer said; False if it said nothing usable (then nothing changes)."""
+        heard = description(sdp)
+        if heard is None:
+            return False
+        self.remote = heard
+        return True
+
+    @property
+    def voice(self) -> str | None:
+        """The name of the voice codec that we told the peer first, such as ``PCMU``."""
+        if self.local is None:
+            return None
+        return next((c.name for m in self.local.media if m.port for c in m.codecs), None)
+
+    # -- media ----------------------------------------------------------------------------------------
+
+    def plan(self, onward: "Leg | None" = None) -> bool:
+        """Gives the worker this leg's wanted state; False if the exchange left no shared codec."""
+        if self.local is None or self.remote is None:
+            return False
+        plan = plan_for(self.local, self.remote, onward.remote if onward else None)
+        if plan is None:
+            return False
+        self.media.update(plan)
+        return True
+
+    def _tell(self, made: Description | None) -> bytes | None:
+        if made is None:
+            return None
+        self.local = made
+        return made.to_bytes()

@@ -1,0 +1,89 @@
+"""What the calls room needs of the others, as protocols: the composition root brings them."""
+
+from asyncio import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge.model.ledger import Command
+from edge.routing.snapshot import Snapshot
+from edge.sip.events import Destination, OutgoingCall
+from edge.sip.invite import Invite
+
+
+class CallStore(Protocol):
+    """The group-commit writer (``edge.store.writer``)."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last commands could be written; while not, new calls get 503."""
+        ...
+
+    def submit(self, command: Command) -> "Future[Any]":
+        """Queues a command; the future's answer means that it is durable (or ``Unavailable``)."""
+        ...
+
+    def post(self, command: Command) -> None:
+        """Queues a command whose answer nobody waits for; a Finish is spooled if need be."""
+        ...
+
+
+class ConfigurationHolder(Protocol):
+    """Where the newest snapshot is found."""
+
+    @property
+    def current(self) -> Snapshot: ...
+
+
+class CapCounts(Protocol):
+    """What is taken of a cap's window now (advice: the reservation is the judge)."""
+
+    def taken(self, cap_id: str, window: str) -> int: ...
+
+
+class Dialler(Protocol):
+    """The SIP endpoint, as far as a call needs it to dial."""
+
+    async def resolve(self, uri: str) -> list[Destination]: ...
+
+    def call(self, outgoing: OutgoingCall) -> Invite: ...
+
+    def local_host(self, destination: Destination) -> str:
+        """The address that the destination knows us by: the host of our From."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedCall:
+    """A request that we turned away, as an operator needs to read it.
+
+    ``source`` is the address it came from, ``called`` the number wanted (may be empty),
+    ``remedy`` what to change if it should have been served.
+    """
+
+    source: str
+    method: str
+    called: str
+    status: int
+    reason: str
+    remedy: str
+
+
+class RefusedLog(Protocol):
+    """Collects what was turned away (bounded and aggregated)."""
+
+    def note(self, refused: RefusedCall) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallLimits:
+    """Bounds on calls: seconds, and calls at once.
+
+    ``max_call_s`` ends any call; ``drain_s`` is how long a drain lets live calls go on;
+    ``max_calls`` is the admission limit of the whole server; ``retry_after_s`` what a refused
+    caller's carrier is told.
+    """
+
+    max_call_s: float = 4 * 3600.0
+    drain_s: float = 3600.0
+    max_calls: int = 4000
+    retry_after_s: int = 10

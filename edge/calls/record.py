@@ -1,0 +1,112 @@
+"""The call record: what remains of a call and says why it went where it went."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from edge.media.engine import LegCounters
+from edge.model.decision import Attempt, CallFacts, CandidateLine, DecisionLog, Disposition, HungUpBy, Step
+
+
+def instant(at: datetime | None) -> str | None:
+    """RFC 3339 in UTC with milliseconds, as every instant of the API."""
+    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(slots=True)
+class CallRecord:
+    """Collects a call's story while it runs; ``finished`` renders it by the API's field names.
+
+    ``answered_at`` is our 200 to the caller, ``connected_at`` the bridge (rule: when the caller is
+    answered).
+    """
+
+    facts: CallFacts
+    config_version: int
+    number_id: str | None = None
+    campaign_id: str | None = None
+    tags: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    answered_at: datetime | None = None
+    connected_at: datetime | None = None
+    connected_target_id: str | None = None
+    connected_as: Disposition = "connected"
+    disposition: Disposition | None = None
+    detail: str = ""
+    hung_up_by: HungUpBy | None = None
+    log: DecisionLog = field(default_factory=DecisionLog)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def step(self, step: str, result: str, reason: str = "") -> None:
+        """Adds a line to the decision log."""
+        self.log.steps.append(Step(step, result, reason))
+
+    def end(self, disposition: Disposition, detail: str = "", hung_up_by: HungUpBy | None = None) -> None:
+        """Says how the call ended; the last word counts."""
+        self.disposition = disposition
+        self.detail = detail
+        self.hung_up_by = hung_up_by
+
+    def finished(
+        self, ended_at: datetime, media: Mapping[str, LegCounters], ladder: list[dict[str, object]]
+    ) -> dict[str, Any]:
+        """The whole record, JSON-ready, by the names of the API's ``call`` resource."""
+        facts = self.facts
+        return {
+            "id": facts.call_id,
+            "trunk_id": facts.trunk_id,
+            "number_id": self.number_id,
+            "campaign_id": self.campaign_id,
+            "target_id": self.connected_target_id,
+            "caller": facts.caller,
+            "called": facts.called,
+            "tags": {key: _tag(value) for key, value in self.tags.items()},
+            "started_at": instant(facts.arrived_at),
+            "answered_at": instant(self.answered_at),
+            "connected_at": instant(self.connected_at),
+            "ended_at": instant(ended_at),
+            "disposition": self.disposition or "error_internal",
+            "disposition_detail": self.detail,
+            "hung_up_by": self.hung_up_by,
+            "decision": {
+                "steps": [asdict(step) for step in self.log.steps],
+                "candidates": [_candidate(line, self.attempts) for line in self.log.candidates],
+            },
+            "attempts": [_attempt(attempt) for attempt in self.attempts],
+            "media": {name: asdict(counters) for name, counters in media.items()},
+            "trace": ladder,
+            "config_version": self.config_version,
+        }
+
+
+def _tag(value: str | tuple[str, ...]) -> dict[str, object]:
+    return {"value": value if isinstance(value, str) else list(value), "origin": "number"}
+
+
+def _attempt(attempt: Attempt) -> dict[str, object]:
+    return {
+        "target_id": attempt.target_id,
+        "started_at": instant(attempt.started_at),
+        "ended_at": instant(attempt.ended_at),
+        "status": attempt.status,
+        "outcome": attempt.outcome,
+        "reason": attempt.reason,
+    }
+
+
+_OUTCOME_REASON = {"caller_gone": "not_reached"}
+
+
+def _candidate(line: CandidateLine, attempts: list[Attempt]) -> dict[str, object]:
+    """A candidate's line; what its dial came to replaces what the choice expected of it."""
+    tried = next((a for a in attempts if a.target_id == line.target_id), None)
+    result, reason = line.result, str(line.reason)
+    if tried is not None:
+        result, reason = "tried", _OUTCOME_REASON.get(tried.outcome, tried.outcome)
+    return {
+        "target_id": line.target_id,
+        "tier": line.tier,
+        "odds": round(line.odds, 4),
+        "result": result,
+        "reason": reason,
+    }

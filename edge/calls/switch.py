@@ -1,0 +1,182 @@
+"""Owns the live calls: takes new ones in, ends them, drains."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Self
+
+from edge.calls import intake
+from edge.calls.call import Call, CallServices
+from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
+from edge.calls.record import instant
+from edge.calls.trunk_load import TrunkLoad
+from edge.ids import new_id
+from edge.logs import call_context, get_logger
+from edge.model.config import Trunk
+from edge.model.decision import CallFacts
+from edge.sip.invite import Invite
+
+log = get_logger("edge.calls")
+
+
+class Switch:
+    """Every live call and its task; an async context manager that drains when it is left.
+
+    ``take`` is the endpoint's ``on_call``.  After ``drain`` new calls get 503 and live ones go on
+    until their end or the limit.
+    """
+
+    def __init__(
+        self, services: CallServices, configuration: ConfigurationHolder, refused: RefusedLog
+    ) -> None:
+        self._services = services
+        self._configuration = configuration
+        self._refused = refused
+        self._calls: dict[str, tuple[Call, asyncio.Task[None]]] = {}
+        self._load = TrunkLoad()
+        self._limit: asyncio.TimerHandle | None = None
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self.draining = False
+        self.dispositions: Counter[str] = Counter()
+        self.arrived = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.drained(self._services.limits.drain_s)
+
+    # -- new calls ------------------------------------------------------------------------------------
+
+    def take(self, invite: Invite) -> None:
+        """A new call: refused at once, or told in a task of its own."""
+        self.arrived += 1
+        snapshot = self._configuration.current
+        trunk = snapshot.trunk(invite.peer_id)
+        if trunk is None:
+            invite.reject(403)
+            return
+        refused = self._overload() or self._trunk_full(trunk)
+        if refused is not None:
+            self._turn_away(invite, trunk, *refused)
+            return
+        arrival = intake.arrival(invite.request, trunk)
+        facts = CallFacts(
+            new_id("call"), trunk.id, arrival.caller, arrival.called, self._services.clock.utc()
+        )
+        call = Call(self._services, invite, facts, trunk=trunk, snapshot=snapshot, private=arrival.private)
+        task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)
+        self._calls[facts.call_id] = (call, task)
+        self._empty.clear()
+
+    async def _run(self, call: Call) -> None:
+        call_id = call.facts.call_id
+        try:
+            with call_context(call_id):
+                await call.run()
+        finally:
+            self._forget(call)
+
+    def _forget(self, call: Call) -> None:
+        self._load.leave(call.trunk.id)
+        del self._calls[call.facts.call_id]
+        disposition = call.record.disposition or "error_internal"
+        self.dispositions[disposition] += 1
+        if disposition == "rejected_unknown_number":
+            self._note_unknown(call)
+        if not self._calls:
+            self._empty.set()
+
+    def _overload(self) -> tuple[str, int] | None:
+        """Why the whole server takes no new call, and the Retry-After in seconds."""
+        limits = self._services.limits
+        if self.draining:
+            return "draining: no new calls", limits.retry_after_s
+        if not self._services.store.healthy:
+            return "the store can not write", limits.retry_after_s
+        if len(self._calls) >= limits.max_calls:
+            return f"{limits.max_calls} calls at once", limits.retry_after_s
+        return None
+
+    def _trunk_full(self, trunk: Trunk) -> tuple[str, int] | None:
+        full = self._load.admit(trunk, self._services.clock.monotonic())
+        return None if full is None else (full, 1)
+
+    def _turn_away(self, invite: Invite, trunk: Trunk, reason: str, retry_after_s: int) -> None:
+        limit = retry_after_s == 1
+        self.dispositions["rejected_trunk_limit" if limit else "rejected_overload"] += 1
+        remedy = "raise the trunk's limits" if limit else "wait; the server takes no new calls now"
+        self._note(invite, trunk, 503, reason, remedy)
+        log.warning("call.refused", trunk=trunk.name, status=503, reason=reason)
+        invite.reject(503, headers=(("Retry-After", str(retry_after_s)),))
+
+    def _note_unknown(self, call: Call) -> None:
+        remedy = f"add {call.facts.called} to a campaign, or give the trunk a default number"
+        self._note(call.invite, call.trunk, 404, call.record.detail, remedy)
+
+    def _note(self, invite: Invite, trunk: Trunk, status: int, reason: str, remedy: str) -> None:
+        source = invite.flow.remote[0] if invite.flow is not None else ""
+        called = intake.called_text(invite.request, trunk)
+        self._refused.note(RefusedCall(source, "INVITE", called, status, reason, remedy))
+
+    # -- live calls -----------------------------------------------------------------------------------
+
+    def live(self) -> list[Mapping[str, Any]]:
+        """The live calls, oldest first, by the names of the API's ``call`` resource."""
+        return [_live(call) for call, _ in self._calls.values()]
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    def hang_up(self, call_id: str, by: str = "admin") -> bool:
+        """Ends a live call; False if there is none of that id."""
+        found = self._calls.get(call_id)
+        if found is None:
+            return False
+        found[0].hang_up("admin" if by == "admin" else "server", f"hung up by {by}")
+        return True
+
+    # -- the end --------------------------------------------------------------------------------------
+
+    def drain(self, max_s: float | None = None) -> int:
+        """No new calls from now on; live ones end at the latest after ``max_s`` seconds.
+
+        Answers how many calls still live.
+        """
+        self.draining = True
+        limit = self._services.limits.drain_s if max_s is None else max_s
+        if self._limit is not None:
+            self._limit.cancel()
+        self._limit = asyncio.get_running_loop().call_later(max(0.0, limit), self._end_all)
+        return len(self._calls)
+
+    async def drained(self, max_s: float) -> None:
+        """Waits until the last call is over and recorded, ``max_s`` seconds at most before hanging up."""
+        if not self.draining:
+            self.drain(max_s)
+        await self._empty.wait()
+        await asyncio.gather(*(task for _, task in self._calls.values()))
+        if self._limit is not None:
+            self._limit.cancel()
+
+    def _end_all(self) -> None:
+        for call, _ in self._calls.values():
+            call.hang_up("server", "the server stops")
+
+
+def _live(call: Call) -> Mapping[str, Any]:
+    record, facts = call.record, call.facts
+    return {
+        "id": facts.call_id,
+        "trunk_id": facts.trunk_id,
+        "number_id": record.number_id,
+        "campaign_id": record.campaign_id,
+        "target_id": record.connected_target_id,
+        "caller": facts.caller,
+        "called": facts.called,
+        "started_at": instant(facts.arrived_at),
+        "answered_at": instant(record.answered_at),
+        "connected_at": instant(record.connected_at),
+        "phase": call.phase,
+    }

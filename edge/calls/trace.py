@@ -1,0 +1,64 @@
+"""The SIP ladder of a call: one line a message, bounded; no header or body text is kept."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from edge.sip.events import Flow
+
+MAX_LINES = 200
+
+
+class Trace:
+    """The messages of one call's dialogs, in order.
+
+    A line holds seconds since the call's arrival, whether it was received or sent, the peer and the
+    start line, which has no secrets in it.  Past ``MAX_LINES`` only a count is kept.
+    """
+
+    __slots__ = ("_lines", "_origin", "dropped")
+
+    def __init__(self, origin: float) -> None:
+        self._origin = origin
+        self._lines: list[tuple[float, str, Flow, bytes]] = []
+        self.dropped = 0
+
+    def add(self, at: float, direction: Literal["in", "out"], flow: Flow, data: bytes) -> None:
+        """Keeps a message's start line (``at``: monotonic seconds)."""
+        if len(self._lines) >= MAX_LINES:
+            self.dropped += 1
+            return
+        self._lines.append((at, direction, flow, data[: data.find(b"\r\n")][:200]))
+
+    def lines(self) -> list[dict[str, object]]:
+        """The ladder, JSON-ready."""
+        return [
+            {
+                "at_s": round(at - self._origin, 4),
+                "direction": direction,
+                "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
+                "message": start.decode("utf-8", "replace"),
+            }
+            for at, direction, flow, start in self._lines
+        ]
+
+
+class TraceBook:
+    """Finds a live call's trace by SIP Call-ID: the endpoint's trace hook."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._by_call_id: dict[str, Trace] = {}
+
+    def open(self, sip_call_id: str, trace: Trace) -> None:
+        """Starts to keep the messages of a dialog."""
+        self._by_call_id[sip_call_id] = trace
+
+    def close(self, sip_call_id: str) -> None:
+        """Stops; unknown ids are fine."""
+        self._by_call_id.pop(sip_call_id, None)
+
+    def note(self, direction: Literal["in", "out"], flow: Flow, data: bytes, sip_call_id: str) -> None:
+        """Called by the endpoint for every message."""
+        trace = self._by_call_id.get(sip_call_id)
+        if trace is not None:
+            trace.add(self._monotonic(), direction, flow, data)

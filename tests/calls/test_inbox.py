@@ -1,0 +1,29 @@
+"""The inbox of a call: one reader, deadlines, nothing lost."""
+
+import asyncio
+
+from edge.calls.inbox import Inbox
+
+
+async def test_items_come_in_order_and_a_deadline_answers_none() -> None:
+    inbox: Inbox[int] = Inbox()
+    inbox.put(1)
+    inbox.put(2)
+    assert [await inbox.get(), await inbox.get(0)] == [1, 2]
+    assert await inbox.get(0.001) is None
+
+
+async def test_a_waiting_reader_is_woken() -> None:
+    inbox: Inbox[str] = Inbox()
+    asyncio.get_running_loop().call_soon(inbox.put, "here")
+    assert await inbox.get(5) == "here"
+
+
+async def test_a_cancelled_reader_loses_nothing() -> None:
+    inbox: Inbox[str] = Inbox()
+    reader = asyncio.ensure_future(inbox.get())
+    await asyncio.sleep(0)
+    inbox.put("kept")
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+    assert await inbox.get(0) == "kept"
