@@ -27,6 +27,10 @@ from edge.store.group import Group
 from edge.store.spool import FACTS, Spool
 
 RIDE_S = 0.008
+# At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
+# command goes at once; at 300 they share commits instead of keeping two threads awake.
+PACE_S = 0.005
+BURST = 4
 MAX_QUEUED = 50_000
 
 Entry = tuple[Command, "asyncio.Future[Any] | None"]
@@ -53,6 +57,7 @@ class Writer:
         self._buffer: list[Entry] = []
         self._timer: asyncio.TimerHandle | None = None
         self._queued = 0
+        self._next_commit = 0.0
         self._held = contextlib.ExitStack()
         self.counts = Counts()
         self.recovered = 0
@@ -102,12 +107,20 @@ class Writer:
             return
         self._queued += 1
         self._buffer.append((command, future))
-        if isinstance(command, (Reserve, Connect)):
+        now = self._loop.time()
+        due = self._next_commit - BURST * PACE_S if isinstance(command, (Reserve, Connect)) else now + RIDE_S
+        if due <= now:
             self._flush()
-        elif self._timer is None:
-            self._timer = self._loop.call_later(RIDE_S, self._flush)
+        elif self._timer is None or due < self._timer.when():
+            self._arm(due)
+
+    def _arm(self, due: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._flush)
 
     def _flush(self) -> None:
+        self._next_commit = max(self._next_commit, self._loop.time()) + PACE_S
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
