@@ -71,7 +71,7 @@ def _audit(request: web.Request, identity: Identity, status: int, started: float
         method=request.method,
         path=request.path,
         status=status,
-        token=identity.token_id,
+        token_id=identity.token_id,
         ms=round((time.perf_counter() - started) * 1000, 1),
     )
 

@@ -1,0 +1,183 @@
+"""The command line: ``edge COMMAND``.  Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+
+Commands import what they need when they run: ``edge --help`` must not load a SIP server.
+"""
+# ruff: noqa: PLC0415
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from edge import __version__
+from edge.commands.failure import CommandFailed
+from edge.commands.options import (
+    CallerOption,
+    ConfigOption,
+    NumberOption,
+    SinceOption,
+    UrlOption,
+    settings_of,
+)
+
+app = typer.Typer(
+    name="edge",
+    help="A SIP edge server for call tracking and pay-per-call routing.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+token = typer.Typer(help="API tokens.", no_args_is_help=True)
+database = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(token, name="token")
+app.add_typer(database, name="db")
+
+
+def main() -> NoReturn:
+    """Runs the command line and exits."""
+    try:
+        app()
+    except CommandFailed as failure:
+        Console(stderr=True).print(f"edge: {failure}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(failure.code)
+    sys.exit(0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"edge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _edge(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def serve(
+    config: ConfigOption = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="Written when the server takes calls: its addresses as JSON.")
+    ] = None,
+) -> None:
+    """Run the server: SIP, media and the admin API."""
+    from edge.commands.serve import serve as run
+
+    run(settings_of(config), ready_file)
+
+
+@app.command()
+def check(config: ConfigOption = None) -> None:
+    """Check configuration and environment, and say how to mend what is wrong."""
+    from edge.commands.calls import console
+    from edge.commands.check import report
+
+    if not report(settings_of(config), console()):
+        raise CommandFailed("the server can not work like this; see the lines marked FAIL")
+
+
+@app.command()
+def calls(
+    *,
+    caller: CallerOption = None,
+    number: NumberOption = None,
+    since: SinceOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, the newest first.")] = 25,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the records, one JSON object a line.")
+    ] = False,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Find calls."""
+    from edge.commands.calls import console, filters, find, table
+    from edge.commands.client import Api
+
+    query = filters(caller, number, since)
+
+    async def run() -> None:
+        async with Api.of(url, config) as api:
+            found = await find(api, query, limit)
+        if as_json:
+            for call in found:
+                typer.echo(json.dumps(call, ensure_ascii=False))
+        else:
+            console().print(table(found))
+
+    asyncio.run(run())
+
+
+@app.command()
+def doctor(
+    *,
+    call_id: Annotated[
+        str | None, typer.Argument(help="The call's id; else the newest call that fits.")
+    ] = None,
+    caller: CallerOption = None,
+    number: NumberOption = None,
+    since: SinceOption = None,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Explain one call in plain words: decision, dials, SIP ladder, audio."""
+    from edge.commands.calls import filters
+    from edge.commands.client import Api
+    from edge.commands.doctor import diagnose
+
+    query = filters(caller, number, since)
+
+    async def run() -> None:
+        async with Api.of(url, config) as api:
+            for line in await diagnose(api, call_id, query):
+                typer.echo(line)
+
+    asyncio.run(run())
+
+
+@app.command()
+def drain(
+    max_s: Annotated[
+        float | None, typer.Option("--max", min=0, max=86_400, help="Seconds that live calls may go on.")
+    ] = None,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take no new calls and wait until live ones are over."""
+    from edge.commands.client import Api
+    from edge.commands.drain import drain as wait
+
+    async def run() -> None:
+        async with Api.of(url, config) as api:
+            await wait(api, max_s)
+
+    asyncio.run(run())
+
+
+@token.command("create")
+def token_create(
+    role: Annotated[str, typer.Option(help="admin, operator or report_only.")],
+    name: Annotated[str, typer.Option(help="To tell it from others.")] = "",
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Print a new API token, once.  Without a running server it goes straight into the database."""
+    from edge.commands.token import create
+
+    typer.echo(asyncio.run(create(role, name, url, config)))
+
+
+@database.command("upgrade")
+def db_upgrade(config: ConfigOption = None) -> None:
+    """Bring the database to this version's schema, keeping a copy of it."""
+    from edge.commands.db import upgrade
+
+    typer.echo(upgrade(settings_of(config)))

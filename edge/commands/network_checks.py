@@ -1,0 +1,122 @@
+"""Checks of the network: listeners, RTP ports, and the addresses that others are told."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from typing import Literal
+
+from edge.commands.finding import Finding
+from edge.commands.options import WILDCARDS
+from edge.settings import Settings
+
+# Enough to see a range that something else sits in; all 16,384 would take seconds.
+_SAMPLE = 64
+_PORTS_PER_CALL = 4
+_ANY = next(iter(WILDCARDS))
+
+
+def listeners(settings: Settings, running: bool) -> Iterator[Finding]:
+    """Every listening address can be bound, or is held by the server that runs already."""
+    for written, (transport, host, port) in zip(settings.sip.listen, settings.sip.addresses, strict=True):
+        yield _listener("sip.listen", written, bind_error(transport, host, port), running)
+    yield _listener(
+        "admin.listen", settings.admin.listen, bind_error("tcp", *settings.admin.address), running
+    )
+    if settings.public.address is not None:
+        error = bind_error("tcp", *settings.public.address)
+        yield _listener("public.listen", settings.public.listen, error, running)
+
+
+def _listener(key: str, written: str, error: str | None, running: bool) -> Finding:
+    if error is None:
+        return Finding("ok", f"{key} {written} is free")
+    if "in use" in error and running:
+        return Finding("ok", f"{key} {written} is held by the server that runs now")
+    remedies = {
+        "in use": "end the program that holds it ('ss -lunpt' shows it), or choose another port",
+        "assign": "this machine has no such address ('ip addr' lists them); use one it has, or 0.0.0.0",
+        "denied": "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a higher one",
+    }
+    remedy = next((text for word, text in remedies.items() if word in error), "correct the address")
+    return Finding("fail", f"{key} {written!r} can not be used: {error}", remedy)
+
+
+def bind_error(transport: Literal["udp", "tcp"], host: str, port: int) -> str | None:
+    """Why a socket can not be bound there, in lower case; None when it can."""
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
+        with socket.socket(family, kind) as probe:
+            if transport == "tcp":
+                # As servers do: connections that linger after a restart do not count as use.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    return None
+
+
+def media_ports(settings: Settings, running: bool) -> Iterator[Finding]:
+    """The RTP range is mostly free and large enough for the calls that we would admit."""
+    ports = settings.media.port_range
+    taken = 0 if running else _taken(ports)
+    if taken * 10 > _SAMPLE:
+        text = f"media.ports {settings.media.ports!r}: {taken} of {_SAMPLE} ports tried are in use"
+        yield Finding("fail", text, "choose a range that nothing else uses")
+    calls = len(ports) // _PORTS_PER_CALL
+    if calls < settings.calls.max_live:
+        text = f"media.ports {settings.media.ports!r} has room for {calls} calls; calls.max_live is"
+        remedy = "widen media.ports or lower calls.max_live: calls without a port are refused"
+        yield Finding("warn", f"{text} {settings.calls.max_live}", remedy)
+    elif taken * 10 <= _SAMPLE:
+        yield Finding("ok", f"media.ports {settings.media.ports} has room for {calls} calls")
+
+
+def _taken(ports: range) -> int:
+    tried = ports[:: max(1, len(ports) // _SAMPLE)][:_SAMPLE]
+    return sum(bind_error("udp", _ANY, port) is not None for port in tried)
+
+
+def advertised(settings: Settings) -> Iterator[Finding]:
+    """Peers on the Internet are told an address that they can reach."""
+    hosts = {address.host for address in settings.sip.addresses}
+    reached = own_address() if hosts & WILDCARDS.keys() else min(hosts)
+    for key, given in (
+        ("sip.advertised_address", settings.sip.advertised_address),
+        ("media.advertised_address", settings.media.advertised_address or settings.sip.advertised_address),
+    ):
+        if not given and reached is not None and _private(reached):
+            text = f"{key} is empty and this machine's address {reached} is private"
+            yield Finding("warn", text, f"behind NAT, set {key} to the public address that carriers reach")
+        else:
+            yield Finding("ok", f"{key}: peers are told {given or reached or 'the address of the socket'}")
+
+
+def own_address() -> str | None:
+    """The address that this machine uses toward the Internet, by its routes (nothing is sent)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])
+
+
+def _private(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False
+
+
+def public_url(settings: Settings) -> Iterator[Finding]:
+    """Browsers load the snippet from ``public.url``: it must be there, and https."""
+    url = settings.public.url
+    if not url:
+        text = "public.url is empty: no links for browsers can be built"
+        yield Finding("warn", text, "set it to https://… as browsers reach this server, if web pages use it")
+    elif not url.startswith("https://"):
+        text = f"public.url {url!r} is not https: browsers block it on secure pages"
+        yield Finding("warn", text, "put a TLS proxy in front and write its https:// address")
+    else:
+        yield Finding("ok", f"public.url {url}")

@@ -1,0 +1,32 @@
+"""``edge serve``: runs the server until SIGTERM or SIGINT."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from edge import app
+from edge.commands.failure import CommandFailed
+from edge.logs import configured
+from edge.settings import Settings
+from edge.store.database import StoreInUse
+from edge.store.opening import SchemaTooNew, StoreUnusable
+
+
+def serve(settings: Settings, ready_file: Path | None) -> None:
+    """Runs; raises CommandFailed when the server can not start."""
+    with configured(settings.logs.level, settings.logs.format):
+        try:
+            asyncio.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
+        except (SchemaTooNew, StoreUnusable, StoreInUse) as error:
+            raise CommandFailed(str(error)) from error
+        except OSError as error:
+            raise CommandFailed(f"can not start: {error}; 'edge check' says what is wrong") from error
+
+
+def _tell(addresses: app.Addresses, ready_file: Path | None) -> None:
+    if ready_file is None:
+        return
+    # Renamed into place: whoever waits for the file never reads half of it.
+    draft = ready_file.with_name(ready_file.name + ".new")
+    draft.write_text(json.dumps({"admin": addresses.admin, "public": addresses.public, "sip": addresses.sip}))
+    draft.rename(ready_file)
