@@ -252,8 +252,6 @@ def _codecs(
     codecs: dict[int, Codec] = {}
     for text in formats.split():
         payload = _payload(text)
-        if payload in codecs:
-            continue
         named = maps.get(text)
         if named is not None:
             codecs[payload] = Codec(payload, *named, parameters.get(text, ""))

@@ -96,11 +96,13 @@ async def test_a_header_that_lies_about_the_length_harms_nobody() -> None:
     assert made.duration_s == 0.5
 
 
-async def test_not_a_number_is_silence() -> None:
+async def test_not_a_number_is_silence_and_spoils_nothing_else() -> None:
+    samples = np.concatenate([np.full(8000, np.nan), tones.tone(440, 1) / 32768]).astype(np.float32)
     file = BytesIO()
-    soundfile.write(file, np.full(8000, np.nan, np.float32), 8000, format="WAV", subtype="FLOAT")
-    made = await prompts.transcode(file.getvalue())
-    assert set(made.frames["PCMU"]) == {0xFF}
+    soundfile.write(file, samples, 8000, format="WAV", subtype="FLOAT")
+    octets = (await prompts.transcode(file.getvalue())).frames["PCMU"]
+    assert set(octets[:7000]) == {0xFF}
+    assert tones.share(g711.decode("PCMU", octets[8000:]), 440) > 0.95
 
 
 async def test_a_decoder_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
