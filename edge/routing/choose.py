@@ -5,6 +5,7 @@ Chance comes in as ``draw``, a function that answers numbers in ``[0, 1)``.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -99,6 +100,14 @@ def recheck(
     Hours are judged at ``now``, cap windows at the call's arrival (rules: Business hours, Caps).
     """
     return _judge(candidate.target_id, _Case(facts, snapshot, counts, now))
+
+
+def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason) -> None:
+    """Says in the call's decision log what became of a candidate: dialled, or skipped after all."""
+    for place, line in enumerate(lines):
+        if line.target_id == target_id and line.result == "eligible":
+            lines[place] = replace(line, result=result, reason=reason)
+            return
 
 
 def _judge(target_id: str, case: _Case) -> Skip | tuple[CapClaim, ...]:

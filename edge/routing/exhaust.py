@@ -40,12 +40,17 @@ def disposition_of(lines: Sequence[CandidateLine], attempts: Sequence[Attempt]) 
 
 def _none_dialled(lines: Sequence[CandidateLine], attempts: Sequence[Attempt]) -> Disposition:
     lost = {a.target_id for a in attempts}
-    kinds = {_ALL.get(line.reason, "no_target_mixed") for line in lines if line.target_id not in lost}
+    kinds = {_kind(line) for line in lines if line.target_id not in lost}
     if lost:
         kinds.add("no_target_all_capped")
     if not kinds:
         return "no_target_none_configured"
     return kinds.pop() if len(kinds) == 1 else "no_target_mixed"
+
+
+def _kind(line: CandidateLine) -> Disposition:
+    never_tried = line.result == "eligible"
+    return "no_target_mixed" if never_tried else _ALL.get(line.reason, "no_target_mixed")
 
 
 def exhausted(
@@ -55,6 +60,7 @@ def exhausted(
 
     The campaign's overflow comes first.  Its failsafe, then the server's, stand in only when
     nothing was dialled.  A forward that failed in turn ends the call: actions never chain.
+    ``lines`` are those of the call's log, marked with what became of each candidate.
     """
     disposition = disposition_of(lines, attempts)
     detail = _detail(lines, attempts)
@@ -62,7 +68,8 @@ def exhausted(
     number = snapshot.number_by_id(proceed.number_id)
     named = None
     if campaign is not None and number is not None and proceed.forward_target_id is None:
-        named = _last_resort(campaign, snapshot, bool(attempts))
+        dialled = any(a.outcome != "cap_taken" for a in attempts)
+        named = _last_resort(campaign, snapshot, dialled)
     if named is None or campaign is None or number is None:
         return _refused(proceed, disposition, detail)
     name, action = named

@@ -1,0 +1,119 @@
+"""Numbers off the wire: every way in which carriers write them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.routing.e164 import called_number, caller_number, normalise, number_in, user_part
+from tests.routing.world import trunk
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "e164"),
+    [
+        ("+18005550100", "US", "+18005550100"),
+        ("18005550100", "US", "+18005550100"),
+        ("8005550100", "US", "+18005550100"),
+        ("(800) 555-0100", "CA", "+18005550100"),
+        ("+1 (800) 555-0100", "DE", "+18005550100"),
+        ("011442071838750", "US", "+442071838750"),
+        ("442071838750", "US", "+442071838750"),
+        ("020 7183 8750", "GB", "+442071838750"),
+        ("442071838750", "GB", "+442071838750"),
+        ("0018005550100", "GB", "+18005550100"),
+        ("00442071838750", "DE", "+442071838750"),
+        ("03012345678", "DE", "+493012345678"),
+        ("911", "US", None),
+        ("+0123456", "US", None),
+        ("+", "US", None),
+        ("", "US", None),
+        ("anonymous", "US", None),
+        ("+1800FLOWERS", "US", None),
+        ("１８００５５５０１００", "US", None),
+        ("1" * 500, "US", None),
+    ],
+)
+def test_normalise(text: str, country: str, e164: str | None) -> None:
+    assert normalise(text, country) == e164
+
+
+@given(st.text(max_size=80), st.sampled_from(["US", "GB", "DE", "XX"]))
+def test_anything_else_is_none_or_e164(text: str, country: str) -> None:
+    made = normalise(text, country)
+    assert made is None or (made[0] == "+" and made[1:].isascii() and made[1:].isdigit() and len(made) <= 17)
+
+
+@pytest.mark.parametrize(
+    ("value", "user"),
+    [
+        ("sip:+13125550100@edge.example", "+13125550100"),
+        ("sip:+13125550100;npdi;rn=+13120000000@edge.example;user=phone", "+13125550100"),
+        ('"Name <sip:x@y>" <sip:3125550100@edge.example>;tag=1', "3125550100"),
+        ('"say \\"hi\\" <" <sip:3125550100@h>', "3125550100"),
+        ("sip:%2B13125550100:secret@h", "+13125550100"),
+        ("tel:+1-312-555-0100", "+1-312-555-0100"),
+        ("<tel:5550100;phone-context=+1312>", "+13125550100"),
+        ("tel:5550100;phone-context=pbx.example", "5550100"),
+        ("sip:edge.example", ""),
+        ("", ""),
+        ('"', ""),
+    ],
+)
+def test_user_part(value: str, user: str) -> None:
+    assert user_part(value) == user
+
+
+@given(st.text(max_size=200))
+def test_no_header_breaks_the_extraction(value: str) -> None:
+    assert len(number_in(value, "US")) <= 64
+
+
+def test_what_is_no_number_stays_as_dialled() -> None:
+    assert number_in("sip:sales@edge.example", "US") == "sales"
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("request_uri", "+18005550101"),
+        ("to", "+18005550102"),
+        ("p_called_party_id", "+18005550103"),
+        ("diversion", "+18005550101"),  # missing there: the Request-URI
+    ],
+)
+def test_each_trunk_says_where_the_dialled_number_is(place: str, expected: str) -> None:
+    headers = {
+        "request_uri": "sip:18005550101@edge.example",
+        "to": "<sip:8005550102@edge.example>",
+        "p_called_party_id": "<sip:+18005550103@edge.example>",
+    }
+    assert called_number(trunk(called_number_from=place), headers) == expected
+
+
+def test_an_empty_request_uri_falls_back_to_to() -> None:
+    headers = {"request_uri": "sip:edge.example", "to": "<sip:8005550102@edge.example>"}
+    assert called_number(trunk(), headers) == "+18005550102"
+
+
+ANNA = '"Anna" <sip:3125550101@h>'
+
+
+@pytest.mark.parametrize(
+    ("asserted", "remote_party", "from_", "privacy", "caller"),
+    [
+        ([], None, ANNA, None, "+13125550101"),
+        (["<tel:+13125550102>", "<sip:3125550103@h>"], None, ANNA, None, "+13125550103"),
+        (["<tel:+13125550102>"], None, ANNA, None, "+13125550102"),
+        ([], "<sip:3125550104@h>;privacy=off", ANNA, None, "+13125550104"),
+        (["<sip:3125550103@h>"], None, ANNA, "id", None),
+        ([], None, ANNA, "none", "+13125550101"),
+        ([], None, ANNA, "critical; User", None),
+        ([], None, "<sip:anonymous@anonymous.invalid>", None, None),
+        (["<sip:3125550103@h>"], None, "<sip:anonymous@anonymous.invalid>", None, "+13125550103"),
+        ([], None, "<sip:reception@pbx.example>", None, None),
+    ],
+)
+def test_the_caller(
+    asserted: list[str], remote_party: str | None, from_: str, privacy: str | None, caller: str | None
+) -> None:
+    assert caller_number(asserted, remote_party, from_, privacy, "US") == caller
