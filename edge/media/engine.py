@@ -6,7 +6,7 @@ leg's wanted state (``Plan``) is sent whole each time, so it is idempotent and c
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, Self
 
 
 class MediaUnavailable(Exception):
@@ -23,6 +23,7 @@ class Plan:
     leg*; others are dropped.  ``event_payload`` is this leg's own telephone-event type as
     received, None if not negotiated.  ``silence_ok`` True while on hold: no media timeout.
     ``play_payload``/``play_codec`` is how prompts and tones are encoded toward this leg.
+    ``clock_rate`` is the audio codec's RTP clock in Hz, for the jitter.  Addresses are IP literals.
     """
 
     remote: tuple[str, int] | None
@@ -36,6 +37,7 @@ class Plan:
     play_payload: int = 0
     ptime_ms: int = 20
     silence_ok: bool = False
+    clock_rate: int = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,13 @@ class LegCounters:
     packets_out: int = 0
     octets_in: int = 0
     octets_out: int = 0
-    strays: int = 0          # wrong source
+    strays: int = 0  # wrong source
     unknown_payload: int = 0
-    lost: int = 0            # gaps in the peer's sequence numbers
+    lost: int = 0  # gaps in the peer's sequence numbers
     jitter_ms: float = 0.0
     rtcp_in: int = 0
+    rtcp_out: int = 0
+    over_rate: int = 0  # above twice the codec's packet rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,16 @@ MediaEvent = Dtmf | PlayDone | MediaTimeout | WorkerDied
 class MediaLeg(Protocol):
     """One side of a call's media."""
 
-    host: str                  # advertised address, for SDP
-    port: int                  # local RTP port (even); RTCP is port + 1
+    host: str  # advertised address, for SDP
+    port: int  # local RTP port (even); RTCP is port + 1
     on_event: Callable[[MediaEvent], None] | None
 
     def update(self, plan: Plan) -> None:
         """The wanted state, whole."""
+
     def play(self, source: str, *, loop: bool = False) -> int:
         """Plays a loaded prompt (its id) or ``tone:ringback`` to this leg; answers a token."""
+
     def stop(self) -> None:
         """Stops what ``play`` started."""
 
@@ -99,13 +105,18 @@ class MediaLeg(Protocol):
 class MediaCall(Protocol):
     """A call's media: legs on one worker.  A context manager that closes what is left."""
 
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_: object) -> None: ...
     def leg(self) -> MediaLeg:
         """A new leg; raises MediaUnavailable."""
+
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
         """Relays between two legs, both ways, as their plans say."""
+
     def unbridge(self) -> None: ...
     def close_leg(self, leg: MediaLeg) -> None:
         """Gives the leg's ports back (after their quarantine)."""
+
     async def finish(self) -> dict[int, LegCounters]:
         """Closes everything; counters by local port (empty if the worker is gone)."""
 
@@ -113,8 +124,12 @@ class MediaCall(Protocol):
 class MediaEngine(Protocol):
     """An async context manager: workers run in the block."""
 
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
     def call(self) -> MediaCall:
         """A new media call on the least loaded worker; raises MediaUnavailable."""
+
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable: by codec, its raw 8 kHz octets (one octet = one sample)."""
+
     async def unload_prompt(self, prompt_id: str) -> None: ...

@@ -1,0 +1,107 @@
+"""Symmetric RTP with source checks (RFC 4961, and the guard against RTP Bleed): pure.
+
+A leg sends where its peer's SDP says until a valid source is heard, then to that source, and
+listens to nobody else:
+
+* The very address that the SDP names latches with its first packet.  Any other source (a peer
+  behind NAT) needs two packets in sequence of one SSRC, which a spray over many ports does not send.
+* For ``LEARN_S`` after the first latch a source that fits the SDP better may take its place (same
+  host over a foreign one, the exact address over both); then the latch is locked.
+* Later another source is taken only after new signalling, or when the locked peer has been silent
+  for ``relatch_silence_s`` and the newcomer goes on with its SSRC or is what the SDP names.
+* Without an address from signalling nothing latches; nor does the peer of the port's earlier call,
+  should it still be sending.
+"""
+
+from enum import Enum
+from typing import Final
+
+Address = tuple[str, int]
+
+LEARN_S: Final = 3.0
+_CANDIDATES: Final = 4
+
+
+class Verdict(Enum):
+    """What to do with a packet from some source."""
+
+    PASS = "pass"  # noqa: S105 - the latched peer's
+    LATCH = "latch"
+    """From now on this is the peer; the packet is its first."""
+    STRAY = "stray"
+
+
+class Latch:
+    """Where one leg's peer is.  Sans-IO: ``now`` and ``heard`` are monotonic seconds."""
+
+    __slots__ = ("_candidates", "_learn_until", "_rank", "_silence", "_stale", "remote", "source", "ssrc")
+
+    def __init__(self, relatch_silence_s: float, stale: tuple[Address, int] | None = None) -> None:
+        self._silence = relatch_silence_s
+        self._stale = stale
+        self._candidates: dict[tuple[Address, int], int] = {}
+        self._learn_until = 0.0
+        self._rank = 0
+        self.remote: Address | None = None
+        self.source: Address | None = None
+        self.ssrc = 0
+
+    def signal(self, remote: Address | None) -> bool:
+        """Takes the address of the peer's latest SDP; True when a latch was given up for it.
+
+        None (c=0.0.0.0: an old way to hold) keeps what is known: the peer comes back from there.
+        """
+        if remote is None or remote == self.remote:
+            return False
+        self.remote = remote
+        self._candidates.clear()
+        if self.source is None or self.source == remote:
+            return False
+        self.source = None
+        return True
+
+    def judge(self, source: Address, ssrc: int, sequence: int, now: float, heard: float) -> Verdict:
+        """What to do with a valid packet; ``heard`` is when the locked peer was last heard."""
+        if source == self.source:
+            return Verdict.PASS
+        rank = self._rank_of(source)
+        if not self._may_take(rank, ssrc, now, heard):
+            return Verdict.STRAY
+        if rank < _EXACT and not self._in_sequence(source, ssrc, sequence):
+            return Verdict.STRAY
+        if self.source is None:
+            self._learn_until = now + LEARN_S
+        self.source, self._rank, self.ssrc = source, rank, ssrc
+        self._candidates.clear()
+        return Verdict.LATCH
+
+    def _rank_of(self, source: Address) -> int:
+        if self.remote is None:
+            return _NEVER
+        if source == self.remote:
+            return _EXACT
+        return _SAME_HOST if source[0] == self.remote[0] else _FOREIGN
+
+    def _may_take(self, rank: int, ssrc: int, now: float, heard: float) -> bool:
+        if rank == _NEVER:
+            return False
+        if self.source is None:
+            return True
+        if now < self._learn_until and rank > self._rank:
+            return True
+        return now - heard >= self._silence and (rank == _EXACT or ssrc == self.ssrc)
+
+    def _in_sequence(self, source: Address, ssrc: int, sequence: int) -> bool:
+        """Whether this is a candidate's second packet in sequence (RFC 3550 A.1, MIN_SEQUENTIAL 2)."""
+        key = (source, ssrc)
+        if key == self._stale:
+            return False
+        if self._candidates.pop(key, None) == sequence:
+            return True
+        if len(self._candidates) >= _CANDIDATES:
+            del self._candidates[next(iter(self._candidates))]
+        self._candidates[key] = (sequence + 1) & 0xFFFF
+        return False
+
+
+_NEVER, _FOREIGN, _SAME_HOST, _EXACT = 0, 1, 2, 3

@@ -1,0 +1,265 @@
+"""The main process's end of one worker: its process, its control socket, its stock of ports."""
+
+import asyncio
+import contextlib
+import os
+import random
+import socket
+import struct
+import sys
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Protocol
+
+from edge.logs import get_logger
+from edge.media import control
+from edge.media.engine import Dtmf, LegCounters, MediaEvent, MediaTimeout, MediaUnavailable, PlayDone
+
+if TYPE_CHECKING:
+    from edge.media.library import Stored
+
+log = get_logger(__name__)
+
+_READ_SIZE: Final = 1 << 17
+_MESSAGES_A_WAKE: Final = 16
+_MAX_WAITING: Final = 4096
+"""Control messages a worker may leave unread before it counts as hung."""
+_GOODBYE_S: Final = 2.0
+
+
+class Listener(Protocol):
+    """Who hears of a port: a leg of a call."""
+
+    def happened(self, event: MediaEvent) -> None:
+        """Something on the leg."""
+
+    def counted(self, counters: LegCounters, *, final: bool) -> None:
+        """The leg's counters; ``final`` when it is closed."""
+
+
+class Link:
+    """One life of one worker process; ``on_died`` callbacks run once when it is over."""
+
+    def __init__(self, sock: socket.socket, process: asyncio.subprocess.Process, stock: int) -> None:
+        self.alive = True
+        self.tally = control.Tally()
+        self.calls = 0
+        self.listeners: dict[int, Listener] = {}
+        self.on_died: dict[object, Callable[[], None]] = {}
+        self.stocked = asyncio.Event()
+        self._sock = sock
+        self._process = process
+        self._loop = asyncio.get_running_loop()
+        self._stock: list[int] = []
+        self._stock_size = stock
+        self._ordered = 0
+        self._chance = random.SystemRandom()
+        self._frames: list[bytes] = []
+        self._waiting: deque[tuple[bytes, int | None]] = deque()
+        self._flushing = False
+        self._ended = asyncio.Event()
+        self._actions: dict[int, Callable[[bytes], None]] = {
+            control.STOCK: self._on_stock,
+            control.COUNTERS: self._on_counters,
+            control.DIGIT: self._on_digit,
+            control.DONE: self._on_done,
+            control.SILENT: self._on_silent,
+            control.FAULT: self._on_fault,
+            control.TALLY: self._on_tally,
+        }
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    # --- ports
+
+    @property
+    def ready(self) -> int:
+        """Ports in stock."""
+        return len(self._stock)
+
+    def order(self) -> None:
+        """Orders ports when the stock is half empty."""
+        missing = self._stock_size - len(self._stock) - self._ordered
+        if missing >= self._stock_size // 2:
+            self._ordered += missing
+            self.send(control.encode_port(control.WANT, missing))
+
+    def take_port(self) -> int:
+        """A bound port, chosen at random; raises MediaUnavailable when none is left."""
+        stock = self._stock
+        if not stock or not self.alive:
+            raise MediaUnavailable("no RTP port is left")
+        at = self._chance.randrange(len(stock))
+        stock[at], stock[-1] = stock[-1], stock[at]
+        port = stock.pop()
+        self.order()
+        return port
+
+    # --- sending
+
+    def send(self, frame: bytes) -> None:
+        """Queues a frame; all of one turn of the loop leave in one message."""
+        if not self.alive:
+            return
+        self._frames.append(frame)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def send_prompt(self, stored: "Stored") -> None:
+        """Hands a prompt's memory file over."""
+        if self.alive:
+            self._pack()
+            self._waiting.append((stored.frame, os.dup(stored.fd)))
+            self._drain()
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self.alive:
+            self._pack()
+            self._drain()
+
+    def _pack(self) -> None:
+        frames, self._frames = self._frames, []
+        self._waiting.extend((packet, None) for packet in control.pack(frames))
+
+    def _drain(self) -> None:
+        waiting = self._waiting
+        fileno = self._sock.fileno()
+        try:
+            while waiting:
+                packet, fd = waiting[0]
+                if fd is None:
+                    self._sock.send(packet)
+                else:
+                    socket.send_fds(self._sock, [packet], [fd])
+                    os.close(fd)
+                waiting.popleft()
+        except BlockingIOError:
+            self._loop.add_writer(fileno, self._drain)
+            if len(waiting) > _MAX_WAITING:
+                self._over("it does not read its control socket")
+            return
+        except OSError as error:
+            self._over(str(error))
+            return
+        self._loop.remove_writer(fileno)
+
+    # --- receiving
+
+    def _readable(self) -> None:
+        for _ in range(_MESSAGES_A_WAKE):
+            try:
+                packet = self._sock.recv(_READ_SIZE)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                self._over("its control socket closed")
+                return
+            self._read(packet)
+
+    def _read(self, packet: bytes) -> None:
+        try:
+            for kind, body in control.frames(packet):
+                self._actions[kind](body)
+        except (control.ProtocolError, KeyError, struct.error) as error:
+            self._over(f"it said what is not in the protocol: {error!r}")
+
+    def _on_stock(self, body: bytes) -> None:
+        ports = control.decode_stock(body)
+        self._ordered -= len(ports)
+        self._stock.extend(ports)
+        self.stocked.set()
+
+    def _on_counters(self, body: bytes) -> None:
+        port, counters, final = control.decode_counters(body)
+        listener = self.listeners.pop(port, None) if final else self.listeners.get(port)
+        if listener is not None:
+            listener.counted(counters, final=final)
+
+    def _on_digit(self, body: bytes) -> None:
+        port, digit, duration_ms = control.decode_digit(body)
+        self._tell(port, Dtmf(digit, duration_ms))
+
+    def _on_done(self, body: bytes) -> None:
+        port, token = control.decode_done(body)
+        self._tell(port, PlayDone(token))
+
+    def _on_silent(self, body: bytes) -> None:
+        self._tell(control.decode_port(body), MediaTimeout())
+
+    def _tell(self, port: int, event: MediaEvent) -> None:
+        listener = self.listeners.get(port)
+        if listener is not None:
+            listener.happened(event)
+
+    def _on_fault(self, body: bytes) -> None:
+        log.error("media worker fault", worker=self._process.pid, traceback=body.decode(errors="replace"))
+
+    def _on_tally(self, body: bytes) -> None:
+        self.tally = control.decode_tally(body)
+
+    # --- the end
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    async def ended(self) -> None:
+        """Until the worker is gone."""
+        await self._ended.wait()
+
+    def _over(self, why: str) -> None:
+        if not self.alive:
+            return
+        log.error("media worker lost", worker=self.pid, reason=why, calls=len(self.on_died))
+        self._disconnect()
+        died, self.on_died = self.on_died, {}
+        for tell in died.values():
+            tell()
+        self._ended.set()
+
+    def _disconnect(self) -> None:
+        self.alive = False
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+        for _, fd in self._waiting:
+            if fd is not None:
+                os.close(fd)
+        self._waiting.clear()
+        self.listeners.clear()
+
+    async def close(self) -> None:
+        """Closes the control socket, which ends the worker; one that stays is killed."""
+        if self.alive:
+            self._disconnect()
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+async def start(config: control.WorkerConfig, stock: int) -> Link:
+    """Starts a worker process and configures it; raises OSError."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with contextlib.ExitStack() as undo, theirs:
+        undo.enter_context(ours)
+        ours.setblocking(False)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "edge.media.worker",
+            str(theirs.fileno()),
+            pass_fds=(theirs.fileno(),),
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        undo.pop_all()
+    link = Link(ours, process, stock)
+    link.send(control.encode_configure(config))
+    return link

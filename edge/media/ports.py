@@ -1,0 +1,181 @@
+"""A worker's RTP ports: even ones in random order, bound ahead of need, at rest between two uses.
+
+A bound pair stays bound and comes back after its quarantine, so that a call costs no bind; idle
+sockets are drained and what they get is dropped.
+"""
+
+import contextlib
+import random
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from edge.media.latch import Address
+from edge.media.reactor import Reactor
+
+_TRIES: Final = 64
+"""Ports found in use by somebody else in one go, before the rest waits for the next."""
+
+_SINK = bytearray(2048)
+
+
+class PortUser(Protocol):
+    """Who gets the datagrams of a pair: a leg."""
+
+    def on_rtp(self, now: float) -> None:
+        """The RTP socket is readable."""
+
+    def on_rtcp(self, now: float) -> None:
+        """The RTCP socket is readable."""
+
+
+class PortPair:
+    """An RTP socket on an even port and its RTCP socket on the next."""
+
+    __slots__ = ("number", "rtcp", "rtp", "stale", "user")
+
+    def __init__(self, number: int, rtp: socket.socket, rtcp: socket.socket) -> None:
+        self.number = number
+        self.rtp = rtp
+        self.rtcp = rtcp
+        self.user: PortUser | None = None
+        self.stale: tuple[Address, int] | None = None
+        """Source and SSRC of the last user's peer, which may still be sending."""
+
+    def on_rtp(self, now: float) -> None:
+        if self.user is not None:
+            self.user.on_rtp(now)
+        else:
+            _discard(self.rtp)
+
+    def on_rtcp(self, now: float) -> None:
+        if self.user is not None:
+            self.user.on_rtcp(now)
+        else:
+            _discard(self.rtcp)
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+
+class Ports:
+    """The stock.  ``announce`` is told which ports became ready, of those that ``want`` asked for."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        bind_host: str,
+        numbers: list[int],
+        announce: Callable[[list[int]], None],
+        *,
+        quarantine_s: float,
+        chance: random.Random,
+    ) -> None:
+        self._reactor = reactor
+        self._host = bind_host
+        self._fresh = deque(chance.sample(numbers, len(numbers)))
+        self._quarantine_s = quarantine_s
+        self._announce = announce
+        self._pairs: dict[int, PortPair] = {}
+        self._resting: deque[tuple[float, PortPair]] = deque()
+        self._wanted = 0
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def want(self, count: int, now: float) -> None:
+        """So many more ports are needed; they are announced now or as soon as there are any."""
+        self._wanted += count
+        if not self.supply(now):
+            self._announce([])
+
+    def supply(self, now: float) -> bool:
+        """Announces what is wanted: rested ports first, then newly bound ones; False if none is left."""
+        ready: list[int] = []
+        while self._wanted > len(ready) and self._resting and self._resting[0][0] <= now:
+            ready.append(self._resting.popleft()[1].number)
+        tries = _TRIES
+        while self._wanted > len(ready) and self._fresh and tries:
+            number = self._fresh.popleft()
+            if self._bind(number):
+                ready.append(number)
+            else:
+                self._fresh.append(number)
+                tries -= 1
+        if ready:
+            self._wanted -= len(ready)
+            self._announce(ready)
+        return bool(ready)
+
+    def get(self, number: int) -> PortPair | None:
+        """The pair of a port that was announced."""
+        return self._pairs.get(number)
+
+    def rest(self, pair: PortPair, now: float) -> None:
+        """A pair came out of use: it rests in quarantine."""
+        pair.user = None
+        self._resting.append((now + self._quarantine_s, pair))
+
+    def close(self) -> None:
+        """Closes every socket."""
+        for pair in self._pairs.values():
+            self._reactor.unwatch(pair.rtp.fileno())
+            self._reactor.unwatch(pair.rtcp.fileno())
+            pair.close()
+        self._pairs.clear()
+
+    def _bind(self, number: int) -> bool:
+        with contextlib.ExitStack() as undo:
+            try:
+                rtp = undo.enter_context(_bound(self._host, number))
+                rtcp = undo.enter_context(_bound(self._host, number + 1))
+            except OSError:  # in use by somebody else, or no descriptors left
+                return False
+            undo.pop_all()
+        pair = self._pairs[number] = PortPair(number, rtp, rtcp)
+        self._reactor.watch(rtp.fileno(), pair.on_rtp)
+        self._reactor.watch(rtcp.fileno(), pair.on_rtcp)
+        return True
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """IPv6 for a literal with a colon."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    sock = socket.socket(family_of(host), socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.bind((host, port))
+        # Only now: with it set, the bind would succeed beside another server's socket.  The peer
+        # socket of a latched leg shares the port by it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def connected_beside(pair: PortPair, peer: Address) -> socket.socket:
+    """A second socket on the pair's RTP port that hears only ``peer``; raises OSError.
+
+    Strangers' datagrams that fell into it before it was connected are still in its queue.
+    """
+    sock = socket.socket(pair.rtp.family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(pair.rtp.getsockname())
+        sock.connect(peer)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _discard(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.recv_into(_SINK)

@@ -1,0 +1,313 @@
+"""A media worker: its own process, told what to do over a Unix socket, relaying and playing RTP.
+
+``python -m edge.media.worker FD``: FD is the control socket.  The process ends when that closes; it
+ignores SIGINT and SIGTERM, for the main process ends it when its calls are done.
+"""
+
+import contextlib
+import gc
+import mmap
+import os
+import random
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+from edge.media import control
+from edge.media.leg import Leg
+from edge.media.player import Prompt
+from edge.media.ports import Ports
+from edge.media.reactor import Reactor
+
+_BEAT_MS: Final = 100
+_BEATS_A_SWEEP: Final = 10
+_ANCILLARY_FDS: Final = 4
+_READ_SIZE: Final = 1 << 17
+_MAX_WAITING: Final = 4096
+"""Control messages that the main process may leave unread before the worker gives up on it."""
+_MAX_FAULTS_TOLD: Final = 100
+
+
+class Worker:
+    """Legs, prompts and ports of one process, and the control socket."""
+
+    def __init__(self, sock: socket.socket, reactor: Reactor, config: control.WorkerConfig) -> None:
+        self.open = True
+        self._sock = sock
+        self._reactor = reactor
+        self._config = config
+        self._legs: dict[int, Leg] = {}
+        self._prompts: dict[int, Prompt] = {}
+        self._outbox: list[bytes] = []
+        self._waiting: deque[bytes] = deque()
+        self._fds: deque[int] = deque()
+        self._beats = 0
+        self._faults = 0
+        self._closed = control.Tally()
+        self._told = control.Tally()
+        numbers = _share(config)
+        self._ports = Ports(
+            reactor,
+            config.bind_host,
+            numbers,
+            self._announce,
+            quarantine_s=config.quarantine_s,
+            chance=random.SystemRandom(),
+        )
+        self._actions: dict[int, Callable[[bytes, float], None]] = {
+            control.WANT: self._want,
+            control.UPDATE: self._update,
+            control.BRIDGE: self._bridge,
+            control.UNBRIDGE: self._unbridge,
+            control.CLOSE: self._close,
+            control.PLAY: self._play,
+            control.STOP: self._stop,
+            control.LOAD: self._load,
+            control.UNLOAD: self._unload,
+            control.QUERY: self._query,
+        }
+        reactor.on_fault = self.fault
+        reactor.watch(sock.fileno(), self.on_control)
+        reactor.pacer.start(self._beat, int(time.monotonic() * 1000))
+
+    def run(self) -> None:
+        """Until the control socket closes."""
+        while self.open:
+            self.round()
+
+    def round(self, timeout: float = -1) -> None:
+        """One round of the loop (waits at most ``timeout`` seconds), and what it has to tell."""
+        self._reactor.run_once(timeout)
+        if self._outbox:
+            self._flush()
+
+    def fault(self, error: BaseException) -> None:
+        """Something that should not happen did: told to the main process, which logs it."""
+        self._faults += 1
+        if self._faults <= _MAX_FAULTS_TOLD:
+            text = "".join(traceback.format_exception(error))[-4000:]
+            self._tell(control.frame(control.FAULT, text.encode(errors="replace")))
+
+    def close(self) -> None:
+        """Closes every leg and port."""
+        for leg in self._legs.values():
+            leg.close()
+        self._legs.clear()
+        self._ports.close()
+        for fd in self._fds:
+            os.close(fd)
+
+    # --- the control socket
+
+    def on_control(self, now: float) -> None:
+        """Reads one control message and does what its frames say, in order."""
+        if self._waiting:
+            self._send_waiting()
+        try:
+            packet, fds, _, _ = socket.recv_fds(self._sock, _READ_SIZE, _ANCILLARY_FDS)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet, fds = b"", []
+        self._fds.extend(fds)
+        if not packet:
+            self.open = False
+            return
+        for kind, body in control.frames(packet):
+            self._actions[kind](body, now)
+
+    def _tell(self, frame: bytes) -> None:
+        self._outbox.append(frame)
+
+    def _flush(self) -> None:
+        frames, self._outbox = self._outbox, []
+        self._waiting.extend(control.pack(frames))
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
+        waiting = self._waiting
+        try:
+            while waiting:
+                self._sock.send(waiting[0])
+                waiting.popleft()
+        except BlockingIOError:
+            self.open = len(waiting) <= _MAX_WAITING
+        except OSError:
+            self.open = False
+        self._reactor.watch_writable(self._sock.fileno(), bool(waiting))
+
+    # --- what the main process may ask
+
+    def _want(self, body: bytes, now: float) -> None:
+        self._ports.want(control.decode_port(body), now)
+
+    def _announce(self, ports: list[int]) -> None:
+        self._tell(control.encode_stock(ports))
+
+    def _leg(self, port: int, now: float) -> Leg | None:
+        """The leg on a port; one that was announced gets its leg by the first word about it."""
+        leg = self._legs.get(port)
+        if leg is None:
+            pair = self._ports.get(port)
+            if pair is None:
+                return None
+            leg = self._legs[port] = Leg(pair, self._reactor, self._tell, self._config, now)
+        return leg
+
+    def _update(self, body: bytes, now: float) -> None:
+        port, plan = control.decode_update(body)
+        leg = self._leg(port, now)
+        if leg is not None:
+            leg.update(plan, now)
+
+    def _bridge(self, body: bytes, now: float) -> None:
+        first, second = (self._leg(port, now) for port in control.decode_bridge(body))
+        if first is not None and second is not None:
+            first.join(second, now)
+
+    def _unbridge(self, body: bytes, _: float) -> None:
+        leg = self._legs.get(control.decode_port(body))
+        if leg is not None:
+            leg.part()
+
+    def _close(self, body: bytes, now: float) -> None:
+        port = control.decode_port(body)
+        leg = self._leg(port, now)
+        if leg is None:
+            return
+        del self._legs[port]
+        leg.close()
+        self._tell(control.encode_counters(port, leg.counters(), final=True))
+        self._closed = _plus(self._closed, leg)
+        self._ports.rest(leg.pair, now)
+
+    def _play(self, body: bytes, now: float) -> None:
+        port, token, number, loop = control.decode_play(body)
+        leg = self._leg(port, now)
+        prompt = self._prompts.get(number)
+        if leg is None:
+            return
+        if prompt is None:
+            self._tell(control.encode_done(port, token))
+        else:
+            leg.play(token, prompt, now, loop=loop)
+
+    def _stop(self, body: bytes, _: float) -> None:
+        leg = self._legs.get(control.decode_port(body))
+        if leg is not None:
+            leg.stop()
+
+    def _load(self, body: bytes, _: float) -> None:
+        number, pcmu, pcma = control.decode_load(body)
+        fd = self._fds.popleft()
+        try:
+            view = memoryview(mmap.mmap(fd, pcmu + pcma, prot=mmap.PROT_READ))
+        finally:
+            os.close(fd)
+        self._prompts[number] = {"PCMU": view[:pcmu], "PCMA": view[pcmu:]}
+
+    def _unload(self, body: bytes, _: float) -> None:
+        self._prompts.pop(control.decode_load(body)[0], None)
+
+    def _query(self, body: bytes, _: float) -> None:
+        port = control.decode_port(body)
+        leg = self._legs.get(port)
+        if leg is not None:
+            self._tell(control.encode_counters(port, leg.counters(), final=False))
+
+    # --- time
+
+    def _beat(self, tick: int) -> int:
+        now = tick / 1000
+        for leg in self._legs.values():
+            leg.expire_press(now)
+        self._ports.supply(now)
+        self._beats += 1
+        if self._beats % _BEATS_A_SWEEP == 0:
+            self._sweep(now)
+        return _BEAT_MS
+
+    def _sweep(self, now: float) -> None:
+        tally = self._closed
+        for leg in self._legs.values():
+            leg.sweep(now)
+            tally = _plus(tally, leg)
+        tally = control.Tally(
+            len(self._legs), *_sums(tally), ports_bound=len(self._ports), faults=self._faults
+        )
+        if tally != self._told:
+            self._told = tally
+            self._tell(control.encode_tally(tally))
+
+
+def _sums(tally: control.Tally) -> tuple[int, int, int, int, int]:
+    return tally.packets_in, tally.packets_out, tally.strays, tally.unknown_payload, tally.over_rate
+
+
+def _plus(tally: control.Tally, leg: Leg) -> control.Tally:
+    counted = leg.counters()
+    return control.Tally(
+        0,
+        tally.packets_in + counted.packets_in,
+        tally.packets_out + counted.packets_out,
+        tally.strays + counted.strays,
+        tally.unknown_payload + counted.unknown_payload,
+        tally.over_rate + counted.over_rate,
+    )
+
+
+def _share(config: control.WorkerConfig) -> list[int]:
+    evens = range(config.first + config.first % 2, config.last, 2)
+    return list(evens[config.index :: config.count])
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _first_word(sock: socket.socket) -> control.WorkerConfig | None:
+    """The configuration, None when the main process went away instead."""
+    packet = sock.recv(_READ_SIZE)
+    for kind, body in control.frames(packet):
+        if kind != control.CONFIGURE:
+            raise control.ProtocolError(f"frame {kind} before the configuration")
+        return control.decode_configure(body)
+    return None
+
+
+def serve(fd: int) -> None:
+    """The life of a worker on the control socket ``fd``."""
+    with socket.socket(fileno=fd) as sock, Reactor() as reactor:
+        config = _first_word(sock)
+        if config is None:
+            return
+        sock.setblocking(False)
+        worker = Worker(sock, reactor, config)
+        # What a worker allocates dies by reference counts; a collection would only stop the packets.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            worker.run()
+        finally:
+            worker.close()
+
+
+def main() -> None:
+    """Entry point of the process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    _raise_descriptor_limit()
+    serve(int(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
