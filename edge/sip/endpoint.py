@@ -1,11 +1,24 @@
 """The asyncio pump around the stack: sockets, one timer, name resolution."""
 
+import asyncio
+import random
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from edge.clock import Clock
-from edge.sip.events import AccessPolicy, Destination, OutgoingCall
+from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall
 from edge.sip.invite import Invite
+from edge.sip.resolver import Resolver, Unresolvable
+from edge.sip.stack import Limits, Stack
+from edge.sip.transport import Transport, UdpListener
+from edge.sip.wire import Trace
+
+__all__ = ["Endpoint", "EndpointConfig", "Listen", "Unresolvable"]
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +39,131 @@ class EndpointConfig:
     advertised: str = ""
     domains: Sequence[str] = ()
     user_agent: str = "Edge"
+    limits: Limits = Limits()
+
+
+class SystemChance:
+    """Chance from the operating system, drawn in blocks: a tag costs no system call."""
+
+    def __init__(self) -> None:
+        self._tokens: list[str] = []
+
+    def token(self) -> str:
+        """16 hexadecimal digits."""
+        if not self._tokens:
+            block = secrets.token_hex(8 * 256)
+            self._tokens = [block[at : at + 16] for at in range(0, len(block), 16)]
+        return self._tokens.pop()
+
+    def uniform(self, low: float, high: float) -> float:
+        """For back-off times, which may be guessed."""
+        return random.uniform(low, high)
 
 
 class Endpoint:
-    """Our SIP endpoint, an async context manager: open in the block, drained and closed after it.
+    """Our SIP endpoint, an async context manager: open in the block, closed after it.
 
     ``on_call`` is called for each new call that the access policy allowed; 100 has been sent.
-    ``drain`` makes new INVITEs be answered 503 by whoever owns ``on_call``; the endpoint itself
-    goes on with everything in a dialog.
+    Whoever drains refuses new calls there with 503; the endpoint goes on with everything in a dialog.
     """
 
-    def __init__(self, config: EndpointConfig, clock: Clock, access: AccessPolicy, on_call: Callable[[Invite], None]) -> None: ...
-    async def __aenter__(self) -> "Endpoint": ...
-    async def __aexit__(self, *exc: object) -> None: ...
+    def __init__(
+        self, config: EndpointConfig, clock: Clock, access: AccessPolicy, on_call: Callable[[Invite], None]
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._resolver = Resolver(clock)
+        self._transport = Transport(config.advertised)
+        self._listening: list[Listen] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
+        self._awake = False
+        self.stack = Stack(
+            self._transport, clock.monotonic, SystemChance(), access, on_call, self._wake,
+            user_agent=config.user_agent, limits=config.limits,
+        )  # fmt: skip
+
+    async def __aenter__(self) -> "Endpoint":
+        self._loop = asyncio.get_running_loop()
+        try:
+            for listen in self._config.listen:
+                self._open(listen)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._close()
+
     @property
     def addresses(self) -> Sequence[Listen]:
         """Where we really listen (port 0 filled in)."""
+        return tuple(self._listening)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """See ``Stack.counters``."""
+        return self.stack.counters
+
+    def set_trace(self, trace: Trace | None) -> None:
+        """Every message is shown to ``trace`` from now on."""
+        self.stack.trace = trace
+
     async def resolve(self, uri: str) -> list[Destination]:
         """The addresses behind a SIP URI, best first; raises ``Unresolvable`` after 2 s."""
+        return await self._resolver.resolve(uri)
+
     def call(self, outgoing: OutgoingCall) -> Invite:
-        """Sends an INVITE; events come to the returned usage's ``on_event``."""
+        """Sends an INVITE; events come to the returned usage's ``on_event``.
+
+        Raises ValueError for CR, LF or NUL in what goes into headers.
+        """
+        return self.stack.call(outgoing)
+
+    # -- the pump --------------------------------------------------------------------------------------
+
+    def _open(self, listen: Listen) -> None:
+        listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
+        self._transport.add_udp(listener)
+        self._listening.append(Listen("udp", *listener.name))
+
+    def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport.close()
+
+    def _on_datagram(self, data: bytes, flow: Flow) -> None:
+        try:
+            self.stack.receive(data, flow)
+        except Exception:
+            log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
+        self._arm()
+
+    def _wake(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._awake = False
+        try:
+            self.stack.pump()
+        except Exception:
+            log.exception("sip_timer_failed")
+        self._arm()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._pump()
+
+    def _arm(self) -> None:
+        """One timer for all deadlines; one that became too early just looks again."""
+        deadline = self.stack.next_deadline()
+        if deadline is None or (self._timer is not None and self._due <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - self._clock.monotonic()), self._on_timer)

@@ -1,13 +1,27 @@
 """One INVITE dialog usage: a call to us, or a call of ours (RFC 3261 sections 12 to 15).
 
-``Invite`` is what a leg holds: commands in, events out through ``on_event``.
+``Invite`` is what a leg holds: commands in, events out through ``on_event``.  This module has what
+both sides share, that is, everything within the established dialog; how one comes about is in
+``invite_server`` and ``invite_client``.
 """
 
+from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from edge.sip.events import Flow, InviteEvent
-from edge.sip.message import Request
+from edge.sip.client_auth import ClientAuth
+from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core, Lines
+from edge.sip.dialog import Dialog
+from edge.sip.events import Ended, Flow, Info, InviteEvent
+from edge.sip.exchange import Exchange
+from edge.sip.message import Request, Response
+from edge.sip.reoffer import OwnOffer, PeerOffer
+from edge.sip.server_transaction import ServerTransaction
+from edge.sip.unacked import UnackedAnswer
+
+State = Literal["trying", "early", "calling", "proceeding", "cancelling", "answered", "up", "leaving", "over"]
+"""Server: trying, early, answered (its ACK is due), up.  Client: calling, proceeding, answered (our
+ACK is due), up, or cancelling.  Both: leaving (hung up, BYE not answered yet), over."""
 
 
 class Invite:
@@ -16,39 +30,201 @@ class Invite:
 
     ``on_event`` is called for every event, in order, never from inside a command.  Until it is
     set, events wait.
+
+    ``role`` is ``server`` for a call to us; ``call_id`` the SIP Call-ID; ``request`` the initial
+    INVITE as received or sent; ``flow`` where it came from or went to; ``peer_id`` what the access
+    policy said (server); ``offer`` the INVITE's SDP, empty for a late offer.
     """
 
     role: Literal["server", "client"]
-    call_id: str                     # the SIP Call-ID
-    request: Request                 # the initial INVITE, as received or as sent
-    flow: Flow | None                # server: where it came from
-    peer_id: str                     # server: what the access policy said
-    offer: bytes                     # server: the INVITE's SDP, empty for a late offer
-    on_event: Callable[[InviteEvent], None] | None
 
-    # server commands
+    def __init__(self, core: Core, call_id: str, flow: Flow, offer: bytes, peer_id: str = "") -> None:
+        self.core = core
+        self.call_id = call_id
+        self.flow: Flow = flow
+        self.peer_id = peer_id
+        self.offer = offer
+        self.state: State = "trying"
+        self.dialog: Dialog | None = None
+        self.auth: ClientAuth | None = None
+        self.local_tag = core.chance.token()
+        self.unacked: UnackedAnswer | None = None
+        self.peer_offer = PeerOffer(self)
+        self.own_offer = OwnOffer(self)
+        self._on_event: Callable[[InviteEvent], None] | None = None
+        self._waiting: deque[InviteEvent] | None = None
+        self._silent = False
+
+    request: Request
+
+    # -- events ----------------------------------------------------------------------------------
+
+    @property
+    def on_event(self) -> Callable[[InviteEvent], None] | None:
+        """Who is told."""
+        return self._on_event
+
+    @on_event.setter
+    def on_event(self, listener: Callable[[InviteEvent], None] | None) -> None:
+        self._on_event = listener
+        waiting, self._waiting = self._waiting, None
+        for event in waiting or ():
+            self.core.emit(self, event)
+
+    def emit(self, event: InviteEvent) -> None:
+        """Queues an event for the owner."""
+        if not self._silent:
+            self.core.emit(self, event)
+
+    def deliver(self, event: InviteEvent) -> None:
+        """Tells the owner, or keeps the event until there is one."""
+        if self._silent:
+            return
+        if self._on_event is not None:
+            self._on_event(event)
+            return
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(event)
+
+    # -- commands that only one role has; in the other they have no meaning ------------------------
+
     def progress(self, status: int, sdp: bytes = b"") -> None:
-        """180 or 183 to the caller, perhaps with early media."""
+        """180 or 183 to the caller, perhaps with early media (server)."""
+
     def answer(self, sdp: bytes) -> None:
-        """200 to the caller (our offer, if the INVITE had none); repeated until its ACK."""
-    def reject(self, status: int, reason: str | None = None, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """A final answer ≥ 300 before the call is up."""
+        """200 to the caller (our offer, if the INVITE had none); repeated until its ACK (server)."""
 
-    # client commands
+    def reject(self, status: int, reason: str | None = None, headers: Lines = ()) -> None:
+        """A final answer ≥ 300 before the call is up (server)."""
+
+    # -- commands of both ----------------------------------------------------------------------------
+
     def ack(self, sdp: bytes = b"") -> None:
-        """ACK to the 200, with an answer if the target made the offer; re-sent for each repeated 200."""
+        """ACK to the 200, with an answer if the peer made the offer; re-sent for each repeated 200."""
+        self.own_offer.ack(sdp)
 
-    # both
     def hang_up(self, reason: str | None = None) -> None:
         """Ends it by whatever the state asks for: CANCEL, BYE, 480, ACK and BYE when 200 crosses.
 
-        ``reason`` is a Reason header's value.  No event follows a hang-up of ours.
+        ``reason`` is a Reason header's value (RFC 3326).  No event follows a hang-up of ours.
         """
+        self._silent = True
+        self._leave((("Reason", reason),) if reason else ())
+
     def offer_again(self, sdp: bytes) -> None:
-        """Sends a re-INVITE (empty: ask the peer for an offer).  Glare is retried as RFC 3261 14.1 says."""
+        """Sends a re-INVITE (empty: ask the peer for an offer).  Glare is retried as RFC 3261 14.1 says.
+
+        While another offer is under way it waits; a newer one replaces it.
+        """
+        self.own_offer.want(sdp)
+
     def accept_offer(self, sdp: bytes) -> None:
         """Answers the pending ``Offered``."""
+        self.peer_offer.accept(sdp)
+
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
         """Refuses the pending ``Offered``: the peer goes on as before."""
+        self.peer_offer.refuse(status, reason)
+
     def info(self, content_type: str, body: bytes) -> None:
-        """Sends an INFO within the dialog."""
+        """Sends an INFO within the dialog (RFC 6086)."""
+        if self.state == "up" and self.dialog is not None:
+            headers = (("Content-Type", content_type),)
+            Exchange(self.core, self.dialog, "INFO", headers, body, self._on_info_answer, self.auth)
+
+    # -- requests of the peer within the dialog ------------------------------------------------------
+
+    def dialog_for(self, request: Request) -> Dialog | None:
+        """The dialog of this usage that a request is in."""
+        dialog = self.dialog
+        return dialog if dialog is not None and dialog.matches(request) else None
+
+    def receive(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
+        """A request within the dialog, in order."""
+        if request.method == "BYE":
+            self._receive_bye(request, transaction)
+        elif self.state in ("leaving", "over"):
+            transaction.respond(481)
+        elif request.method == "INVITE":
+            self.peer_offer.receive_invite(request, transaction)
+        elif request.method == "UPDATE":
+            self.peer_offer.receive_update(request, dialog, transaction)
+        elif request.method == "INFO":
+            transaction.respond(200)
+            if self.state == "up":
+                self.emit(Info(request.headers.get("Content-Type") or "", request.body))
+        else:  # OPTIONS: the stack lets nothing else in
+            transaction.respond(200, headers=(ALLOW, ACCEPT, SUPPORTED))
+
+    def receive_ack(self, request: Request) -> None:
+        """The ACK to a 2xx of ours; any other is a stray."""
+        unacked = self.unacked
+        if unacked is not None and unacked.cseq == request.cseq:
+            self.unacked = None
+            unacked.stop()
+            self._acked(request)
+
+    def await_ack(self, unacked: UnackedAnswer) -> None:
+        """A 2xx of ours has been sent and is repeated."""
+        self.unacked = unacked
+
+    def on_no_ack(self) -> None:
+        """No ACK within 64*T1: the call is broken (13.3.1.4, 14.2)."""
+        self.unacked = None
+        self.break_off(Ended("no_ack", None))
+
+    def break_off(self, event: Ended) -> None:
+        """The dialog can not go on: the owner is told and the peer gets a BYE."""
+        if self.state not in ("leaving", "over"):
+            self.emit(event)
+            self._bye(())
+
+    def _acked(self, request: Request) -> None:
+        """The peer's ACK: an answer to an offer of ours, perhaps."""
+        self.peer_offer.acked(request)
+
+    def _receive_bye(self, request: Request, transaction: ServerTransaction) -> None:
+        transaction.respond(200)  # also while our own BYE is under way: the two cross
+        if self.state not in ("leaving", "over"):
+            self.emit(Ended("peer", request.headers.get("Reason")))
+            self.close()
+
+    def _on_info_answer(self, response: Response) -> None:
+        if response.status == 481:
+            self.break_off(Ended("gone", None))
+
+    # -- the end -----------------------------------------------------------------------------------------
+
+    def _leave(self, headers: Lines) -> None:
+        """A hang-up in the present state."""
+        if self.state == "up":
+            self._bye(headers)
+
+    def _bye(self, headers: Lines) -> None:
+        """Sends BYE; the dialog stays known until that is answered, for a BYE that crosses it."""
+        self._stop()
+        self.state = "leaving"
+        if self.dialog is not None:
+            Exchange(self.core, self.dialog, "BYE", headers, on_answer=self._left, auth=self.auth)
+
+    def _left(self, _: Response) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing more will come of this usage, and nobody finds it any more."""
+        self._stop()
+        self.state = "over"
+        self.core.usages.pop(self.local_tag, None)
+
+    def _stop(self) -> None:
+        if self.unacked is not None:
+            self.unacked.stop()
+            self.unacked = None
+        self.peer_offer.close()
+        self.own_offer.close()
+
+
+def with_sdp(headers: Lines, sdp: bytes) -> Lines:
+    """``headers`` with the Content-Type that a body of SDP needs."""
+    return (*headers, SDP) if sdp else headers

@@ -1,0 +1,74 @@
+"""What all usages of one stack share: the transaction layer, who is there, and the events to deliver."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from edge.sip.dialog import Dialog
+from edge.sip.events import Flow, InviteEvent
+from edge.sip.layer import METHODS, TransactionLayer
+from edge.sip.message import Request
+from edge.sip.server_transaction import ServerTransaction
+from edge.sip.wire import Chance, Wire
+
+Lines = tuple[tuple[str, str], ...]
+
+ALLOW = ("Allow", ", ".join(METHODS))
+ACCEPT = ("Accept", "application/sdp")
+SUPPORTED = ("Supported", "")
+SDP = ("Content-Type", "application/sdp")
+
+
+class Usage(Protocol):
+    """An INVITE usage as the stack sees it."""
+
+    def dialog_for(self, request: Request) -> Dialog | None:
+        """The dialog of this usage that a request is in."""
+        ...
+
+    def receive(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
+        """A request within the dialog, in order."""
+        ...
+
+    def receive_ack(self, request: Request) -> None:
+        """An ACK within the dialog."""
+        ...
+
+    def deliver(self, event: InviteEvent) -> None:
+        """An event for its owner."""
+        ...
+
+
+class Core:
+    """The user agent core's shared state (RFC 3261 section 8).
+
+    ``usages`` is keyed by our tag, which is ours alone.  ``wake`` asks for ``Stack.pump`` soon: events
+    wait, or a deadline came nearer; it is not called while ``busy``, as the stack then looks itself.
+    """
+
+    def __init__(
+        self, wire: Wire, clock: Callable[[], float], chance: Chance, wake: Callable[[], None]
+    ) -> None:
+        layer = TransactionLayer(wire, clock, chance, self._wake_up)
+        self.layer = layer
+        self.timers = layer.timers
+        self.chance = layer.chance
+        self.user_agent = "Edge"
+        self.busy = False
+        self.usages: dict[str, Usage] = {}
+        self.events: deque[tuple[Usage, InviteEvent]] = deque()
+        self._wake = wake
+
+    def emit(self, usage: Usage, event: InviteEvent) -> None:
+        """Queues an event; it is delivered when the running command is done."""
+        self.events.append((usage, event))
+        self._wake_up()
+
+    def contact(self, flow: Flow) -> tuple[str, str]:
+        """Our Contact toward a flow's peer."""
+        transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
+        return ("Contact", f"<sip:edge@{self.layer.wire.sent_by(flow)}{transport}>")
+
+    def _wake_up(self) -> None:
+        if not self.busy:
+            self._wake()

@@ -1,0 +1,182 @@
+"""A dialog (RFC 3261 section 12): who the two are, how to reach the peer, and the order of requests."""
+
+import ipaddress
+
+from edge.sip.events import Destination, Flow
+from edge.sip.grammar import split_name_addr
+from edge.sip.layer import TransactionLayer
+from edge.sip.message import Headers, Request, Response, SipParseError
+from edge.sip.uri import Uri, parse_uri
+from edge.sip.wire import Wire
+
+DEFAULT_PORT = 5060
+MAX_ROUTES = 20
+"""A longer route set is refused: it would be copied into every request."""
+
+
+class Dialog:
+    """One dialog.  ``local`` and ``remote`` are whole From/To values, tags and all.
+
+    ``flow`` is where the peer was last heard, or where its INVITE went: it is used when the remote
+    target is no address, or lies behind a NAT.
+    """
+
+    __slots__ = (
+        "_hop", "call_id", "flow", "local", "local_cseq", "local_tag", "remote", "remote_cseq",
+        "remote_tag", "routes", "target",
+    )  # fmt: skip
+
+    def __init__(self, call_id: str, local: tuple[str, str], remote: tuple[str, str], flow: Flow) -> None:
+        self.call_id = call_id
+        self.local, self.local_tag = local
+        self.remote, self.remote_tag = remote
+        self.local_cseq = 0
+        self.remote_cseq: int | None = None
+        self.routes: list[str] = []
+        self.target = f"sip:{_bracket(flow.remote[0])}:{flow.remote[1]}"
+        self.flow = flow
+        self._hop: Flow | None = None
+
+    def matches(self, request: Request) -> bool:
+        """Whether a request is of this dialog (12.2.2); a peer of RFC 2543 has no tag."""
+        return request.call_id == self.call_id and (request.from_tag or "") == self.remote_tag
+
+    def in_order(self, cseq: int) -> bool:
+        """Notes the CSeq of a request of the peer; False if it came too late (12.2.2)."""
+        if self.remote_cseq is not None and cseq < self.remote_cseq:
+            return False
+        self.remote_cseq = cseq
+        return True
+
+    def refresh(self, message: Request | Response) -> None:
+        """Takes over the Contact of a target refresh (12.2.1.2, 12.2.2)."""
+        target = contact_uri(message.headers)
+        if target is not None and target != self.target:
+            self.target = target
+            self._hop = None
+
+    def request(
+        self,
+        layer: TransactionLayer,
+        method: str,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        cseq: int = 0,
+    ) -> tuple[Request, str, Flow]:
+        """A request within the dialog (12.2.1.1), its branch and its next hop.
+
+        ``cseq`` 0 takes the next number; ACK gives that of its INVITE.
+        """
+        if cseq == 0:
+            self.local_cseq += 1
+            cseq = self.local_cseq
+        flow = self.hop(layer.wire)
+        via, branch = layer.via(flow)
+        uri, routes = self._first_line()
+        items = [("Via", via), ("Max-Forwards", "70")]
+        items += [("Route", route) for route in routes]
+        items += [
+            ("From", self.local),
+            ("To", self.remote),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{cseq} {method}"),
+            *headers,
+        ]
+        return Request(method, uri, Headers(items), body), branch, flow
+
+    def hop(self, wire: Wire) -> Flow:
+        """The flow to the first route, or else to the remote target."""
+        flow = self.flow
+        if flow.transport != "udp" and not self.routes and wire.alive(flow):
+            return flow  # an open connection serves better than dialling a Contact behind a NAT
+        if self._hop is None or not wire.alive(self._hop):
+            destination = self._destination()
+            self._hop = flow if destination is None else wire.route(destination)
+        return self._hop
+
+    def _first_line(self) -> tuple[str, list[str]]:
+        """Request-URI and Route values for loose and strict routers (12.2.1.1)."""
+        if not self.routes:
+            return self.target, []
+        first = uri_in(self.routes[0])
+        if first is None or _is_loose(first):
+            return self.target, self.routes
+        return first.partition("?")[0], [*self.routes[1:], f"<{self.target}>"]
+
+    def _destination(self) -> Destination | None:
+        """Where the next hop's URI points, None to stay with the dialog's own flow."""
+        text = uri_in(self.routes[0]) if self.routes else self.target
+        uri = _parsed(text) if text else None
+        if uri is None or not is_address(uri.host) or self._behind_nat(uri.host):
+            return None
+        transport = (uri.params.get("transport") or self.flow.transport).lower()
+        return Destination("tcp" if transport == "tcp" else "udp", uri.host, uri.port or DEFAULT_PORT)
+
+    def _behind_nat(self, host: str) -> bool:
+        """A private Contact of a peer that we hear from a public address leads nowhere."""
+        heard = self.flow.remote[0]
+        if host == heard or self.routes:
+            return False
+        return ipaddress.ip_address(host).is_private and not ipaddress.ip_address(heard).is_private
+
+
+def dialog_to_us(request: Request, flow: Flow, local_tag: str) -> Dialog:
+    """The dialog that our answer to an INVITE makes (12.1.1)."""
+    to = request.headers.get("To") or ""
+    remote = (request.headers.get("From") or "", request.from_tag or "")
+    dialog = Dialog(request.call_id, (f"{to};tag={local_tag}", local_tag), remote, flow)
+    dialog.remote_cseq = request.cseq
+    dialog.routes = request.headers.values("Record-Route")
+    dialog.refresh(request)
+    return dialog
+
+
+def dialog_of_ours(invite: Request, response: Response, flow: Flow) -> Dialog:
+    """The dialog that an answer to our INVITE makes (12.1.2)."""
+    local = (invite.headers.get("From") or "", invite.from_tag or "")
+    remote = (response.headers.get("To") or "", response.to_tag or "")
+    dialog = Dialog(invite.call_id, local, remote, flow)
+    dialog.local_cseq = invite.cseq
+    dialog.target = invite.uri
+    dialog.routes = response.headers.values("Record-Route")[:MAX_ROUTES][::-1]
+    dialog.refresh(response)
+    return dialog
+
+
+def contact_uri(headers: Headers) -> str | None:
+    """The URI of the first Contact, if it has one that we can send to."""
+    contact = headers.get("Contact")
+    text = uri_in(contact) if contact else None
+    return text if text and _parsed(text) is not None else None
+
+
+def uri_in(value: str) -> str | None:
+    """The URI of a name-addr or addr-spec."""
+    parts = split_name_addr(value)
+    return None if parts is None else parts[1]
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP literal and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(text: str) -> Uri | None:
+    try:
+        uri = parse_uri(text)
+    except SipParseError:
+        return None
+    return uri if uri.scheme in ("sip", "sips") else None
+
+
+def _is_loose(uri: str) -> bool:
+    parsed = _parsed(uri)
+    return parsed is None or "lr" in parsed.params
+
+
+def _bracket(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

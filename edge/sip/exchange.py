@@ -1,0 +1,71 @@
+"""One request of ours within a dialog, digest challenges included (RFC 3261 sections 12.2.1, 22)."""
+
+from collections.abc import Callable
+
+from edge.sip.client_auth import ClientAuth
+from edge.sip.client_transaction import Cause, ClientTransaction
+from edge.sip.core import Core, Lines
+from edge.sip.dialog import Dialog
+from edge.sip.message import Headers, Request, Response
+
+OnAnswer = Callable[[Response], None]
+
+
+class Exchange:
+    """Sends a request and hands its final answer to ``on_answer`` (408 or 503 if there is none).
+
+    For an INVITE every 2xx is handed over, repeated ones too.
+    """
+
+    __slots__ = ("_auth", "_body", "_core", "_dialog", "_headers", "_method", "_on_answer", "transaction")
+
+    def __init__(
+        self,
+        core: Core,
+        dialog: Dialog,
+        method: str,
+        headers: Lines = (),
+        body: bytes = b"",
+        on_answer: OnAnswer | None = None,
+        auth: ClientAuth | None = None,
+    ) -> None:
+        self._core = core
+        self._dialog = dialog
+        self._method = method
+        self._headers = headers
+        self._body = body
+        self._on_answer = on_answer
+        self._auth = auth
+        self.transaction: ClientTransaction = self._send(headers)
+
+    @property
+    def request(self) -> Request:
+        """The request as last sent."""
+        return self.transaction.request
+
+    def _send(self, headers: Lines) -> ClientTransaction:
+        layer = self._core.layer
+        request, branch, flow = self._dialog.request(layer, self._method, headers, self._body)
+        return layer.request(request, branch, flow, self._receive, self._fail)
+
+    def _receive(self, transaction: ClientTransaction, response: Response) -> None:
+        if response.status < 200:
+            return
+        if response.status in (401, 407) and self._auth is not None:
+            credentials = self._auth.answer(transaction.request, response)
+            if credentials is not None:
+                self.transaction = self._send((*self._headers, *credentials))
+                return
+        if self._on_answer is not None:
+            self._on_answer(response)
+
+    def _fail(self, _: ClientTransaction, cause: Cause) -> None:
+        if self._on_answer is not None:
+            self._on_answer(made_here(cause))
+
+
+def made_here(cause: Cause) -> Response:
+    """The answer that stands for none (8.1.3.1): 408, or 503 for a transport error."""
+    if cause == "timeout":
+        return Response(408, "Request Timeout", Headers())
+    return Response(503, "Service Unavailable", Headers())

@@ -1,0 +1,109 @@
+"""What a request must be before anything is done for it (RFC 3261 section 8.2), and stateless answers."""
+
+import ipaddress
+from typing import Final
+
+from edge.sip.core import ACCEPT, ALLOW, Lines
+from edge.sip.events import Flow
+from edge.sip.layer import METHODS
+from edge.sip.message import Request
+from edge.sip.timers import T1
+from edge.sip.uri import SCHEMES
+
+KNOWN_ELSEWHERE: Final = frozenset(
+    ("REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "PUBLISH", "PRACK")
+)
+_ALLOWED: Final = frozenset(METHODS)
+_WITH_SDP: Final = frozenset(("INVITE", "UPDATE"))
+_REFLECTORS: Final = frozenset((0, 7, 19, 53))
+"""UDP ports that answer whatever comes: a reply to them could go round in circles, or at a third party."""
+
+Objection = tuple[int, Lines]
+
+
+def objection(request: Request) -> Objection | None:
+    """Why a request is not served, in any dialog or none: status and header lines; None: it is."""
+    if request.method not in _ALLOWED:  # 8.2.1
+        return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
+    headers = request.headers
+    required = headers.get("Require")
+    if required is not None:  # 8.2.2.3: we have no extension that a peer may require
+        return 420, (("Unsupported", ", ".join(headers.values("Require"))),)
+    if request.body and request.method in _WITH_SDP and not _is_sdp(request):  # 8.2.3
+        return 415, (ACCEPT,)
+    return None
+
+
+def stranger_objection(request: Request) -> Objection | None:
+    """Further demands on a request outside a dialog."""
+    if request.uri.partition(":")[0].lower() not in SCHEMES:  # 8.2.2.1
+        return 416, ()
+    if request.max_forwards == 0:  # RFC 7332: a back-to-back user agent must not go on with it
+        return 483, ()
+    if request.method == "INVITE":
+        accepted = request.headers.all("Accept")
+        if accepted and not _accepts_sdp(",".join(accepted)):  # 8.2.3, 21.4.7
+            return 406, ()
+    elif request.method != "OPTIONS":  # 12.2.2: it is of a dialog that we do not know
+        return 481, ()
+    return None
+
+
+def overloaded(seconds: float) -> Objection:
+    """503, with when to come back."""
+    return 503, (("Retry-After", str(int(seconds))),)
+
+
+def reply_flow(request: Request, flow: Flow) -> Flow:
+    """Where the answers to a request go (18.2.2, RFC 3581): ``maddr`` is ignored."""
+    if flow.transport != "udp" or "rport" in request.via.params:
+        return flow
+    port = request.via.port or 5060
+    if port == flow.remote[1]:
+        return flow
+    return Flow(flow.transport, flow.local, (flow.remote[0], port), flow.connection)
+
+
+def may_answer(request: Request, flow: Flow) -> bool:
+    """False where an answer could hit someone who never asked (amplification)."""
+    if flow.transport == "udp" and (
+        flow.remote[1] in _REFLECTORS or (request.via.port or 5060) in _REFLECTORS
+    ):
+        return False
+    host = request.via.host
+    return host == flow.remote[0] or not _reaches_many(host)
+
+
+def no_bigger(headers: Lines, spare: int) -> Lines | None:
+    """``headers`` cut to ``spare`` bytes, first ones first; None if not even none fit.
+
+    Challenges come best algorithm first, and the last one is what every phone knows.
+    """
+    while headers and sum(len(name) + len(value) + 4 for name, value in headers) > spare:
+        headers = headers[1:]
+    return headers if spare >= 0 else None
+
+
+def _is_sdp(request: Request) -> bool:
+    kind = request.headers.get("Content-Type") or ""
+    return kind.partition(";")[0].strip().lower() == "application/sdp"
+
+
+def _accepts_sdp(accept: str) -> bool:
+    ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return bool(ranges & {"application/sdp", "application/*", "*/*"})
+
+
+def _reaches_many(host: str) -> bool:
+    if host[:2] not in _MANY:
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_multicast or host == "255.255.255.255"
+
+
+_MANY: Final = frozenset(("22", "23", "25", "ff", "FF", "fF", "Ff"))
+RETRY_AFTER: Final = (10 * T1, 60 * T1)
+"""Seconds: the range of Retry-After when we are full."""

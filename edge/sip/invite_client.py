@@ -1,0 +1,244 @@
+"""A call of ours: from its INVITE to our ACK, with CANCEL and forks (RFC 3261 sections 13.2, 9.1)."""
+
+from typing import Final
+
+from edge.sip.client_auth import ClientAuth
+from edge.sip.client_transaction import Cause, ClientTransaction
+from edge.sip.core import ALLOW, SUPPORTED, Core, Lines
+from edge.sip.derived import cancel_for
+from edge.sip.dialog import Dialog, dialog_of_ours
+from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
+from edge.sip.exchange import Exchange, made_here
+from edge.sip.grammar import decimal
+from edge.sip.invite import Invite, with_sdp
+from edge.sip.message import Headers, Request, Response
+from edge.sip.server_transaction import ServerTransaction
+from edge.sip.timers import LIMIT, Timer
+
+MAX_FORKS: Final = 16
+"""Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
+
+ANSWERS: Final = {  # (state, answer): what is done
+    ("calling", "1xx"): "_progress",
+    ("calling", "2xx"): "_answered",
+    ("calling", "3xx+"): "_refused",
+    ("proceeding", "1xx"): "_progress",
+    ("proceeding", "2xx"): "_answered",
+    ("proceeding", "3xx+"): "_refused",
+    ("cancelling", "1xx"): "_cancel",  # 9.1: not before a provisional answer
+    ("cancelling", "2xx"): "_again",  # 200 crossed our CANCEL: ACK and BYE
+    ("cancelling", "3xx+"): "_gone",
+    ("answered", "2xx"): "_again",  # 13.2.2.4
+    ("up", "2xx"): "_again",
+    ("leaving", "2xx"): "_again",
+    ("over", "2xx"): "_again",
+}
+_CLASS: Final = ("", "1xx", "2xx", "3xx+", "3xx+", "3xx+", "3xx+")
+
+HANG_UP: Final = {  # state: what a hang-up of ours means in it
+    "calling": "cancel_later",
+    "proceeding": "cancel",
+    "answered": "ack_and_bye",
+    "up": "say_bye",
+}
+
+
+class ClientInvite(Invite):
+    """A call of ours."""
+
+    role = "client"
+
+    def __init__(self, core: Core, outgoing: OutgoingCall, flow: Flow) -> None:
+        super().__init__(core, core.chance.token() + core.chance.token(), flow, outgoing.body)
+        self._outgoing = outgoing
+        self._cseq = 0
+        self._early: dict[str, Dialog] = {}
+        self._acks: dict[str, tuple[bytes, Flow]] = {}
+        self._cancel_headers: str | None = None
+        self._cancelled = False
+        if outgoing.credentials is not None:
+            self.auth = ClientAuth(outgoing.credentials)
+        self.state = "calling"
+        self._credentials: Lines = ()
+        self._transaction = self._send()
+        self._patience: Timer | None = core.timers.start(outgoing.no_provisional_s, self._nobody_there)
+        core.usages[self.local_tag] = self
+
+    # -- the INVITE ----------------------------------------------------------------------------------
+
+    def _send(self) -> ClientTransaction:
+        self._cseq += 1
+        via, branch = self.core.layer.via(self.flow)
+        self.request = self._invite(via)
+        return self.core.layer.request(self.request, branch, self.flow, self._receive_answer, self._fail)
+
+    def _invite(self, via: str) -> Request:
+        outgoing = self._outgoing
+        items = [("Via", via), ("Max-Forwards", str(outgoing.max_forwards))]
+        items += [("Route", route) for route in outgoing.route]
+        items += [
+            ("From", f"{outgoing.from_};tag={self.local_tag}"),
+            ("To", outgoing.to),
+            ("Call-ID", self.call_id),
+            ("CSeq", f"{self._cseq} INVITE"),
+            self.core.contact(self.flow),
+            ALLOW,
+            SUPPORTED,
+            ("User-Agent", self.core.user_agent),
+            *self._credentials,
+            *with_sdp(outgoing.headers, outgoing.body),
+        ]
+        return Request("INVITE", outgoing.request_uri, Headers(items), outgoing.body)
+
+    # -- its answers -----------------------------------------------------------------------------------
+
+    def _receive_answer(self, _: ClientTransaction, response: Response) -> None:
+        self._stop_patience()
+        action = ANSWERS.get((self.state, _CLASS[response.status // 100]))
+        if action is not None:
+            getattr(self, action)(response)
+
+    def _progress(self, response: Response) -> None:
+        self.state = "proceeding"
+        tag = response.to_tag
+        if tag and tag not in self._early and len(self._early) < MAX_FORKS:
+            self._early[tag] = dialog_of_ours(self.request, response, self.flow)
+        if response.status > 100:
+            self.emit(Progress(response.status, response.reason, response.body))
+
+    def _answered(self, response: Response) -> None:
+        self.state = "answered"
+        self._early.clear()
+        self.dialog = dialog_of_ours(self.request, response, self.flow)
+        self.emit(Answered(response.body, response.headers))
+
+    def _refused(self, response: Response) -> None:
+        if response.status in (401, 407) and self._try_credentials(response):
+            return
+        self.close()
+        after = decimal(
+            (response.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip(), 2**31
+        )
+        self.emit(Refused(response.status, response.reason, "status", response.headers, after))
+
+    def _try_credentials(self, response: Response) -> bool:
+        credentials = self.auth.answer(self.request, response) if self.auth is not None else None
+        if credentials is None:
+            return False
+        self._early.clear()
+        self._credentials = credentials
+        self.state = "calling"
+        self._transaction = self._send()
+        return True
+
+    def _again(self, response: Response) -> None:
+        """A repeated 200 gets its ACK again; that of another fork, or after CANCEL, ACK and BYE."""
+        tag = response.to_tag or ""
+        if tag in self._acks:
+            data, flow = self._acks[tag]
+            self.core.layer.send_again(data, flow, self.call_id)
+        elif self.dialog is not None and tag == self.dialog.remote_tag:
+            return  # our owner has not answered the peer's offer yet
+        elif len(self._acks) < MAX_FORKS:
+            dialog = dialog_of_ours(self.request, response, self.flow)
+            self._acknowledge(dialog, b"")
+            Exchange(self.core, dialog, "BYE", auth=self.auth)
+            self._gone(response)
+
+    def _gone(self, _: Response) -> None:
+        """The call that we cancelled is over."""
+        if self.state == "cancelling":
+            self.close()
+
+    def _fail(self, _: ClientTransaction, cause: Cause) -> None:
+        if self.state in ("calling", "proceeding"):
+            answer = made_here(cause)
+            self.emit(Refused(answer.status, answer.reason, cause, answer.headers))
+        self.close()
+
+    def _nobody_there(self) -> None:
+        """Not even a 100: the destination counts as unreachable; should it answer yet, we cancel."""
+        self._patience = None
+        if self.state == "calling":
+            self.emit(Refused(408, "Request Timeout", "unreachable", Headers()))
+            self._cancel_later(None)
+
+    # -- commands ----------------------------------------------------------------------------------------
+
+    def ack(self, sdp: bytes = b"") -> None:
+        """ACK to the 200, with an answer if the target made the offer; re-sent for each repeated 200."""
+        if self.state == "answered" and self.dialog is not None:
+            self.state = "up"
+            self._acknowledge(self.dialog, sdp)
+            self.own_offer.go_on()
+        else:
+            super().ack(sdp)
+
+    def _leave(self, headers: Lines) -> None:
+        action = HANG_UP.get(self.state)
+        reason = headers[0][1] if headers else None
+        if action == "cancel_later":
+            self._cancel_later(reason)
+        elif action == "cancel":
+            self._cancel_later(reason)
+            self._cancel(None)
+        elif action == "ack_and_bye":
+            self.ack()
+            self._bye(headers)
+        elif action == "say_bye":
+            self._bye(headers)
+
+    def _cancel_later(self, reason: str | None) -> None:
+        self.state = "cancelling"
+        self._cancel_headers = reason
+
+    def _cancel(self, _: Response | None) -> None:
+        if self._cancelled:
+            return
+        self._cancelled = True
+        transaction = self._transaction
+        cancel = cancel_for(self.request, self._cancel_headers)
+        self.core.layer.request(cancel, transaction.key[0], transaction.flow, _ignore, _ignore)
+        self.core.timers.start(LIMIT, self._cancel_unanswered)
+
+    def _cancel_unanswered(self) -> None:
+        """64*T1 after the CANCEL the INVITE is dead, whatever the peer thinks (9.1)."""
+        if self.state == "cancelling":
+            self._transaction.end()
+            self.close()
+
+    # -- the pieces ----------------------------------------------------------------------------------------
+
+    def dialog_for(self, request: Request) -> Dialog | None:
+        """The dialog, or before the answer the early dialog, that a request is in."""
+        early = self._early.get(request.from_tag or "")
+        if early is not None and early.matches(request):
+            return early
+        return super().dialog_for(request)
+
+    def _receive_bye(self, request: Request, transaction: ServerTransaction) -> None:
+        if self.state in ("proceeding", "cancelling"):  # section 15: a callee must not end an early dialog so
+            transaction.respond(481)
+        else:
+            super()._receive_bye(request, transaction)
+
+    def _acknowledge(self, dialog: Dialog, sdp: bytes) -> None:
+        headers = with_sdp(self._credentials, sdp)  # 22.1: an ACK carries its INVITE's credentials
+        request, _, flow = dialog.request(self.core.layer, "ACK", headers, sdp, self.request.cseq)
+        data = request.to_bytes()
+        self._acks[dialog.remote_tag] = (data, flow)
+        self.core.layer.send(data, flow, self.call_id)
+
+    def _stop_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _stop(self) -> None:
+        self._stop_patience()
+        self._early.clear()
+        super()._stop()
+
+
+def _ignore(*_: object) -> None:
+    """Nothing depends on the answer to a CANCEL: the INVITE's own tells (9.1)."""

@@ -1,0 +1,124 @@
+"""The transaction layer: the tables of transactions, the counters, and the one way out for bytes."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from edge.sip.client_transaction import ClientTransaction, InviteClient, OnFailure, OnResponse, RequestClient
+from edge.sip.events import Flow
+from edge.sip.message import Request, Response
+from edge.sip.server_transaction import InviteServer, RequestServer, ServerKey, ServerTransaction
+from edge.sip.timers import Timers
+from edge.sip.wire import Chance, Trace, Wire
+
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
+"""What we understand; also our Allow header."""
+
+_RECEIVED = {method: f"received_{method.lower()}" for method in METHODS}
+_SENT = {method.encode(): f"sent_{method.lower()}" for method in METHODS}
+_STATUS = {
+    b"1": "sent_1xx",
+    b"2": "sent_2xx",
+    b"3": "sent_3xx",
+    b"4": "sent_4xx",
+    b"5": "sent_5xx",
+    b"6": "sent_6xx",
+}
+
+
+class TransactionLayer:
+    """All transactions of one stack; what the machines call their ``Outlet``.
+
+    ``counters`` has bounded names: ``received_<method>``, ``received_<n>xx``, ``sent_…`` the same,
+    ``retransmissions``, ``dropped_<why>``, ``parse_error_<status>``.
+    """
+
+    def __init__(
+        self, wire: Wire, clock: Callable[[], float], chance: Chance, wake: Callable[[], None]
+    ) -> None:
+        self.wire = wire
+        self.chance = chance
+        self.timers = Timers(clock, wake)
+        self.counters: defaultdict[str, int] = defaultdict(int)
+        self.trace: Trace | None = None
+        self.clients: dict[tuple[str, str], ClientTransaction] = {}
+        self.servers: dict[ServerKey, ServerTransaction] = {}
+        self.merges: set[tuple[str, ...]] = set()
+
+    def __len__(self) -> int:
+        return len(self.clients) + len(self.servers)
+
+    # -- out -------------------------------------------------------------------------------------
+
+    def send(self, data: bytes, flow: Flow, call_id: str) -> bool:
+        """One message out, counted and traced; False when that failed at once."""
+        word, _, rest = data[:24].partition(b" ")
+        name = _STATUS.get(rest[:1]) if word == b"SIP/2.0" else _SENT.get(word)
+        self.counters[name or "sent_other"] += 1
+        if self.trace is not None:
+            self.trace("out", flow, data, call_id)
+        return self.wire.send(data, flow)
+
+    def send_again(self, data: bytes, flow: Flow, call_id: str) -> bool:
+        """The same, counted as a retransmission."""
+        self.counters["retransmissions"] += 1
+        return self.send(data, flow, call_id)
+
+    def via(self, flow: Flow) -> tuple[str, str]:
+        """A new Via value for a request over ``flow``, and its branch."""
+        branch = f"z9hG4bK{self.chance.token()}"
+        return f"SIP/2.0/{flow.transport.upper()} {self.wire.sent_by(flow)};branch={branch};rport", branch
+
+    def request(
+        self, request: Request, branch: str, flow: Flow, on_response: OnResponse, on_failure: OnFailure
+    ) -> ClientTransaction:
+        """Starts a client transaction; the request has its Via already."""
+        kind = InviteClient if request.method == "INVITE" else RequestClient
+        transaction = kind(self, request, branch, flow, on_response, on_failure)
+        self.clients[transaction.key] = transaction
+        transaction.start()
+        return transaction
+
+    # -- in --------------------------------------------------------------------------------------
+
+    def receive_response(self, response: Response) -> None:
+        """Hands an answer to its transaction (17.1.3); strays are dropped."""
+        self.counters[f"received_{response.status // 100}xx"] += 1
+        transaction = self.clients.get((response.via.branch, response.cseq_method))
+        if transaction is None:
+            self.counters["dropped_stray_response"] += 1
+        else:
+            transaction.receive(response)
+
+    def count_request(self, method: str) -> None:
+        """Counts a request that arrived."""
+        self.counters[_RECEIVED.get(method, "received_other")] += 1
+
+    def serve(self, request: Request, key: ServerKey, flow: Flow, to_tag: str | None) -> ServerTransaction:
+        """Starts a server transaction; ``flow`` is where its answers go."""
+        kind = InviteServer if request.method == "INVITE" else RequestServer
+        transaction = kind(self, request, key, flow, to_tag)
+        self.servers[key] = transaction
+        return transaction
+
+    def guard_merges(self, transaction: ServerTransaction, merge_key: tuple[str, ...]) -> None:
+        """Other branches of this request will be known as merged (8.2.2.2)."""
+        transaction.merge_key = merge_key
+        self.merges.add(merge_key)
+
+    def transport_failed(self, flow: Flow) -> None:
+        """A connection broke, or could not be made: its pending requests failed (8.1.3.1)."""
+        for transaction in list(self.clients.values()):
+            if transaction.flow == flow:
+                transaction.step("error")
+
+    # -- the tables ------------------------------------------------------------------------------
+
+    def forget_client(self, key: tuple[str, str]) -> None:
+        """Takes a client transaction out of its table."""
+        self.clients.pop(key, None)
+
+    def forget_server(self, key: ServerKey, merge_key: tuple[str, ...] | None) -> None:
+        """Takes a server transaction out of its tables."""
+        self.servers.pop(key, None)
+        if merge_key is not None:
+            self.merges.discard(merge_key)

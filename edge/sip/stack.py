@@ -1,0 +1,274 @@
+"""The SIP stack without IO: messages in, messages and events out (RFC 3261 sections 8, 12, 17).
+
+``receive`` takes a datagram, ``receive_message`` what a stream's framer cut out; ``call`` makes a
+call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, or when ``wake`` asked.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.sip import gate
+from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Lines
+from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall
+from edge.sip.invite import Invite
+from edge.sip.invite_client import ClientInvite
+from edge.sip.invite_server import ServerInvite
+from edge.sip.message import Request, Response, SipParseError, respond
+from edge.sip.parser import parse
+from edge.sip.server_transaction import InviteServer, ServerKey, server_key
+from edge.sip.wire import Chance, Trace, Wire
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one stack holds at most; beyond it a new call gets 503 with Retry-After."""
+
+    transactions: int = 50_000
+    usages: int = 20_000
+
+
+class Stack:
+    """One SIP user agent.  ``on_call`` is given each new call that the policy allowed; 100 has been sent."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        clock: Callable[[], float],
+        chance: Chance,
+        access: AccessPolicy,
+        on_call: Callable[[Invite], None],
+        wake: Callable[[], None],
+        *,
+        user_agent: str = "Edge",
+        limits: Limits | None = None,
+    ) -> None:
+        self._core = Core(wire, clock, chance, wake)
+        self._core.user_agent = user_agent
+        self._layer = self._core.layer
+        self._access = access
+        self._on_call = on_call
+        self._limits = limits or Limits()
+
+    # -- what the pump and the metrics ask -----------------------------------------------------------
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Counts since the start by bounded names (see ``layer``), and ``transactions``, ``dialogs`` now."""
+        now = {"transactions": len(self._layer), "dialogs": len(self._core.usages)}
+        return {**self._layer.counters, **now}
+
+    @property
+    def trace(self) -> Trace | None:
+        """Called with every message, if set."""
+        return self._layer.trace
+
+    @trace.setter
+    def trace(self, trace: Trace | None) -> None:
+        self._layer.trace = trace
+
+    def next_deadline(self) -> float | None:
+        """When ``pump`` is due, on the clock's scale."""
+        return self._layer.timers.next_deadline()
+
+    def pump(self) -> None:
+        """Runs the timers that are due and delivers what waits."""
+        self._core.busy = True
+        try:
+            self._layer.timers.run()
+            self._deliver()
+        finally:
+            self._core.busy = False
+
+    def call(self, outgoing: OutgoingCall) -> Invite:
+        """Sends an INVITE; ValueError for CR, LF or NUL in what goes into headers."""
+        check_lines(outgoing)
+        return ClientInvite(self._core, outgoing, self._layer.wire.route(outgoing.destination))
+
+    # -- in ------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes, flow: Flow) -> None:
+        """One datagram."""
+        try:
+            message = parse(data)
+        except SipParseError as error:
+            self.receive_error(error, flow)
+            return
+        self.receive_message(message, flow, data)
+
+    def receive_message(self, message: Request | Response, flow: Flow, data: bytes) -> None:
+        """One message, and the bytes it was read from."""
+        if self._layer.trace is not None:
+            self._layer.trace("in", flow, data, message.call_id)
+        self._core.busy = True
+        try:
+            if isinstance(message, Response):
+                self._layer.receive_response(message)
+            else:
+                self._receive_request(message, flow, len(data))
+            self._deliver()
+        finally:
+            self._core.busy = False
+
+    def receive_error(self, error: SipParseError, flow: Flow) -> None:
+        """Something that is no SIP message: answered only to whom the policy knows."""
+        self._layer.counters[f"parse_error_{error.status}"] += 1
+        request = error.request
+        if (
+            not error.status
+            or request is None
+            or request.method == "ACK"
+            or not self._answerable(request, flow)
+        ):
+            return
+        request.note_source(*flow.remote)
+        if isinstance(self._access.judge(request, flow), Deny):
+            self._drop("stranger")
+        else:
+            self._answer(request, flow, error.status)
+
+    def transport_failed(self, flow: Flow) -> None:
+        """A connection broke, or could not be made."""
+        self._layer.transport_failed(flow)
+
+    # -- requests --------------------------------------------------------------------------------------
+
+    def _receive_request(self, request: Request, flow: Flow, size: int) -> None:
+        method = request.method
+        self._layer.count_request(method)
+        if not gate.may_answer(request, flow):
+            self._drop("reflection")
+            return
+        request.note_source(*flow.remote)
+        key = server_key(request, "INVITE" if method == "ACK" else method)
+        transaction = self._layer.servers.get(key)
+        if transaction is not None and not (method == "ACK" and transaction.state == "accepted"):
+            transaction.receive(request)
+        elif method == "CANCEL":
+            self._receive_cancel(request, flow, size)
+        elif method == "ACK":
+            self._receive_ack(request)
+        elif request.to_tag is not None:
+            self._receive_in_dialog(request, flow, key, size)
+        else:
+            self._receive_outside(request, flow, key, size)
+
+    def _receive_cancel(self, request: Request, flow: Flow, size: int) -> None:
+        """9.2: the answer is 200 whether it came in time or not; it needs no state."""
+        transaction = self._layer.servers.get(server_key(request, "INVITE"))
+        if transaction is None:
+            if self._allowed(request, flow, size) is not None:
+                self._answer(request, flow, 481)
+            return
+        self._answer(request, flow, 200, to_tag=transaction.to_tag)
+        if transaction.owner is not None and not transaction.answered:
+            transaction.owner.cancelled(transaction, request)
+
+    def _receive_ack(self, request: Request) -> None:
+        usage = self._core.usages.get(request.to_tag or "")
+        if usage is not None and usage.dialog_for(request) is not None:
+            usage.receive_ack(request)
+        else:
+            self._drop("stray_ack")
+
+    def _receive_in_dialog(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:
+        usage = self._core.usages.get(request.to_tag or "")
+        dialog = usage.dialog_for(request) if usage is not None else None
+        if usage is None or dialog is None:
+            if self._allowed(request, flow, size) is not None:
+                self._answer(request, flow, *(gate.objection(request) or (481, ())))
+            return
+        objection = gate.objection(request)
+        if not dialog.in_order(request.cseq):
+            objection = 500, ()  # 12.2.2
+        if objection is not None:
+            self._answer(request, flow, *objection)
+            return
+        dialog.flow = flow
+        usage.receive(request, dialog, self._layer.serve(request, key, gate.reply_flow(request, flow), None))
+
+    def _receive_outside(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:
+        peer_id = self._allowed(request, flow, size)
+        if peer_id is None:
+            return
+        objection = gate.objection(request) or gate.stranger_objection(request)
+        if objection is not None:
+            self._answer(request, flow, *objection)
+        elif request.method == "OPTIONS":
+            self._answer(request, flow, 200, (ALLOW, ACCEPT, SUPPORTED))
+        else:
+            self._receive_call(request, flow, key, peer_id)
+
+    def _receive_call(self, request: Request, flow: Flow, key: ServerKey, peer_id: str) -> None:
+        layer, limits = self._layer, self._limits
+        if len(layer) >= limits.transactions or len(self._core.usages) >= limits.usages:
+            self._answer(request, flow, *gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
+            return
+        merge_key = (request.call_id, request.from_tag or "", str(request.cseq))
+        if merge_key in layer.merges:  # 8.2.2.2
+            self._answer(request, flow, 482)
+            return
+        transaction = layer.serve(request, key, gate.reply_flow(request, flow), None)
+        layer.guard_merges(transaction, merge_key)
+        transaction.respond(100)
+        if isinstance(transaction, InviteServer):
+            self._on_call(ServerInvite(self._core, request, flow, transaction, peer_id))
+
+    # -- judgement and answers without state -----------------------------------------------------------
+
+    def _allowed(self, request: Request, flow: Flow, size: int) -> str | None:
+        """The peer's id; None when the request was denied, and answered if it shall be."""
+        verdict = self._access.judge(request, flow)
+        if not isinstance(verdict, Deny):
+            return verdict.peer_id
+        self._drop("denied" if verdict.status else "stranger")
+        challenged = verdict.status in (401, 407)
+        if verdict.status and not (challenged and request.method == "CANCEL"):  # 22.1
+            self._answer(request, flow, verdict.status, verdict.headers, most=size)
+        return None
+
+    def _answer(
+        self,
+        request: Request,
+        flow: Flow,
+        status: int,
+        headers: Lines = (),
+        *,
+        to_tag: str | None = None,
+        most: int = 0,
+    ) -> None:
+        """A stateless answer (8.2.7), the same for each copy; ``most`` bounds its bytes over UDP."""
+        tag = to_tag or format(hash((request.via.branch, request.headers.get("Call-ID"))) & 0xFFFFFFFF, "08x")
+        response = respond(request, status, None, tag)
+        if most and flow.transport == "udp":
+            fitting = gate.no_bigger(headers, most - len(response.to_bytes()))
+            if fitting is None:
+                return
+            headers = fitting
+        response.headers.items.extend(headers)
+        call_id = request.headers.get("Call-ID") or ""
+        self._layer.send(response.to_bytes(), gate.reply_flow(request, flow), call_id)
+
+    def _answerable(self, request: Request, flow: Flow) -> bool:
+        try:
+            return gate.may_answer(request, flow)
+        except SipParseError:
+            return False
+
+    def _drop(self, why: str) -> None:
+        self._layer.counters[f"dropped_{why}"] += 1
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    def _deliver(self) -> None:
+        events = self._core.events
+        while events:
+            usage, event = events.popleft()
+            usage.deliver(event)
+
+
+def check_lines(outgoing: OutgoingCall) -> None:
+    """Refuses what would become a header line, or a request, of its own."""
+    texts = [outgoing.request_uri, outgoing.from_, outgoing.to, *outgoing.route]
+    texts += [part for header in outgoing.headers for part in header]
+    if any(mark in text for text in texts for mark in "\r\n\x00"):
+        raise ValueError("CR, LF or NUL in a header of an outgoing call")

@@ -1,0 +1,95 @@
+"""Timers without a clock of their own: one FIFO queue per duration, so starting one is an append.
+
+SIP uses few durations (RFC 3261 table 4), and within one duration timers fall due in the order in
+which they were started; no heap is needed.  A cancelled timer stays in its queue, empty, until its
+turn comes.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+T1 = 0.5
+"""Seconds: estimate of the round trip (RFC 3261 section 17.1.1.1)."""
+T2 = 4.0
+"""Seconds: longest interval of retransmission for requests other than INVITE and for answers."""
+T4 = 5.0
+"""Seconds: how long a message may stay in the network."""
+LIMIT = 64 * T1
+"""Seconds: timers B, D, F, H, J, L and M."""
+
+NEVER = float("inf")
+
+
+class Timer:
+    """A started timer; ``cancel`` it if what it waits for has come."""
+
+    __slots__ = ("action", "due")
+
+    def __init__(self, due: float, action: Callable[[], None] | None) -> None:
+        self.due = due
+        self.action = action
+
+    def cancel(self) -> None:
+        """The action will not run, and what it refers to may go."""
+        self.action = None
+
+
+class Timers:
+    """All timers of one stack.  ``wake`` is called when the next deadline came nearer."""
+
+    def __init__(self, clock: Callable[[], float], wake: Callable[[], None]) -> None:
+        self._clock = clock
+        self._wake = wake
+        self._queues: dict[float, deque[Timer]] = {}
+        self._earliest = NEVER
+
+    def start(self, delay: float, action: Callable[[], None]) -> Timer:
+        """Runs ``action`` once, ``delay`` seconds from now."""
+        timer = Timer(self._clock() + delay, action)
+        queue = self._queues.get(delay)
+        if queue is None:
+            queue = self._queues[delay] = deque()
+        queue.append(timer)
+        if timer.due < self._earliest:
+            self._earliest = timer.due
+            self._wake()
+        return timer
+
+    def next_deadline(self) -> float | None:
+        """When ``run`` is due next, on the clock's scale; None when nothing waits."""
+        return None if self._earliest == NEVER else self._earliest
+
+    def run(self) -> None:
+        """Runs everything that is due, oldest first."""
+        now = self._clock()
+        due: list[Timer] = []
+        for queue in self._queues.values():
+            while queue and (queue[0].due <= now or queue[0].action is None):
+                due.append(queue.popleft())
+        due.sort(key=_due)
+        for timer in due:
+            action = timer.action
+            if action is not None:
+                timer.action = None
+                action()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Drops empty queues and finds the next deadline."""
+        earliest = NEVER
+        for delay, queue in list(self._queues.items()):
+            while queue and queue[0].action is None:
+                queue.popleft()
+            if not queue:
+                del self._queues[delay]
+            elif queue[0].due < earliest:
+                earliest = queue[0].due
+        self._earliest = earliest
+
+    def __len__(self) -> int:
+        """How many timers wait (cancelled ones that are still in the queue not counted)."""
+        return sum(timer.action is not None for queue in self._queues.values() for timer in queue)
+
+
+def _due(timer: Timer) -> float:
+    return timer.due

@@ -1,0 +1,165 @@
+"""Sockets: UDP by ``recvfrom`` in a reader callback, TCP by ``streams``; what the stack calls its wire.
+
+A raw socket costs less a datagram than an asyncio DatagramProtocol: no transport object, no flow
+control that nothing here could use.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from edge.sip.events import Destination, Flow
+
+Address = tuple[str, int]
+OnDatagram = Callable[[bytes, Flow], None]
+
+MAX_DATAGRAM: Final = 65_535
+BATCH: Final = 50
+"""Datagrams read at one wake, so that nothing else in the loop waits longer than some milliseconds."""
+RECEIVE_BUFFER: Final = 4 << 20
+"""Bytes: bursts wait in the kernel, not in retransmissions (the kernel may grant less)."""
+MAX_KNOWN: Final = 10_000
+"""Peers whose flow and local address are remembered; then the memory starts anew."""
+WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+
+
+class UdpListener:
+    """One UDP socket.  ``name`` is its address as flows carry it."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, host: str, port: int, on_datagram: OnDatagram
+    ) -> None:
+        self._loop = loop
+        self._on_datagram = on_datagram
+        self._flows: dict[Address, Flow] = {}
+        self._socket = bound_socket(socket.SOCK_DGRAM, host, port)
+        self.name: Address = self._socket.getsockname()[:2]
+        loop.add_reader(self._socket, self._readable)
+
+    def close(self) -> None:
+        """Reads and sends no more."""
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def send(self, data: bytes, remote: Address) -> bool:
+        """One datagram; False if the kernel knows no way.  A full buffer is a loss like any other."""
+        try:
+            self._socket.sendto(data, remote)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def _readable(self) -> None:
+        for _ in range(BATCH):
+            try:
+                data, address = self._socket.recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue  # an ICMP error of an earlier datagram
+            if len(data) > 4:  # less is a keep-alive (RFC 5626 3.5.1)
+                self._on_datagram(data, self._flow(address[:2]))
+
+    def _flow(self, remote: Address) -> Flow:
+        flow = self._flows.get(remote)
+        if flow is None:
+            if len(self._flows) >= MAX_KNOWN:
+                self._flows.clear()
+            flow = self._flows[remote] = Flow("udp", self.name, remote)
+        return flow
+
+
+def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket:
+    """A bound, non-blocking socket; OSError says why not."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, kind)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if kind == socket.SOCK_STREAM:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        else:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def local_address_toward(host: str) -> str:
+    """The address of ours that the kernel would use toward ``host``; empty if there is no way."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))  # sends nothing
+        return str(probe.getsockname()[0])
+    return ""
+
+
+class Transport:
+    """All listeners of an endpoint; implements ``Wire``.
+
+    ``advertised`` is ``host`` or ``host:port`` as peers outside a NAT must see us, or empty.
+    """
+
+    def __init__(self, advertised: str) -> None:
+        self._advertised = advertised
+        self._udp: dict[Address, UdpListener] = {}
+        self._routes: dict[Destination, Flow] = {}
+        self._sent_by: dict[tuple[Address, str], str] = {}
+
+    def add_udp(self, listener: UdpListener) -> None:
+        """Datagrams may leave through this listener too."""
+        self._udp[listener.name] = listener
+
+    def send(self, data: bytes, flow: Flow) -> bool:
+        """One message; False when it failed at once."""
+        listener = self._udp.get(flow.local)
+        return listener is not None and listener.send(data, flow.remote)
+
+    def route(self, destination: Destination) -> Flow:
+        """The flow to a destination: through the first listener of its transport and family."""
+        flow = self._routes.get(destination)
+        if flow is None:
+            local = next(
+                (name for name in self._udp if (":" in name[0]) == (":" in destination.host)), ("", 0)
+            )
+            if len(self._routes) >= MAX_KNOWN:
+                self._routes.clear()
+            flow = Flow(destination.transport, local, (destination.host, destination.port))
+            self._routes[destination] = flow
+        return flow
+
+    def alive(self, flow: Flow) -> bool:
+        """Whether a flow's connection still stands."""
+        return flow.transport == "udp"
+
+    def sent_by(self, flow: Flow) -> str:
+        """``host[:port]`` for our Via and Contact toward this flow's peer."""
+        key = (flow.local, flow.remote[0])
+        text = self._sent_by.get(key)
+        if text is None:
+            if len(self._sent_by) >= MAX_KNOWN:
+                self._sent_by.clear()
+            text = self._sent_by[key] = self._find_sent_by(*key)
+        return text
+
+    def _find_sent_by(self, local: Address, peer: str) -> str:
+        host, port = local
+        if self._advertised:
+            has_port = self._advertised.rpartition(":")[2].isdigit() and not self._advertised.endswith("]")
+            return self._advertised if has_port else f"{self._advertised}:{port}"
+        if host in WILDCARDS:
+            host = local_address_toward(peer) or host
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def close(self) -> None:
+        """Closes every socket."""
+        for listener in self._udp.values():
+            listener.close()
+        self._udp.clear()
