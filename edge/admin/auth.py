@@ -1,5 +1,6 @@
 """Who asks: bearer tokens, roles, and a limit on failed tries (interoperation rule: admin API)."""
 
+import hashlib
 import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +16,7 @@ RANK: dict[Role, int] = {"report_only": 0, "operator": 1, "admin": 2}
 FAILURES = 10
 REFILL_S = 6.0
 _ADDRESSES = 4096
+_TOKENS = 256
 _LONGEST_TOKEN = 500
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="edge"'}
 
@@ -70,26 +72,41 @@ def client_of(address: str | None) -> str:
 
 
 class Gate:
-    """Answers who asks, or refuses with 401, 403 or 429."""
+    """Answers who asks, or refuses with 401, 403 or 429.
+
+    A token that was right lately passes the limit: someone else's wrong tries from behind the same
+    proxy must not lock its owner out.
+    """
 
     def __init__(self, tokens: Tokens, monotonic: Callable[[], float]) -> None:
         self._tokens = tokens
         self._limit = FailureLimit(monotonic)
+        self._right: OrderedDict[bytes, None] = OrderedDict()
 
     async def identify(self, request: web.Request, access: Role) -> Identity:
         """The identity behind the Authorization header, when its role reaches ``access``."""
+        secret = _bearer(request)
+        digest = hashlib.sha256(secret.encode()).digest()
         client = client_of(request.remote)
         wait = self._limit.wait_s(client)
-        if wait > 0:
+        if wait > 0 and digest not in self._right:
             retry = {"Retry-After": str(int(wait) + 1)}
             raise Problem(429, "too many failed tries with a wrong token", headers=retry)
-        identity = await self._tokens.authenticate(_bearer(request))
+        identity = await self._tokens.authenticate(secret)
         if identity is None:
             self._limit.failed(client)
+            self._right.pop(digest, None)
             raise Problem(401, "this API token is not known", headers=_CHALLENGE)
+        self._remember(digest)
         if RANK[identity.role] < RANK[access]:
             raise Problem(403, f"this needs a token with the role {access}; yours is {identity.role}")
         return identity
+
+    def _remember(self, digest: bytes) -> None:
+        self._right[digest] = None
+        self._right.move_to_end(digest)
+        if len(self._right) > _TOKENS:
+            self._right.popitem(last=False)
 
 
 def _bearer(request: web.Request) -> str:

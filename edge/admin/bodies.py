@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
@@ -57,7 +58,10 @@ def parse_json(raw: bytes) -> Any:
 def validated(model: type[BaseModel], value: object) -> BaseModel:
     """``value`` as an instance of the model; raises Invalid with the path of each wrong field."""
     try:
-        return model.model_validate_json(value) if isinstance(value, bytes) else model.model_validate(value)
+        if isinstance(value, bytes):
+            # Strict: "5" is no number and false no 0, as the schema says.
+            return model.model_validate_json(value, strict=True)
+        return model.model_validate(value)
     except ValidationError as error:
         raise Invalid(field_errors(error)) from None
 
@@ -129,6 +133,8 @@ async def read(request: web.Request, route: Route) -> tuple[Any, bytes]:
         return await _json(request, route)
     try:
         upload = await _multipart(request)
+    except HttpProcessingError as error:
+        raise Problem(400, "the form can not be read: a part has a malformed header") from error
     except (ValueError, AssertionError, LookupError) as error:
         raise Problem(400, f"the form can not be read: {str(error)[:200]}") from None
     return upload, upload.file + repr(sorted(upload.fields.items())).encode()

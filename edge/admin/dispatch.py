@@ -1,5 +1,6 @@
 """From an aiohttp request to a route's handler and back: role, query, body, repeat, reply."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from edge.admin.routes import Exchange, Reply, Route
 from edge.services.errors import FieldError, Invalid
 
 _log = structlog.get_logger(__name__)
+_ENTITY_TAG = re.compile(r'"(?:([0-9]{1,15})|[!#-~]*)"')
 
 
 def _query(request: web.Request) -> dict[str, str]:
@@ -77,12 +79,16 @@ def _audit(request: web.Request, identity: Identity, status: int, started: float
 
 
 def expected_version(exchange: Exchange) -> int | None:
-    """The version that If-Match names; None without one or with ``*``.  A tag of another form is
-    none of ours and matches nothing (412)."""
+    """The version that If-Match names (RFC 9110 section 13.1.1); None without one or with ``*``.
+
+    Raises Problem 400 for what is no entity tag, 412 for a tag that is none of ours.
+    """
     tag = exchange.headers.get("If-Match")
     if tag is None or tag.strip() == "*":
         return None
-    digits = tag.strip().removeprefix('"').removesuffix('"')
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 16):
+    found = _ENTITY_TAG.fullmatch(tag.strip())
+    if found is None:
+        raise Problem(400, 'If-Match takes one entity tag, quotes included, such as "3"')
+    if found[1] is None:
         raise Problem(412, "If-Match names no version of this object; send the ETag as it was answered")
-    return int(digits)
+    return int(found[1])

@@ -128,7 +128,8 @@ def _operation(route: Route) -> Json:
         "responses": {str(route.status): _answer(route), **_problems(route)},
     }
     if route.body is not None:
-        operation["requestBody"] = {"required": True, "content": _body(route, route.body)}
+        required = any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": required, "content": _body(route, route.body)}
     return operation
 
 
@@ -164,7 +165,7 @@ def _header_parameters(route: Route) -> list[Json]:
         schema = {"type": "string", "minLength": 1, "maxLength": 255}
         return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
     if route.method in ("PATCH", "DELETE") and route.tag != "tokens":
-        schema = {"type": "string", "pattern": '^(\\*|"[0-9]{1,15}")$'}
+        schema = {"type": "string", "pattern": '^(\\*|"[!#-~]*")$'}
         return [{"name": "If-Match", "in": "header", "required": False, "schema": schema}]
     return []
 

@@ -1,8 +1,9 @@
 """Query parameters of lists: paging, sorting, and filters by field name."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from edge.model.config import Role
 from edge.services.listing import ListQuery
@@ -12,16 +13,25 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _PAGING = {"limit", "cursor", "sort"}
 
 
-def plus(value: Any) -> Any:
+def _plus(value: Any) -> Any:
     """A number or an instant whose ``+`` was not escaped in the query: there it means a space."""
     return value.replace(" ", "+") if isinstance(value, str) else value
+
+
+def _rfc3339(value: Any) -> Any:
+    text = _plus(value)
+    if not isinstance(text, str) or not re.match(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d", text):
+        raise ValueError("write an instant with its offset, such as 2026-11-22T09:00:00Z")
+    return text
 
 
 Phone = Annotated[
     str,
     StringConstraints(min_length=1, max_length=40, pattern=r"^[+0-9A-Za-z_.-]+$"),
-    BeforeValidator(plus),
+    BeforeValidator(_plus),
 ]
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 
 class PageQuery(BaseModel):

@@ -1,20 +1,18 @@
 """Calls: their records, those that live now, their SIP ladder, and the way to end one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from edge.admin.ports import Ports
 from edge.admin.present import encode, many, one, page
-from edge.admin.queries import PageQuery, Phone, Text, plus
+from edge.admin.queries import Instant, PageQuery, Phone, Text
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.decision import Disposition
 from edge.services.listing import Page
 
 CALLS = Routes("calls")
-
-Instant = Annotated[AwareDatetime, BeforeValidator(plus)]
 
 
 class CallQuery(PageQuery):

@@ -1,13 +1,12 @@
 """The rules as they stand now: what is taken of each cap, and whether an owner is open."""
 
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from edge.admin.ports import CapUse, Ports
 from edge.admin.present import encode, many
-from edge.admin.queries import Text, plus
+from edge.admin.queries import Instant, Text
 from edge.admin.routes import Exchange, Reply, Routes
 
 CAPS = Routes("caps")
@@ -25,7 +24,7 @@ class OwnerQuery(BaseModel):
 class InstantQuery(OwnerQuery):
     """``at`` is an instant with its offset, now if left out."""
 
-    at: Annotated[AwareDatetime, BeforeValidator(plus)] | None = None
+    at: Instant | None = None
 
 
 class CapRead(BaseModel):
