@@ -2,14 +2,14 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from edge.clock import Clock
-from edge.model.ledger import Command, Unavailable
+from edge.model.ledger import CapCount, Command, Unavailable
 from edge.store.instants import to_text
-from edge.store.ledger import Changes, Ledger, recover
+from edge.store.ledger import Ledger, recover
 from edge.store.spool import Spool
 
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
@@ -32,14 +32,13 @@ class Group:
         self.probe_at = 0.0
         self.commits = 0
         self._failures = 0
+        self._moved: list[CapCount] = []
 
     def recover(self, now: datetime) -> int:
         """Writes what the spool holds, then closes what is open; raises ``sqlite3.Error``."""
         self._write_spool()
         with self._transaction():
-            closed = recover(self._db, now)
-        self.changes()
-        return closed
+            return recover(self._db, now)
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """An answer for every command, durable unless it is ``Unavailable``.  Never raises."""
@@ -56,9 +55,9 @@ class Group:
             # One command can not be written: alone, it harms no other.
             return [answer for command in commands for answer in self._alone(command)]
 
-    def changes(self) -> Changes:
-        """What the commits since the last call changed in the counters."""
-        found, self._ledger.changes = self._ledger.changes, {}
+    def moved(self) -> list[CapCount]:
+        """The counters that the commits since the last call changed."""
+        found, self._moved = self._moved, []
         return found
 
     def _alone(self, command: Command) -> list[Any]:
@@ -72,8 +71,23 @@ class Group:
                 return self._failed(error, [command])
             return [Unavailable(f"{type(command).__name__} can not be written: {type(error).__name__}")]
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self, self._db, self._ledger)
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """BEGIN IMMEDIATE, then COMMIT, or ROLLBACK and everything as before when the block raises."""
+        db, ledger = self._db, self._ledger
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            ledger.write()
+            db.execute("COMMIT")
+        except BaseException:
+            ledger.rolled_back()
+            # SQLite has rolled back by itself after some errors.
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+        self.commits += 1
+        self._moved += ledger.committed()
 
     def _failed(self, error: Exception, commands: Sequence[Command]) -> list[Any]:
         self.failure = str(error)
@@ -110,37 +124,6 @@ class Group:
                 for fact in facts[start : start + _SPOOL_CHUNK]:
                     self._ledger.run(fact)
         self.spool.clear()
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE, then COMMIT, or ROLLBACK and no changes when the block raises."""
-
-    __slots__ = ("_db", "_group", "_ledger")
-
-    def __init__(self, group: Group, db: sqlite3.Connection, ledger: Ledger) -> None:
-        self._group = group
-        self._db = db
-        self._ledger = ledger
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self._rollback()
-            return
-        try:
-            self._db.execute("COMMIT")
-            self._group.commits += 1
-        except sqlite3.Error:
-            self._rollback()
-            raise
-
-    def _rollback(self) -> None:
-        self._ledger.changes = {}
-        # SQLite has rolled back by itself after some errors.
-        with contextlib.suppress(sqlite3.Error):
-            self._db.execute("ROLLBACK")
 
 
 def _is_of_the_store(error: Exception) -> bool:

@@ -1,10 +1,8 @@
-"""What each command of the call path does to the tables, as SQL within the caller's transaction.
+"""What the commands of the call path do: counted in memory, written in a few statements a commit.
 
-Slots (Rule: caps): ``used + reserved <= limit`` holds in every counter after every command.  A
-slot is *reserved* before its trigger, *used* by it, *released* when the trigger can not come any
-more; concurrency is reserved until it is released.  The trigger of ``attempt`` claims is the
-first dial, which a Reserve with ``attempt`` > 0 announces; the trigger of ``connect`` claims is
-Connect.  Repeating a command changes nothing.
+The trigger of ``attempt`` claims is the first dial, which a Reserve with ``attempt`` > 0
+announces; the trigger of ``connect`` claims is Connect; concurrency is reserved until it is
+released (Rule: caps).  Repeating a command changes nothing.
 """
 
 import json
@@ -13,55 +11,47 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from edge.model.decision import CapClaim
-from edge.model.ledger import Command, Connect, Finish, OpenCall, Release, Reserve, Unavailable
+from pydantic_core import PydanticSerializationError, to_json
+
+from edge.model.ledger import CapCount, Command, Connect, Finish, OpenCall, Release, Reserve, Unavailable
 from edge.store.instants import to_text
+from edge.store.slots import Key, Slots
 
 Answer = str | None | Unavailable
-Changes = dict[tuple[str, str], int]
+Row = tuple[object, ...]
 
 _OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, number_id, campaign_id)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?1)
+ON CONFLICT DO NOTHING"""
 _OVER = "SELECT 1 FROM calls WHERE id = ?"
-_HOLD = """INSERT INTO reservations
-(call_id, attempt, cap_id, window_key, owner_id, counts_on, state, since)
-VALUES (?, ?, ?, ?, ?, ?, 'reserved', ?)
-ON CONFLICT (call_id, attempt, cap_id) DO UPDATE
-SET state = 'reserved', window_key = excluded.window_key, since = excluded.since WHERE state = 'released'"""
-_LET_GO = "UPDATE reservations SET state = 'released' WHERE call_id = ? AND attempt = ? AND cap_id = ?"
-_TAKE = """INSERT INTO counters (cap_id, window_key, used, reserved) VALUES (?, ?, 0, 1)
-ON CONFLICT (cap_id, window_key) DO UPDATE SET reserved = reserved + 1 WHERE used + reserved < ?
-RETURNING used + reserved"""
-_GIVE_BACK = """UPDATE counters SET reserved = reserved - 1 WHERE cap_id = ? AND window_key = ?
-RETURNING used + reserved"""
-_USE_UP = "UPDATE counters SET reserved = reserved - 1, used = used + 1 WHERE cap_id = ? AND window_key = ?"
-_DIALLED = """UPDATE reservations SET state = 'used'
-WHERE call_id = ? AND attempt IN (0, ?) AND state = 'reserved' AND counts_on = 'attempt'
-RETURNING cap_id, window_key"""
-_BRIDGED = """UPDATE reservations SET state = 'used'
-WHERE call_id = ? AND attempt IN (0, ?) AND state = 'reserved' AND counts_on <> 'concurrency'
-RETURNING cap_id, window_key"""
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
-_RELEASE = """UPDATE reservations SET state = 'released'
-WHERE call_id = ? AND attempt = ? AND state = 'reserved' RETURNING cap_id, window_key"""
-_RELEASE_ALL = """UPDATE reservations SET state = 'released'
-WHERE call_id = ? AND state = 'reserved' RETURNING cap_id, window_key"""
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, called, number_id, campaign_id,
 target_id, disposition, record, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_SLOT = """INSERT INTO reservations
+(call_id, attempt, cap_id, window_key, owner_id, counts_on, state, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET state = excluded.state, since = excluded.since, window_key = excluded.window_key"""
+_NO_SLOT = "DELETE FROM reservations WHERE call_id = ? AND attempt = ? AND cap_id = ?"
+_USED = """INSERT INTO counters (cap_id, window_key, used) VALUES (?, ?, ?)
+ON CONFLICT DO UPDATE SET used = excluded.used"""
+_LOAD_USED = "SELECT used FROM counters WHERE cap_id = ? AND window_key = ?"
 
 
 class Ledger:
-    """Runs commands on a connection whose transaction is the caller's.
+    """Runs commands: first each (``run``), then what they came to is written (``write``).
 
-    ``changes`` collects what is taken of each counter that moved; the caller empties it.
-    Raises ``sqlite3.Error`` when the database can not, and ValueError or TypeError for a command
-    that can not be written: the caller rolls back.
+    The transaction is the caller's, who then says ``committed`` or ``rolled_back``.  Raises
+    ``sqlite3.Error`` when the database can not, and other errors for a command that can not be
+    written.
     """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self.changes: Changes = {}
+        self._slots = Slots(self._used)
+        self._opened: list[Row] = []
+        self._bridged: list[Row] = []
+        self._over: list[tuple[str]] = []
+        self._records: list[Row] = []
         self._runners: Mapping[type[Command], Callable[[Any], Answer]] = {
             OpenCall: self._open,
             Reserve: self._reserve,
@@ -71,85 +61,100 @@ class Ledger:
         }
 
     def run(self, command: Command) -> Answer:
-        """The command's answer, as ``edge.model.ledger`` says."""
+        """The command's answer, as ``edge.model.ledger`` says; true once committed."""
         return self._runners[type(command)](command)
+
+    def write(self) -> None:
+        """Writes what the commands since the last commit came to."""
+        slots, db = self._slots, self._db
+        if self._opened:
+            db.executemany(_OPEN, self._opened)
+        if slots.dirty_slots:
+            self._write_slots()
+        if slots.dirty_used:
+            db.executemany(_USED, [(*key, slots.counter(key).used) for key in slots.dirty_used])
+        if self._bridged:
+            db.executemany(_CONNECTED, self._bridged)
+        if self._over:
+            db.executemany(_CLOSE, self._over)
+            db.executemany(_RECORD, self._records)
+
+    def committed(self) -> list[CapCount]:
+        """Everything is durable; answers the counters that moved."""
+        counter = self._slots.counter
+        moved = [CapCount(*key, counter(key).used, counter(key).reserved) for key in self._slots.touched]
+        self._slots.settle()
+        self._clear()
+        return moved
+
+    def rolled_back(self) -> None:
+        """Nothing happened: everything is as after the last commit."""
+        self._slots.undo()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._opened.clear()
+        self._bridged.clear()
+        self._over.clear()
+        self._records.clear()
 
     def _open(self, command: OpenCall) -> Answer:
         c = command
-        row = (c.call_id, to_text(c.started_at), c.trunk_id)
-        parties = (_storable(c.caller), _storable(c.called))
-        self._db.execute(_OPEN, (*row, *parties, c.number_id, c.campaign_id))
+        parties = (c.trunk_id, _storable(c.caller), _storable(c.called))
+        self._opened.append((c.call_id, to_text(c.started_at), *parties, c.number_id, c.campaign_id))
+        self._slots.begin(c.call_id)
         return None
 
     def _reserve(self, command: Reserve) -> Answer:
-        if self._db.execute(_OVER, (command.call_id,)).fetchone() is not None:
-            return Unavailable(f"call {command.call_id} is over: nothing can be reserved for it")
+        call_id, slots = command.call_id, self._slots
+        if not slots.knows(call_id):
+            if self._db.execute(_OVER, (call_id,)).fetchone() is not None:
+                return Unavailable(f"call {call_id} is over: nothing can be reserved for it")
+            slots.begin(call_id)
         since = to_text(command.at)
-        taken: list[CapClaim] = []
-        for claim in command.claims:
-            held = self._hold(command, claim, since)
-            if held is None:
-                continue
-            if not held:
-                for other in taken:
-                    self._undo(command, other)
+        for index, claim in enumerate(command.claims):
+            if not slots.take(call_id, command.attempt, claim, since):
+                for taken in command.claims[:index]:
+                    slots.release(call_id, command.attempt, taken.cap_id)
                 return claim.cap_id
-            taken.append(claim)
         if command.attempt > 0:
-            self._use_up(_DIALLED, command.call_id, command.attempt)
+            slots.use(call_id, command.attempt, ("attempt",))
         return None
 
-    def _hold(self, command: Reserve, claim: CapClaim, since: str) -> bool | None:
-        """True: taken; False: full, and as before; None: this call holds it already."""
-        slot = (command.call_id, command.attempt, claim.cap_id)
-        row = (*slot, claim.window, claim.owner_id, claim.counts_on, since)
-        if not self._db.execute(_HOLD, row).rowcount:
-            return None
-        full = claim.limit < 1
-        if not full:
-            key = (claim.cap_id, claim.window)
-            found = self._db.execute(_TAKE, (*key, claim.limit)).fetchone()
-            full = found is None
-            if found is not None:
-                self.changes[key] = found[0]
-        if full:
-            self._db.execute(_LET_GO, slot)
-        return not full
-
-    def _undo(self, command: Reserve, claim: CapClaim) -> None:
-        self._db.execute(_LET_GO, (command.call_id, command.attempt, claim.cap_id))
-        self._give_back([(claim.cap_id, claim.window)])
-
     def _connect(self, command: Connect) -> Answer:
-        self._use_up(_BRIDGED, command.call_id, command.attempt)
-        self._db.execute(_CONNECTED, (to_text(command.at), command.target_id, command.call_id))
+        self._slots.use(command.call_id, command.attempt, ("attempt", "connect"))
+        self._bridged.append((to_text(command.at), command.target_id, command.call_id))
         return None
 
     def _release(self, command: Release) -> Answer:
-        freed = self._db.execute(_RELEASE, (command.call_id, command.attempt)).fetchall()
-        self._give_back(freed)
+        self._slots.release(command.call_id, command.attempt)
         return None
 
     def _finish(self, command: Finish) -> Answer:
-        freed = self._db.execute(_RELEASE_ALL, (command.call_id,)).fetchall()
-        self._give_back(freed)
-        self._db.execute(_CLOSE, (command.call_id,))
-        self._db.execute(_RECORD, _call_row(command))
+        self._slots.end(command.call_id)
+        self._over.append((command.call_id,))
+        self._records.append(_call_row(command))
         return None
 
-    def _use_up(self, statement: str, call_id: str, attempt: int) -> None:
-        rows = self._db.execute(statement, (call_id, attempt)).fetchall()
-        for row in rows:
-            self._db.execute(_USE_UP, row)
+    def _used(self, key: Key) -> int:
+        found = self._db.execute(_LOAD_USED, key).fetchone()
+        return 0 if found is None else int(found[0])
 
-    def _give_back(self, slots: list[tuple[str, str]]) -> None:
-        for key in slots:
-            found = self._db.execute(_GIVE_BACK, key).fetchall()
-            for (taken,) in found:
-                self.changes[key] = taken
+    def _write_slots(self) -> None:
+        kept, gone = [], []
+        for place, slot in self._slots.dirty_slots.items():
+            if slot is None:
+                gone.append(place)
+            else:
+                claim = slot.claim
+                kept.append((*place, claim.window, claim.owner_id, claim.counts_on, slot.state, slot.since))
+        if kept:
+            self._db.executemany(_SLOT, kept)
+        if gone:
+            self._db.executemany(_NO_SLOT, gone)
 
 
-def _call_row(command: Finish) -> tuple[str | None, ...]:
+def _call_row(command: Finish) -> Row:
     ended = to_text(command.ended_at)
     record = dict(command.record)
     trace = record.pop("trace", None)
@@ -160,8 +165,8 @@ def _call_row(command: Finish) -> tuple[str | None, ...]:
         ended,
         *(_storable(record.get(column)) for column in columns),
         command.disposition,
-        json.dumps(record, default=_json_ready, separators=(",", ":")),
-        None if trace is None else json.dumps(trace, default=_json_ready, separators=(",", ":")),
+        _json(record),
+        None if trace is None else _json(trace),
     )
 
 
@@ -172,8 +177,12 @@ def _storable(value: str | None) -> str | None:
     return value.encode("utf-8", "replace").decode("utf-8")
 
 
-def _json_ready(value: object) -> object:
-    return to_text(value) if isinstance(value, datetime) else str(value)
+def _json(value: object) -> str:
+    try:
+        return to_json(value, fallback=str).decode()
+    except (PydanticSerializationError, ValueError):
+        # Surrogates again, somewhere inside: the slower writer escapes them.
+        return json.dumps(value, default=str)
 
 
 _INTERRUPTED = "the server stopped while the call was running; it ended at or before this instant"
@@ -187,14 +196,13 @@ def recover(db: sqlite3.Connection, now: datetime) -> int:
     Slots whose trigger was recorded are used already; every other one is released, and
     concurrency is empty (Rule: durable).  Runs in the caller's transaction.
     """
-    ledger = Ledger(db)
     cursor = db.execute(_OPEN_CALLS)
     names = [column[0] for column in cursor.description]
     rows = cursor.fetchall()
     for row in rows:
-        ledger.run(_interrupted(dict(zip(names, row, strict=True)), now))
-    db.execute("UPDATE reservations SET state = 'released' WHERE state = 'reserved'")
-    db.execute("UPDATE counters SET reserved = 0 WHERE reserved <> 0")
+        db.execute(_RECORD, _call_row(_interrupted(dict(zip(names, row, strict=True)), now)))
+    db.execute("DELETE FROM open_calls")
+    db.execute("DELETE FROM reservations WHERE state = 'reserved'")
     return len(rows)
 
 
@@ -214,9 +222,7 @@ def _interrupted(found: dict[str, Any], now: datetime) -> Finish:
     return Finish(found["id"], now, "interrupted", record)
 
 
-def taken_now(db: sqlite3.Connection, since_window: str) -> Changes:
-    """What is taken of each counter, of windows from ``since_window`` (a local date) on."""
-    query = (
-        "SELECT cap_id, window_key, used + reserved FROM counters WHERE window_key = '' OR window_key >= ?"
-    )
-    return {(cap, window): taken for cap, window, taken in db.execute(query, (since_window,))}
+def used_since(db: sqlite3.Connection, window: str) -> list[CapCount]:
+    """What is used of each counter, of windows from ``window`` (a local date) on."""
+    query = "SELECT cap_id, window_key, used FROM counters WHERE window_key >= ?"
+    return [CapCount(cap, key, used, 0) for cap, key, used in db.execute(query, (window,))]

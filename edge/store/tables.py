@@ -108,18 +108,17 @@ calls = sa.Table(
     sa.Index("ix_calls_disposition", "disposition", "started_at"),
 )
 
+# What is used up of each window; what is reserved on top is in ``reservations``.
 counters = sa.Table(
     "counters",
     metadata,
     sa.Column("cap_id", sa.Text, primary_key=True),
     sa.Column("window_key", sa.Text, primary_key=True),
     sa.Column("used", sa.Integer, nullable=False),
-    sa.Column("reserved", sa.Integer, nullable=False),
-    sa.CheckConstraint("used >= 0 AND reserved >= 0", name="counters_not_negative"),
     sqlite_with_rowid=False,
 )
 
-# ``state``: reserved, used, released.  A row per slot: who holds what since when.
+# ``state``: reserved or used; a released slot leaves.  Who holds what since when.
 reservations = sa.Table(
     "reservations",
     metadata,

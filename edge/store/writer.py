@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from edge.clock import Clock
 from edge.logs import get_logger
-from edge.model.ledger import Command, Connect, Reserve, Unavailable
+from edge.model.ledger import CapCount, Command, Connect, Reserve, Unavailable
 from edge.store import ledger
 from edge.store.counts import Counts
 from edge.store.database import connect, only_server
@@ -128,9 +128,9 @@ class Writer:
             self._queue.put(self._buffer)
             self._buffer = []
 
-    def _deliver(self, count: int, answered: Answered, changes: ledger.Changes) -> None:
+    def _deliver(self, count: int, answered: Answered, moved: list[CapCount]) -> None:
         self._queued -= count
-        self.counts.update(changes)
+        self.counts.update(moved)
         for future, answer in answered:
             if not future.done():
                 future.set_result(answer)
@@ -155,7 +155,7 @@ class Writer:
             self._group = Group(db, spool, self._clock)
             now = self._clock.utc()
             self.recovered = self._group.recover(now)
-            self.counts.update(ledger.taken_now(db, (now - timedelta(days=2)).date().isoformat()))
+            self.counts.update(ledger.used_since(db, (now - timedelta(days=2)).date().isoformat()))
             self._held = held.pop_all()
 
     def _run(self) -> None:
@@ -185,11 +185,11 @@ class Writer:
         return entries
 
     def _report(self, entries: list[Entry], answers: list[Any]) -> None:
-        changes = self._group.changes()
-        if entries or changes:
+        moved = self._group.moved()
+        if entries or moved:
             pairs = zip(entries, answers, strict=True)
             answered = [(future, answer) for (_, future), answer in pairs if future is not None]
-            self._call(self._deliver, len(entries), answered, changes)
+            self._call(self._deliver, len(entries), answered, moved)
 
     def _call(self, function: Callable[..., None], *values: object) -> None:
         # The loop may be closed when a server is torn down without leaving our block.

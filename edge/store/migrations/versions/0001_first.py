@@ -155,8 +155,6 @@ def _caps() -> None:
         sa.Column("cap_id", sa.Text(), nullable=False),
         sa.Column("window_key", sa.Text(), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
-        sa.Column("reserved", sa.Integer(), nullable=False),
-        sa.CheckConstraint("used >= 0 AND reserved >= 0", name="counters_not_negative"),
         sa.PrimaryKeyConstraint("cap_id", "window_key", name=op.f("pk_counters")),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,160 @@
+"""Slots of caps in memory: who holds what, and how much of each window is used and reserved.
+
+One server owns the database, so the counting happens here and only its outcome is written
+(Rule: caps): ``used + reserved <= limit`` holds after every step.  Every step can be undone until
+``settle``: a commit that fails leaves no trace.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.model.decision import CapClaim
+
+Key = tuple[str, str]
+SlotKey = tuple[str, int, str]
+
+_PRUNE_FROM = 20_000
+
+
+class Counter:
+    """One window of one cap."""
+
+    __slots__ = ("reserved", "used")
+
+    def __init__(self, used: int, reserved: int = 0) -> None:
+        self.used = used
+        self.reserved = reserved
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot that a call holds (or has used up): as it is written."""
+
+    claim: CapClaim
+    state: Literal["reserved", "used"]
+    since: str
+
+
+class Slots:
+    """All live calls' slots.  ``load_used`` tells a window's durable use when it is first touched.
+
+    ``dirty_slots``, ``dirty_used`` and ``touched`` are what changed since ``settle``.
+    """
+
+    def __init__(self, load_used: Callable[[Key], int]) -> None:
+        self._load_used = load_used
+        self._counters: dict[Key, Counter] = {}
+        self._held: dict[str, dict[tuple[int, str], Slot]] = {}
+        self._undo: list[Callable[[], None]] = []
+        self._prune_at = _PRUNE_FROM
+        self.dirty_slots: dict[SlotKey, Slot | None] = {}
+        self.dirty_used: set[Key] = set()
+        self.touched: set[Key] = set()
+
+    def knows(self, call_id: str) -> bool:
+        """Whether the call is live here."""
+        return call_id in self._held
+
+    def begin(self, call_id: str) -> None:
+        """The call may hold slots from now on."""
+        if call_id not in self._held:
+            self._held[call_id] = {}
+            self._undo.append(lambda: _forget(self._held, call_id))
+
+    def take(self, call_id: str, attempt: int, claim: CapClaim, since: str) -> bool:
+        """Reserves a slot; True if it is held (already), False if the window is full."""
+        held = self._held[call_id]
+        place = (attempt, claim.cap_id)
+        if place in held:
+            return True
+        counter = self.counter((claim.cap_id, claim.window))
+        if counter.used + counter.reserved >= claim.limit:
+            return False
+        self._count((claim.cap_id, claim.window), counter, 0, 1)
+        self._put(call_id, held, place, Slot(claim, "reserved", since))
+        return True
+
+    def use(self, call_id: str, attempt: int, triggered: tuple[str, ...]) -> None:
+        """The trigger came: what the admission and the attempt reserved for it is used up."""
+        held = self._held.get(call_id, {})
+        for place, slot in list(held.items()):
+            claim = slot.claim
+            if place[0] in (0, attempt) and slot.state == "reserved" and claim.counts_on in triggered:
+                key = (claim.cap_id, claim.window)
+                self._count(key, self.counter(key), 1, -1)
+                self.dirty_used.add(key)
+                self._put(call_id, held, place, Slot(claim, "used", slot.since))
+
+    def release(self, call_id: str, attempt: int | None = None, cap_id: str | None = None) -> None:
+        """Gives back what is reserved: of a call, of one attempt of it, or of one cap of that."""
+        held = self._held.get(call_id, {})
+        for place, slot in list(held.items()):
+            fits = attempt in (None, place[0]) and cap_id in (None, place[1])
+            if fits and slot.state == "reserved":
+                key = (slot.claim.cap_id, slot.claim.window)
+                self._count(key, self.counter(key), 0, -1)
+                self._put(call_id, held, place, None)
+
+    def end(self, call_id: str) -> None:
+        """The call is over: gives everything back and forgets it."""
+        self.release(call_id)
+        held = self._held.pop(call_id, None)
+        if held is not None:
+            self._undo.append(lambda: self._held.__setitem__(call_id, held))
+
+    def counter(self, key: Key) -> Counter:
+        """The window's counter."""
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = Counter(self._load_used(key))
+        return counter
+
+    def settle(self) -> None:
+        """It is committed: nothing is undone any more."""
+        self._clear()
+        if len(self._counters) > self._prune_at:
+            self._counters = {key: c for key, c in self._counters.items() if c.reserved}
+            self._prune_at = max(_PRUNE_FROM, 2 * len(self._counters))
+
+    def undo(self) -> None:
+        """It was rolled back: everything is as it was at the last ``settle``."""
+        for step in reversed(self._undo):
+            step()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._undo.clear()
+        self.dirty_slots.clear()
+        self.dirty_used.clear()
+        self.touched.clear()
+
+    def _count(self, key: Key, counter: Counter, used: int, reserved: int) -> None:
+        counter.used += used
+        counter.reserved += reserved
+        self.touched.add(key)
+
+        def back() -> None:
+            counter.used -= used
+            counter.reserved -= reserved
+
+        self._undo.append(back)
+
+    def _put(
+        self, call_id: str, held: dict[tuple[int, str], Slot], place: tuple[int, str], slot: Slot | None
+    ) -> None:
+        before = held.get(place)
+        _place(held, place, slot)
+        self.dirty_slots[(call_id, *place)] = slot
+        self._undo.append(lambda: _place(held, place, before))
+
+
+def _place(held: dict[tuple[int, str], Slot], place: tuple[int, str], slot: Slot | None) -> None:
+    if slot is None:
+        held.pop(place, None)
+    else:
+        held[place] = slot
+
+
+def _forget(held: dict[str, dict[tuple[int, str], Slot]], call_id: str) -> None:
+    held.pop(call_id, None)
