@@ -51,10 +51,13 @@ test: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
 	$(PYTEST) $(ARGS)
 
-# On every supported interpreter that this machine has.
+# On every supported interpreter that this machine has, pyenv's included.
 test-all-pythons:
-	@for python in python3.11 python3.12 python3.13; do \
-	  if $$python -c '' 2>/dev/null; then $(MAKE) test PYTHON=$$python || exit 1; fi; done
+	@for version in 3.11 3.12 3.13; do \
+	  for python in python$$version "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/$$version.*/bin/python$$version; do \
+	    $$python -c '' 2>/dev/null || continue; \
+	    $(MAKE) test PYTHON=$$python || exit 1; break; \
+	  done; done
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

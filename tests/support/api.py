@@ -22,7 +22,7 @@ class Api:
 
     def __init__(self, base: str, token: str) -> None:
         self.base = base.rstrip("/")
-        self._http = aiohttp.ClientSession(
+        self.http = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {token}"}, timeout=aiohttp.ClientTimeout(total=20)
         )
 
@@ -32,11 +32,11 @@ class Api:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.close()
+        await self.http.close()
 
     async def _ask(self, method: str, path: str, **options: Any) -> Any:
         url = self.base + (path if path.startswith("/") else f"/api/v1/{path}")
-        async with self._http.request(method, url, **options) as answer:
+        async with self.http.request(method, url, **options) as answer:
             is_json = "json" in answer.content_type
             body = await (answer.json() if is_json else answer.text())
             if answer.status >= 400:

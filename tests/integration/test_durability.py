@@ -1,0 +1,168 @@
+"""What a crash, a stop, a dead worker or a full disk may cost: what was finished stays, the rest is said."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.api import Api, Json
+from tests.support.ports import own_address
+from tests.support.server import Server, eventually, running_server, simple_route
+from tests.support.sipp import Sipp, call, sipp
+
+NUMBER = "+18005550100"
+ONE_AT_A_TIME = [{"window": "concurrency", "limit": 1}]
+
+
+@asynccontextmanager
+async def bridged_call(
+    directory: Path, server: Server, host: str, seconds: float = 30
+) -> AsyncIterator[Sipp]:
+    """A caller that is connected to the target now, and hangs up after ``seconds``."""
+    arguments = (server.address(), "-s", NUMBER, "-d", str(int(seconds * 1000)))
+    async with sipp(directory, "caller", *arguments, host=host) as caller:
+        await eventually(lambda: connected(server.api))
+        yield caller
+
+
+async def connected(api: Api) -> list[Json]:
+    """The live calls that are bridged."""
+    live = await api.get("calls/live")
+    return [one for one in live["items"] if one.get("connected_at")]
+
+
+async def records(api: Api) -> list[Json]:
+    """All finished calls, oldest first."""
+    found: list[Json] = (await api.get("calls", limit=100))["items"]
+    return sorted((one for one in found if one.get("ended_at")), key=lambda one: str(one["started_at"]))
+
+
+async def settled(api: Api, count: int) -> list[Json]:
+    """The finished calls, once there are ``count``."""
+
+    async def look() -> list[Json] | None:
+        found = await records(api)
+        return found if len(found) >= count else None
+
+    found: list[Json] = await eventually(look)
+    return found
+
+
+async def one_call(directory: Path, server: Server, host: str) -> None:
+    """A short call from end to end."""
+    (await call(directory, server.address(), NUMBER, "caller", "-d", "50", host=host)).check()
+
+
+def children(pid: int) -> list[int]:
+    """The media workers (and whatever else a process started)."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in text.split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def test_kill_9_loses_no_finished_record_and_leaves_no_capacity_taken(tmp_path: Path) -> None:
+    host = own_address()
+    async with sipp(tmp_path, "answer", calls=10) as target:
+        async with running_server(tmp_path) as server:
+            uri = f"sip:buyer@{target.address}"
+            made = await simple_route(server.api, caller_host=host, target=uri, caps=ONE_AT_A_TIME)
+            await one_call(tmp_path, server, host)
+            [finished] = await settled(server.api, 1)
+            async with bridged_call(tmp_path, server, host):
+                workers = children(server.pid)
+                server.kill()
+                await server.process.wait()
+                await eventually(lambda: not any(alive(worker) for worker in workers))
+        async with running_server(tmp_path) as server:
+            kept, interrupted = await settled(server.api, 2)
+            assert kept == finished
+            assert interrupted["disposition"] == "interrupted"
+            assert interrupted["ended_at"]
+            [cap] = (await server.api.get("caps", owner=made["number"]["id"]))["items"]
+            assert (cap["used"], cap["reserved"]) == (0, 0)
+            await one_call(tmp_path, server, host)
+
+
+async def test_a_stop_refuses_new_calls_and_lets_live_ones_finish(tmp_path: Path) -> None:
+    host = own_address()
+    async with sipp(tmp_path, "answer", calls=2) as target, running_server(tmp_path) as server:
+        await simple_route(server.api, caller_host=host, target=f"sip:buyer@{target.address}")
+        async with bridged_call(tmp_path, server, host, seconds=2) as caller:
+            server.process.terminate()
+            await eventually(lambda: draining(server.api))
+            refused = await call(tmp_path, server.address(), NUMBER, "refused_503", host=host)
+            refused.check()
+            (await caller.result()).check()
+        assert await asyncio.wait_for(server.process.wait(), 20) == 0
+        async with running_server(tmp_path) as again:
+            first, _ = await settled(again.api, 2)
+            assert (first["disposition"], first["hung_up_by"]) == ("connected", "caller")
+
+
+async def draining(api: Api) -> bool:
+    """Whether the server says that it takes no new calls."""
+    async with api.http.get(f"{api.base}/readyz") as answer:
+        return answer.status == 503
+
+
+async def test_a_dead_worker_ends_its_calls_and_nothing_else(tmp_path: Path) -> None:
+    host = own_address()
+    async with sipp(tmp_path, "answer", calls=10) as target, running_server(tmp_path) as server:
+        await simple_route(server.api, caller_host=host, target=f"sip:buyer@{target.address}")
+        async with sipp(tmp_path, "hung_up_on", server.address(), "-s", NUMBER, host=host) as caller:
+            await eventually(lambda: connected(server.api))
+            for worker in children(server.pid):
+                os.kill(worker, signal.SIGKILL)
+            (await caller.result()).check()
+        [lost] = await settled(server.api, 1)
+        assert lost["disposition"] == "error_media"
+        assert lost["disposition_detail"]
+        await eventually(lambda: ready(server.api))
+        await one_call(tmp_path, server, host)
+
+
+async def ready(api: Api) -> bool:
+    """Whether the server takes calls."""
+    async with api.http.get(f"{api.base}/readyz") as answer:
+        return answer.status == 200
+
+
+@pytest.fixture
+def full_disk() -> Any:
+    """Lets no file of a process grow any more, as a full disk would not."""
+
+    def fill(pid: int, size: int) -> None:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    return fill
+
+
+async def test_a_store_that_can_not_write_refuses_new_calls_and_keeps_live_ones(
+    tmp_path: Path, full_disk: Any
+) -> None:
+    host = own_address()
+    async with sipp(tmp_path, "answer", calls=10) as target, running_server(tmp_path) as server:
+        await simple_route(server.api, caller_host=host, target=f"sip:buyer@{target.address}")
+        async with bridged_call(tmp_path, server, host, seconds=2) as caller:
+            full_disk(server.pid, 1)
+            refused = await call(tmp_path, server.address(), NUMBER, "refused_503", host=host)
+            refused.check()
+            (await caller.result()).check()
+            full_disk(server.pid, resource.RLIM_INFINITY)
+        await eventually(lambda: ready(server.api), limit_s=40)
+        found = await settled(server.api, 1)
+        assert found[0]["disposition"] == "connected"
+        await one_call(tmp_path, server, host)
