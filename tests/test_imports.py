@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RIMS = {"sip": {"transport", "resolver", "endpoint"}}
+RIMS = {"sip": {"transport", "streams", "resolver", "endpoint"}}
 MEDIA_CORES = {"sdp", "negotiate", "codecs", "rtp", "rtcp", "dtmf", "latch"}
 IMPURE = {"asyncio", "socket", "time", "random", "secrets", "select", "selectors", "threading", "subprocess"}
 EVERYTHING = {"app", "cli", "commands", "demo"}

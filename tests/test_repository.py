@@ -1,6 +1,7 @@
 """The repository as a whole: nothing in it leans on one machine, and the code keeps its measure."""
 
 import ast
+import re
 import statistics
 import subprocess
 from collections.abc import Iterator
@@ -57,6 +58,25 @@ def test_functions_are_short() -> None:
     found = [(p.relative_to(ROOT), name, lines) for p in SOURCES for name, lines in functions(p)]
     assert not [f"{p}: {name} has {lines} lines" for p, name, lines in found if lines > FUNCTION_LINES]
     assert statistics.median(lines for _, _, lines in found) < MEDIAN_LINES
+
+
+def test_nothing_is_put_off() -> None:
+    marks = ("TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error", "X" + "XX")
+    late = [
+        (str(p.relative_to(ROOT)), m) for p in SOURCES for m in marks if m in p.read_text(encoding="utf-8")
+    ]
+    assert not late
+
+
+def test_names_say_what_a_thing_is() -> None:
+    vague = re.compile(r"(session|manager|helper|util|channel)", re.I)
+    named = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and vague.search(node.name)
+    ]
+    assert not named + [str(path) for path in SOURCES if vague.search(path.name)]
 
 
 def test_markdown_links_inside_the_repository_lead_somewhere() -> None:

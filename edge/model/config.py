@@ -7,6 +7,7 @@ Durations are seconds and end in ``_s``; phone numbers are E.164 with ``+``.  Ru
 """
 
 import ipaddress
+import itertools
 import re
 import zoneinfo
 from datetime import date
@@ -99,8 +100,8 @@ def _check_blocks(blocks: tuple[tuple[str, str], ...], where: str) -> None:
             raise ValueError(f"{where}: a block must open before it closes, not {start}-{end}")
         spans.append((a, b if b > a else b + 1440))
     spans.sort()
-    for (_, end), (start, _) in zip(spans, spans[1:], strict=False):
-        if start < end:
+    for (_, shuts), (opens, _) in itertools.pairwise(spans):
+        if opens < shuts:
             raise ValueError(f"{where}: blocks overlap")
 
 
