@@ -1,0 +1,173 @@
+"""What of the wire is taken for SIP, and what is answered where it is not."""
+
+from contextlib import suppress
+from time import perf_counter
+
+import pytest
+
+from edge.sip.message import Request, Response, SipParseError, respond
+from edge.sip.parser import parse
+from edge.sip.via import parse_via
+from tests.sip.corpus import BODY, RESPONSES, RIGHT, WRONG, Wrong, invite, lines, message
+
+
+def request(data: bytes) -> Request:
+    parsed = parse(data)
+    assert isinstance(parsed, Request)
+    return parsed
+
+
+def refused(data: bytes) -> SipParseError:
+    with pytest.raises(SipParseError) as caught:
+        parse(data)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_requests_are_accepted(name: str) -> None:
+    assert isinstance(parse(RIGHT[name]), Request)
+
+
+@pytest.mark.parametrize("name", RESPONSES)
+def test_right_responses_are_accepted(name: str) -> None:
+    assert isinstance(parse(RESPONSES[name]), Response)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+def test_wrong_messages_say_what_to_answer(wrong: Wrong) -> None:
+    error = refused(wrong.data)
+    assert error.status == wrong.status
+    assert (error.request is None) == (wrong.status == 0)
+
+
+@pytest.mark.parametrize("wrong", [w for w in WRONG if w.status], ids=lambda wrong: wrong.name)
+def test_every_refusal_can_be_answered_to_its_sender(wrong: Wrong) -> None:
+    error = refused(wrong.data)
+    assert error.request is not None
+    error.request.note_source("203.0.113.9", 40_000)
+    answer = respond(error.request, error.status, to_tag="e1").to_bytes()
+    top = answer.split(b"\r\n")[1].decode().removeprefix("Via: ")
+    via = parse_via(top)
+    assert via is not None
+    assert via.params["received"] == "203.0.113.9"
+    assert answer.startswith(b"SIP/2.0 %d " % error.status)
+    assert b"X-Injected" not in answer
+
+
+def test_what_a_stack_needs_of_an_invite() -> None:
+    parsed = request(invite(To="<sip:+18005550100@edge.test>;tag=t9"))
+    assert (parsed.method, parsed.uri) == ("INVITE", "sip:+18005550100@edge.test")
+    assert (parsed.via.transport, parsed.via.host, parsed.via.port) == ("UDP", "192.0.2.7", 5061)
+    assert parsed.via.branch == "z9hG4bKk7"
+    assert "rport" in parsed.via.params
+    assert (parsed.call_id, parsed.cseq, parsed.cseq_method) == ("c0ffee@192.0.2.7", 7, "INVITE")
+    assert (parsed.from_tag, parsed.to_tag, parsed.max_forwards) == ("a1", "t9", 70)
+    assert parsed.target.subscriber == "+18005550100"
+    assert parsed.body == BODY
+
+
+def test_folding_spaces_and_leading_zeros_change_nothing() -> None:
+    parsed = request(RIGHT["folded and spaced"])
+    assert (parsed.via.transport, parsed.via.host, parsed.via.port) == ("UDP", "192.0.2.7", 5061)
+    assert parsed.via.branch == "z9hG4bK1"
+    assert (parsed.cseq, parsed.max_forwards) == (7, 68)
+    assert (parsed.from_tag, parsed.to_tag) == ("1", "t1")
+    assert parsed.headers.get("Subject") == ""
+
+
+def test_compact_names_become_long_ones() -> None:
+    parsed = request(RIGHT["compact names"])
+    names = [name for name, _ in parsed.headers]
+    assert names[:4] == ["Via", "From", "To", "Call-ID"]
+    assert parsed.headers.get("Content-Type") == "application/sdp"
+    assert parsed.headers.values("supported") == ["timer"]
+
+
+def test_an_escaped_name_is_another_name() -> None:
+    parsed = request(invite(**{"C%6Fntact": "<sip:other@y.test>"}))
+    assert parsed.headers.all("Contact") == ["<sip:ann@192.0.2.7:5061>"]
+
+
+def test_peers_of_rfc_2543_need_no_tags_branch_or_max_forwards() -> None:
+    parsed = request(RIGHT["no tag, no branch, no Max-Forwards (RFC 2543)"])
+    assert (parsed.via.branch, parsed.from_tag, parsed.max_forwards) == ("", None, None)
+
+
+def test_a_nul_in_a_name_cuts_nothing_short() -> None:
+    parsed = request(RIGHT["raw NUL and controls in a quoted name"])
+    echoed = respond(parsed, 200, to_tag="x").to_bytes()
+    assert b'To: "BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f" <sip:a@edge.test>;tag=x\r\n' in echoed
+
+
+def test_any_bytes_survive_a_round_trip() -> None:
+    data = invite(From='"\udcfe\udcff" <sip:x@y.test>;tag=1', X_Odd="Ω\udc80")
+    assert parse(data).to_bytes() == data
+
+
+def test_the_body_ends_where_its_length_says() -> None:
+    assert request(RIGHT["bytes after the body"]).body == BODY
+    assert request(RIGHT["no Content-Length in a datagram"]).body == BODY
+
+
+def test_every_via_of_a_long_path_is_echoed_in_order() -> None:
+    parsed = request(RIGHT["many transports"])
+    answer = respond(parsed, 200, to_tag="x")
+    hosts = [parsed_via.host for v in answer.headers.values("Via") if (parsed_via := parse_via(v))]
+    assert hosts == ["t1.test", "t2.test", "t3.test", "t4.test", "t5.test"]
+
+
+@pytest.mark.parametrize("name", ["257 headers", "71 Vias", "21 Contacts", "value too long"])
+def test_breaking_a_limit_ends_a_stream(name: str) -> None:
+    wrong = next(w for w in WRONG if w.name == name)
+    assert refused(wrong.data).close
+
+
+def test_other_faults_leave_a_stream_open() -> None:
+    assert not refused(invite(CSeq="7 BYE")).close
+
+
+def test_a_refusal_is_no_longer_than_what_it_refuses() -> None:
+    data = message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 5000])
+    error = refused(data)
+    assert error.request is not None
+    assert len(respond(error.request, error.status).to_bytes()) < 400
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        b'"',
+        b"\\",
+        b"<",
+        b">",
+        b";",
+        b",",
+        b" ",
+        b"\t",
+        b"=",
+        b'";',
+        b'\\"',
+        b"a;",
+        b"(",
+        b"\r\n ",
+        b"\r\n\t,",
+    ],
+)
+def test_hostile_values_cost_linear_time(pattern: bytes) -> None:
+    """32 times the input may cost some 32 times the time; a quadratic scan would cost 1,000 times.
+
+    The bound lies between, because the machine is noisy.
+    """
+
+    def cost(size: int) -> float:
+        value = pattern * (size // len(pattern))
+        data = (
+            invite().replace(b'"Ann Lee" <', value + b"<").replace(b"Max-F", b"X-A: " + value + b"\r\nMax-F")
+        )
+        began = perf_counter()
+        with suppress(SipParseError):
+            parse(data).headers.values("X-A")
+        return perf_counter() - began
+
+    small, large = (min(cost(size) for _ in range(7)) for size in (250, 8000))
+    assert large < small * 250
