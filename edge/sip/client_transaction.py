@@ -70,6 +70,7 @@ class ClientTransaction(Transaction):
         request: Request,
         branch: str,
         flow: Flow,
+        *,
         on_response: OnResponse,
         on_failure: OnFailure,
     ) -> None:

@@ -34,6 +34,10 @@ class Usage(Protocol):
         """An ACK within the dialog."""
         ...
 
+    def uses(self, flow: Flow) -> bool:
+        """Whether its dialog's next request would go over this flow."""
+        ...
+
     def deliver(self, event: InviteEvent) -> None:
         """An event for its owner."""
         ...

@@ -3,17 +3,21 @@
 import asyncio
 import random
 import secrets
+import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from edge.clock import Clock
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall
+from edge.sip.framer import Frame, Keepalive
 from edge.sip.invite import Invite
+from edge.sip.message import SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Limits, Stack
-from edge.sip.transport import Transport, UdpListener
+from edge.sip.streams import StreamLimits, Streams
+from edge.sip.transport import Transport, UdpListener, bound_socket
 from edge.sip.wire import Trace
 
 __all__ = ["Endpoint", "EndpointConfig", "Listen", "Unresolvable"]
@@ -39,7 +43,8 @@ class EndpointConfig:
     advertised: str = ""
     domains: Sequence[str] = ()
     user_agent: str = "Edge"
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
+    streams: StreamLimits = field(default_factory=StreamLimits)
 
 
 class SystemChance:
@@ -79,22 +84,27 @@ class Endpoint:
         self._due = 0.0
         self._awake = False
         self.stack = Stack(
-            self._transport, clock.monotonic, SystemChance(), access, on_call, self._wake,
-            user_agent=config.user_agent, limits=config.limits,
-        )  # fmt: skip
+            self._transport,
+            clock.monotonic,
+            SystemChance(),
+            access=access,
+            on_call=on_call,
+            wake=self._wake,
+            user_agent=config.user_agent,
+            limits=config.limits,
+        )
 
     async def __aenter__(self) -> "Endpoint":
         self._loop = asyncio.get_running_loop()
         try:
-            for listen in self._config.listen:
-                self._open(listen)
+            await self._open()
         except BaseException:
-            self._close()
+            await self._close()
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._close()
+        await self._close()
 
     @property
     def addresses(self) -> Sequence[Listen]:
@@ -114,6 +124,11 @@ class Endpoint:
         """The addresses behind a SIP URI, best first; raises ``Unresolvable`` after 2 s."""
         return await self._resolver.resolve(uri)
 
+    def local_host(self, destination: Destination) -> str:
+        """The host by which a destination knows us: what our From carries."""
+        sent_by = self._transport.sent_by(self._transport.route(destination))
+        return sent_by if sent_by.endswith("]") else sent_by.partition(":")[0] or sent_by
+
     def call(self, outgoing: OutgoingCall) -> Invite:
         """Sends an INVITE; events come to the returned usage's ``on_event``.
 
@@ -121,18 +136,28 @@ class Endpoint:
         """
         return self.stack.call(outgoing)
 
-    # -- the pump --------------------------------------------------------------------------------------
+    # -- opening and closing -----------------------------------------------------------------------------
 
-    def _open(self, listen: Listen) -> None:
-        listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
-        self._transport.add_udp(listener)
-        self._listening.append(Listen("udp", *listener.name))
+    async def _open(self) -> None:
+        sockets = []
+        for listen in self._config.listen:
+            if listen.transport == "udp":
+                listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
+                self._transport.add_udp(listener)
+                self._listening.append(Listen("udp", *listener.name))
+            else:
+                sockets.append(bound_socket(socket.SOCK_STREAM, listen.host, listen.port))
+        streams = Streams(self._loop, self, self._config.streams)
+        names = await self._transport.open_streams(streams, sockets)
+        self._listening += [Listen("tcp", *name) for name in names]
 
-    def _close(self) -> None:
+    async def _close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._transport.close()
+        await self._transport.close()
+
+    # -- what the sockets tell -------------------------------------------------------------------------
 
     def _on_datagram(self, data: bytes, flow: Flow) -> None:
         try:
@@ -140,6 +165,31 @@ class Endpoint:
         except Exception:
             log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
         self._arm()
+
+    def on_frame(self, frame: Frame, flow: Flow) -> None:
+        """A message of a TCP connection, or what was none."""
+        try:
+            if isinstance(frame, SipParseError):
+                self.stack.receive_error(frame, flow)
+            elif not isinstance(frame, Keepalive):
+                self.stack.receive_message(frame, flow)
+        except Exception:
+            log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
+        self._arm()
+
+    def on_lost(self, flow: Flow) -> None:
+        """A TCP connection is gone, or was never made."""
+        self.stack.transport_failed(flow)
+
+    def on_refused(self, remote: tuple[str, int]) -> None:
+        """A TCP connection too many was closed at once."""
+        self.stack.count("dropped_connection")
+
+    def in_use(self, flow: Flow) -> bool:
+        """Whether a dialog still needs an idle connection."""
+        return self.stack.uses(flow)
+
+    # -- the pump --------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         if not self._awake:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from edge.sip.client_auth import ClientAuth
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import Core, Lines
 from edge.sip.dialog import Dialog
+from edge.sip.digest import ClientDigest
+from edge.sip.events import Credentials
 from edge.sip.message import Headers, Request, Response
 
 OnAnswer = Callable[[Response], None]
@@ -17,7 +18,7 @@ class Exchange:
     For an INVITE every 2xx is handed over, repeated ones too.
     """
 
-    __slots__ = ("_auth", "_body", "_core", "_dialog", "_headers", "_method", "_on_answer", "transaction")
+    __slots__ = ("_body", "_core", "_dialog", "_digest", "_headers", "_method", "_on_answer", "transaction")
 
     def __init__(
         self,
@@ -26,8 +27,9 @@ class Exchange:
         method: str,
         headers: Lines = (),
         body: bytes = b"",
+        *,
         on_answer: OnAnswer | None = None,
-        auth: ClientAuth | None = None,
+        credentials: Credentials | None = None,
     ) -> None:
         self._core = core
         self._dialog = dialog
@@ -35,7 +37,7 @@ class Exchange:
         self._headers = headers
         self._body = body
         self._on_answer = on_answer
-        self._auth = auth
+        self._digest = None if credentials is None else ClientDigest(credentials, core.chance.token)
         self.transaction: ClientTransaction = self._send(headers)
 
     @property
@@ -51,11 +53,11 @@ class Exchange:
     def _receive(self, transaction: ClientTransaction, response: Response) -> None:
         if response.status < 200:
             return
-        if response.status in (401, 407) and self._auth is not None:
-            credentials = self._auth.answer(transaction.request, response)
-            if credentials is not None:
-                self.transaction = self._send((*self._headers, *credentials))
-                return
+        digest = self._digest
+        if digest is not None and response.status in (401, 407) and digest.accept(response):
+            answers = digest.headers(self._method, transaction.request.uri)
+            self.transaction = self._send((*self._headers, *answers))
+            return
         if self._on_answer is not None:
             self._on_answer(response)
 

@@ -9,10 +9,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from edge.sip.client_auth import ClientAuth
 from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core, Lines
 from edge.sip.dialog import Dialog
-from edge.sip.events import Ended, Flow, Info, InviteEvent
+from edge.sip.events import Credentials, Ended, Flow, Info, InviteEvent
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
 from edge.sip.reoffer import OwnOffer, PeerOffer
@@ -46,7 +45,7 @@ class Invite:
         self.offer = offer
         self.state: State = "trying"
         self.dialog: Dialog | None = None
-        self.auth: ClientAuth | None = None
+        self.credentials: Credentials | None = None
         self.local_tag = core.chance.token()
         self.unacked: UnackedAnswer | None = None
         self.peer_offer = PeerOffer(self)
@@ -131,7 +130,15 @@ class Invite:
         """Sends an INFO within the dialog (RFC 6086)."""
         if self.state == "up" and self.dialog is not None:
             headers = (("Content-Type", content_type),)
-            Exchange(self.core, self.dialog, "INFO", headers, body, self._on_info_answer, self.auth)
+            Exchange(
+                self.core,
+                self.dialog,
+                "INFO",
+                headers,
+                body,
+                on_answer=self._on_info_answer,
+                credentials=self.credentials,
+            )
 
     # -- requests of the peer within the dialog ------------------------------------------------------
 
@@ -139,6 +146,10 @@ class Invite:
         """The dialog of this usage that a request is in."""
         dialog = self.dialog
         return dialog if dialog is not None and dialog.matches(request) else None
+
+    def uses(self, flow: Flow) -> bool:
+        """Whether the dialog's next request would go over this flow."""
+        return self.dialog is not None and self.dialog.flow == flow
 
     def receive(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
         """A request within the dialog, in order."""
@@ -206,7 +217,9 @@ class Invite:
         self._stop()
         self.state = "leaving"
         if self.dialog is not None:
-            Exchange(self.core, self.dialog, "BYE", headers, on_answer=self._left, auth=self.auth)
+            Exchange(
+                self.core, self.dialog, "BYE", headers, on_answer=self._left, credentials=self.credentials
+            )
 
     def _left(self, _: Response) -> None:
         self.close()

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from edge.sip.client_auth import ClientAuth
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import ALLOW, SUPPORTED, Core, Lines
 from edge.sip.derived import cancel_for
 from edge.sip.dialog import Dialog, dialog_of_ours
+from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import Exchange, made_here
 from edge.sip.grammar import decimal
@@ -56,10 +56,10 @@ class ClientInvite(Invite):
         self._acks: dict[str, tuple[bytes, Flow]] = {}
         self._cancel_headers: str | None = None
         self._cancelled = False
-        if outgoing.credentials is not None:
-            self.auth = ClientAuth(outgoing.credentials)
+        self.credentials = outgoing.credentials
+        self._digest = ClientDigest(outgoing.credentials, core.chance.token) if outgoing.credentials else None
         self.state = "calling"
-        self._credentials: Lines = ()
+        self._authorization: Lines = ()
         self._transaction = self._send()
         self._patience: Timer | None = core.timers.start(outgoing.no_provisional_s, self._nobody_there)
         core.usages[self.local_tag] = self
@@ -85,7 +85,7 @@ class ClientInvite(Invite):
             ALLOW,
             SUPPORTED,
             ("User-Agent", self.core.user_agent),
-            *self._credentials,
+            *self._authorization,
             *with_sdp(outgoing.headers, outgoing.body),
         ]
         return Request("INVITE", outgoing.request_uri, Headers(items), outgoing.body)
@@ -122,11 +122,10 @@ class ClientInvite(Invite):
         self.emit(Refused(response.status, response.reason, "status", response.headers, after))
 
     def _try_credentials(self, response: Response) -> bool:
-        credentials = self.auth.answer(self.request, response) if self.auth is not None else None
-        if credentials is None:
+        if self._digest is None or not self._digest.accept(response):
             return False
         self._early.clear()
-        self._credentials = credentials
+        self._authorization = self._digest.headers("INVITE", self._outgoing.request_uri)
         self.state = "calling"
         self._transaction = self._send()
         return True
@@ -142,7 +141,7 @@ class ClientInvite(Invite):
         elif len(self._acks) < MAX_FORKS:
             dialog = dialog_of_ours(self.request, response, self.flow)
             self._acknowledge(dialog, b"")
-            Exchange(self.core, dialog, "BYE", auth=self.auth)
+            Exchange(self.core, dialog, "BYE", credentials=self.credentials)
             self._gone(response)
 
     def _gone(self, _: Response) -> None:
@@ -223,7 +222,7 @@ class ClientInvite(Invite):
             super()._receive_bye(request, transaction)
 
     def _acknowledge(self, dialog: Dialog, sdp: bytes) -> None:
-        headers = with_sdp(self._credentials, sdp)  # 22.1: an ACK carries its INVITE's credentials
+        headers = with_sdp(self._authorization, sdp)  # 22.1: an ACK carries its INVITE's credentials
         request, _, flow = dialog.request(self.core.layer, "ACK", headers, sdp, self.request.cseq)
         data = request.to_bytes()
         self._acks[dialog.remote_tag] = (data, flow)

@@ -73,7 +73,7 @@ class TransactionLayer:
     ) -> ClientTransaction:
         """Starts a client transaction; the request has its Via already."""
         kind = InviteClient if request.method == "INVITE" else RequestClient
-        transaction = kind(self, request, branch, flow, on_response, on_failure)
+        transaction = kind(self, request, branch, flow, on_response=on_response, on_failure=on_failure)
         self.clients[transaction.key] = transaction
         transaction.start()
         return transaction

@@ -2,11 +2,10 @@
 
 from typing import Protocol
 
-from edge.sip.client_auth import ClientAuth
 from edge.sip.core import ALLOW, SDP, Core
 from edge.sip.derived import cancel_for
 from edge.sip.dialog import Dialog
-from edge.sip.events import Acked, Ended, Flow, InviteEvent, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import Acked, Credentials, Ended, Flow, InviteEvent, OfferAnswered, Offered, OfferRefused
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
 from edge.sip.server_transaction import InviteServer, ServerTransaction
@@ -22,7 +21,7 @@ class OfferingUsage(Protocol):
     core: Core
     dialog: Dialog | None
     flow: Flow
-    auth: ClientAuth | None
+    credentials: Credentials | None
     unacked: UnackedAnswer | None
     peer_offer: "PeerOffer"
     own_offer: "OwnOffer"
@@ -208,7 +207,13 @@ class OwnOffer:
         self._ack = None
         headers = (usage.core.contact(usage.flow), ALLOW, *((SDP,) if self._sdp else ()))
         self._exchange = Exchange(
-            usage.core, usage.dialog, "INVITE", headers, self._sdp, self._answered, usage.auth
+            usage.core,
+            usage.dialog,
+            "INVITE",
+            headers,
+            self._sdp,
+            on_answer=self._answered,
+            credentials=usage.credentials,
         )
         self._timer = usage.core.timers.start(LIMIT, self._overdue)
 

@@ -35,10 +35,10 @@ class Stack:
         wire: Wire,
         clock: Callable[[], float],
         chance: Chance,
+        *,
         access: AccessPolicy,
         on_call: Callable[[Invite], None],
         wake: Callable[[], None],
-        *,
         user_agent: str = "Edge",
         limits: Limits | None = None,
     ) -> None:
@@ -95,10 +95,10 @@ class Stack:
             return
         self.receive_message(message, flow, data)
 
-    def receive_message(self, message: Request | Response, flow: Flow, data: bytes) -> None:
-        """One message, and the bytes it was read from."""
+    def receive_message(self, message: Request | Response, flow: Flow, data: bytes = b"") -> None:
+        """One message, and (for a datagram) the bytes it was read from."""
         if self._layer.trace is not None:
-            self._layer.trace("in", flow, data, message.call_id)
+            self._layer.trace("in", flow, data or message.to_bytes(), message.call_id)
         self._core.busy = True
         try:
             if isinstance(message, Response):
@@ -129,6 +129,14 @@ class Stack:
     def transport_failed(self, flow: Flow) -> None:
         """A connection broke, or could not be made."""
         self._layer.transport_failed(flow)
+
+    def uses(self, flow: Flow) -> bool:
+        """Whether a dialog's next request would go over this flow."""
+        return any(usage.uses(flow) for usage in self._core.usages.values())
+
+    def count(self, name: str) -> None:
+        """Counts what happened outside (a connection that was refused)."""
+        self._layer.counters[name] += 1
 
     # -- requests --------------------------------------------------------------------------------------
 

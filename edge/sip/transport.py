@@ -6,11 +6,12 @@ control that nothing here could use.
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from edge.sip.events import Destination, Flow
+from edge.sip.streams import Streams
 
 Address = tuple[str, int]
 OnDatagram = Callable[[bytes, Flow], None]
@@ -110,6 +111,8 @@ class Transport:
     def __init__(self, advertised: str) -> None:
         self._advertised = advertised
         self._udp: dict[Address, UdpListener] = {}
+        self._tcp: list[Address] = []
+        self._streams: Streams | None = None
         self._routes: dict[Destination, Flow] = {}
         self._sent_by: dict[tuple[Address, str], str] = {}
 
@@ -117,27 +120,40 @@ class Transport:
         """Datagrams may leave through this listener too."""
         self._udp[listener.name] = listener
 
+    async def open_streams(self, streams: Streams, listening: Sequence[socket.socket]) -> Sequence[Address]:
+        """TCP too, in and out; answers the listening addresses."""
+        self._streams = streams
+        self._tcp = [await streams.listen(sock) for sock in listening]
+        return self._tcp
+
     def send(self, data: bytes, flow: Flow) -> bool:
         """One message; False when it failed at once."""
+        if flow.connection:
+            return self._streams is not None and self._streams.send(data, flow)
         listener = self._udp.get(flow.local)
         return listener is not None and listener.send(data, flow.remote)
 
     def route(self, destination: Destination) -> Flow:
         """The flow to a destination: through the first listener of its transport and family."""
+        if destination.transport == "tcp" and self._streams is not None:
+            local = self._local(self._tcp or self._udp, destination.host)
+            return self._streams.toward(local, (destination.host, destination.port))
         flow = self._routes.get(destination)
         if flow is None:
-            local = next(
-                (name for name in self._udp if (":" in name[0]) == (":" in destination.host)), ("", 0)
-            )
             if len(self._routes) >= MAX_KNOWN:
                 self._routes.clear()
+            local = self._local(self._udp, destination.host)
             flow = Flow(destination.transport, local, (destination.host, destination.port))
             self._routes[destination] = flow
         return flow
 
+    def _local(self, names: Iterable[Address], host: str) -> Address:
+        """Ours of the same family; none when we listen on no such address."""
+        return next((name for name in names if (":" in name[0]) == (":" in host)), ("", 0))
+
     def alive(self, flow: Flow) -> bool:
         """Whether a flow's connection still stands."""
-        return flow.transport == "udp"
+        return not flow.connection or (self._streams is not None and self._streams.alive(flow))
 
     def sent_by(self, flow: Flow) -> str:
         """``host[:port]`` for our Via and Contact toward this flow's peer."""
@@ -158,8 +174,10 @@ class Transport:
             host = local_address_toward(peer) or host
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes every socket."""
         for listener in self._udp.values():
             listener.close()
         self._udp.clear()
+        if self._streams is not None:
+            await self._streams.close()

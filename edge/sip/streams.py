@@ -1,0 +1,255 @@
+"""TCP: connections in both directions, framed, bounded in number, time and memory."""
+
+import asyncio
+import socket
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from edge.sip.events import Flow
+from edge.sip.framer import Frame, Framer, Keepalive
+
+Address = tuple[str, int]
+
+MAX_UNSENT: Final = 256 * 1024
+"""Bytes that wait for a peer that does not read; beyond it the connection is dropped."""
+CONNECT_S: Final = 4.0
+"""Seconds to connect: less than a caller waits for the next target."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How many connections, and how long they may take (seconds)."""
+
+    connections: int = 2000
+    per_address: int = 20
+    message_s: float = 10.0
+    idle_s: float = 600.0
+
+
+class StreamOwner(Protocol):
+    """Who is told what happens on the connections."""
+
+    def on_frame(self, frame: Frame, flow: Flow) -> None:
+        """A message, or what was none."""
+        ...
+
+    def on_lost(self, flow: Flow) -> None:
+        """The connection is gone, or was never made."""
+        ...
+
+    def on_refused(self, remote: Address) -> None:
+        """A connection too many was closed at once."""
+        ...
+
+    def in_use(self, flow: Flow) -> bool:
+        """Whether a dialog still needs a connection that is idle."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection.  Until it is made, what is sent waits."""
+
+    def __init__(self, streams: "Streams", flow: Flow) -> None:
+        self.flow = flow
+        self._streams = streams
+        self._framer = Framer()
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+        self._overdue: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._heard = False
+
+    # -- asyncio's calls -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Sends what has waited."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.writelines(self._unsent)
+        self._unsent.clear()
+        self._watch_idle()
+
+    def data_received(self, data: bytes) -> None:
+        """Cuts the stream into messages and hands them on."""
+        self._heard = True
+        frames = self._framer.feed(data)
+        if frames:
+            self._stop_overdue()
+        for frame in frames:
+            self._take(frame)
+        if self._framer.pending and self._overdue is None:
+            loop = self._streams.loop
+            self._overdue = loop.call_later(self._streams.limits.message_s, self.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection, and tells."""
+        self._stop_overdue()
+        if self._idle is not None:
+            self._idle.cancel()
+        self._streams.forget(self)
+
+    # -- ours --------------------------------------------------------------------------------------------
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._transport is not None and self._transport.is_closing()
+
+    def send(self, data: bytes) -> bool:
+        """Writes, or keeps until connected; False when the peer does not read any more."""
+        transport = self._transport
+        if transport is None:
+            self._unsent.append(data)
+            return sum(map(len, self._unsent)) <= MAX_UNSENT
+        if transport.is_closing():
+            return False
+        transport.write(data)
+        if transport.get_write_buffer_size() > MAX_UNSENT:
+            transport.abort()
+            return False
+        return True
+
+    def abort(self) -> None:
+        """Closes at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, Keepalive):
+            self.send(b"\r\n")  # RFC 5626 3.5.1
+            return
+        self._streams.owner.on_frame(frame, self.flow)
+        if isinstance(frame, Exception) and frame.close and self._transport is not None:
+            self._transport.close()
+
+    def _watch_idle(self) -> None:
+        """Closes a connection on which nothing came for a whole period and that no dialog needs."""
+        streams = self._streams
+        self._idle = streams.loop.call_later(streams.limits.idle_s, self._check_idle)
+
+    def _check_idle(self) -> None:
+        if self._heard or self._streams.owner.in_use(self.flow):
+            self._heard = False
+            self._watch_idle()
+        elif self._transport is not None:
+            self._transport.close()
+
+    def _stop_overdue(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
+
+
+class Streams:
+    """All TCP connections of an endpoint, by number and by peer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: StreamOwner, limits: StreamLimits) -> None:
+        self.loop = loop
+        self.owner = owner
+        self.limits = limits
+        self._by_number: dict[int, Connection] = {}
+        self._by_remote: dict[Address, Connection] = {}
+        self._per_address: Counter[str] = Counter()
+        self._last = 0
+        self._servers: list[asyncio.Server] = []
+        self._dialling: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._by_number)
+
+    async def listen(self, sock: socket.socket) -> Address:
+        """Accepts on a bound socket; answers its address."""
+        name: Address = sock.getsockname()[:2]
+        self._servers.append(await self.loop.create_server(lambda: _Accepting(self, name), sock=sock))
+        return name
+
+    def accept(self, transport: asyncio.Transport, local: Address) -> Connection | None:
+        """A new connection to us; None (and closed) when there are too many."""
+        peer = transport.get_extra_info("peername")
+        remote: Address = peer[:2] if peer else ("", 0)
+        full = len(self) >= self.limits.connections
+        if not peer or full or self._per_address[remote[0]] >= self.limits.per_address:
+            transport.abort()
+            self.owner.on_refused(remote)
+            return None
+        connection = self._remember(local, remote)
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+        return connection
+
+    def toward(self, local: Address, remote: Address) -> Flow:
+        """The flow to a peer: over the connection there is, or one that is being made."""
+        connection = self._by_remote.get(remote)
+        if connection is None or connection.closing:
+            connection = self._remember(local, remote)
+            task = self.loop.create_task(self._dial(connection))
+            self._dialling.add(task)
+            task.add_done_callback(self._dialling.discard)
+        return connection.flow
+
+    def send(self, data: bytes, flow: Flow) -> bool:
+        """One message over a flow's connection; False when it is gone."""
+        connection = self._by_number.get(flow.connection)
+        return connection is not None and connection.send(data)
+
+    def alive(self, flow: Flow) -> bool:
+        """Whether the flow's connection stands, or is being made."""
+        connection = self._by_number.get(flow.connection)
+        return connection is not None and not connection.closing
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        flow = connection.flow
+        if self._by_number.pop(flow.connection, None) is None:
+            return
+        if self._by_remote.get(flow.remote) is connection:
+            del self._by_remote[flow.remote]
+        self._per_address[flow.remote[0]] -= 1
+        if not self._per_address[flow.remote[0]]:
+            del self._per_address[flow.remote[0]]
+        self.owner.on_lost(flow)
+
+    async def close(self) -> None:
+        """Stops listening and drops every connection."""
+        for server in self._servers:
+            server.close()
+        for connection in list(self._by_number.values()):
+            connection.abort()
+        for task in list(self._dialling):
+            task.cancel()
+        await asyncio.gather(*self._dialling, return_exceptions=True)
+        for server in self._servers:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await server.wait_closed()
+
+    def _remember(self, local: Address, remote: Address) -> Connection:
+        self._last += 1
+        connection = Connection(self, Flow("tcp", local, remote, self._last))
+        self._by_number[self._last] = connection
+        self._by_remote[remote] = connection
+        self._per_address[remote[0]] += 1
+        return connection
+
+    async def _dial(self, connection: Connection) -> None:
+        host, port = connection.flow.remote
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self.loop.create_connection(lambda: connection, host, port)
+        except OSError:  # TimeoutError is one
+            self.forget(connection)
+
+
+class _Accepting(asyncio.Protocol):
+    """A connection before it is counted."""
+
+    def __init__(self, streams: Streams, local: Address) -> None:
+        self._streams = streams
+        self._local = local
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Counts it in, or closes it."""
+        assert isinstance(transport, asyncio.Transport)
+        self._streams.accept(transport, self._local)
