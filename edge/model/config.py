@@ -96,7 +96,7 @@ def _check_blocks(blocks: tuple[tuple[str, str], ...], where: str) -> None:
     spans = []
     for start, end in blocks:
         a, b = minutes(start), minutes(end)
-        if a == b or a == 1440:
+        if a in (b, 1440):
             raise ValueError(f"{where}: a block must open before it closes, not {start}-{end}")
         spans.append((a, b if b > a else b + 1440))
     spans.sort()
