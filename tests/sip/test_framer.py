@@ -1,0 +1,133 @@
+"""Messages out of a stream, however its bytes arrive."""
+
+import pytest
+
+from edge.sip.framer import MAX_BODY, MAX_MESSAGE, Frame, Framer, Keepalive
+from edge.sip.message import Request, SipParseError
+from edge.sip.parser import MAX_HEAD
+from tests.sip.corpus import BODY, WRONG, invite, lines, message
+
+INVITE = "INVITE sip:a@edge.test SIP/2.0"
+
+
+def fed(data: bytes, step: int) -> list[Frame]:
+    framer = Framer()
+    return [frame for at in range(0, len(data), step) for frame in framer.feed(data[at : at + step])]
+
+
+def one_error(frames: list[Frame]) -> SipParseError:
+    (frame,) = frames
+    assert isinstance(frame, SipParseError)
+    return frame
+
+
+def kinds(frames: list[Frame]) -> list[str]:
+    return [type(frame).__name__ for frame in frames]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 100, 100_000])
+def test_bytes_may_arrive_in_any_pieces(step: int) -> None:
+    ping, response = b"\r\n\r\n", message("SIP/2.0 200 OK", lines())
+    frames = fed(invite() + ping + response + b"\r\n" + invite(Call_ID="2"), step)
+    assert kinds(frames) == ["Request", "Keepalive", "Response", "Request"]
+    assert isinstance(frames[0], Request)
+    assert frames[0].body == BODY
+    assert isinstance(frames[3], Request)
+    assert frames[3].call_id == "2"
+
+
+def test_what_follows_a_message_is_the_next_one() -> None:
+    frames = fed(invite(Call_ID="1") + invite(Call_ID="2"), 100_000)
+    assert [frame.call_id for frame in frames if isinstance(frame, Request)] == ["1", "2"]
+
+
+def test_a_lone_line_break_is_no_ping() -> None:
+    framer = Framer()
+    assert framer.feed(b"\r\n") == []
+    assert kinds(framer.feed(invite())) == ["Request"]
+    assert framer.feed(b"\r\n") == []
+    assert framer.feed(b"\r") == []
+    assert kinds(framer.feed(b"\n")) == ["Keepalive"]
+
+
+def test_a_burst_of_pings_is_answered_once() -> None:
+    assert kinds(Framer().feed(b"\r\n" * 10_000)) == ["Keepalive"]
+
+
+def test_an_unfinished_message_is_known_to_be_pending() -> None:
+    framer = Framer()
+    assert not framer.pending
+    framer.feed(invite()[:50])
+    assert framer.pending
+    framer.feed(invite()[50:-1])
+    assert framer.pending
+    framer.feed(invite()[-1:])
+    assert not framer.pending
+
+
+@pytest.mark.parametrize("length", [None, "-1", "0x10", "1 2", "99999999999999999999999", "٣", "1\r\n 2"])
+def test_without_a_length_the_stream_is_lost(length: str | None) -> None:
+    framer = Framer()
+    error = one_error(framer.feed(message(INVITE, lines(), BODY, length) + invite()))
+    assert (error.status, error.close) == (400, True)
+    assert error.request is not None
+    assert framer.feed(invite()) == []
+    assert not framer.pending
+
+
+@pytest.mark.parametrize("second", ["5", "6"])
+def test_two_lengths_are_refused_even_if_they_agree(second: str) -> None:
+    error = one_error(fed(message(INVITE, [*lines(), f"l: {second}"], b"hello"), 100_000))
+    assert (error.status, error.close) == (400, True)
+
+
+@pytest.mark.parametrize(("length", "status"), [(MAX_BODY + 1, 413), (MAX_MESSAGE, 513), (2**31 - 1, 513)])
+def test_size_is_refused_by_its_declaration(length: int, status: int) -> None:
+    error = one_error(fed(message(INVITE, lines(), b"", str(length)), 1000))
+    assert (error.status, error.close) == (status, True)
+    assert error.request is not None
+
+
+def test_the_largest_body_passes() -> None:
+    (frame,) = fed(message(INVITE, lines(), bytes(MAX_BODY)), 65_536)
+    assert isinstance(frame, Request)
+    assert len(frame.body) == MAX_BODY
+
+
+def test_a_head_without_end_is_refused_and_forgotten() -> None:
+    framer = Framer()
+    head = message(INVITE, lines())[:-2]
+    assert framer.feed(head) == []
+    error = one_error(framer.feed(b"X-A: " + b"x" * MAX_HEAD))
+    assert (error.status, error.close) == (513, True)
+    assert error.request is not None
+    assert not framer.pending
+
+
+def test_garbage_without_end_is_dropped_in_silence() -> None:
+    error = one_error(fed(b"\x16\x03\x01" + bytes(MAX_HEAD + 10), 4096))
+    assert (error.status, error.close) == (0, True)
+
+
+def test_a_refused_message_leaves_the_next_alone() -> None:
+    frames = fed(invite(CSeq="7 BYE") + invite(), 50)
+    assert kinds(frames) == ["SipParseError", "Request"]
+    assert isinstance(frames[0], SipParseError)
+    assert (frames[0].status, frames[0].close) == (400, False)
+
+
+@pytest.mark.parametrize(
+    "name", ["header without colon", "bare LF in a value", "257 headers", "value too long"]
+)
+def test_a_head_that_can_not_be_trusted_ends_the_stream(name: str) -> None:
+    wrong = next(wrong for wrong in WRONG if wrong.name == name)
+    error = one_error(fed(wrong.data + invite(), 64))
+    assert (error.status, error.close) == (wrong.status, True)
+
+
+def test_good_messages_before_a_lost_stream_come_out() -> None:
+    assert kinds(fed(invite() + b"junk\r\n\r\n", 100_000)) == ["Request", "SipParseError"]
+
+
+def test_a_keepalive_is_like_any_other() -> None:
+    assert Keepalive() == Keepalive()
