@@ -259,7 +259,7 @@ def _refused(refused: Refused) -> _Result:
     """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
     said = verdict_of(refused.status, refused.cause)
     status = refused.status if refused.cause == "status" else 0
-    return _Result(status, said.outcome, f"{refused.reason}: {said.words}", said.try_next_address)
+    return _Result(status, said.outcome, f"{refused.reason}: {said.words}", said.next_address)
 
 
 def _values(call: "Call") -> dict[str, str]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from edge.model.config import Trunk
-from edge.routing.e164 import called_number, caller_number
+from edge.routing.e164 import called_number, caller_number, user_part
 from edge.sip.message import Request
 
 _PLACES = {"to": "To", "p_called_party_id": "P-Called-Party-ID", "diversion": "Diversion"}
@@ -33,6 +33,11 @@ def arrival(request: Request, trunk: Trunk) -> Arrival:
         trunk.country,
     )
     return Arrival(caller, called_text(request, trunk), privacy is not None and privacy.strip() != "none")
+
+
+def dialled(request: Request, trunk: Trunk | None) -> str:
+    """The number for a log: normalised when the trunk is known, else the user part as dialled."""
+    return user_part(request.uri)[:64] if trunk is None else called_text(request, trunk)
 
 
 def called_text(request: Request, trunk: Trunk) -> str:

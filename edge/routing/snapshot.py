@@ -212,6 +212,10 @@ class Snapshot:
         """Every trunk."""
         return self.trunk_index.trunks
 
+    def targets(self) -> list[Target]:
+        """Every target; costs a walk."""
+        return self._tables.targets.values()
+
     def prepared(self, owner_id: str) -> Prepared:
         """What was made ready of a number, campaign or target."""
         return self._tables.prepared.get(owner_id) or NOTHING_PREPARED

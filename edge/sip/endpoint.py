@@ -127,7 +127,7 @@ class Endpoint:
     def local_host(self, destination: Destination) -> str:
         """The host by which a destination knows us: what our From carries."""
         sent_by = self._transport.sent_by(self._transport.route(destination))
-        return sent_by if sent_by.endswith("]") else sent_by.partition(":")[0] or sent_by
+        return sent_by.partition("]")[0] + "]" if sent_by[0] == "[" else sent_by.partition(":")[0]
 
     def call(self, outgoing: OutgoingCall) -> Invite:
         """Sends an INVITE; events come to the returned usage's ``on_event``.

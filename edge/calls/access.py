@@ -1,0 +1,187 @@
+"""Who may talk to us: judged for every request outside a dialog, before any state is made for it.
+
+A trunk with ``addresses`` alone is known by its source; with credentials alone it is challenged from
+anywhere; with both, both must hold.  While there is a trunk with credentials alone every stranger
+gets the same 401, otherwise ``unknown_sources`` says: silence or 403.  A buyer's PBX may ask OPTIONS.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from edge.calls import intake
+from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
+from edge.clock import Clock
+from edge.model.config import Trunk
+from edge.routing.snapshot import Snapshot
+from edge.sip.digest import ServerDigest
+from edge.sip.errors import SipParseError
+from edge.sip.events import Allow, Deny, Flow
+from edge.sip.message import Request
+from edge.sip.uri import parse_uri
+from edge.sip.via import parse_via
+
+
+class _Asker(NamedTuple):
+    """Who asks what: ``source`` is the peer's address, ``trunk`` None for strangers."""
+
+    request: Request
+    source: str
+    trunk: Trunk | None
+
+
+_CALLING = ("INVITE", "OPTIONS")
+
+
+@dataclass(frozen=True, slots=True)
+class AccessConfig:
+    """``unknown_sources``: what strangers get.  ``trusted_proxies``: SIP proxies in front of us, behind
+    which the source is the next Via's.  ``domains``: names that callers may use for us; empty: any."""
+
+    unknown_sources: Literal["drop", "403"] = "drop"
+    trusted_proxies: Sequence[str] = ()
+    domains: Sequence[str] = ()
+
+
+class Access:
+    """The endpoint's access policy."""
+
+    def __init__(
+        self,
+        config: AccessConfig,
+        configuration: ConfigurationHolder,
+        digest: ServerDigest,
+        refused: RefusedLog,
+        clock: Clock,
+    ) -> None:
+        self._unknown_status = 403 if config.unknown_sources == "403" else 0
+        self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in config.trusted_proxies)
+        self._domains = frozenset(domain.lower() for domain in config.domains)
+        self._configuration = configuration
+        self._digest = digest
+        self._refused = refused
+        self._clock = clock
+        self._targets: tuple[Snapshot | None, frozenset[str]] = (None, frozenset())
+
+    def judge(self, request: Request, flow: Flow) -> Allow | Deny:
+        """See ``edge.sip.events.AccessPolicy``."""
+        snapshot = self._configuration.current
+        source = self._source(request, flow)
+        trunk = snapshot.trunk_index.by_address(source)
+        if trunk is None:
+            return self._stranger(request, source, snapshot)
+        if trunk.state == "paused":
+            return self._deny(
+                _Asker(request, source, trunk), 403, "the trunk is paused", "set its state to active"
+            )
+        if trunk.username is not None:
+            judgement = self._digest.judge(request, lambda name: _own(trunk, name), self._clock.monotonic())
+            if judgement.verdict != "accepted":
+                return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
+        return self._known(request, source, trunk)
+
+    def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
+        if request.method not in _CALLING:
+            return Deny(405, (("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"),))
+        if request.method == "INVITE" and not self._ours(request):
+            remedy = "add the host to sip.domains, or let the carrier send our address"
+            return self._deny(
+                _Asker(request, source, trunk), 404, "the Request-URI is for another host", remedy
+            )
+        return Allow(trunk.id)
+
+    def _ours(self, request: Request) -> bool:
+        """Whether the Request-URI names us; IP addresses always do, names only as configured."""
+        if not self._domains:
+            return True
+        try:
+            host = parse_uri(request.uri).host
+        except SipParseError:
+            return False
+        return not host or host.lower() in self._domains or _is_address(host)
+
+    # -- strangers ------------------------------------------------------------------------------------
+
+    def _stranger(self, request: Request, source: str, snapshot: Snapshot) -> Allow | Deny:
+        """No trunk has this source address: credentials may still prove one that needs no address."""
+        if request.method == "OPTIONS" and source in self._target_hosts(snapshot):
+            return Allow("target")
+        if not snapshot.trunk_index.has_credentials_only:
+            remedy = f"if this is your carrier, add {source} to the addresses of its trunk"
+            asker = _Asker(request, source, None)
+            return self._deny(asker, self._unknown_status, "no trunk has this address", remedy)
+        judgement = self._digest.judge(
+            request, lambda name: _password(snapshot, name), self._clock.monotonic()
+        )
+        trunk = snapshot.trunk_index.by_username(judgement.username) if judgement.username else None
+        if judgement.verdict == "accepted" and trunk is not None and trunk.state == "active":
+            return self._known(request, source, trunk)
+        return self._challenge(_Asker(request, source, None), stale=judgement.verdict == "stale")
+
+    def _target_hosts(self, snapshot: Snapshot) -> frozenset[str]:
+        """The address literals of the targets, made once for each snapshot."""
+        if self._targets[0] is not snapshot:
+            hosts = (_host(target.address) for target in snapshot.targets())
+            self._targets = (snapshot, frozenset(host for host in hosts if _is_address(host)))
+        return self._targets[1]
+
+    def _challenge(self, asker: _Asker, *, stale: bool) -> Deny:
+        """401; only credentials that were wrong are worth a line in the refused log."""
+        if asker.request.headers.get("Authorization") is not None and not stale:
+            self._note(asker, 401, "wrong credentials", "check the user name and password of the trunk")
+        challenges = self._digest.challenges(self._clock.monotonic(), stale=stale)
+        return Deny(401, tuple(("WWW-Authenticate", value) for value in challenges))
+
+    def _deny(self, asker: _Asker, status: int, reason: str, remedy: str) -> Deny:
+        self._note(asker, status, reason, remedy)
+        return Deny(status)
+
+    def _note(self, asker: _Asker, status: int, reason: str, remedy: str) -> None:
+        request, source, trunk = asker
+        called = intake.dialled(request, trunk)
+        self._refused.note(RefusedCall(source, request.method, called, status, reason, remedy))
+
+    # -- sources --------------------------------------------------------------------------------------
+
+    def _source(self, request: Request, flow: Flow) -> str:
+        """The peer's address; behind a trusted proxy, the one that the proxy saw (its Via's)."""
+        source = flow.remote[0]
+        if not self._proxies or not self._is_proxy(source):
+            return source
+        vias = request.headers.values("Via")
+        via = parse_via(vias[1]) if len(vias) > 1 else None
+        if via is None:
+            return source
+        return via.params.get("received") or via.host
+
+    def _is_proxy(self, source: str) -> bool:
+        address = ipaddress.ip_address(source.partition("%")[0])
+        return any(address in network for network in self._proxies)
+
+
+def _host(address: str) -> str:
+    try:
+        return parse_uri(address).host
+    except SipParseError:
+        return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _password(snapshot: Snapshot, username: str) -> str | None:
+    """The password of a trunk that needs no address."""
+    trunk = snapshot.trunk_index.by_username(username)
+    return None if trunk is None or trunk.addresses else _own(trunk, username)
+
+
+def _own(trunk: Trunk, username: str) -> str | None:
+    if trunk.username != username or trunk.password is None:
+        return None
+    return trunk.password.get_secret_value()
