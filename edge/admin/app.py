@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from aiohttp import web
 
@@ -42,10 +43,16 @@ def _fixed(body: bytes, kind: str, headers: dict[str, str] | None = None) -> Han
     return handle
 
 
-def _describe(application: web.Application) -> None:
+@cache
+def _description() -> tuple[bytes, bytes]:
     described = document(BASE, ROUTES)
-    application.router.add_get(f"{BASE}/openapi.json", _fixed(encode(described), "application/json"))
-    application.router.add_get("/api/docs", _fixed(docs.page(described).encode(), "text/html", docs.HEADERS))
+    return encode(described), docs.page(described).encode()
+
+
+def _describe(application: web.Application) -> None:
+    as_json, as_page = _description()
+    application.router.add_get(f"{BASE}/openapi.json", _fixed(as_json, "application/json"))
+    application.router.add_get("/api/docs", _fixed(as_page, "text/html", docs.HEADERS))
 
 
 def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:

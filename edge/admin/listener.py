@@ -1,10 +1,12 @@
 """Runs an application on a listening address, with bounds that aiohttp itself does not set."""
 
 import asyncio
+import logging
 from types import TracebackType
 from typing import Self
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from edge.settings import Address
 
@@ -12,6 +14,20 @@ MAX_CONNECTIONS = 256
 FIRST_REQUEST_S = 15.0
 IDLE_S = 30.0
 SHUTDOWN_S = 5.0
+
+
+def _brief(record: logging.LogRecord) -> bool:
+    """Malformed HTTP from outside is one line, not a traceback."""
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, HttpProcessingError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "malformed HTTP request: %s", (repr(error.message[:200]),)
+    return True
+
+
+_log = logging.getLogger("edge.http")
+_log.addFilter(_brief)
 
 
 class _Refuse(asyncio.Protocol):
@@ -38,6 +54,7 @@ class Listener:
         self._runner = web.AppRunner(
             self._application,
             access_log=None,
+            logger=_log,
             keepalive_timeout=IDLE_S,
             shutdown_timeout=SHUTDOWN_S,
             max_line_size=8190,

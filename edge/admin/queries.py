@@ -1,6 +1,7 @@
 """Query parameters of lists: paging, sorting, and filters by field name."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -34,6 +35,13 @@ Phone = Annotated[
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 
+def _text(value: Any) -> str:
+    if isinstance(value, datetime):
+        # As the store writes them: UTC with milliseconds, so that texts compare as instants.
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)
+
+
 class PageQuery(BaseModel):
     """``limit`` items a page and the ``cursor`` that the page before gave in its Link."""
 
@@ -44,8 +52,8 @@ class PageQuery(BaseModel):
 
     def listing(self) -> ListQuery:
         """The query in the services' words."""
-        given = self.model_dump(mode="json", exclude_none=True)
-        filters = {name: str(value) for name, value in given.items() if name not in _PAGING}
+        given = self.model_dump(exclude_none=True)
+        filters = {name: _text(value) for name, value in given.items() if name not in _PAGING}
         return ListQuery(filters, given.get("sort"), self.cursor, self.limit)
 
 
