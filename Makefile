@@ -77,10 +77,10 @@ bench-quick: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_BENCH)
 	$(BIN)/python -m bench --quick $(ARGS)
 
-# One campaign a target: longer runs than the tests, each with its own number of rounds.
+# Longer runs than the tests, with a time or number of their own: make campaign-fuzz ARGS="--seconds 600".
 campaign-%: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
-	$(BIN)/python -m tests.campaigns.$* $(ARGS)
+	$(BIN)/python -m tests.$*.run $(ARGS)
 
 # Renews the locked requirements (needs uv); registry addresses stay out of them.
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --no-emit-index-url \

@@ -86,7 +86,7 @@ async def sipp(
     """
     host = host or own_address()
     port = free_port(host, SOCK_DGRAM if transport == "udp" else SOCK_STREAM)
-    where = directory / f"sipp-{next(_runs)}-{scenario}"
+    where = directory / f"sipp-{next(_runs)}-{Path(scenario).name}"
     where.mkdir(parents=True)
     filled = [part for name, value in (keys or {}).items() for part in ("-key", name, value)]
     media = free_port(host) // 2 * 2 % 40000 + 20000
