@@ -45,7 +45,7 @@ targets = _objects("targets", sa.Column("state", sa.Text, nullable=False))
 prompts = _objects("prompts")
 
 # Who refers to whom, kept in the transaction of each edit: what is referred to can not be deleted.
-references = sa.Table(
+object_references = sa.Table(
     "object_references",
     metadata,
     sa.Column("from_kind", sa.Text, primary_key=True),

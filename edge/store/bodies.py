@@ -1,0 +1,87 @@
+"""Configuration objects as rows: the columns that lists use, the whole as JSON, and what it refers to."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from edge.model.base import Stored
+from edge.model.config import Campaign, Number, Prompt, Target, Trunk
+from edge.store import tables
+from edge.store.errors import Reference
+from edge.store.instants import from_text, to_text
+
+Kind = Literal["trunk", "number", "campaign", "target", "prompt"]
+Object = Trunk | Number | Campaign | Target | Prompt
+
+
+class Shape(NamedTuple):
+    """Where a kind is stored and what it is read back as; ``prefix`` begins its ids."""
+
+    table: sa.Table
+    model: type[Trunk] | type[Number] | type[Campaign] | type[Target] | type[Prompt]
+    prefix: str
+
+
+SHAPES: dict[Kind, Shape] = {
+    "trunk": Shape(tables.trunks, Trunk, "trk"),
+    "number": Shape(tables.numbers, Number, "num"),
+    "campaign": Shape(tables.campaigns, Campaign, "cmp"),
+    "target": Shape(tables.targets, Target, "tgt"),
+    "prompt": Shape(tables.prompts, Prompt, "prm"),
+}
+_COMMON = tuple(Stored.model_fields)
+# What a field's name says about the kind of object that it names.
+_NAMES: dict[str, Kind] = {
+    "campaign_id": "campaign",
+    "target_id": "target",
+    "trunk_ids": "trunk",
+    "default_number_id": "number",
+    "prompt_id": "prompt",
+    "greeting_prompt_id": "prompt",
+}
+# Maps whose keys the operator chooses.
+_FREE = ("tags", "headers")
+
+
+def to_row(kind: Kind, item: Object) -> dict[str, Any]:
+    """The row of an object; secrets are in its body in clear (the file is readable by us alone)."""
+    body = item.model_dump(mode="json", exclude=set(_COMMON))
+    for name in body:
+        value = getattr(item, name)
+        if isinstance(value, SecretStr):
+            body[name] = value.get_secret_value()
+    row = {"id": item.id, "version": item.version, "name": body.get("name") or body.get("e164", "")}
+    row |= {"created_at": to_text(item.created_at), "updated_at": to_text(item.updated_at), "body": body}
+    columns = SHAPES[kind].table.c.keys()
+    return {**{column: body[column] for column in columns if column in body}, **row}
+
+
+def from_row(kind: Kind, row: Any) -> Object:
+    """The object of a row."""
+    common = {"id": row.id, "version": row.version}
+    common |= {"created_at": from_text(row.created_at), "updated_at": from_text(row.updated_at)}
+    return SHAPES[kind].model.model_validate({**row.body, **common})
+
+
+def references(item: Object) -> list[Reference]:
+    """Every field of the object that names another object."""
+    body = item.model_dump(mode="json", exclude=set(_COMMON))
+    return [
+        Reference(path, kind, value)
+        for key, part in body.items()
+        if key not in _FREE
+        for path, kind, value in _named(key, key, part)
+    ]
+
+
+def _named(path: str, name: str, value: Any) -> Iterator[tuple[str, Kind, str]]:
+    if isinstance(value, str) and name in _NAMES:
+        yield path, _NAMES[name], value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _named(f"{path}.{key}", key, part)
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _named(f"{path}[{index}]", name, part)

@@ -1,0 +1,71 @@
+"""Call records, as the writer left them: found, listed, read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from edge.store.engine import Database
+from edge.store.errors import Missing
+from edge.store.paging import next_cursor, order_of, paged
+from edge.store.tables import calls
+
+_EQUAL = {
+    "caller": calls.c.caller,
+    "number": calls.c.called,
+    "called": calls.c.called,
+    "number_id": calls.c.number_id,
+    "campaign_id": calls.c.campaign_id,
+    "trunk_id": calls.c.trunk_id,
+    "target_id": calls.c.target_id,
+    "disposition": calls.c.disposition,
+}
+
+
+class CallRecords:
+    """The repository of finished calls.  Every method may raise ``Down``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list(
+        self, filters: Mapping[str, str], sort: str | None, cursor: str | None, limit: int
+    ) -> tuple[Sequence[Mapping[str, Any]], str | None]:
+        """A page of records, newest first unless ``sort`` says otherwise; raises BadCursor.
+
+        ``since`` (included) and ``until`` (not) bound ``started_at``, as texts of ``instants``.
+        """
+        order = order_of(sort, "-started_at")
+        query = sa.select(calls.c.id, calls.c.started_at, calls.c.record).where(*_conditions(filters))
+        async with self._database.reading() as connection:
+            rows = list((await connection.execute(paged(query, calls, order, cursor, limit))).all())
+        return [json.loads(row.record) for row in rows[:limit]], next_cursor(rows, order, limit)
+
+    async def get(self, call_id: str) -> Mapping[str, Any]:
+        """One record; raises Missing."""
+        row = await self._row(calls.c.record, call_id)
+        found: Mapping[str, Any] = json.loads(row)
+        return found
+
+    async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
+        """The SIP ladder of one call; raises Missing."""
+        row = await self._row(sa.func.coalesce(calls.c.trace, "[]"), call_id)
+        found: Sequence[Mapping[str, Any]] = json.loads(row)
+        return found
+
+    async def _row(self, column: Any, call_id: str) -> str:
+        async with self._database.reading() as connection:
+            row = await connection.scalar(sa.select(column).where(calls.c.id == call_id))
+        if row is None:
+            raise Missing
+        return str(row)
+
+
+def _conditions(filters: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:
+    found = [_EQUAL[name] == value for name, value in filters.items() if name in _EQUAL]
+    if "since" in filters:
+        found.append(calls.c.started_at >= filters["since"])
+    if "until" in filters:
+        found.append(calls.c.started_at < filters["until"])
+    return found
