@@ -38,6 +38,8 @@ TALLY: Final = 38
 
 MAX_PACKET: Final = 60_000
 """Octets of one control message, well under the default socket buffer."""
+READ_SIZE: Final = 1 << 17
+"""Octets to offer when reading one: a frame's body is under 64 kB."""
 
 Address = tuple[str, int]
 Codec = Literal["PCMU", "PCMA"]
@@ -51,7 +53,7 @@ _PLAY = struct.Struct("!HIIB")
 _DIGIT = struct.Struct("!HcI")
 _DONE = struct.Struct("!HI")
 _PROMPT = struct.Struct("!III")
-_COUNTERS = struct.Struct("!HB4Q6If")
+_COUNTERS = struct.Struct("!HB7Qf3Q")
 _TALLY = struct.Struct("!8Q")
 _CONFIGURE = struct.Struct("!HHHHddd")
 
@@ -275,31 +277,21 @@ def encode_counters(port: int, counters: LegCounters, *, final: bool) -> bytes:
         counters.packets_out,
         counters.octets_in,
         counters.octets_out,
-        *(
-            min(number, 0xFFFFFFFF)
-            for number in (
-                counters.strays,
-                counters.unknown_payload,
-                counters.lost,
-                counters.rtcp_in,
-                counters.over_rate,
-                counters.rtcp_out,
-            )
-        ),
+        counters.strays,
+        counters.unknown_payload,
+        counters.lost,
         counters.jitter_ms,
+        counters.rtcp_in,
+        counters.rtcp_out,
+        counters.over_rate,
     )
     return frame(COUNTERS, body)
 
 
 def decode_counters(body: bytes) -> tuple[int, LegCounters, bool]:
     """Port, counters, final."""
-    port, final, p_in, p_out, o_in, o_out, strays, unknown, lost, rtcp, over, rtcp_out, jitter = (
-        _COUNTERS.unpack(body)
-    )
-    counters = LegCounters(
-        p_in, p_out, o_in, o_out, strays, unknown, lost, round(jitter, 3), rtcp, rtcp_out, over
-    )
-    return port, counters, bool(final)
+    port, final, *counted = _COUNTERS.unpack(body)
+    return port, LegCounters(*counted), bool(final)
 
 
 def encode_digit(port: int, digit: str, duration_ms: int) -> bytes:

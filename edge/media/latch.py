@@ -44,7 +44,8 @@ class Latch:
         self._rank = 0
         self.remote: Address | None = None
         self.source: Address | None = None
-        self.ssrc = 0
+        self.ssrc: int | None = None
+        """What the latched peer sends at present."""
 
     def signal(self, remote: Address | None) -> bool:
         """Takes the address of the peer's latest SDP; True when a latch was given up for it.

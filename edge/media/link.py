@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-_READ_SIZE: Final = 1 << 17
+_FLUSH_S: Final = 0.01
+"""Half a packet time: waking a worker costs more than what it is told, so what calls want is gathered."""
 _MESSAGES_A_WAKE: Final = 16
 _MAX_WAITING: Final = 4096
 """Control messages a worker may leave unread before it counts as hung."""
@@ -56,7 +57,9 @@ class Link:
         self._chance = random.SystemRandom()
         self._frames: list[bytes] = []
         self._waiting: deque[tuple[bytes, int | None]] = deque()
-        self._flushing = False
+        self._flusher: asyncio.TimerHandle | None = None
+        self._blocked = False
+        self._buffer = memoryview(bytearray(control.READ_SIZE))
         self._ended = asyncio.Event()
         self._actions: dict[int, Callable[[bytes], None]] = {
             control.STOCK: self._on_stock,
@@ -97,13 +100,12 @@ class Link:
     # --- sending
 
     def send(self, frame: bytes) -> None:
-        """Queues a frame; all of one turn of the loop leave in one message."""
+        """Queues a frame; all of 10 ms leave in one message, in order."""
         if not self.alive:
             return
         self._frames.append(frame)
-        if not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
+        if self._flusher is None:
+            self._flusher = self._loop.call_later(_FLUSH_S, self._flush)
 
     def send_prompt(self, stored: "Stored") -> None:
         """Hands a prompt's memory file over."""
@@ -113,51 +115,54 @@ class Link:
             self._drain()
 
     def _flush(self) -> None:
-        self._flushing = False
-        if self.alive:
-            self._pack()
-            self._drain()
+        self._flusher = None
+        self._pack()
+        self._drain()
 
     def _pack(self) -> None:
         frames, self._frames = self._frames, []
         self._waiting.extend((packet, None) for packet in control.pack(frames))
 
     def _drain(self) -> None:
+        """Sends what waits; when the socket is full, goes on once it is writable."""
         waiting = self._waiting
-        fileno = self._sock.fileno()
         try:
             while waiting:
-                packet, fd = waiting[0]
-                if fd is None:
-                    self._sock.send(packet)
-                else:
-                    socket.send_fds(self._sock, [packet], [fd])
-                    os.close(fd)
+                self._send(*waiting[0])
                 waiting.popleft()
         except BlockingIOError:
-            self._loop.add_writer(fileno, self._drain)
             if len(waiting) > _MAX_WAITING:
                 self._over("it does not read its control socket")
-            return
         except OSError as error:
             self._over(str(error))
-            return
-        self._loop.remove_writer(fileno)
+        if self.alive and bool(waiting) != self._blocked:
+            self._blocked = bool(waiting)
+            if waiting:
+                self._loop.add_writer(self._sock.fileno(), self._drain)
+            else:
+                self._loop.remove_writer(self._sock.fileno())
+
+    def _send(self, packet: bytes, fd: int | None) -> None:
+        if fd is None:
+            self._sock.send(packet)
+        else:
+            socket.send_fds(self._sock, [packet], [fd])
+            os.close(fd)
 
     # --- receiving
 
     def _readable(self) -> None:
         for _ in range(_MESSAGES_A_WAKE):
             try:
-                packet = self._sock.recv(_READ_SIZE)
+                length = self._sock.recv_into(self._buffer)
             except BlockingIOError:
                 return
             except OSError:
-                packet = b""
-            if not packet:
+                length = 0
+            if not length:
                 self._over("its control socket closed")
                 return
-            self._read(packet)
+            self._read(bytes(self._buffer[:length]))
 
     def _read(self, packet: bytes) -> None:
         try:
@@ -223,6 +228,8 @@ class Link:
 
     def _disconnect(self) -> None:
         self.alive = False
+        if self._flusher is not None:
+            self._flusher.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()

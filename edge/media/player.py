@@ -1,11 +1,11 @@
 """Playing a prompt to one leg: a frame each packet time, from ready octets."""
 
 import random
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from edge.media.control import Codec
 from edge.media.engine import Plan
+from edge.media.outlet import Outlet
 from edge.media.rtp import HEADER, HEADER_SIZE, MARKER, VERSION_2
 
 Prompt = dict[str, memoryview]
@@ -21,16 +21,7 @@ class Listener(Protocol):
 
     plan: Plan
     player: "Player | None"
-    packets_out: int
-    octets_out: int
-
-    @property
-    def can_send(self) -> bool:
-        """Whether the peer is to be sent to."""
-
-    @property
-    def transmit(self) -> Callable[[bytearray], int]:
-        """Sends to the peer; raises OSError."""
+    out: Outlet
 
     def played(self, token: int) -> None:
         """The player came to its end."""
@@ -101,22 +92,22 @@ class Player:
                 return 0
             start = 0
         self._position = start + size
-        if plan.play_codec is not None and leg.can_send:
+        if plan.play_codec is not None and leg.out.is_open:
             self._send(tick, _frame(octets, start, size, codec))
         else:
             self._first = True
         return plan.ptime_ms
 
     def _send(self, tick: int, frame: memoryview | bytes) -> None:
-        leg = self._leg
-        packet = self._voice.frame(tick, leg.plan.play_payload, frame, first=self._first)
+        out = self._leg.out
+        packet = self._voice.frame(tick, self._leg.plan.play_payload, frame, first=self._first)
         self._first = False
         try:
-            leg.transmit(packet)
+            out.transmit(packet)
         except OSError:
             return
-        leg.packets_out += 1
-        leg.octets_out += len(packet)
+        out.packets_out += 1
+        out.octets_out += len(packet)
 
 
 def _frame(octets: memoryview, start: int, size: int, codec: Codec) -> memoryview | bytes:

@@ -23,7 +23,8 @@ _EVENTS_A_ROUND: Final = 64
 class Reactor:
     """Descriptors with their handlers, and paced steps.  A context manager: closes epoll and timer."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
         self.pacer = Pacer()
         self.on_fault: Fault = _raise
         self._handlers: dict[int, Handler] = {}
@@ -57,7 +58,7 @@ class Reactor:
     def run_once(self, timeout: float = -1) -> None:
         """Waits for work (seconds; -1: for ever) and does one round of it."""
         events = self._epoll.poll(timeout, _EVENTS_A_ROUND)
-        now = time.monotonic()
+        now = self.clock()
         handlers = self._handlers
         fd = -1
         try:

@@ -1,25 +1,28 @@
 """A leg's RTCP in the worker: source checks, rate bound, and the way to the peer."""
 
+from typing import Final
+
 from edge.media.engine import Plan
 from edge.media.latch import Address
+from edge.media.outlet import Outlet
 from edge.media.ports import PortPair
 from edge.media.rtcp import passable
 
-_PER_SECOND = 20
+_PER_SECOND: Final = 20
 """Compound packets a second: RFC 3550 §6.2 has one in some seconds, RTP/AVPF a few a second."""
 
 
 class RtcpPath:
     """RTCP between a leg and its peer, on the odd port or (RFC 5761) on the RTP port."""
 
-    __slots__ = ("_limit", "_pair", "_remote", "_source", "packets_in", "packets_out", "passable", "strays")
+    __slots__ = ("_limit", "_pair", "_remote", "_source", "packets_in", "packets_out", "passable")
 
     def __init__(self, pair: PortPair) -> None:
         self._pair = pair
         self._remote: Address | None = None
         self._source: Address | None = None
         self._limit = 2 * _PER_SECOND
-        self.packets_in = self.packets_out = self.strays = 0
+        self.packets_in = self.packets_out = 0
         self.passable = 0
         """Octets of the last packet taken that may go on."""
 
@@ -55,13 +58,14 @@ class RtcpPath:
         self.packets_in += 1
         return True
 
-    def send(self, packet: memoryview, rtp_peer: Address | None) -> None:
-        """To where the peer's RTCP came from, or else where it is expected."""
-        target = self._source or self._expected(rtp_peer)
-        if target is None:
-            return
+    def send(self, packet: memoryview, out: Outlet, *, mux: bool) -> None:
+        """To the peer: beside its RTP, or where its RTCP came from, or else where it is expected."""
+        target = self._source or self._expected(out.latch.source)
         try:
-            self._pair.rtcp.sendto(packet, target)
+            if mux:
+                out.plain(packet)
+            elif target is not None:
+                self._pair.rtcp.sendto(packet, target)
         except OSError:
             return
         self.packets_out += 1

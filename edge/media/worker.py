@@ -13,13 +13,13 @@ import resource
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 from edge.media import control
+from edge.media.engine import LegCounters
 from edge.media.leg import Leg
 from edge.media.player import Prompt
 from edge.media.ports import Ports
@@ -27,11 +27,41 @@ from edge.media.reactor import Reactor
 
 _BEAT_MS: Final = 100
 _BEATS_A_SWEEP: Final = 10
-_ANCILLARY_FDS: Final = 4
-_READ_SIZE: Final = 1 << 17
+_ANCILLARY: Final = socket.CMSG_SPACE(4)
+"""One descriptor comes with a message at most."""
 _MAX_WAITING: Final = 4096
 """Control messages that the main process may leave unread before the worker gives up on it."""
 _MAX_FAULTS_TOLD: Final = 100
+
+
+class Totals:
+    """What the closed legs counted, together."""
+
+    __slots__ = ("over_rate", "packets_in", "packets_out", "strays", "unknown_payload")
+
+    def __init__(self) -> None:
+        self.packets_in = self.packets_out = self.strays = self.unknown_payload = self.over_rate = 0
+
+    def add(self, counters: LegCounters) -> None:
+        """One leg more."""
+        self.packets_in += counters.packets_in
+        self.packets_out += counters.packets_out
+        self.strays += counters.strays
+        self.unknown_payload += counters.unknown_payload
+        self.over_rate += counters.over_rate
+
+    def tally(self, legs: int, ports: int, faults: int) -> control.Tally:
+        """As the main process is told."""
+        return control.Tally(
+            legs,
+            self.packets_in,
+            self.packets_out,
+            self.strays,
+            self.unknown_payload,
+            self.over_rate,
+            ports,
+            faults,
+        )
 
 
 class Worker:
@@ -43,13 +73,17 @@ class Worker:
         self._reactor = reactor
         self._config = config
         self._legs: dict[int, Leg] = {}
+        self._shards: list[dict[int, Leg]] = [{} for _ in range(_BEATS_A_SWEEP)]
+        self._pressing: set[Leg] = set()
         self._prompts: dict[int, Prompt] = {}
         self._outbox: list[bytes] = []
         self._waiting: deque[bytes] = deque()
+        self._blocked = False
+        self._buffer = memoryview(bytearray(control.READ_SIZE))
         self._fds: deque[int] = deque()
         self._beats = 0
         self._faults = 0
-        self._closed = control.Tally()
+        self._totals = Totals()
         self._told = control.Tally()
         numbers = _share(config)
         self._ports = Ports(
@@ -74,7 +108,7 @@ class Worker:
         }
         reactor.on_fault = self.fault
         reactor.watch(sock.fileno(), self.on_control)
-        reactor.pacer.start(self._beat, int(time.monotonic() * 1000))
+        reactor.pacer.start(self._beat, int(reactor.clock() * 1000))
 
     def run(self) -> None:
         """Until the control socket closes."""
@@ -110,16 +144,17 @@ class Worker:
         if self._waiting:
             self._send_waiting()
         try:
-            packet, fds, _, _ = socket.recv_fds(self._sock, _READ_SIZE, _ANCILLARY_FDS)
+            length, ancillary, _, _ = self._sock.recvmsg_into([self._buffer], _ANCILLARY)
         except BlockingIOError:
             return
         except OSError:
-            packet, fds = b"", []
-        self._fds.extend(fds)
-        if not packet:
+            length, ancillary = 0, []
+        for _, _, data in ancillary:
+            self._fds.append(int.from_bytes(data[:4], sys.byteorder))
+        if not length:
             self.open = False
             return
-        for kind, body in control.frames(packet):
+        for kind, body in control.frames(bytes(self._buffer[:length])):
             self._actions[kind](body, now)
 
     def _tell(self, frame: bytes) -> None:
@@ -140,7 +175,9 @@ class Worker:
             self.open = len(waiting) <= _MAX_WAITING
         except OSError:
             self.open = False
-        self._reactor.watch_writable(self._sock.fileno(), bool(waiting))
+        if bool(waiting) != self._blocked:
+            self._blocked = bool(waiting)
+            self._reactor.watch_writable(self._sock.fileno(), self._blocked)
 
     # --- what the main process may ask
 
@@ -157,8 +194,15 @@ class Worker:
             pair = self._ports.get(port)
             if pair is None:
                 return None
-            leg = self._legs[port] = Leg(pair, self._reactor, self._tell, self._config, now)
+            leg = self._legs[port] = Leg(
+                pair, self._reactor, self._config, now, notify=self._tell, pressing=self._pressing
+            )
+            self._shard(port)[port] = leg
         return leg
+
+    def _shard(self, port: int) -> dict[int, Leg]:
+        """A tenth of the legs, which one beat sweeps: all at once would hold packets up."""
+        return self._shards[port // 2 // self._config.count % _BEATS_A_SWEEP]
 
     def _update(self, body: bytes, now: float) -> None:
         port, plan = control.decode_update(body)
@@ -181,10 +225,12 @@ class Worker:
         leg = self._leg(port, now)
         if leg is None:
             return
-        del self._legs[port]
+        del self._legs[port], self._shard(port)[port]
+        self._pressing.discard(leg)
         leg.close()
-        self._tell(control.encode_counters(port, leg.counters(), final=True))
-        self._closed = _plus(self._closed, leg)
+        counters = leg.counters()
+        self._tell(control.encode_counters(port, counters, final=True))
+        self._totals.add(counters)
         self._ports.rest(leg.pair, now)
 
     def _play(self, body: bytes, now: float) -> None:
@@ -225,41 +271,22 @@ class Worker:
 
     def _beat(self, tick: int) -> int:
         now = tick / 1000
-        for leg in self._legs.values():
+        for leg in list(self._pressing):
             leg.expire_press(now)
         self._ports.supply(now)
         self._beats += 1
+        for leg in self._shards[self._beats % _BEATS_A_SWEEP].values():
+            leg.sweep(now)
         if self._beats % _BEATS_A_SWEEP == 0:
-            self._sweep(now)
+            self._tell_tally()
         return _BEAT_MS
 
-    def _sweep(self, now: float) -> None:
-        tally = self._closed
-        for leg in self._legs.values():
-            leg.sweep(now)
-            tally = _plus(tally, leg)
-        tally = control.Tally(
-            len(self._legs), *_sums(tally), ports_bound=len(self._ports), faults=self._faults
-        )
+    def _tell_tally(self) -> None:
+        """The totals of closed legs: live ones are counted when they close."""
+        tally = self._totals.tally(len(self._legs), len(self._ports), self._faults)
         if tally != self._told:
             self._told = tally
             self._tell(control.encode_tally(tally))
-
-
-def _sums(tally: control.Tally) -> tuple[int, int, int, int, int]:
-    return tally.packets_in, tally.packets_out, tally.strays, tally.unknown_payload, tally.over_rate
-
-
-def _plus(tally: control.Tally, leg: Leg) -> control.Tally:
-    counted = leg.counters()
-    return control.Tally(
-        0,
-        tally.packets_in + counted.packets_in,
-        tally.packets_out + counted.packets_out,
-        tally.strays + counted.strays,
-        tally.unknown_payload + counted.unknown_payload,
-        tally.over_rate + counted.over_rate,
-    )
 
 
 def _share(config: control.WorkerConfig) -> list[int]:
@@ -275,7 +302,7 @@ def _raise_descriptor_limit() -> None:
 
 def _first_word(sock: socket.socket) -> control.WorkerConfig | None:
     """The configuration, None when the main process went away instead."""
-    packet = sock.recv(_READ_SIZE)
+    packet = sock.recv(control.READ_SIZE)
     for kind, body in control.frames(packet):
         if kind != control.CONFIGURE:
             raise control.ProtocolError(f"frame {kind} before the configuration")
