@@ -76,6 +76,17 @@ def serve(
 
 
 @app.command()
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the server running until Ctrl-C.")] = False,
+) -> None:
+    """Place real calls on this machine, and show how each was decided."""
+    from edge.demo.run import main as run
+
+    run(keep=keep)
+
+
+@app.command()
 def check(config: ConfigOption = None) -> None:
     """Check configuration and environment, and say how to mend what is wrong."""
     from edge.commands.calls import console
