@@ -55,7 +55,17 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whit
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\r\n\x00]*$")]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Username = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Password = Annotated[SecretStr, Field(max_length=200)]
+Codec = Annotated[str, StringConstraints(min_length=1, max_length=32)]
+# No count of calls comes near it, and every store can hold it.
+Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
+Blocks = Annotated[tuple[tuple[WallTime, WallTime], ...], Field(max_length=24)]
+TagValue = Annotated[str, StringConstraints(max_length=500)]
+TagValues = Annotated[tuple[TagValue, ...], Field(max_length=50)]
+UriPart = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\s<>\"\x00-\x1f]*$")]
 
 
 class Action(Record):
@@ -66,8 +76,8 @@ class Action(Record):
     """
 
     action: Literal["message", "forward", "reject"]
-    prompt_id: str | None = None
-    target_id: str | None = None
+    prompt_id: Reference | None = None
+    target_id: Reference | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -82,9 +92,9 @@ class Holiday(Record):
     """A local date with hours of its own: no ``open`` blocks = closed all day."""
 
     date: date
-    name: str = ""
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
     yearly: bool = False
-    open: tuple[tuple[WallTime, WallTime], ...] = ()
+    open: Blocks = ()
 
 
 def minutes(wall: str) -> int:
@@ -114,8 +124,8 @@ class Hours(Record):
 
     active: bool = True
     timezone: Zone | None = None
-    weekly: dict[Weekday, tuple[tuple[WallTime, WallTime], ...]] = Field(default_factory=dict)
-    holidays: tuple[Holiday, ...] = ()
+    weekly: dict[Weekday, Blocks] = Field(default_factory=dict)
+    holidays: Annotated[tuple[Holiday, ...], Field(max_length=500)] = ()
     after_hours: Action = Action(action="message")
 
     @model_validator(mode="after")
@@ -140,21 +150,24 @@ class Cap(Record):
     is unlimited, 0 accepts none.  ``id`` is given by the server and keeps the count over edits.
     """
 
-    id: str | None = None
+    id: Reference | None = None
     window: Literal["day", "concurrency"]
-    limit: Annotated[int, Field(ge=0)] | None
+    limit: Count | None
     counts_on: Literal["attempt", "connect"] = "connect"
     on_cap: Action | None = None
+
+
+Caps = Annotated[tuple[Cap, ...], Field(max_length=50)]
 
 
 class SipSettings(Record):
     """How one peer wants its SIP (trunk and target; the target's wins)."""
 
     transport: Literal["udp", "tcp"] | None = None
-    codecs: tuple[str, ...] | None = None
-    from_user: str | None = None
-    from_host: str | None = None
-    ruri_host: str | None = None
+    codecs: Annotated[tuple[Codec, ...], Field(max_length=20)] | None = None
+    from_user: UriPart | None = None
+    from_host: UriPart | None = None
+    ruri_host: UriPart | None = None
     number_format: Literal["e164_plus", "e164", "national"] = "e164_plus"
     tech_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9*#]{0,16}$")] = ""
     trusted: bool = False
@@ -169,16 +182,16 @@ class TrunkSpec(Record):
 
     name: Name
     external_id: ExternalId | None = None
-    addresses: tuple[Cidr, ...] = ()
-    username: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    password: SecretStr | None = None
-    proxy: str | None = None
+    addresses: Annotated[tuple[Cidr, ...], Field(max_length=500)] = ()
+    username: Username | None = None
+    password: Password | None = None
+    proxy: Annotated[str, StringConstraints(min_length=3, max_length=500)] | None = None
     sip: SipSettings = SipSettings()
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
     called_number_from: Literal["request_uri", "to", "p_called_party_id", "diversion"] = "request_uri"
-    default_number_id: str | None = None
-    max_calls: Annotated[int, Field(ge=0)] | None = None
-    max_cps: Annotated[float, Field(gt=0)] | None = None
+    default_number_id: Reference | None = None
+    max_calls: Count | None = None
+    max_cps: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     state: Literal["active", "paused"] = "active"
 
     @model_validator(mode="after")
@@ -201,11 +214,11 @@ class NumberSpec(Record):
     external_id: ExternalId | None = None
     kind: Literal["local", "toll_free", "mobile", "national"] | None = None
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
-    campaign_id: str | None = None
-    tags: dict[TagKey, str | tuple[str, ...]] = Field(default_factory=dict)
+    campaign_id: Reference | None = None
+    tags: Annotated[dict[TagKey, TagValue | TagValues], Field(max_length=100)] = Field(default_factory=dict)
     timezone: Zone | None = None
     hours: Hours | None = None
-    caps: tuple[Cap, ...] = ()
+    caps: Caps = ()
     state: Literal["available", "active", "paused"] | None = None
 
 
@@ -216,15 +229,15 @@ class Number(Stored, NumberSpec):
 class RouteTarget(Record):
     """A target's place in a route: lower ``priority`` first, then by ``weight`` within it."""
 
-    target_id: str
-    priority: int = 1
-    weight: Annotated[int, Field(ge=0)] = 1
+    target_id: Reference
+    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 1
+    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
 
 
 class Routes(Record):
     """Where a campaign's calls go.  ``overflow`` is what happens when no target took the call."""
 
-    targets: tuple[RouteTarget, ...] = ()
+    targets: Annotated[tuple[RouteTarget, ...], Field(max_length=500)] = ()
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 5
     overflow: Action | None = None
 
@@ -232,7 +245,7 @@ class Routes(Record):
 class CampaignPrompts(Record):
     """What callers hear: ``greeting_prompt_id`` before the targets are dialled."""
 
-    greeting_prompt_id: str | None = None
+    greeting_prompt_id: Reference | None = None
 
 
 class CampaignSpec(Record):
@@ -263,15 +276,15 @@ class TargetSpec(Record):
     name: Name
     external_id: ExternalId | None = None
     address: Annotated[str, StringConstraints(min_length=3, max_length=500)]
-    trunk_ids: tuple[str, ...] = ()
-    username: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    password: SecretStr | None = None
-    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    trunk_ids: Annotated[tuple[Reference, ...], Field(max_length=20)] = ()
+    username: Username | None = None
+    password: Password | None = None
+    headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = Field(default_factory=dict)
     caller_id: E164 | None = None
     timezone: Zone = "UTC"
     hours: Hours | None = None
-    caps: tuple[Cap, ...] = ()
-    max_calls: Annotated[int, Field(ge=0)] | None = None
+    caps: Caps = ()
+    max_calls: Count | None = None
     ring_timeout_s: Annotated[float, Field(ge=1, le=300)] = 30
     sip: SipSettings = SipSettings()
     state: Literal["active", "paused"] = "active"
