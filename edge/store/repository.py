@@ -11,10 +11,12 @@ from edge.store.bodies import SHAPES, Kind, Object, from_row, references, to_row
 from edge.store.engine import Database
 from edge.store.errors import Dangling, InUse, Missing, Outdated, Reference
 from edge.store.paging import next_cursor, order_of, paged
+from edge.store.tables import meta
 from edge.store.tables import object_references as links
 
 # Objects made from rows before the loop gets a turn (about 50 µs each).
 _SLICE = 100
+_VERSION = "configuration_version"
 
 
 class Objects:
@@ -32,6 +34,12 @@ class Objects:
             found += [from_row(kind, row) for row in rows[start : start + _SLICE]]
             await asyncio.sleep(0)
         return found
+
+    async def version(self) -> int:
+        """The configuration's version: grows by one with every edit, and over restarts."""
+        async with self._database.reading() as connection:
+            found = await connection.scalar(sa.select(meta.c.value).where(meta.c.key == _VERSION))
+        return 1 if found is None else int(found)
 
     async def get(self, kind: Kind, object_id: str) -> Object:
         """One object; raises Missing."""
@@ -57,6 +65,7 @@ class Objects:
         async with self._database.editing() as connection:
             await connection.execute(SHAPES[kind].table.insert().values(to_row(kind, item)))
             await _link(connection, kind, item)
+            await _count_edit(connection)
 
     async def update(self, kind: Kind, item: Object, expected: int) -> None:
         """Replaces an object of version ``expected``; raises Missing, Outdated, Duplicate, Dangling."""
@@ -66,6 +75,7 @@ class Objects:
             await connection.execute(table.update().where(table.c.id == item.id).values(to_row(kind, item)))
             await _unlink(connection, kind, item.id)
             await _link(connection, kind, item)
+            await _count_edit(connection)
 
     async def delete(self, kind: Kind, object_id: str, expected: int | None) -> None:
         """Removes an object that no other names; raises Missing, Outdated and InUse."""
@@ -82,6 +92,7 @@ class Objects:
                 raise InUse(found)
             await connection.execute(table.delete().where(table.c.id == object_id))
             await _unlink(connection, kind, object_id)
+            await _count_edit(connection)
 
 
 async def _expect(connection: AsyncConnection, table: sa.Table, object_id: str, expected: int | None) -> None:
@@ -90,6 +101,13 @@ async def _expect(connection: AsyncConnection, table: sa.Table, object_id: str, 
         raise Missing
     if expected is not None and version != expected:
         raise Outdated(version)
+
+
+async def _count_edit(connection: AsyncConnection) -> None:
+    grown = sa.cast(sa.cast(meta.c.value, sa.Integer) + 1, sa.Text)
+    found = await connection.execute(meta.update().where(meta.c.key == _VERSION).values(value=grown))
+    if not found.rowcount:
+        await connection.execute(meta.insert().values(key=_VERSION, value="2"))
 
 
 async def _unlink(connection: AsyncConnection, kind: Kind, object_id: str) -> None:

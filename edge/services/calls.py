@@ -1,0 +1,65 @@
+"""Calls: records of those that are over, and those that live now."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from edge.services.errors import Conflict
+from edge.services.guard import translated
+from edge.services.listing import ListQuery, Page
+from edge.store.calls import CallRecords
+
+
+class LiveCalls(Protocol):
+    """The switch, as far as the API needs it."""
+
+    def live(self) -> Sequence[Mapping[str, Any]]:
+        """The live calls, oldest first."""
+        ...
+
+    def hang_up(self, call_id: str, by: str = "admin") -> bool:
+        """Ends a live call; False if there is none of that id."""
+        ...
+
+
+class CallService:
+    """Raises ``NotFound``, ``Invalid`` (a bad cursor), ``Conflict`` and ``StoreDown``."""
+
+    def __init__(self, records: CallRecords, live: LiveCalls) -> None:
+        self._records = records
+        self._live = live
+
+    async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]:
+        """A page of records of calls that are over, newest first unless sorted otherwise."""
+        with translated("call"):
+            items, cursor = await self._records.list(query.filters, query.sort, query.cursor, query.limit)
+        return Page(items, cursor)
+
+    async def get(self, call_id: str) -> Mapping[str, Any]:
+        """A call's record; of a live call, what is known of it so far."""
+        for call in self._live.live():
+            if call["id"] == call_id:
+                return call
+        with translated("call"):
+            return await self._records.get(call_id)
+
+    async def live(self) -> Sequence[Mapping[str, Any]]:
+        """The calls that live now."""
+        return self._live.live()
+
+    async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
+        """The SIP ladder of a call that is over."""
+        if self._lives(call_id):
+            raise Conflict("this call lives; its trace can be read when it is over")
+        with translated("call"):
+            return await self._records.trace(call_id)
+
+    async def hangup(self, call_id: str) -> None:
+        """Ends a live call; Conflict if it is over already."""
+        if self._live.hang_up(call_id):
+            return
+        with translated("call"):
+            await self._records.get(call_id)
+        raise Conflict("this call is over already")
+
+    def _lives(self, call_id: str) -> bool:
+        return any(call["id"] == call_id for call in self._live.live())

@@ -1,0 +1,214 @@
+"""Configuration: reads and edits; every edit takes effect on the next call."""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from edge.clock import Clock
+from edge.ids import new_id
+from edge.logs import get_logger
+from edge.model.base import Record, Stored
+from edge.model.config import (
+    Action,
+    Campaign,
+    CampaignSpec,
+    ExternalId,
+    Name,
+    Number,
+    NumberSpec,
+    Prompt,
+    Target,
+    TargetSpec,
+    Trunk,
+    TrunkSpec,
+)
+from edge.routing.snapshot import Snapshot
+from edge.services.errors import Conflict, Invalid, Stale, field_errors
+from edge.services.guard import translated
+from edge.services.listing import ListQuery, Page
+from edge.services.merge import merge_patch
+from edge.services.rules import check, filled, reset_for_patch
+from edge.store.bodies import SHAPES, Kind, Object
+from edge.store.repository import Objects
+
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec
+T = TypeVar("T")
+O = TypeVar("O", Trunk, Number, Campaign, Target, Prompt)  # noqa: E741
+
+
+class PromptSpec(Record):
+    """What may be written of a prompt after its upload."""
+
+    name: Name
+    external_id: ExternalId | None = None
+
+
+_SPECS: dict[Kind, type[BaseModel]] = {
+    "trunk": TrunkSpec,
+    "number": NumberSpec,
+    "campaign": CampaignSpec,
+    "target": TargetSpec,
+    "prompt": PromptSpec,
+}
+log = get_logger()
+
+
+class ConfigurationService:
+    """An async context manager: loads the snapshot on entering, ends running edits on leaving.
+
+    Raises the errors of ``edge.services.errors``.  ``on_change`` is called on the loop after each
+    edit, with the snapshot before and the one after it.
+    """
+
+    def __init__(self, objects: Objects, clock: Clock, failsafe: Action | None = None) -> None:
+        self._objects = objects
+        self._clock = clock
+        self._failsafe = failsafe
+        self._current = Snapshot.build(failsafe=failsafe)
+        self._one_edit = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+        self.on_change: Callable[[Snapshot, Snapshot], None] | None = None
+
+    @property
+    def current(self) -> Snapshot:
+        """The newest snapshot; a call keeps the one of its arrival."""
+        return self._current
+
+    async def __aenter__(self) -> Self:
+        with translated():
+            version = await self._objects.version()
+            self._current = Snapshot.build(
+                await self._all(Trunk, "trunk"),
+                await self._all(Number, "number"),
+                await self._all(Campaign, "campaign"),
+                await self._all(Target, "target"),
+                await self._all(Prompt, "prompt"),
+                failsafe=self._failsafe,
+                version=version,
+            )
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def list(self, kind: Kind, query: ListQuery) -> Page[Stored]:
+        """A page of the objects of a kind, newest first unless sorted otherwise."""
+        with translated(kind):
+            items, cursor = await self._objects.list(
+                kind, query.filters, query.sort, query.cursor, query.limit
+            )
+        return Page(items, cursor)
+
+    async def get(self, kind: Kind, object_id: str) -> Stored:
+        """One object."""
+        with translated(kind):
+            return await self._objects.get(kind, object_id)
+
+    async def create(self, kind: Kind, spec: Spec) -> Stored:
+        """A new object, stored and in the next snapshot."""
+        fields = {name: getattr(spec, name) for name in type(spec).model_fields}
+        return await self._alone(self._insert(kind, self._new(kind, fields)))
+
+    async def add_prompt(self, fields: Mapping[str, Any]) -> Prompt:
+        """A new prompt; its audio is stored already.  ``fields`` are those of ``Prompt``."""
+        item = self._new("prompt", fields)
+        assert isinstance(item, Prompt)
+        await self._alone(self._insert("prompt", item))
+        return item
+
+    async def patch(
+        self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected_version: int | None
+    ) -> Stored:
+        """A JSON merge patch over what may be written; ``{"set": true}`` leaves a secret as it is."""
+        return await self._alone(self._patch(kind, object_id, changes, expected_version))
+
+    async def delete(self, kind: Kind, object_id: str, expected_version: int | None) -> None:
+        """Removes an object that no other names."""
+        await self._alone(self._delete(kind, object_id, expected_version))
+
+    def _new(self, kind: Kind, fields: Mapping[str, Any]) -> Object:
+        now = self._clock.utc()
+        shape = SHAPES[kind]
+        common = {"id": new_id(shape.prefix), "version": 1, "created_at": now, "updated_at": now}
+        return filled(shape.model.model_validate({**fields, **common}), None)
+
+    async def _insert(self, kind: Kind, item: Object) -> Object:
+        check(item, self._current)
+        with translated(kind):
+            await self._objects.insert(kind, item)
+        self._publish(put=[item])
+        log.info("configuration changed", edit="create", kind=kind, id=item.id)
+        return item
+
+    async def _patch(
+        self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected: int | None
+    ) -> Object:
+        with translated(kind):
+            before = await self._objects.get(kind, object_id)
+        if expected is not None and before.version != expected:
+            raise Stale(before.version)
+        after = self._patched(kind, before, changes)
+        if after == before:
+            return before
+        check(after, self._current)
+        after = after.model_copy(update={"version": before.version + 1, "updated_at": self._clock.utc()})
+        with translated(kind):
+            await self._objects.update(kind, after, before.version)
+        self._publish(put=[after])
+        log.info("configuration changed", edit="change", kind=kind, id=object_id, fields=sorted(changes))
+        return after
+
+    def _patched(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Object:
+        spec_model = _SPECS[kind]
+        kept = {name: value for name, value in changes.items() if value != {"set": True}}
+        merged = merge_patch(_written(before, spec_model), kept)
+        if isinstance(before, Number):
+            reset_for_patch(before, merged, kept)
+        try:
+            spec = spec_model.model_validate_json(json.dumps(merged), strict=True)
+        except ValidationError as error:
+            raise Invalid(field_errors(error)) from None
+        fields = {name: getattr(spec, name) for name in spec_model.model_fields}
+        return filled(before.model_copy(update=fields), before)
+
+    async def _delete(self, kind: Kind, object_id: str, expected: int | None) -> None:
+        with translated(kind):
+            found = await self._objects.get(kind, object_id)
+            if isinstance(found, Prompt) and found.built_in:
+                raise Conflict("this prompt comes with the product and can not be deleted")
+            await self._objects.delete(kind, object_id, expected)
+        self._publish(removed=[object_id])
+        log.info("configuration changed", edit="delete", kind=kind, id=object_id)
+
+    def _publish(self, put: Iterable[Object] = (), removed: Iterable[str] = ()) -> None:
+        before, self._current = self._current, self._current.with_changes(put, removed)
+        if self.on_change is not None:
+            self.on_change(before, self._current)
+
+    async def _alone(self, edit: Coroutine[Any, Any, T]) -> T:
+        """One edit at a time, each to its end: an edit that is stored is always published too."""
+
+        async def run() -> T:
+            async with self._one_edit:
+                return await edit
+
+        task = asyncio.create_task(run())
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    async def _all(self, model: type[O], kind: Kind) -> Iterable[O]:
+        return [item for item in await self._objects.all(kind) if isinstance(item, model)]
+
+
+def _written(item: Object, spec: type[BaseModel]) -> dict[str, Any]:
+    """What was written of an object, as JSON, secrets in clear: a patch is merged into it."""
+    written = item.model_dump(mode="json", include=set(spec.model_fields))
+    for name in written:
+        value = getattr(item, name)
+        if isinstance(value, SecretStr):
+            written[name] = value.get_secret_value()
+    return written

@@ -1,0 +1,133 @@
+"""What must hold when an object is saved beyond its own shape, and what the server fills in."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from edge.ids import new_id
+from edge.model.config import Campaign, Cap, Number, NumberSpec, Target, Trunk
+from edge.routing.caps import zone_missing, zone_of
+from edge.routing.snapshot import Snapshot
+from edge.services.errors import FieldError, Invalid
+from edge.services.numbering import contradictions, plan_of
+from edge.store.bodies import Object
+
+_SIP_URI = re.compile(r"sips?:[^\s<>\"\x00-\x1f]{1,400}")
+
+
+def filled(item: Object, before: Object | None) -> Object:
+    """The object with what the server adds: ids of caps, and a number's kind, country and state.
+
+    Raises Invalid when a cap names an id that this object does not have.
+    """
+    changes: dict[str, Any] = {}
+    if isinstance(item, (Number, Target)):
+        old = before.caps if isinstance(before, (Number, Target)) else ()
+        changes["caps"] = cap_ids(item.caps, old)
+    if isinstance(item, Number):
+        changes |= _number_fields(item)
+    return item.model_copy(update=changes) if changes else item
+
+
+def cap_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> tuple[Cap, ...]:
+    """Caps with ids: their own, else that of the old cap of the same window and trigger, else new.
+
+    So that changing a ``limit`` keeps what is used (Rule: caps).
+    """
+    _check_ids(caps, before)
+    given = {cap.id for cap in caps}
+    free = [cap for cap in before if cap.id not in given]
+    found = []
+    for cap in caps:
+        match = next((old for old in free if cap.id is None and _same(old, cap)), None)
+        if match is not None:
+            free.remove(match)
+        found.append(cap.model_copy(update={"id": cap.id or (match.id if match else new_id("cap"))}))
+    return tuple(found)
+
+
+def _same(old: Cap, new: Cap) -> bool:
+    return (old.window, old.counts_on) == (new.window, new.counts_on)
+
+
+def _check_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> None:
+    known, seen, errors = {cap.id for cap in before}, set(), []
+    for index, cap in enumerate(caps):
+        if cap.id is not None and (cap.id not in known or cap.id in seen):
+            why = "leave the id of a new cap out: the server gives it; an old one may stand once"
+            errors.append(FieldError(f"caps[{index}].id", why))
+        seen.add(cap.id)
+    if errors:
+        raise Invalid(errors)
+
+
+def _number_fields(number: Number) -> dict[str, Any]:
+    country, kind = plan_of(number.e164)
+    state = number.state or ("active" if number.campaign_id else "available")
+    return {"kind": number.kind or kind, "country": number.country or country, "state": state}
+
+
+def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Lets the server fill in again what followed from a field of a number that was patched."""
+    if "campaign_id" in changes and "state" not in changes and before.state != "paused":
+        merged.pop("state", None)
+    if "e164" in changes:
+        for name in ("kind", "country"):
+            if name not in changes:
+                merged.pop(name, None)
+
+
+def check(item: Object, snapshot: Snapshot) -> None:
+    """Raises Invalid with every rule that the object would break among the others."""
+    errors: list[FieldError] = []
+    if isinstance(item, Number):
+        errors += _number(item, snapshot)
+    elif isinstance(item, Target):
+        errors += _target(item, snapshot)
+    elif isinstance(item, Trunk):
+        errors += _trunk(item, snapshot)
+    elif isinstance(item, Campaign):
+        errors += _campaign(item)
+    if errors:
+        raise Invalid(errors)
+
+
+def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
+    yield from contradictions(number)
+    if number.state == "active" and number.campaign_id is None:
+        yield FieldError("campaign_id", "an active number belongs to a campaign; name it")
+    if number.state == "available" and number.campaign_id is not None:
+        yield FieldError("state", "an available number belongs to no campaign; make it active or paused")
+    campaign = snapshot.campaign(number.campaign_id) if number.campaign_id else None
+    zone = zone_of(campaign.timezone, campaign.hours) if campaign else None
+    if zone_missing(number.caps, zone_of(number.timezone, number.hours), zone):
+        yield FieldError("timezone", "a cap by the day needs a time zone, such as America/New_York")
+
+
+def _campaign(campaign: Campaign) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for index, entry in enumerate(campaign.routes.targets):
+        if entry.target_id in seen:
+            yield FieldError(f"routes.targets[{index}].target_id", "this target is listed twice")
+        seen.add(entry.target_id)
+
+
+def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
+    if target.address.startswith("+"):
+        for index, trunk_id in enumerate(target.trunk_ids):
+            trunk = snapshot.trunk(trunk_id)
+            if trunk is not None and not trunk.proxy:
+                yield FieldError(f"trunk_ids[{index}]", f"trunk {trunk_id} has no proxy to send calls to")
+
+
+def _trunk(trunk: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
+    if trunk.proxy is not None and not _SIP_URI.fullmatch(trunk.proxy):
+        yield FieldError("proxy", "write a SIP URI, such as sip:sip.carrier.example")
+    for other in snapshot.trunks():
+        if other.id == trunk.id:
+            continue
+        for index, address in enumerate(trunk.addresses):
+            if address in other.addresses and None in (trunk.username, other.username):
+                yield FieldError(f"addresses[{index}]", f"trunk {other.id} has this address already")
+        if trunk.username is not None and trunk.username == other.username:
+            yield FieldError("username", f"trunk {other.id} has this user name already")

@@ -1,0 +1,83 @@
+"""API tokens: only hashes are stored."""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from edge.model.config import Token
+from edge.store.engine import Database
+from edge.store.errors import Missing
+from edge.store.instants import from_text, to_text
+from edge.store.paging import next_cursor, order_of, paged
+from edge.store.tables import tokens
+
+
+class Tokens:
+    """The repository of tokens.  Every method may raise ``Down``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def hashes(self) -> dict[bytes, Token]:
+        """Every token by the SHA-256 of its text."""
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(sa.select(tokens))).all()
+        return {bytes(row.hash): _token(row) for row in rows}
+
+    async def insert(self, token: Token, digest: bytes) -> None:
+        """A new token."""
+        row = {
+            "id": token.id,
+            "hash": digest,
+            "name": token.name,
+            "role": token.role,
+            "version": token.version,
+        }
+        row |= {"created_at": to_text(token.created_at), "updated_at": to_text(token.updated_at)}
+        async with self._database.editing() as connection:
+            await connection.execute(tokens.insert().values(row))
+
+    async def get(self, token_id: str) -> Token:
+        """One token; raises Missing."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(sa.select(tokens).where(tokens.c.id == token_id))).first()
+        if row is None:
+            raise Missing
+        return _token(row)
+
+    async def list(
+        self, role: str | None, sort: str | None, cursor: str | None, limit: int
+    ) -> tuple[list[Token], str | None]:
+        """A page of tokens; raises BadCursor."""
+        order = order_of(sort, "-created_at")
+        query = sa.select(tokens) if role is None else sa.select(tokens).where(tokens.c.role == role)
+        async with self._database.reading() as connection:
+            rows = list((await connection.execute(paged(query, tokens, order, cursor, limit))).all())
+        return [_token(row) for row in rows[:limit]], next_cursor(rows, order, limit)
+
+    async def delete(self, token_id: str) -> None:
+        """Removes a token; raises Missing."""
+        async with self._database.editing() as connection:
+            gone = await connection.execute(tokens.delete().where(tokens.c.id == token_id))
+            if not gone.rowcount:
+                raise Missing
+
+    async def touch(self, last_used: dict[str, str]) -> None:
+        """Notes when tokens were last used (instants as texts, by id)."""
+        async with self._database.editing() as connection:
+            for token_id, at in last_used.items():
+                await connection.execute(
+                    tokens.update().where(tokens.c.id == token_id).values(last_used_at=at)
+                )
+
+
+def _token(row: Any) -> Token:
+    return Token(
+        id=row.id,
+        version=row.version,
+        created_at=from_text(row.created_at),
+        updated_at=from_text(row.updated_at),
+        name=row.name,
+        role=row.role,
+        last_used_at=row.last_used_at,
+    )
