@@ -16,7 +16,7 @@ import numpy as np
 from tests.support import tones
 
 # pyVoIP.SIP does not import on its own: pyVoIP.VoIP must come first.
-from pyVoIP.VoIP import CallState, VoIPCall, VoIPPhone  # type: ignore[import-untyped]  # isort: skip
+from pyVoIP.VoIP import CallState, VoIPCall, VoIPPhone  # isort: skip
 
 
 def say(event: str, **details: Any) -> None:
