@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from edge.admin.ports import Identity, Tokens
+from edge.admin.ports import Tokens
 from edge.admin.problem import Problem
 from edge.model.config import Role
+from edge.services.identity import Identity
 
 RANK: dict[Role, int] = {"report_only": 0, "operator": 1, "admin": 2}
 FAILURES = 10
@@ -86,7 +87,7 @@ class Gate:
     async def identify(self, request: web.Request, access: Role) -> Identity:
         """The identity behind the Authorization header, when its role reaches ``access``."""
         secret = _bearer(request)
-        digest = hashlib.sha256(secret.encode()).digest()
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
         client = client_of(request.remote)
         wait = self._limit.wait_s(client)
         if wait > 0 and digest not in self._right:

@@ -73,8 +73,7 @@ def _patch(raw: bytes, model: type[BaseModel]) -> Mapping[str, Any]:
     unknown = [name for name in changes if name not in model.model_fields]
     if unknown:
         raise Invalid([FieldError(name[:100], "there is no such field to write") for name in unknown[:50]])
-    # A secret reads as {"set": true}: sent back unchanged it means "as it is".
-    return {name: value for name, value in changes.items() if value != {"set": True}}
+    return changes
 
 
 async def _json(request: web.Request, route: Route) -> tuple[Any, bytes]:

@@ -10,10 +10,11 @@ from aiohttp import web
 from edge.admin.auth import Gate
 from edge.admin.bodies import read, validated
 from edge.admin.idempotency import Repeats
-from edge.admin.ports import Identity, Ports
+from edge.admin.ports import Ports
 from edge.admin.problem import Handler, Problem
 from edge.admin.routes import Exchange, Reply, Route
 from edge.services.errors import FieldError, Invalid
+from edge.services.identity import Identity
 
 _log = structlog.get_logger(__name__)
 _ENTITY_TAG = re.compile(r'"(?:([0-9]{1,15})|[!#-~]*)"')

@@ -19,6 +19,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.services.identity import Identity
 from edge.services.listing import ListQuery, Page
 
 Kind = Literal["trunk", "number", "campaign", "target", "prompt"]
@@ -54,14 +55,6 @@ class Prompts(Protocol):
         """The prompt as a WAV file of telephone quality."""
 
     async def delete(self, prompt_id: str, expected_version: int | None) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who asks: the token's id (or ``environment``) and its role."""
-
-    token_id: str
-    role: Role
 
 
 class Tokens(Protocol):

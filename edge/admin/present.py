@@ -38,7 +38,7 @@ def shown(value: BaseModel) -> dict[str, Any]:
 def encode(value: BaseModel | Mapping[str, Any]) -> bytes:
     """A record or a JSON-ready mapping as JSON."""
     data = shown(value) if isinstance(value, BaseModel) else value
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    return json.dumps(data, separators=(",", ":"), default=str).encode()
 
 
 def etag(value: BaseModel | Mapping[str, Any]) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Any, Literal, TypedDict, Unpack
 from multidict import CIMultiDictProxy
 from pydantic import BaseModel, ConfigDict
 
-from edge.admin.ports import Identity, Ports
+from edge.admin.ports import Ports
 from edge.model.config import Role
+from edge.services.identity import Identity
 
 Shape = Literal["object", "list", "none", "binary", "text"]
 

@@ -10,7 +10,8 @@ async def diagnose(api: Api, call_id: str | None, query: dict[str, str]) -> list
     """The lines that explain the call of this id, or the newest that the query finds."""
     chosen = call_id or await _newest(api, query)
     call = await api.get(f"/calls/{chosen}")
-    trace = await api.get(f"/calls/{chosen}/trace")
+    # The ladder of a live call can not be read yet.
+    trace = await api.get(f"/calls/{chosen}/trace") if call.get("ended_at") else {"items": []}
     return list(explain(call, trace["items"]))
 
 

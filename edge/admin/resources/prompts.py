@@ -8,17 +8,10 @@ from edge.admin.ports import Ports
 from edge.admin.present import created, one, page
 from edge.admin.queries import PromptQuery
 from edge.admin.routes import Exchange, Reply, Routes
-from edge.model.base import Record
-from edge.model.config import ExternalId, Name, Prompt
+from edge.model.config import Prompt
+from edge.services.configuration import PromptSpec
 
 PROMPTS = Routes("prompts")
-
-
-class PromptSpec(Record):
-    """What may be changed of a prompt; new audio is a new prompt."""
-
-    name: Name
-    external_id: ExternalId | None = None
 
 
 @PROMPTS.add("GET", "/prompts", "List prompts", query=PromptQuery, answer=Prompt, shape="list")
