@@ -87,16 +87,6 @@ def demo(
 
 
 @app.command()
-def demo(
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the server up until Ctrl-C.")] = False,
-) -> None:
-    """Place real calls between phones on this machine, and explain each."""
-    from edge.demo.run import main as run
-
-    run(keep=keep)
-
-
-@app.command()
 def check(config: ConfigOption = None) -> None:
     """Check configuration and environment, and say how to mend what is wrong."""
     from edge.commands.calls import console
