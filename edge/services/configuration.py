@@ -119,6 +119,10 @@ class ConfigurationService:
         await self._alone(self._insert("prompt", item))
         return item
 
+    async def put_built_in(self, prompt_id: str, fields: Mapping[str, Any]) -> None:
+        """Stores a prompt that comes with the product, or its newer version, under a fixed id."""
+        await self._alone(self._put_built_in(prompt_id, fields))
+
     async def patch(
         self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected_version: int | None
     ) -> Stored:
@@ -173,6 +177,18 @@ class ConfigurationService:
             raise Invalid(field_errors(error)) from None
         fields = {name: getattr(spec, name) for name in spec_model.model_fields}
         return filled(before.model_copy(update=fields), before)
+
+    async def _put_built_in(self, prompt_id: str, fields: Mapping[str, Any]) -> None:
+        known = self._current.prompt(prompt_id)
+        item = self._new("prompt", fields).model_copy(update={"id": prompt_id})
+        with translated("prompt"):
+            if known is None:
+                await self._objects.insert("prompt", item)
+            else:
+                newer = {"version": known.version + 1, "created_at": known.created_at}
+                item = item.model_copy(update=newer)
+                await self._objects.update("prompt", item, known.version)
+        self._publish(put=[item])
 
     async def _delete(self, kind: Kind, object_id: str, expected: int | None) -> None:
         with translated(kind):

@@ -1,0 +1,124 @@
+"""The rules as they stand now: what is taken of each cap, and whether an owner is open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from edge.clock import Clock
+from edge.model.config import Campaign, Hours, Number, Target
+from edge.model.ledger import CapCount
+from edge.routing.caps import CapRule, cap_rules, zone_of
+from edge.routing.schedule import Schedule
+from edge.routing.snapshot import Snapshot
+from edge.services.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class CapUse:
+    """One cap now: ``window`` its kind, ``key`` the counted window (a local date, or empty)."""
+
+    id: str
+    owner_id: str
+    window: str
+    key: str
+    limit: int | None
+    counts_on: str
+    used: int
+    reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoursPreview:
+    """Whether an owner is open at an instant, why in words, and when that changes next."""
+
+    open: bool
+    reason: str
+    timezone: str
+    next_change: datetime | None
+
+
+class Current(Protocol):
+    """Where the newest snapshot is found."""
+
+    @property
+    def current(self) -> Snapshot: ...
+
+
+class Counted(Protocol):
+    """The writer's advisory counts."""
+
+    def count(self, cap_id: str, window: str) -> CapCount:
+        """What is used and reserved of a window of a cap."""
+        ...
+
+
+class InsightService:
+    """Answers from the snapshot and the writer's counts; raises ``NotFound``."""
+
+    def __init__(self, configuration: Current, counts: Counted, clock: Clock) -> None:
+        self._configuration = configuration
+        self._counts = counts
+        self._clock = clock
+
+    async def caps(self, owner_id: str) -> Sequence[CapUse]:
+        """Every cap of a number or a target, in the window of this instant."""
+        owner = self._owner(owner_id)
+        if isinstance(owner, Campaign):
+            return []
+        unlimited = tuple(cap.model_copy(update={"limit": 0}) for cap in owner.caps if cap.limit is None)
+        most = owner.max_calls if isinstance(owner, Target) else None
+        rules = (*cap_rules(owner.id, owner.caps, most), *cap_rules(owner.id, unlimited))
+        without = {cap.id for cap in unlimited}
+        day = self._clock.utc().astimezone(ZoneInfo(self._zone(owner))).date().isoformat()
+        return [self._use(rule, day, rule.cap_id in without) for rule in rules]
+
+    async def hours(self, owner_id: str, at: datetime | None) -> HoursPreview:
+        """Open at an instant (or now)?  A number without hours of its own keeps its campaign's."""
+        owner = self._owner(owner_id)
+        hours, zone = self._hours(owner), self._zone(owner)
+        if hours is None or not hours.active:
+            why = "there are no business hours" if hours is None else "the business hours are not active"
+            return HoursPreview(True, f"always open: {why}", zone, None)
+        schedule = Schedule(hours)
+        instant = (at or self._clock.utc()).astimezone(UTC)
+        judged = schedule.judge(instant)
+        return HoursPreview(judged.open, judged.reason, schedule.zone.key, schedule.next_change(instant))
+
+    def _use(self, rule: CapRule, day: str, unlimited: bool) -> CapUse:
+        concurrency = rule.cap.window == "concurrency"
+        count = self._counts.count(rule.cap_id, "" if concurrency else day)
+        limit = None if unlimited else rule.limit
+        counts_on = "concurrency" if concurrency else rule.cap.counts_on
+        return CapUse(
+            rule.cap_id,
+            rule.owner_id,
+            rule.cap.window,
+            count.window,
+            limit,
+            counts_on,
+            count.used,
+            count.reserved,
+        )
+
+    def _owner(self, owner_id: str) -> Number | Target | Campaign:
+        snapshot = self._configuration.current
+        found = snapshot.number_by_id(owner_id) or snapshot.target(owner_id) or snapshot.campaign(owner_id)
+        if found is None:
+            raise NotFound("there is no number, target or campaign with this id")
+        return found
+
+    def _campaign(self, owner: Number | Target | Campaign) -> Campaign | None:
+        if isinstance(owner, Number) and owner.campaign_id is not None:
+            return self._configuration.current.campaign(owner.campaign_id)
+        return None
+
+    def _hours(self, owner: Number | Target | Campaign) -> Hours | None:
+        campaign = self._campaign(owner)
+        return owner.hours or (campaign.hours if campaign else None)
+
+    def _zone(self, owner: Number | Target | Campaign) -> str:
+        campaign = self._campaign(owner)
+        inherited = zone_of(campaign.timezone, campaign.hours) if campaign else None
+        return zone_of(owner.timezone, owner.hours) or inherited or "UTC"

@@ -1,0 +1,74 @@
+"""Calls and sources that we did not serve: aggregated, bounded, kept over restarts."""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Self
+
+from edge.calls.ports import RefusedCall
+from edge.clock import Clock
+from edge.store.errors import StoreError
+from edge.store.refused import Refused, RefusedSources
+
+MAX_SOURCES = 1000
+_MAX_TEXT = 200
+_WRITE_EVERY_S = 30.0
+
+
+class RefusedService:
+    """An async context manager: notes in memory (cheap, on the call path), writes now and then.
+
+    The latest ``MAX_SOURCES`` of source, called number and reason are kept.
+    """
+
+    def __init__(self, sources: RefusedSources, clock: Clock) -> None:
+        self._sources = sources
+        self._clock = clock
+        self._seen: OrderedDict[tuple[str, str, str], Refused] = OrderedDict()
+        self._dirty = False
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        with contextlib.suppress(StoreError):
+            for refused in await self._sources.all():
+                self._seen[(refused.source, refused.called, refused.reason)] = refused
+        self._writing = asyncio.create_task(self._write_now_and_then(), name="refused sources")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._write()
+
+    def note(self, refused: RefusedCall) -> None:
+        """Counts one refusal."""
+        now = self._clock.utc()
+        key = (refused.source[:_MAX_TEXT], refused.called[:_MAX_TEXT], refused.reason[:_MAX_TEXT])
+        found = self._seen.get(key) or Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)
+        self._seen[key] = replace(found, count=found.count + 1, last_seen=now)
+        self._seen.move_to_end(key)
+        if len(self._seen) > MAX_SOURCES:
+            self._seen.popitem(last=False)
+        self._dirty = True
+
+    def recent(self, limit: int) -> Sequence[Refused]:
+        """The latest, newest first."""
+        return list(islice(reversed(self._seen.values()), limit))
+
+    async def _write_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_WRITE_EVERY_S)
+            await self._write()
+
+    async def _write(self) -> None:
+        if not self._dirty:
+            return
+        self._dirty = False
+        try:
+            await self._sources.replace(self._seen.values())
+        except StoreError:
+            self._dirty = True
