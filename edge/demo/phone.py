@@ -36,7 +36,8 @@ def main() -> None:
     arguments = _parser().parse_args()
     script = Script(
         tone=arguments.tone,
-        listen_for=arguments.listen_for,
+        listen_for=tuple(arguments.listen_for or [700]),
+        codecs=tuple(arguments.codecs.split(",")),
         enough_s=arguments.enough_s,
         at_most_s=arguments.at_most_s,
         ring_s=getattr(arguments, "ring_s", 0.0),
@@ -49,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     both = argparse.ArgumentParser(add_help=False)
     both.add_argument("--host", default="127.0.0.1", help="address to use")
     both.add_argument("--tone", type=int, default=500, help="Hz to send")
-    both.add_argument("--listen-for", type=int, default=700, help="Hz to listen for")
+    both.add_argument("--listen-for", type=int, action="append", help="Hz to listen for; repeatable")
+    both.add_argument("--codecs", default="PCMU,PCMA", help="codecs to speak")
     both.add_argument("--enough-s", type=float, default=0.0, help="hang up after hearing that for so long")
     both.add_argument("--at-most-s", type=float, default=60.0, help="hang up after so long in all")
     parser = argparse.ArgumentParser(prog="python -m edge.demo.phone")

@@ -9,7 +9,7 @@ from typing import Literal
 
 from edge.demo.audio import Audio
 from edge.demo.sound import Ear
-from edge.media.negotiate import Here, answer_locally, offer_ours, plan_for
+from edge.media.negotiate import Here, answer_locally, offer_ours, plan_for, relay_offer
 from edge.media.sdp import Description, SdpError, parse
 from edge.sip.endpoint import Endpoint
 from edge.sip.events import (
@@ -35,13 +35,15 @@ _GOODBYE_S = 2.0
 class Script:
     """How the phone behaves.
 
-    ``tone`` (Hz) is what it sends, ``listen_for`` the tone (Hz) it knows from speech; it hangs up
-    when it has heard that for ``enough_s`` (0: never), or after ``at_most_s`` in all.  A phone that
-    is called rings for ``ring_s``, then answers with ``status``.
+    ``tone`` (Hz) is what it sends, ``listen_for`` the tones (Hz) it knows from speech; it hangs up
+    when it has heard the first of them for ``enough_s`` (0: never), or after ``at_most_s`` in all.
+    ``codecs`` are those it speaks, out of PCMU and PCMA.  A phone that is called rings for
+    ``ring_s``, then answers with ``status``.
     """
 
     tone: int
-    listen_for: int
+    listen_for: tuple[int, ...]
+    codecs: tuple[str, ...] = ("PCMU", "PCMA")
     enough_s: float = 0.0
     at_most_s: float = 60.0
     ring_s: float = 0.0
@@ -71,7 +73,7 @@ class Conversation:
     @asynccontextmanager
     async def opened(cls, host: str, script: Script, tell: Tell) -> AsyncIterator["Conversation"]:
         """With its audio open until the block is left; then what was heard is told."""
-        ear = Ear({str(script.listen_for): (script.listen_for,), "ringback": RINGBACK})
+        ear = Ear({**{str(hertz): (hertz,) for hertz in script.listen_for}, "ringback": RINGBACK})
         async with Audio.opened(host, script.tone, ear, secrets.randbits(32)) as audio:
             yield cls(audio, host, script, tell)
         tell(
@@ -97,11 +99,12 @@ class Conversation:
 
     def answer_to(self, offer: bytes) -> bytes | None:
         """Our description: the answer to ``offer``, or an offer when that is empty; None: no codec."""
+        codecs = self._script.codecs
         try:
             local = (
-                answer_locally(parse(offer), self.here, previous=self.local)
+                answer_locally(parse(offer), self.here, allowed=codecs, previous=self.local)
                 if offer
-                else offer_ours(self.here, previous=self.local)
+                else relay_offer(offer_ours(self.here), self.here, allowed=codecs, previous=self.local)
             )
         except SdpError:
             return None
@@ -111,7 +114,7 @@ class Conversation:
         return local.to_bytes()
 
     def _listen(self) -> None:
-        heard = self.audio.ear.heard.tones[str(self._script.listen_for)]
+        heard = self.audio.ear.heard.tones[str(self._script.listen_for[0])]
         if self._script.enough_s and heard >= self._script.enough_s:
             self.audio.listener = None
             self.inbox.put_nowait(HangUp("heard"))

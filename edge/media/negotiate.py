@@ -85,19 +85,25 @@ def relay_answer(
 
 
 def answer_locally(
-    offer: Description, here: Here, *, previous: Description | None = None
+    offer: Description,
+    here: Here,
+    *,
+    allowed: Collection[str] | None = None,
+    previous: Description | None = None,
 ) -> Description | None:
     """The answer when it is us who play: the caller's first choice of PCMU and PCMA, and key presses.
 
-    One voice codec only, so that the caller sends none that a target might not take later.
+    One voice codec only, so that the caller sends none that a target might not take later; not one
+    outside ``allowed`` (names, any case; None: all).
     """
     wanted = audio(offer)
     if wanted is None or (wanted.port == 0 and previous is None):
         return None
-    voice = next(filter(_playable, wanted.codecs), None)
+    codecs = _offerable(wanted.codecs, allowed)
+    voice = next(filter(_playable, codecs), None)
     if voice is None:
         return None
-    events = [c for c in wanted.codecs if c.key[:2] == (TELEPHONE_EVENT, 8000)][:1]
+    events = [c for c in codecs if c.key[:2] == (TELEPHONE_EVENT, 8000)][:1]
     media = _answer_media(here, wanted, [voice, *events], "sendrecv")
     _copy_packet_time(wanted, media)
     return _answer(offer, wanted, media, here, previous)

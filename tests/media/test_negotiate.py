@@ -173,6 +173,12 @@ def test_we_answer_with_the_callers_first_g711(formats: str, expected: list[str]
     assert names(told(answer_locally(sdp(CALLER, formats), TO_CALLER))) == expected
 
 
+def test_we_answer_with_an_allowed_codec_only() -> None:
+    offer = sdp(CALLER, "0 8 101")
+    assert names(told(answer_locally(offer, TO_CALLER, allowed=["pcma", "G729"])))[0] == "8 PCMA/8000"
+    assert answer_locally(offer, TO_CALLER, allowed=["G729"]) is None
+
+
 def test_we_can_not_play_to_a_caller_without_g711() -> None:
     assert answer_locally(sdp(CALLER, "18 9 101"), TO_CALLER) is None
 
