@@ -199,6 +199,8 @@ class OwnOffer:
         self._stop_timer()
         if self._asked:
             self.ack(b"")
+        elif self._exchange is not None:  # the peer may have forgotten it, and would never answer
+            self._usage.core.timers.start(LIMIT, self._exchange.transaction.end)
 
     def _send(self) -> None:
         usage = self._usage
