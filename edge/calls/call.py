@@ -6,7 +6,6 @@ it, so no event ever arrives in the middle of a step; a caller who hangs up ends
 however it ends.
 """
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,7 +50,8 @@ class CallServices:
     """What every call uses: brought once by the composition root.
 
     ``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
-    a prompt under this id.
+    a prompt under this id.  ``key_of`` makes a call's key, with which a buyer proves that it was
+    given the call.
     """
 
     clock: Clock
@@ -63,6 +63,7 @@ class CallServices:
     limits: CallLimits
     draw: Callable[[], float]
     prompt_ready: Callable[[str], bool]
+    key_of: Callable[[str], str]
 
 
 class Call:
@@ -87,7 +88,6 @@ class Call:
         self.trunk = trunk
         self.snapshot = snapshot
         self.private = private
-        self.key = secrets.token_urlsafe(16)
         self.inbox: Inbox[Happening] = Inbox()
         self.record = CallRecord(facts, snapshot.version)
         self.trace = Trace(services.clock.monotonic())

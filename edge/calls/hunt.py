@@ -39,7 +39,8 @@ class Hunt:
         self.choice: Choice = choose(
             proceed, call.facts, call.snapshot, services.counts, services.clock.utc(), services.draw
         )
-        self.values = _values(call)
+        self.key = services.key_of(call.facts.call_id)
+        self.values = _values(call, self.key)
         self.attempt = 0
         call.record.log.candidates.extend(self.choice.lines)
 
@@ -152,7 +153,7 @@ class Hunt:
         call = self.call
         host = call.services.dialler.local_host(destination)
         identity = dialplan.Identity(call.facts.caller, call.private)
-        headers = dialplan.target_headers(target, call.facts.call_id, call.key, self.values)
+        headers = dialplan.target_headers(target, call.facts.call_id, self.key, self.values)
         headers += dialplan.identity_headers(identity, line.sip, host)
         invite = call.services.dialler.call(
             OutgoingCall(
@@ -262,14 +263,14 @@ def _refused(refused: Refused) -> _Result:
     return _Result(status, said.outcome, f"{refused.reason}: {said.words}", said.next_address)
 
 
-def _values(call: "Call") -> dict[str, str]:
+def _values(call: "Call", key: str) -> dict[str, str]:
     """The placeholders known when targets are dialled (rule: placeholders)."""
     facts, record = call.facts, call.record
     campaign = call.snapshot.campaign(record.campaign_id or "")
     values = {
         "call_id": facts.call_id,
         "call_uuid": facts.call_id,
-        "call_key": call.key,
+        "call_key": key,
         "caller_number": facts.caller or "",
         "caller_number_no_plus": (facts.caller or "").lstrip("+"),
         "number": facts.called,
@@ -278,6 +279,6 @@ def _values(call: "Call") -> dict[str, str]:
         "campaign_id": record.campaign_id or "",
         "campaign_name": campaign.name if campaign is not None else "",
     }
-    for key, value in record.tags.items():
-        values[f"tag:{key}"] = value if isinstance(value, str) else ",".join(value)
+    for name, value in record.tags.items():
+        values[f"tag:{name}"] = value if isinstance(value, str) else ",".join(value)
     return values

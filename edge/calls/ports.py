@@ -79,11 +79,13 @@ class CallLimits:
     """Bounds on calls: seconds, and calls at once.
 
     ``max_call_s`` ends any call; ``drain_s`` is how long a drain lets live calls go on;
-    ``max_calls`` is the admission limit of the whole server; ``retry_after_s`` what a refused
+    ``max_calls`` and ``max_cps`` are the whole server's admission limits (calls at once, new calls per
+    second with a burst of one second); ``retry_after_s`` is what a refused
     caller's carrier is told.
     """
 
     max_call_s: float = 4 * 3600.0
     drain_s: float = 3600.0
-    max_calls: int = 4000
+    max_calls: int = 2000
+    max_cps: float = 400.0
     retry_after_s: int = 10

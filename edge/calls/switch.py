@@ -9,7 +9,7 @@ from edge.calls import intake
 from edge.calls.call import Call, CallServices
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
 from edge.calls.record import instant
-from edge.calls.trunk_load import TrunkLoad
+from edge.calls.trunk_load import Rate, TrunkLoad
 from edge.ids import new_id
 from edge.logs import call_context, get_logger
 from edge.model.config import Trunk
@@ -34,6 +34,7 @@ class Switch:
         self._refused = refused
         self._calls: dict[str, tuple[Call, asyncio.Task[None]]] = {}
         self._load = TrunkLoad()
+        self._rate = Rate(services.limits.max_cps, services.clock.monotonic())
         self._limit: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
@@ -97,6 +98,8 @@ class Switch:
             return "the store can not write", limits.retry_after_s
         if len(self._calls) >= limits.max_calls:
             return f"{limits.max_calls} calls at once", limits.retry_after_s
+        if not self._rate.take(self._services.clock.monotonic()):
+            return f"more than {limits.max_cps:g} calls per second", limits.retry_after_s
         return None
 
     def _trunk_full(self, trunk: Trunk) -> tuple[str, int] | None:

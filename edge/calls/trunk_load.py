@@ -3,12 +3,32 @@
 from edge.model.config import Trunk
 
 
+class Rate:
+    """A token bucket: ``per_second`` with a burst of one second (never less than one)."""
+
+    __slots__ = ("_last", "_tokens", "per_second")
+
+    def __init__(self, per_second: float, now: float) -> None:
+        self.per_second = per_second
+        self._tokens = max(1.0, per_second)
+        self._last = now
+
+    def take(self, now: float) -> bool:
+        """Takes one, if there is one (``now``: monotonic seconds)."""
+        refilled = self._tokens + (now - self._last) * self.per_second
+        self._tokens, self._last = min(max(1.0, self.per_second), refilled), now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
 class TrunkLoad:
     """Live calls and a token bucket per trunk (``max_calls``, ``max_cps`` with a burst of one second)."""
 
     def __init__(self) -> None:
         self._live: dict[str, int] = {}
-        self._buckets: dict[str, tuple[float, float]] = {}
+        self._rates: dict[str, Rate] = {}
 
     def admit(self, trunk: Trunk, now: float) -> str | None:
         """Takes a call onto a trunk; answers which limit is full instead, or None.
@@ -35,12 +55,8 @@ class TrunkLoad:
         """Calls of the trunk at this moment."""
         return self._live.get(trunk_id, 0)
 
-    def _take(self, trunk_id: str, rate: float, now: float) -> bool:
-        burst = max(1.0, rate)
-        tokens, last = self._buckets.get(trunk_id, (burst, now))
-        tokens = min(burst, tokens + (now - last) * rate)
-        if tokens < 1.0:
-            self._buckets[trunk_id] = (tokens, now)
-            return False
-        self._buckets[trunk_id] = (tokens - 1.0, now)
-        return True
+    def _take(self, trunk_id: str, per_second: float, now: float) -> bool:
+        rate = self._rates.get(trunk_id)
+        if rate is None or rate.per_second != per_second:
+            rate = self._rates[trunk_id] = Rate(per_second, now)
+        return rate.take(now)

@@ -21,7 +21,8 @@ _WRITE_EVERY_S = 30.0
 class RefusedService:
     """An async context manager: notes in memory (cheap, on the call path), writes now and then.
 
-    The latest ``MAX_SOURCES`` of source, called number and reason are kept.
+    The latest ``MAX_SOURCES`` of source, called number and reason are kept; ``total`` counts all
+    since the start.
     """
 
     def __init__(self, sources: RefusedSources, clock: Clock) -> None:
@@ -29,6 +30,7 @@ class RefusedService:
         self._clock = clock
         self._seen: OrderedDict[tuple[str, str, str], Refused] = OrderedDict()
         self._dirty = False
+        self.total = 0
         self._writing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -46,6 +48,7 @@ class RefusedService:
 
     def note(self, refused: RefusedCall) -> None:
         """Counts one refusal."""
+        self.total += 1
         now = self._clock.utc()
         key = (refused.source[:_MAX_TEXT], refused.called[:_MAX_TEXT], refused.reason[:_MAX_TEXT])
         found = self._seen.get(key) or Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)

@@ -1,0 +1,281 @@
+"""The composition root: builds the server out of its parts, and takes it down in order."""
+
+import asyncio
+import contextlib
+import gc
+import hashlib
+import hmac
+import ipaddress
+import os
+import random
+import secrets
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edge.admin import app as web
+from edge.admin.listener import Listener
+from edge.admin.ports import Ports
+from edge.calls.access import Access, AccessConfig
+from edge.calls.call import CallServices
+from edge.calls.ports import CallLimits
+from edge.calls.switch import Switch
+from edge.calls.trace import TraceBook
+from edge.clock import Clock, SystemClock
+from edge.figures import CallFigures, ServerFigures, Sources, StoreFigures
+from edge.logs import get_logger
+from edge.media.local import LocalConfig, LocalEngine
+from edge.services.calls import CallService
+from edge.services.configuration import ConfigurationService
+from edge.services.insight import InsightService
+from edge.services.prompts import PromptService
+from edge.services.readiness import Readiness
+from edge.services.refused import RefusedService
+from edge.services.tokens import TokenService
+from edge.settings import Settings
+from edge.sip.digest import ServerDigest
+from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
+from edge.sip.transport import WILDCARDS, local_address_toward
+from edge.store.audio import AudioFiles
+from edge.store.calls import CallRecords
+from edge.store.engine import Database
+from edge.store.opening import prepare
+from edge.store.refused import RefusedSources
+from edge.store.repository import Objects
+from edge.store.tokens import Tokens
+from edge.store.writer import Writer
+
+log = get_logger("edge.app")
+
+SECRET_OCTETS = 32
+_OUTSIDE = "192.0.2.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the server really listens: SIP as ``udp://host:port``, HTTP as URLs (``public`` may be
+    the admin's)."""
+
+    sip: tuple[str, ...]
+    admin: str
+    public: str
+
+
+def server_secret(data_dir: Path) -> bytes:
+    """The server's own secret, made once (mode 0600): nonces and call keys come of it.  Blocks."""
+    path = data_dir / "secret.key"
+    with contextlib.suppress(FileExistsError):
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_OCTETS))
+    return path.read_bytes()
+
+
+def call_key(secret: bytes, call_id: str) -> str:
+    """What proves to us that somebody was given a call: derived, so it needs no storing."""
+    return hmac.new(secret, b"call:" + call_id.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def media_address(settings: Settings) -> str:
+    """The address in our SDP: advertised, else the SIP listener's, else the one toward the outside."""
+    for text in (settings.media.advertised_address, settings.sip.advertised_address):
+        host = text.partition(":")[0] if text.count(":") == 1 else text
+        if host and _is_literal(host):
+            return host
+    bound = [address.host for address in settings.sip.addresses if address.host not in WILDCARDS]
+    return bound[0] if bound else local_address_toward(_OUTSIDE) or "127.0.0.1"
+
+
+def _is_literal(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    return False
+
+
+# -- building ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server, as far as whoever runs it needs it."""
+
+    addresses: Addresses
+    switch: Switch
+
+
+class _Builder:
+    """Opens the parts in order, each on the stack: what was opened last is closed first."""
+
+    def __init__(self, settings: Settings, clock: Clock, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._stack = stack
+        self._secret = b""
+
+    async def server(self) -> Server:
+        """Everything, ready for calls."""
+        settings, clock, stack = self._settings, self._clock, self._stack
+        self._secret = await asyncio.to_thread(server_secret, settings.data_dir)
+        copy = await asyncio.to_thread(prepare, settings.database_path)
+        if copy is not None:
+            log.info("database.migrated", copy=str(copy))
+        writer = await stack.enter_async_context(Writer(settings.database_path, clock))
+        if writer.recovered:
+            log.warning("calls.interrupted", count=writer.recovered)
+        database = await stack.enter_async_context(Database(settings.database_path))
+        configuration = await stack.enter_async_context(
+            ConfigurationService(Objects(database), clock, settings.routing.failsafe)
+        )
+        refused = await stack.enter_async_context(RefusedService(RefusedSources(database), clock))
+        engine = await stack.enter_async_context(LocalEngine(self._media(), clock))
+        prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
+        await prompts.load()
+        switch, endpoint = await self._calls(writer, configuration, refused, engine, prompts)
+        ports = Ports(
+            configuration=configuration,
+            prompts=prompts,
+            tokens=await stack.enter_async_context(
+                TokenService(Tokens(database), clock, settings.admin_token)
+            ),
+            calls=CallService(CallRecords(database), switch),
+            insight=InsightService(configuration, writer.counts, clock),
+            refused=refused,
+            health=Readiness(_conditions(writer, engine), switch),
+            figures=_figures(writer, engine, switch, endpoint, refused),
+        )
+        admin, public = await self._web(ports)
+        sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)
+        return Server(Addresses(sip, admin, public), switch)
+
+    def _media(self) -> LocalConfig:
+        media = self._settings.media
+        ports = media.port_range
+        return LocalConfig(
+            first_port=ports.start,
+            last_port=ports.stop - 1,
+            advertised_host=media_address(self._settings),
+            workers=media.workers,
+            media_timeout_s=media.timeout_s,
+        )
+
+    async def _calls(
+        self,
+        writer: Writer,
+        configuration: ConfigurationService,
+        refused: RefusedService,
+        engine: LocalEngine,
+        prompts: PromptService,
+    ) -> tuple[Switch, Endpoint]:
+        """The endpoint and the switch, which is drained before the endpoint closes."""
+        sip, calls = self._settings.sip, self._settings.calls
+        digest = ServerDigest(sip.realm, self._secret)
+        access = Access(
+            AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains),
+            configuration,
+            digest,
+            refused,
+            self._clock,
+        )
+        listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
+        config = EndpointConfig(listen, sip.advertised_address, sip.domains)
+        endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite))  # noqa: PLW0108 - it is made below
+        traces = TraceBook(self._clock.monotonic)
+        endpoint.set_trace(traces.note)
+        services = CallServices(
+            clock=self._clock,
+            store=writer,
+            counts=writer.counts,
+            dialler=endpoint,
+            media=engine,
+            traces=traces,
+            limits=CallLimits(calls.max_duration_s, calls.drain_max_s, calls.max_live, calls.max_cps),
+            draw=random.random,
+            prompt_ready=prompts.ready,
+            key_of=partial(call_key, self._secret),
+        )
+        switch = Switch(services, configuration, refused)
+        await self._stack.enter_async_context(endpoint)
+        await self._stack.enter_async_context(switch)
+        return switch, endpoint
+
+    async def _web(self, ports: Ports) -> tuple[str, str]:
+        """The HTTP listeners; the public one shares the admin's while it has no address."""
+        applications = web.build(ports)
+        admin = await self._stack.enter_async_context(
+            Listener(applications.admin, self._settings.admin.address)
+        )
+        address = self._settings.public.address
+        if address is None:
+            return admin.url, admin.url
+        public = await self._stack.enter_async_context(Listener(applications.public, address))
+        return admin.url, public.url
+
+
+def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], str]]:
+    return {
+        "store": lambda: "" if writer.healthy else f"the store can not write: {writer.failure}",
+        "media": lambda: "" if engine.worker_pids else "no media worker runs",
+    }
+
+
+def _figures(
+    writer: Writer, engine: LocalEngine, switch: Switch, endpoint: Endpoint, refused: RefusedService
+) -> ServerFigures:
+    return ServerFigures(
+        Sources(
+            sip=lambda: endpoint.counters,
+            workers=lambda: engine.tallies,
+            worker_restarts=lambda: engine.restarts,
+            calls=lambda: CallFigures(len(switch), switch.arrived, switch.dispositions),
+            store=lambda: StoreFigures(writer.commits, writer.healthy),
+            refused=lambda: refused.total,
+        )
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Server]:
+    """A whole server while in the block; on leaving it live calls are let finish (``calls.drain_max_s``).
+
+    Raises ``SchemaTooNew``, ``StoreUnusable``, ``StoreInUse``, ``MediaUnavailable`` and ``OSError``
+    when it can not start.
+    """
+    async with AsyncExitStack() as stack:
+        server = await _Builder(settings, clock or SystemClock(), stack).server()
+        # What lives as long as the server need not be walked at each collection.
+        gc.collect()
+        gc.freeze()
+        log.info(
+            "ready",
+            sip=list(server.addresses.sip),
+            admin=server.addresses.admin,
+            public=server.addresses.public,
+        )
+        yield server
+
+
+async def serve(settings: Settings, ready: Callable[[Addresses], None]) -> None:
+    """Runs until SIGTERM or SIGINT, then drains; a second signal ends live calls at once."""
+    stop = asyncio.Event()
+    async with running(settings) as server:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, _on_signal, server.switch, stop)
+        ready(server.addresses)
+        await stop.wait()
+        log.info("draining", live=server.switch.drain())
+
+
+def _on_signal(switch: Switch, stop: asyncio.Event) -> None:
+    if stop.is_set():
+        switch.drain(0)
+    stop.set()
