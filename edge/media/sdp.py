@@ -85,6 +85,13 @@ class MediaDescription:
         self.rtcp: tuple[str | None, int] | None = None
         self.rtcp_mux = False
 
+    def says(self) -> tuple[object, ...]:
+        """Everything that matters to who sends what where, for comparing."""
+        return (
+            self.kind, self.port, self.proto, self.formats, self.host, self.codecs, self.direction,
+            self.ptime, self.maxptime, self.rtcp, self.rtcp_mux,
+        )  # fmt: skip
+
     def lines(self, host: str) -> list[str]:
         """As sent, without line ends; ``host`` is the description's own address."""
         lines = [f"m={self.kind} {self.port} {self.proto} {self.formats}"]
@@ -110,6 +117,13 @@ class Description:
         self.origin = origin
         self.host = host
         self.media = media
+
+    def same_media(self, other: "Description") -> bool:
+        """Whether the streams are described alike.
+
+        o= should tell (RFC 3264 section 8), but there are peers that never raise its version.
+        """
+        return [media.says() for media in self.media] == [media.says() for media in other.media]
 
     def to_bytes(self) -> bytes:
         """As sent (RFC 8866 section 5 gives the order)."""

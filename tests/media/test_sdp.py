@@ -116,6 +116,22 @@ def test_attributes_known_from_another_call_do_not_carry_its_address() -> None:
 
 
 @pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        (b"o=- 20518 3", b"o=- 20518 4", True),
+        (b"b=AS:84", b"b=AS:85", True),
+        (b"a=sendonly", b"a=sendrecv", False),
+        (b"54400", b"54402", False),
+        (b"c=IN IP4 203.0.113.1", b"c=IN IP4 0.0.0.0", False),
+        (b"8 18 96", b"18 8 96", False),
+        (b"m=image 54402", b"m=image 0", False),
+    ],
+)
+def test_a_change_of_the_streams_shows_whatever_o_says(old: bytes, new: bytes, same: bool) -> None:
+    assert parse(CARRIER).same_media(parse(CARRIER.replace(old, new, 1))) is same
+
+
+@pytest.mark.parametrize(
     ("body", "reason"),
     [
         (b"", "v=0"),
