@@ -110,8 +110,8 @@ class Bridge:
             self._cross(leg, other, heard)
 
     def _unchanged(self, leg: Leg, heard: Description) -> bool:
-        """A refresh (RFC 4028 section 7.4): the same o= line means the same description."""
-        return leg.remote is not None and leg.remote.origin == heard.origin
+        """A refresh (RFC 4028 section 7.4): nothing about the streams is new."""
+        return leg.remote is not None and leg.remote.same_media(heard)
 
     def _cross(self, leg: Leg, other: Leg, heard: Description | None) -> None:
         before = (leg.local, leg.remote, other.local, other.remote)
