@@ -3,8 +3,10 @@
 A leg sends where its peer's SDP says until a valid source is heard, then to that source, and
 listens to nobody else:
 
-* The very address that the SDP names latches with its first packet.  Any other source (a peer
-  behind NAT) needs two packets in sequence of one SSRC, which a spray over many ports does not send.
+* The very address that the SDP names latches with its first packet.  Any other source needs packets
+  in sequence of one SSRC, which a spray over many ports does not send: two from the same host, or
+  where the SDP names a private address (a peer behind NAT); half a second of them from a foreign
+  host where the SDP names a public one, for then the peer itself is most likely about to be heard.
 * For ``LEARN_S`` after the first latch a source that fits the SDP better may take its place (same
   host over a foreign one, the exact address over both); then the latch is locked.
 * Later another source is taken only after new signalling, or when the locked peer has been silent
@@ -14,12 +16,16 @@ listens to nobody else:
 """
 
 from enum import Enum
+from ipaddress import ip_address
 from typing import Final
 
 Address = tuple[str, int]
 
 LEARN_S: Final = 3.0
 _CANDIDATES: Final = 4
+_IN_SEQUENCE: Final = 2
+"""RFC 3550 A.1, MIN_SEQUENTIAL."""
+_FOREIGN_IN_SEQUENCE: Final = 25
 
 
 class Verdict(Enum):
@@ -34,12 +40,23 @@ class Verdict(Enum):
 class Latch:
     """Where one leg's peer is.  Sans-IO: ``now`` and ``heard`` are monotonic seconds."""
 
-    __slots__ = ("_candidates", "_learn_until", "_rank", "_silence", "_stale", "remote", "source", "ssrc")
+    __slots__ = (
+        "_candidates",
+        "_foreign_needs",
+        "_learn_until",
+        "_rank",
+        "_silence",
+        "_stale",
+        "remote",
+        "source",
+        "ssrc",
+    )
 
     def __init__(self, relatch_silence_s: float, stale: tuple[Address, int] | None = None) -> None:
         self._silence = relatch_silence_s
         self._stale = stale
-        self._candidates: dict[tuple[Address, int], int] = {}
+        self._candidates: dict[tuple[Address, int], tuple[int, int]] = {}
+        self._foreign_needs = _IN_SEQUENCE
         self._learn_until = 0.0
         self._rank = 0
         self.remote: Address | None = None
@@ -55,6 +72,7 @@ class Latch:
         if remote is None or remote == self.remote:
             return False
         self.remote = remote
+        self._foreign_needs = _IN_SEQUENCE if ip_address(remote[0]).is_private else _FOREIGN_IN_SEQUENCE
         self._candidates.clear()
         if self.source is None or self.source == remote:
             return False
@@ -68,7 +86,7 @@ class Latch:
         rank = self._rank_of(source)
         if not self._may_take(rank, ssrc, now, heard):
             return Verdict.STRAY
-        if rank < _EXACT and not self._in_sequence(source, ssrc, sequence):
+        if rank < _EXACT and not self._in_sequence(source, ssrc, sequence, rank):
             return Verdict.STRAY
         if self.source is None:
             self._learn_until = now + LEARN_S
@@ -92,16 +110,18 @@ class Latch:
             return True
         return now - heard >= self._silence and (rank == _EXACT or ssrc == self.ssrc)
 
-    def _in_sequence(self, source: Address, ssrc: int, sequence: int) -> bool:
-        """Whether this is a candidate's second packet in sequence (RFC 3550 A.1, MIN_SEQUENTIAL 2)."""
+    def _in_sequence(self, source: Address, ssrc: int, sequence: int, rank: int) -> bool:
+        """Whether this candidate has sent as many packets in sequence as it needs."""
         key = (source, ssrc)
         if key == self._stale:
             return False
-        if self._candidates.pop(key, None) == sequence:
+        expected, count = self._candidates.pop(key, (sequence, 0))
+        count = count + 1 if sequence == expected else 1
+        if count >= (self._foreign_needs if rank == _FOREIGN else _IN_SEQUENCE):
             return True
         if len(self._candidates) >= _CANDIDATES:
             del self._candidates[next(iter(self._candidates))]
-        self._candidates[key] = (sequence + 1) & 0xFFFF
+        self._candidates[key] = ((sequence + 1) & 0xFFFF, count)
         return False
 
 

@@ -228,7 +228,7 @@ class LocalEngine(MediaEngine):
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable, in place of the one it had; raises ValueError if it is empty."""
-        before = self._library.pop(prompt_id)
+        before = self._library.get(prompt_id)
         stored = self._library.put(prompt_id, frames)
         for worker in self._alive():
             worker.send_prompt(stored)

@@ -1,0 +1,310 @@
+"""The engine with its real worker processes: calls, deaths, ends."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.media.engine import Dtmf, MediaEvent, MediaTimeout, MediaUnavailable, PlayDone, WorkerDied
+from edge.media.local import LocalConfig, LocalEngine
+from tests.support.ports import own_address
+from tests.support.rtp_end import End, Rtp, event, packet, plan_for
+
+LIMIT_S = 10
+
+
+def engine_on(host: str, **changes: float) -> LocalEngine:
+    wanted: dict[str, float] = {"workers": 1, "stock": 8}
+    return LocalEngine(
+        LocalConfig(20000, 20199, host, bind_host=host, **(wanted | changes)),  # type: ignore[arg-type]
+        SystemClock(),
+    )
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[LocalEngine]:
+    async with engine_on(own_address()) as running:
+        yield running
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[LocalEngine]:
+    async with engine_on(own_address(), workers=2) as running:
+        yield running
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(LIMIT_S):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def hear(end: End, count: int) -> list[Rtp]:
+    packets: list[Rtp] = []
+
+    def enough() -> bool:
+        packets.extend(Rtp(raw) for raw in end.received())
+        return len(packets) >= count
+
+    await until(enough)
+    return packets
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+
+
+def exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def talking(engine: LocalEngine, caller: End, target: End) -> None:
+    """One bridged call on which both hear each other."""
+    with engine.call() as call:
+        a, b = call.leg(), call.leg()
+        a.update(plan_for(caller.address))
+        b.update(plan_for(target.address))
+        call.bridge(a, b)
+        await until_relayed(caller, (a.host, a.port), target)
+        await until_relayed(target, (b.host, b.port), caller)
+        await call.finish()
+
+
+async def until_relayed(sender: End, leg: tuple[str, int], listener: End) -> None:
+    """Sends until it is heard: the worker may not have the plan yet."""
+    for sequence in range(LIMIT_S * 100):
+        sender.send(packet(sequence), leg)
+        await asyncio.sleep(0.01)
+        if listener.received():
+            return
+    pytest.fail("nothing was relayed")
+
+
+async def test_two_ends_hear_each_other_and_are_counted(engine: LocalEngine) -> None:
+    with End("127.0.0.1") as caller, End("127.0.0.1") as target, engine.call() as call:
+        a, b = call.leg(), call.leg()
+        assert a.port % 2 == b.port % 2 == 0
+        a.update(plan_for(caller.address))
+        b.update(plan_for(target.address))
+        call.bridge(a, b)
+        await until_relayed(caller, (a.host, a.port), target)
+        await until_relayed(target, (b.host, b.port), caller)
+        counted = await call.finish()
+        assert set(counted) == {a.port, b.port}
+        assert counted[a.port].packets_in >= 1
+        assert counted[a.port].packets_out == counted[b.port].packets_in
+
+
+async def test_key_presses_prompts_and_their_ends_are_told(engine: LocalEngine) -> None:
+    await engine.load_prompt("greeting", {"PCMU": b"\x01" * 800, "PCMA": b"\x02" * 800})
+    with End("127.0.0.1") as caller, engine.call() as call:
+        told: list[MediaEvent] = []
+        leg = call.leg()
+        leg.on_event = told.append
+        leg.update(plan_for(caller.address))
+        token = leg.play("greeting")
+        packets = await hear(caller, 5)
+        assert b"".join(each.payload for each in packets) == b"\x01" * 800
+        await until(lambda: told)
+        caller.send(packet(1, payload_type=101, payload=event(10, 800, end=True)), (leg.host, leg.port))
+        await until(lambda: len(told) == 2)
+        assert told == [PlayDone(token), Dtmf("*", 100)]
+
+
+async def test_ringback_needs_no_prompt(engine: LocalEngine) -> None:
+    with End("127.0.0.1") as caller, engine.call() as call:
+        leg = call.leg()
+        leg.update(plan_for(caller.address))
+        leg.play("tone:ringback", loop=True)
+        packets = await hear(caller, 10)
+        assert [each.timestamp - packets[0].timestamp for each in packets] == [
+            160 * n for n in range(len(packets))
+        ]
+
+
+async def test_a_prompt_that_is_not_loaded_is_done_at_once(engine: LocalEngine) -> None:
+    with engine.call() as call:
+        told: list[MediaEvent] = []
+        leg = call.leg()
+        leg.on_event = told.append
+        token = leg.play("nothing of that name")
+        await until(lambda: told)
+        assert told == [PlayDone(token)]
+
+
+async def test_a_prompt_is_replaced_and_an_empty_one_refused(engine: LocalEngine) -> None:
+    await engine.load_prompt("p", {"PCMU": b"\x01" * 160, "PCMA": b"\x01" * 160})
+    await engine.load_prompt("p", {"PCMU": b"\x09" * 160, "PCMA": b"\x09" * 160})
+    with pytest.raises(ValueError, match="no audio"):
+        await engine.load_prompt("q", {"PCMU": b"", "PCMA": b""})
+    with End("127.0.0.1") as caller, engine.call() as call:
+        leg = call.leg()
+        leg.update(plan_for(caller.address))
+        leg.play("p")
+        assert (await hear(caller, 1))[0].payload == b"\x09" * 160
+
+
+async def test_a_refused_replacement_leaves_the_prompt_as_it_was(engine: LocalEngine) -> None:
+    await engine.load_prompt("p", {"PCMU": b"\x01" * 160, "PCMA": b"\x01" * 160})
+    with pytest.raises(ValueError, match="no audio"):
+        await engine.load_prompt("p", {"PCMU": b"", "PCMA": b""})
+    with End("127.0.0.1") as caller, engine.call() as call:
+        leg = call.leg()
+        leg.update(plan_for(caller.address))
+        leg.play("p")
+        assert (await hear(caller, 1))[0].payload == b"\x01" * 160
+
+
+async def test_a_silent_peer_is_told_of() -> None:
+    async with engine_on(own_address(), media_timeout_s=1) as engine:
+        with End("127.0.0.1") as caller, End("127.0.0.1") as target, engine.call() as call:
+            a, b = call.leg(), call.leg()
+            told: list[MediaEvent] = []
+            a.on_event = told.append
+            a.update(plan_for(caller.address))
+            b.update(plan_for(target.address, silence_ok=True))
+            call.bridge(a, b)
+            await until(lambda: told)
+            assert told == [MediaTimeout()]
+
+
+async def test_leaving_the_block_frees_what_was_not_closed(engine: LocalEngine) -> None:
+    with engine.call() as call:
+        call.leg()
+        call.leg()
+    with pytest.raises(MediaUnavailable):
+        call.leg()
+    await until(lambda: engine.tallies[0].legs == 0)
+
+
+async def test_calls_are_refused_when_every_port_is_taken_and_taken_again_later() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 20007, host, bind_host=host, workers=1, stock=4, quarantine_s=0.2)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with engine.call() as call:
+            for _ in range(4):
+                call.leg()
+            with pytest.raises(MediaUnavailable):
+                call.leg()
+            with pytest.raises(MediaUnavailable):
+                engine.call()
+            await call.finish()
+
+        def free() -> bool:
+            try:
+                with engine.call() as again:
+                    again.leg()
+            except MediaUnavailable:
+                return False
+            return True
+
+        await until(free)
+
+
+async def test_calls_are_spread_over_the_workers(pair: LocalEngine) -> None:
+    with pair.call() as first, pair.call() as second:
+        assert first._link is not second._link
+
+
+async def test_a_killed_workers_calls_are_told_once_and_it_is_replaced(pair: LocalEngine) -> None:
+    await pair.load_prompt("greeting", {"PCMU": b"\x01" * 160, "PCMA": b"\x02" * 160})
+    with End("127.0.0.1") as caller, End("127.0.0.1") as target:
+        with pair.call() as lost, pair.call() as kept:
+            told: list[MediaEvent] = []
+            others: list[MediaEvent] = []
+            for call, told_of in ((lost, told), (kept, others)):
+                for leg in (call.leg(), call.leg()):
+                    leg.on_event = told_of.append
+            victim = lost._link.pid
+            os.kill(victim, signal.SIGKILL)
+            await until(lambda: told)
+            assert told == [WorkerDied()]
+            assert await lost.finish() == {}
+            await until(lambda: not exists(victim))
+            await until(lambda: len(pair.worker_pids) == 2)
+            assert pair.restarts == 1
+            assert told == [WorkerDied()]
+            assert others == []
+            assert len(await kept.finish()) == 2
+        for _ in range(2):  # both workers, the new one with the prompt
+            await talking(pair, caller, target)
+        with pair.call() as first, pair.call() as second:
+            for call in (first, second):
+                leg = call.leg()
+                leg.update(plan_for(caller.address))
+                leg.play("greeting")
+                assert (await hear(caller, 1))[0].payload == b"\x01" * 160
+
+
+async def test_no_process_is_left_when_the_block_is_left() -> None:
+    async with engine_on(own_address(), workers=2) as engine:
+        pids = engine.worker_pids
+        assert len(pids) == 2
+        for pid in pids:
+            os.kill(pid, signal.SIGINT)
+            os.kill(pid, signal.SIGTERM)
+        await asyncio.sleep(0)
+        with engine.call() as call:
+            call.leg()
+            assert len(await call.finish()) == 1
+        assert all(map(is_running, pids))
+    assert not any(map(exists, pids))
+
+
+async def test_a_worker_ends_with_the_main_process() -> None:
+    host = own_address()
+    script = (
+        "import asyncio, sys\n"
+        "from edge.clock import SystemClock\n"
+        "from edge.media.local import LocalConfig, LocalEngine\n"
+        "async def main():\n"
+        f"    config = LocalConfig(20000, 20099, {host!r}, bind_host={host!r}, workers=1, stock=4)\n"
+        "    async with LocalEngine(config, SystemClock()) as engine:\n"
+        "        print(*engine.worker_pids, flush=True)\n"
+        "        await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        script,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    pid = int(await asyncio.wait_for(process.stdout.readline(), LIMIT_S))
+    assert is_running(pid)
+    process.kill()
+    await process.wait()
+    await until(lambda: not is_running(pid))
+
+
+async def test_a_range_that_can_not_be_bound_is_said_at_the_start() -> None:
+    host = own_address()
+    with socket.socket(type=socket.SOCK_DGRAM) as taken:
+        taken.bind((host, 20000))
+        config = LocalConfig(20000, 20001, host, bind_host=host, workers=1)
+        with pytest.raises(MediaUnavailable, match="20000-20001"):
+            async with LocalEngine(config, SystemClock()):
+                pass
+
+
+@pytest.mark.parametrize("address", ["224.0.0.1", "255.255.255.255", "0.0.0.0", "phone.example", "::"])
+async def test_rtp_is_never_sent_where_it_must_not_go(engine: LocalEngine, address: str) -> None:
+    await engine.load_prompt("greeting", {"PCMU": b"\x01" * 160, "PCMA": b"\x02" * 160})
+    with engine.call() as call:
+        told: list[MediaEvent] = []
+        leg = call.leg()
+        leg.on_event = told.append
+        leg.update(plan_for((address, 4000)))
+        leg.play("greeting")
+        await until(lambda: told)
+        assert (await call.finish())[leg.port].packets_out == 0

@@ -1,0 +1,98 @@
+"""The stock of ports: even, random, bound by us alone, at rest between two uses."""
+
+import random
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from edge.media.ports import Ports
+from edge.media.reactor import Reactor
+from tests.support.ports import own_address
+
+RANGE = list(range(20000, 20040, 2))
+
+
+class Stock:
+    def __init__(self, reactor: Reactor, host: str) -> None:
+        self.announced: list[int] = []
+        self.ports = Ports(
+            reactor, host, RANGE, self.announced.extend, quarantine_s=5, chance=random.Random(3)
+        )
+
+    def take(self, count: int, now: float) -> list[int]:
+        self.announced.clear()
+        self.ports.want(count, now)
+        return list(self.announced)
+
+    def give_back(self, number: int, now: float) -> None:
+        pair = self.ports.get(number)
+        assert pair is not None
+        self.ports.rest(pair, now)
+
+
+@pytest.fixture
+def host() -> str:
+    return own_address()
+
+
+@pytest.fixture
+def stock(host: str) -> Iterator[Stock]:
+    with Reactor() as reactor:
+        made = Stock(reactor, host)
+        yield made
+        made.ports.close()
+
+
+def test_ports_are_bound_in_pairs_in_random_order(stock: Stock, host: str) -> None:
+    taken = stock.take(20, 0)
+    assert sorted(taken) == RANGE
+    assert taken != RANGE
+    for port in (taken[0], taken[0] + 1):
+        with socket.socket(type=socket.SOCK_DGRAM) as other, pytest.raises(OSError, match="in use"):
+            other.bind((host, port))
+
+
+def test_another_server_that_shares_ports_does_not_get_ours(stock: Stock, host: str) -> None:
+    """Two servers of one user: neither may take the other's port, though both set SO_REUSEPORT."""
+    with Reactor() as reactor:
+        second = Stock(reactor, host)
+        ours, theirs = stock.take(10, 0), second.take(10, 0)
+        second.ports.close()
+    assert len(ours) == len(theirs) == 10
+    assert not set(ours) & set(theirs)
+
+
+def test_a_port_in_use_by_somebody_else_is_skipped_and_tried_again(stock: Stock, host: str) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as rtp, socket.socket(type=socket.SOCK_DGRAM) as rtcp:
+        rtp.bind((host, 20004))
+        rtcp.bind((host, 20011))
+        taken = stock.take(20, 0)
+        assert sorted(taken) == sorted(set(RANGE) - {20004, 20010})
+    stock.announced.clear()
+    stock.ports.supply(1)
+    assert sorted(stock.announced) == [20004, 20010]
+
+
+def test_a_port_rests_before_it_is_announced_again(stock: Stock) -> None:
+    taken = stock.take(20, 0)
+    stock.give_back(taken[0], 10.0)
+    assert stock.take(1, 14.9) == []
+    stock.ports.supply(15.0)
+    assert stock.announced == [taken[0]]
+
+
+def test_no_more_is_announced_than_was_wanted(stock: Stock) -> None:
+    for number in stock.take(5, 0):
+        stock.give_back(number, 0)
+    stock.announced.clear()
+    stock.ports.supply(100)
+    assert stock.announced == []
+
+
+def test_an_order_that_can_not_be_met_is_answered_with_nothing(host: str) -> None:
+    answers: list[list[int]] = []
+    with Reactor() as reactor:
+        ports = Ports(reactor, host, [], answers.append, quarantine_s=5, chance=random.Random(3))
+        ports.want(1, 0)
+    assert answers == [[]]
