@@ -1,0 +1,79 @@
+"""baresip, a phone of other makers, through the running server, with sound that is heard at the other end."""
+
+from pathlib import Path
+
+from tests.support.api import Api, Json
+from tests.support.baresip import baresip
+from tests.support.ports import own_address
+from tests.support.server import Server, eventually, running_server
+from tests.support.tones import heard, tone
+from tests.support.wav import wav_bytes
+
+NUMBER = "+18005550100"
+CALLER_TONE, BUYER_TONE, PROMPT_TONE = 440, 700, 1000
+ENOUGH_S = 1.0
+
+
+async def route(api: Api, target: str, hours: Json | None = None, **prompts: str) -> None:
+    """A trunk for the whole loopback network, since phones choose their own address there."""
+    await api.post("trunks", {"name": "phones", "addresses": ["127.0.0.0/8"]})
+    made = await api.post("targets", {"name": "buyer", "address": target})
+    routes = {"targets": [{"target_id": made["id"]}]}
+    campaign = await api.post(
+        "campaigns", {"name": "c", "routes": routes, "prompts": prompts, "hours": hours}
+    )
+    await api.post("numbers", {"e164": NUMBER, "campaign_id": campaign["id"]})
+
+
+async def finished(server: Server) -> Json:
+    """The only call, once it is over."""
+
+    async def look() -> Json | None:
+        items = (await server.api.get("calls"))["items"]
+        return items[0] if items and items[0]["ended_at"] else None
+
+    record: Json = await eventually(look, 20)
+    return record
+
+
+async def test_baresip_calls_baresip_and_each_hears_the_other(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 20)) as buyer:
+        await route(server.api, f"sip:buyer@{buyer.address}")
+        dial = f"sip:{NUMBER}@{server.address()}"
+        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 20), dial=dial) as caller:
+            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 15)
+            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 15)
+            await caller.hang_up()
+        record = await finished(server)
+        assert heard(caller.heard(), CALLER_TONE) < ENOUGH_S, "the caller hears itself"
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller"), caller.log()
+    assert all(leg["packets_in"] > 50 for leg in record["media"].values())
+
+
+async def test_the_caller_hears_the_greeting_first_and_the_buyer_never_does(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 20)) as buyer:
+        greeting = await server.api.upload_prompt("greeting", wav_bytes(tone(PROMPT_TONE, 2)))
+        await route(server.api, f"sip:buyer@{buyer.address}", greeting_prompt_id=greeting["id"])
+        dial = f"sip:{NUMBER}@{server.address()}"
+        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 30), dial=dial) as caller:
+            await eventually(lambda: heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S, 15)
+            assert len(buyer.heard()) == 0, "the buyer was called before the greeting was over"
+            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 15)
+            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 15)
+            await caller.hang_up()
+        record = await finished(server)
+    assert record["disposition"] == "connected"
+    assert heard(buyer.heard(), PROMPT_TONE) == 0
+
+
+async def test_after_hours_the_caller_hears_the_prompt_that_was_uploaded(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server:
+        closed = await server.api.upload_prompt("closed", wav_bytes(tone(PROMPT_TONE, 2)))
+        after = {"action": "message", "prompt_id": closed["id"]}
+        hours = {"timezone": "America/New_York", "weekly": {}, "after_hours": after}
+        await route(server.api, f"sip:nobody@{own_address()}", hours=hours)
+        dial = f"sip:{NUMBER}@{server.address()}"
+        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 20), dial=dial) as caller:
+            record = await finished(server)
+            assert heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S
+    assert (record["disposition"], record["hung_up_by"]) == ("after_hours_message", "server")
