@@ -1,0 +1,384 @@
+"""Whole calls through the running server, placed and taken by SIPp: the ladder of each, and its record."""
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.api import Json
+from tests.support.ports import free_port, own_address
+from tests.support.scenario import (
+    ack,
+    ack_refusal,
+    answer,
+    arrives,
+    bye,
+    called,
+    cancel,
+    expect,
+    invite,
+    pause,
+    provisional,
+    reinvite,
+    reply,
+    sdp,
+    target_request,
+    written,
+)
+from tests.support.server import Server, eventually, running_server
+from tests.support.sipp import Result, Sipp, call, sipp
+from tests.support.tones import tone
+from tests.support.wav import wav_bytes
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_digits = itertools.count(18005550200)
+
+ANSWERED = (called(), answer(180), answer(200, sdp()), arrives("ACK"))
+TAKES_THE_CALL = (*ANSWERED, arrives("BYE"), reply())
+CONNECTS = (invite(sdp()), provisional(), expect(200), ack())
+CALLS = (*CONNECTS, pause(0.1), bye())
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """One server for all these tests: each has a trunk, a number and targets of its own."""
+    async with running_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@dataclass
+class Line:
+    """A number of the running server with its route, and the address that its trunk is known by."""
+
+    server: Server
+    directory: Path
+    host: str
+    e164: str
+    number: Json
+    targets: list[Json]
+
+    async def call(self, *steps: str, transport: str = "udp", seconds: float = 20) -> Result:
+        """Places one call to the number and waits for its end."""
+        scenario = written(self.directory, "caller", *steps)
+        address = self.server.address(transport)
+        return await call(
+            self.directory, address, self.e164, scenario, host=self.host, transport=transport, limit_s=seconds
+        )
+
+    async def record(self) -> Json:
+        """The number's only call, finished."""
+
+        async def look() -> Json | None:
+            items = (await self.server.api.get("calls", number_id=self.number["id"]))["items"]
+            assert len(items) < 2
+            return items[0] if items and items[0]["ended_at"] else None
+
+        found: Json = await eventually(look)
+        return found
+
+
+class World:
+    """Makes the targets and lines of one test, and ends its SIPps with it."""
+
+    def __init__(self, server: Server, directory: Path, stack: AsyncExitStack) -> None:
+        self.server = server
+        self.directory = directory
+        self._stack = stack
+        self._count = itertools.count(1)
+
+    async def target(self, *steps: str, transport: str = "udp") -> Sipp:
+        """A SIPp that plays a target once."""
+        scenario = written(self.directory, f"target-{next(self._count)}", *steps)
+        return await self._stack.enter_async_context(sipp(self.directory, scenario, transport=transport))
+
+    async def line(self, *addresses: str, campaign: Json | None = None, **number: Any) -> Line:
+        """A number routed to SIP addresses (``host:port`` and URI parameters), tried in this order."""
+        api, host, e164 = self.server.api, own_address(), f"+{next(_digits)}"
+        await api.post("trunks", {"name": host, "addresses": [f"{host}/32"]})
+        fields = (campaign or {}).pop("target", {})
+        targets = [
+            await api.post("targets", {"name": address, "address": f"sip:sales@{address}", **fields})
+            for address in addresses
+        ]
+        routes = [{"target_id": t["id"], "priority": place} for place, t in enumerate(targets)]
+        body = {"name": e164, **(campaign or {})}
+        body["routes"] = {"targets": routes, **body.pop("routes", {})}
+        made = await api.post("campaigns", body)
+        numbered = await api.post("numbers", {"e164": e164, "campaign_id": made["id"], **number})
+        return Line(self.server, self.directory, host, e164, numbered, targets)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(server: Server, tmp_path: Path) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        yield World(server, tmp_path, stack)
+
+
+def outcomes(record: Json) -> list[str]:
+    return [attempt["outcome"] for attempt in record["attempts"]]
+
+
+# -- success --------------------------------------------------------------------------------------------
+
+
+async def test_a_call_is_bridged_and_its_record_says_so(world: World) -> None:
+    target = await world.target(called(having="X-Edge-Call-ID: call_"), *TAKES_THE_CALL[1:])
+    line = await world.line(target.address, tags={"channel": "tv"})
+    (await line.call(invite(sdp()), expect(100), expect(180), expect(200), ack(), pause(0.1), bye())).check()
+    (await target.result()).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
+    assert (record["caller"], record["called"]) == ("+12125550100", line.e164)
+    assert record["tags"] == {"channel": "tv"}
+    assert outcomes(record) == ["answered"]
+    instants = [record[name] for name in ("started_at", "answered_at", "connected_at", "ended_at")]
+    assert all(instants)
+    assert instants[0] == min(instants)
+    assert instants[-1] == max(instants)
+    assert [step["step"] for step in record["decision"]["steps"]][:3] == ["number", "paused", "hours"]
+    assert record["decision"]["candidates"][0]["reason"] == "answered"
+
+
+async def test_the_target_hangs_up(world: World) -> None:
+    target = await world.target(*ANSWERED, pause(0.1), target_request("BYE", 1), expect(200))
+    line = await world.line(target.address)
+    (await line.call(*CONNECTS, arrives("BYE"), reply())).check()
+    (await target.result()).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "target")
+
+
+async def test_early_media_reaches_the_caller(world: World) -> None:
+    target = await world.target(called(), answer(183, sdp()), pause(0.1), *TAKES_THE_CALL[2:])
+    line = await world.line(target.address)
+    early = expect(183, having="m=audio [1-9]")
+    (await line.call(invite(sdp()), expect(100), early, expect(200), ack(), bye())).check()
+    (await target.result()).check()
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_tcp_on_either_side(world: World, transport: str) -> None:
+    other = {"udp": "tcp", "tcp": "udp"}[transport]
+    target = await world.target(*TAKES_THE_CALL, transport=other)
+    line = await world.line(f"{target.address};transport={other}")
+    (await line.call(*CALLS, transport=transport)).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "connected"
+
+
+async def test_a_late_offer_is_answered_with_ours(world: World) -> None:
+    target = await world.target(called(having="m=audio"), *TAKES_THE_CALL[1:])
+    line = await world.line(target.address)
+    offered = expect(200, having="m=audio [1-9][0-9]* RTP/AVP")
+    (await line.call(invite(), provisional(), offered, ack(sdp()), pause(0.1), bye())).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "connected"
+
+
+# -- failover -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [(486, "busy"), (480, "no_answer"), (403, "refused"), (503, "unreachable"), (302, "refused")],
+)
+async def test_a_target_that_does_not_take_the_call_gives_way(
+    world: World, status: int, outcome: str
+) -> None:
+    first = await world.target(called(), answer(status), arrives("ACK"))
+    second = await world.target(*TAKES_THE_CALL)
+    line = await world.line(first.address, second.address)
+    (await line.call(*CALLS)).check()
+    (await first.result()).check()
+    (await second.result()).check()
+    record = await line.record()
+    assert outcomes(record) == [outcome, "answered"]
+    assert record["attempts"][0]["status"] == status
+    assert record["disposition"] == "connected"
+
+
+async def test_a_target_that_rings_too_long_is_cancelled_and_the_next_dialled(world: World) -> None:
+    first = await world.target(called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
+    second = await world.target(*TAKES_THE_CALL)
+    line = await world.line(first.address, second.address, campaign={"target": {"ring_timeout_s": 1}})
+    (await line.call(*CALLS)).check()
+    (await first.result()).check()
+    assert outcomes(await line.record()) == ["no_answer", "answered"]
+
+
+async def test_a_closed_port_is_unreachable_at_once(world: World) -> None:
+    host = own_address()
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(f"{host}:{free_port(host)};transport=tcp", target.address)
+    (await line.call(*CALLS, seconds=10)).check()
+    assert outcomes(await line.record()) == ["unreachable", "answered"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "refused", "disposition"),
+    [
+        ((486, 600), 486, "busy"),
+        ((488, 606), 488, "rejected_no_codec"),
+        ((486, 403), 480, "target_failed"),
+        ((480, 486), 480, "no_answer"),
+    ],
+)
+async def test_when_nobody_takes_the_call_the_caller_hears_why(
+    world: World, statuses: tuple[int, ...], refused: int, disposition: str
+) -> None:
+    targets = [await world.target(called(), answer(status), arrives("ACK")) for status in statuses]
+    line = await world.line(*(target.address for target in targets))
+    (await line.call(invite(sdp()), provisional(), expect(refused), ack_refusal())).check()
+    for target in targets:
+        (await target.result()).check()
+    record = await line.record()
+    assert record["disposition"] == disposition
+    assert record["answered_at"] is None
+
+
+async def test_a_full_target_is_passed_over(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(own_address(), target.address)
+    await world.server.api.patch(f"targets/{line.targets[0]['id']}", {"max_calls": 0})
+    (await line.call(*CALLS)).check()
+    record = await line.record()
+    reasons = {c["target_id"]: c["reason"] for c in record["decision"]["candidates"]}
+    assert reasons == {line.targets[0]["id"]: "capped", line.targets[1]["id"]: "answered"}
+
+
+# -- the caller hangs up, in each state -------------------------------------------------------------------
+
+
+async def test_cancel_before_the_target_rings(world: World) -> None:
+    target = await world.target(
+        called(), answer(100, phrase="Trying"), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
+    )
+    line = await world.line(target.address)
+    gone = (expect(100), pause(0.3), cancel(), expect(200), expect(487), ack_refusal())
+    (await line.call(invite(sdp()), *gone)).check()
+    (await target.result()).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("caller_hung_up_ringing", "caller")
+    assert outcomes(record) == ["caller_gone"]
+
+
+async def test_cancel_while_the_target_rings(world: World) -> None:
+    target = await world.target(
+        called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
+    )
+    line = await world.line(target.address, caps=[{"window": "concurrency", "limit": 1}])
+    gone = (expect(100), expect(180), cancel(), expect(200), expect(487), ack_refusal())
+    (await line.call(invite(sdp()), *gone)).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "caller_hung_up_ringing"
+
+
+async def test_hanging_up_during_the_greeting(world: World, server: Server) -> None:
+    greeting = await server.api.upload_prompt("greeting", wav_bytes(tone(440, 5)))
+    line = await world.line(own_address(), campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
+    (
+        await line.call(invite(sdp()), expect(100, optional=True), expect(200), ack(), pause(0.2), bye())
+    ).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("caller_hung_up_prompt", "caller")
+    assert record["attempts"] == []
+
+
+async def test_hanging_up_while_the_target_rings_after_a_greeting(world: World, server: Server) -> None:
+    greeting = await server.api.upload_prompt("short", wav_bytes(tone(440, 0.2)))
+    target = await world.target(
+        called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
+    )
+    line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(200), ack(), pause(1), bye())).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "caller_hung_up_ringing"
+
+
+# -- re-INVITEs -------------------------------------------------------------------------------------------
+
+
+def refreshed(direction: str, answered: str, cseq: int, version: int) -> str:
+    """A re-INVITE of the caller's, its answer, and the ACK."""
+    offer = reinvite(sdp(direction, version), cseq)
+    return offer + expect(100, optional=True) + expect(200, having=f"a={answered}") + ack(cseq=cseq)
+
+
+async def test_hold_and_resume_cross_from_the_caller(world: World) -> None:
+    held = (arrives("INVITE", having="a=sendonly"), reply(200, sdp("recvonly", 2)), arrives("ACK"))
+    back = (arrives("INVITE", having="a=sendrecv"), reply(200, sdp("sendrecv", 3)), arrives("ACK"))
+    target = await world.target(*ANSWERED, *held, *back, arrives("BYE"), reply())
+    line = await world.line(target.address)
+    hold, resume = refreshed("sendonly", "recvonly", 2, 2), refreshed("sendrecv", "sendrecv", 3, 3)
+    (await line.call(*CONNECTS, hold, resume, bye(4))).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "connected"
+
+
+async def test_hold_crosses_from_the_target(world: World) -> None:
+    hold = (
+        target_request("INVITE", 1, sdp("sendonly", 2)),
+        expect(100, optional=True),
+        expect(200, having="a=recvonly"),
+        target_request("ACK", 1),
+    )
+    target = await world.target(*ANSWERED, pause(0.1), *hold, arrives("BYE"), reply())
+    line = await world.line(target.address)
+    held = (arrives("INVITE", having="a=sendonly"), reply(200, sdp("recvonly", 2)), arrives("ACK"))
+    (await line.call(*CONNECTS, *held, pause(0.1), bye())).check()
+    (await target.result()).check()
+
+
+async def test_a_refused_reinvite_leaves_the_call_as_it_was(world: World) -> None:
+    refused = (arrives("INVITE"), reply(488), arrives("ACK"))
+    target = await world.target(*ANSWERED, *refused, arrives("BYE"), reply())
+    line = await world.line(target.address)
+    asked = (
+        reinvite(sdp("sendonly", 2), 2),
+        expect(100, optional=True),
+        expect(488),
+        ack_refusal(2, "[next_url]"),
+    )
+    (await line.call(*CONNECTS, *asked, pause(0.1), bye(3))).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "connected"
+
+
+# -- refusals and announcements -----------------------------------------------------------------------------
+
+
+async def test_an_unknown_number_is_refused_with_404(world: World) -> None:
+    line = await world.line(own_address())
+    line.e164 = "+18005559999"
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(404), ack_refusal())).check()
+
+
+async def test_a_paused_campaign_refuses_with_480_from_the_next_call_on(world: World) -> None:
+    line = await world.line(own_address())
+    await world.server.api.patch(f"campaigns/{line.number['campaign_id']}", {"state": "paused"})
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(480), ack_refusal())).check()
+    assert (await line.record())["disposition"] == "rejected_paused"
+
+
+async def test_after_hours_the_caller_hears_the_message_and_is_hung_up_on(world: World) -> None:
+    closed = {"timezone": "America/New_York", "weekly": {}, "after_hours": {"action": "message"}}
+    line = await world.line(own_address(), hours=closed)
+    heard = (expect(100, optional=True), expect(200), ack(), arrives("BYE", having="Reason:"), reply())
+    (await line.call(invite(sdp()), *heard, seconds=30)).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("after_hours_message", "server")
+    assert record["answered_at"] is not None
+    assert record["connected_at"] is None
+
+
+async def test_a_number_over_its_cap_refuses_with_486(world: World) -> None:
+    none = [{"window": "concurrency", "limit": 0, "on_cap": {"action": "reject"}}]
+    line = await world.line(own_address(), caps=none)
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
+    assert (await line.record())["disposition"] == "number_cap"
