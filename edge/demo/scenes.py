@@ -59,13 +59,14 @@ async def configure(api: Api, buyer: Handset) -> None:
         "/campaigns",
         {
             "name": "Roof repairs",
+            "timezone": "UTC",
             "routes": {"targets": [{"target_id": target["id"]}]},
             "prompts": {"greeting_prompt_id": prompts["greeting"]},
         },
     )
     once = {"window": "day", "limit": 1, "on_cap": {"action": "message"}}
     never = {"timezone": "UTC", "weekly": {}, "after_hours": {"action": "message"}}
-    await api.post("/numbers", {"e164": _OPEN, "campaign_id": campaign["id"], "caps": [once]})
+    await api.post("/numbers", {"e164": _OPEN, "campaign_id": campaign["id"], "timezone": "UTC", "caps": [once]})
     await api.post("/numbers", {"e164": _CLOSED, "campaign_id": campaign["id"], "hours": never})
 
 
