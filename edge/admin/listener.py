@@ -13,6 +13,7 @@ from edge.settings import Address
 MAX_CONNECTIONS = 256
 FIRST_REQUEST_S = 15.0
 IDLE_S = 30.0
+LINGER_S = 1.0
 SHUTDOWN_S = 5.0
 
 
@@ -56,6 +57,7 @@ class Listener:
             access_log=None,
             logger=_log,
             keepalive_timeout=IDLE_S,
+            lingering_time=LINGER_S,
             shutdown_timeout=SHUTDOWN_S,
             max_line_size=8190,
             max_field_size=8190,

@@ -20,7 +20,9 @@ from edge.model.config import (
     TrunkSpec,
 )
 from edge.services.identity import Identity
+from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
+from edge.services.readiness import Check
 
 Kind = Literal["trunk", "number", "campaign", "target", "prompt"]
 Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec
@@ -83,30 +85,6 @@ class Calls(Protocol):
         """Ends a live call (``hung_up_by`` admin); raises ``NotFound``, ``Conflict`` if over."""
 
 
-@dataclass(frozen=True, slots=True)
-class CapUse:
-    """One cap now: ``window`` its kind, ``key`` the counted window (a local date, or empty)."""
-
-    id: str
-    owner_id: str
-    window: str
-    key: str
-    limit: int | None
-    counts_on: str
-    used: int
-    reserved: int
-
-
-@dataclass(frozen=True, slots=True)
-class HoursPreview:
-    """Whether an owner is open at an instant, why in words, and when that changes next."""
-
-    open: bool
-    reason: str
-    timezone: str
-    next_change: datetime | None
-
-
 class Insight(Protocol):
     """Questions about the rules as they stand: caps and hours of any owner."""
 
@@ -117,32 +95,29 @@ class Insight(Protocol):
         """At an instant, or now; raises ``NotFound``.  An owner without hours is open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Protocol):
     """A source whose calls we did not serve; ``count`` times between the two instants."""
 
-    source: str
-    called: str
-    reason: str
-    remedy: str
-    count: int
-    first_seen: datetime
-    last_seen: datetime
+    @property
+    def source(self) -> str: ...
+    @property
+    def called(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+    @property
+    def count(self) -> int: ...
+    @property
+    def first_seen(self) -> datetime: ...
+    @property
+    def last_seen(self) -> datetime: ...
 
 
 class RefusedSources(Protocol):
     """What we did not serve, newest first, bounded."""
 
     def recent(self, limit: int) -> Sequence[Refused]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One condition of readiness and, when it fails, why."""
-
-    name: str
-    ok: bool
-    detail: str = ""
 
 
 class Health(Protocol):

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from edge.admin.ports import CapUse, Ports
+from edge.admin.ports import Ports
 from edge.admin.present import encode, many
 from edge.admin.queries import Instant, Text
 from edge.admin.routes import Exchange, Reply, Routes
+from edge.services.insight import CapUse
 
 CAPS = Routes("caps")
 HOURS = Routes("hours")

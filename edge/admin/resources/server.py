@@ -1,6 +1,5 @@
 """The server itself: sources that it did not serve, and draining it."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
@@ -54,7 +53,7 @@ class Draining(BaseModel):
 )
 async def refused(ports: Ports, exchange: Exchange) -> Reply:
     rows = ports.refused.recent(exchange.query.limit)
-    return await many([RefusedRead.model_validate(asdict(row)) for row in rows])
+    return await many([RefusedRead.model_validate(row, from_attributes=True) for row in rows])
 
 
 @DRAIN.add(

@@ -1,0 +1,171 @@
+"""The API over HTTP on a free loopback port, with the real services on a database of its own."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from edge.admin.app import Applications, build
+from edge.admin.listener import Listener
+from edge.admin.ports import Ports, Sample
+from edge.services.calls import CallService
+from edge.services.configuration import ConfigurationService
+from edge.services.insight import InsightService
+from edge.services.prompts import PromptService
+from edge.services.readiness import Readiness
+from edge.services.refused import RefusedService
+from edge.services.tokens import TokenService
+from edge.settings import Address
+from edge.store.audio import AudioFiles
+from edge.store.calls import CallRecords
+from edge.store.engine import Database
+from edge.store.opening import prepare
+from edge.store.refused import RefusedSources
+from edge.store.repository import Objects
+from edge.store.tokens import Tokens
+from edge.store.writer import Writer
+from tests.admin.client import Client
+
+ANYWHERE = Address("127.0.0.1", 0)
+ADMIN = "the-token-of-the-environment"
+
+
+class Clock:
+    """Both clocks, set by the test; called, it is the monotonic one."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.date = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def utc(self) -> datetime:
+        return self.date
+
+
+class Engine:
+    """Stands for the media workers, as far as prompts go."""
+
+    def __init__(self) -> None:
+        self.loaded: dict[str, dict[str, bytes]] = {}
+
+    def call(self) -> Any:
+        raise AssertionError("no call is placed here")
+
+    async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
+        self.loaded[prompt_id] = frames
+
+    async def unload_prompt(self, prompt_id: str) -> None:
+        del self.loaded[prompt_id]
+
+
+@dataclass
+class Switch:
+    """Stands for the live calls."""
+
+    calls: list[Mapping[str, Any]] = field(default_factory=list)
+    hung_up: list[str] = field(default_factory=list)
+    draining: bool = False
+    drained_s: float | None = None
+
+    def live(self) -> Sequence[Mapping[str, Any]]:
+        return self.calls
+
+    def hang_up(self, call_id: str, by: str = "admin") -> bool:
+        self.hung_up.append(call_id)
+        return any(call["id"] == call_id for call in self.calls)
+
+    def drain(self, max_s: float | None = None) -> int:
+        self.draining, self.drained_s = True, max_s
+        return len(self.calls)
+
+
+class Figures:
+    """Two figures."""
+
+    def samples(self) -> Iterable[Sample]:
+        yield Sample("edge_calls_live", "gauge", "Calls in progress.", 3)
+        yield Sample("edge_calls_ended", "counter", "Calls ended.", 2, (("disposition", "connected"),))
+        yield Sample("edge_calls_ended", "counter", "Calls ended.", 1, (("disposition", "busy"),))
+
+
+@dataclass
+class Backstage:
+    """What stands behind the API, for a test to set or to look at."""
+
+    writer: Writer
+    switch: Switch
+    engine: Engine
+    refused: RefusedService
+    failing: dict[str, str] = field(default_factory=dict)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("database") / "edge.db"
+    prepare(path)
+    return path
+
+
+@pytest.fixture
+async def backstage(empty_database: Path, tmp_path: Path, clock: Clock) -> AsyncIterator[Backstage]:
+    path = tmp_path / "edge.db"
+    shutil.copy(empty_database, path)
+    async with (
+        Writer(path, clock) as writer,
+        Database(path) as database,
+        RefusedService(RefusedSources(database), clock) as refused,
+    ):
+        yield Backstage(writer, Switch(), Engine(), refused)
+
+
+@pytest.fixture
+async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIterator[Ports]:
+    conditions = {"store": lambda: backstage.failing.get("store", "")}
+    async with (
+        Database(tmp_path / "edge.db") as database,
+        ConfigurationService(Objects(database), clock) as configuration,
+        TokenService(Tokens(database), clock, SecretStr(ADMIN)) as tokens,
+    ):
+        yield Ports(
+            configuration=configuration,
+            prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
+            tokens=tokens,
+            calls=CallService(CallRecords(database), backstage.switch),
+            insight=InsightService(configuration, backstage.writer.counts, clock),
+            refused=backstage.refused,
+            health=Readiness(conditions, backstage.switch),
+            figures=Figures(),
+        )
+
+
+@pytest.fixture
+def applications(ports: Ports, clock: Clock) -> Applications:
+    return build(ports, monotonic=clock)
+
+
+@pytest.fixture
+async def api(applications: Applications) -> AsyncIterator[Client]:
+    """A client with the environment's token, which is an admin's."""
+    async with Listener(applications.admin, ANYWHERE) as listener, Client(listener.url, ADMIN) as client:
+        yield client
+
+
+@pytest.fixture
+async def tokens(ports: Ports) -> dict[str, str]:
+    """A token of every role, by its role."""
+    return {role: (await ports.tokens.create(role, role))[1] for role in ("admin", "operator", "report_only")}

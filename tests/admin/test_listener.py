@@ -1,0 +1,90 @@
+"""The two listeners: what each serves, and what a hostile client can not do to them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from edge.admin import listener as module
+from edge.admin.app import Applications
+from edge.admin.listener import Listener
+from tests.admin.client import Client
+from tests.admin.conftest import ADMIN, ANYWHERE
+
+
+@pytest.fixture
+async def public(applications: Applications) -> AsyncIterator[Client]:
+    async with Listener(applications.public, ANYWHERE) as listener, Client(listener.url, ADMIN) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/api/docs", "/api/v1/openapi.json", "trunks", "/"])
+async def test_the_public_listener_knows_nothing_of_the_admin(public: Client, path: str) -> None:
+    answer = await public.get(path)
+    assert (answer.status, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
+async def test_the_public_listener_is_alive(public: Client) -> None:
+    assert (await public.get("/healthz")).json == {"status": "alive"}
+
+
+async def test_a_client_that_brings_no_request_is_closed(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.05)
+    async with Listener(applications.admin, ANYWHERE) as listener:
+        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ")
+        async with asyncio.timeout(5):
+            assert await reader.read() == b""
+        writer.close()
+
+
+async def test_a_client_that_asked_in_time_is_kept(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.05)
+    async with Listener(applications.admin, ANYWHERE) as listener:
+        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        for wait_s in (0, 0.15):
+            # Past the limit for a first request: the connection of a served client must outlive it.
+            await asyncio.sleep(wait_s)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"200 OK" in await reader.readuntil(b"}")
+        writer.close()
+
+
+async def test_connections_are_bounded(applications: Applications, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 1)
+    async with Listener(applications.admin, ANYWHERE) as listener:
+        first_reader, first = await asyncio.open_connection(*listener.addresses[0])
+        first.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"200 OK" in await first_reader.readuntil(b"}")
+        reader, second = await asyncio.open_connection(*listener.addresses[0])
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        second.close()
+        first.close()
+        await first.wait_closed()
+        async with asyncio.timeout(5):
+            while not await _served(listener):
+                pass
+
+
+async def _served(listener: Listener) -> bool:
+    reader, writer = await asyncio.open_connection(*listener.addresses[0])
+    try:
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        return b"200 OK" in await reader.readuntil(b"}")
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return False
+    finally:
+        writer.close()
+
+
+async def test_a_used_port_is_told(applications: Applications) -> None:
+    async with Listener(applications.admin, ANYWHERE) as listener:
+        host, port = listener.addresses[0]
+        with pytest.raises(OSError, match="in use"):
+            async with Listener(applications.public, module.Address(host, port)):
+                pass
