@@ -33,7 +33,7 @@ from edge.model.decision import Admission, Announce, CallFacts, Disposition, Hun
 from edge.model.ledger import Connect, Finish, OpenCall, Reserve, Unavailable
 from edge.routing.admit import admit, over_cap
 from edge.routing.exhaust import exhausted, failsafe
-from edge.routing.refusal import refusal
+from edge.routing.refusal import bye_reason, refusal
 from edge.routing.snapshot import Snapshot
 from edge.sip.events import Acked, Cancelled, Ended, Offered
 from edge.sip.invite import Invite
@@ -119,6 +119,7 @@ class Call:
         reason: str | None = None
         try:
             await self._story()
+            reason = bye_reason(self.record.disposition)
         except CallOver as over:
             reason = over.reason
             self._over(over)

@@ -52,6 +52,21 @@ REFUSALS: Final[dict[Disposition, Refusal]] = {
 }
 
 
+_NORMAL_CLEARING: Final = "Q.850;cause=16"
+
+
+def bye_reason(disposition: Disposition | None) -> str:
+    """The Reason value (RFC 3326) of a BYE that ends an answered call for us.
+
+    A call that could not be served says with which status it would have been refused; any other
+    end of ours is normal clearing.
+    """
+    answer = REFUSALS.get(disposition) if disposition is not None else None
+    if answer is None:
+        return _NORMAL_CLEARING
+    return answer.reason_header or f"SIP;cause={answer.status}"
+
+
 def refusal(disposition: Disposition) -> Refusal:
     """The answer of a call that ends unanswered with ``disposition``; 480 when none is listed."""
     return REFUSALS.get(disposition, _UNAVAILABLE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.routing.refusal import refusal
+from edge.routing.refusal import bye_reason, refusal
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,10 @@ def test_carriers_are_told_when_to_come_back() -> None:
 
 def test_an_unlinked_pool_number_says_why() -> None:
     assert refusal("rejected_unlinked").reason_header == "Q.850;cause=21"
+
+
+def test_a_bye_of_ours_says_what_the_refusal_would_have_said() -> None:
+    assert bye_reason("busy") == "SIP;cause=486"
+    assert bye_reason("rejected_unlinked") == "Q.850;cause=21"
+    assert bye_reason("after_hours_message") == "Q.850;cause=16"
+    assert bye_reason(None) == "Q.850;cause=16"
