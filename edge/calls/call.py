@@ -6,8 +6,10 @@ it, so no event ever arrives in the middle of a step; a caller who hangs up ends
 however it ends.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
@@ -42,6 +44,7 @@ log = get_logger("edge.calls")
 
 RINGBACK = "tone:ringback"
 ACK_WAIT_S = 32.0
+SETTLE_S = 1.0
 MEDIA_LOST = "Q.850;cause=41"
 
 
@@ -383,14 +386,14 @@ class Call:
     async def _close(self, reason: str | None) -> None:
         """Gives everything back and writes the record."""
         services, record = self.services, self.record
-        for leg in (self.target, self.caller):
-            if leg is not None and leg.invite is not None:
-                leg.invite.hang_up(reason)
-                services.traces.close(leg.invite.call_id)
-        self.invite.hang_up(reason)
-        services.traces.close(self.invite.call_id)
+        legs = [leg for leg in (self.caller, self.target) if leg is not None]
+        invites = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}.values()
+        for invite in invites:
+            invite.hang_up(reason)
         counters = await self._media.finish() if self._media is not None else {}
-        legs = (leg for leg in (self.caller, self.target) if leg is not None)
+        await _settled(invites)
+        for invite in invites:
+            services.traces.close(invite.call_id)
         media: dict[str, LegCounters] = {
             leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
         }
@@ -401,3 +404,16 @@ class Call:
             "call.ended", disposition=finished["disposition"], detail=record.detail,
             hung_up_by=record.hung_up_by,
         )  # fmt: skip
+
+
+async def _settled(invites: Iterable[Invite]) -> None:
+    """Until the peers have answered our BYE or CANCEL, so that the ladder is whole; a second at most."""
+    waiting = [invite for invite in invites if invite.closing]
+    if not waiting:
+        return
+    inbox: Inbox[None] = Inbox()
+    for invite in waiting:
+        invite.on_closed = partial(inbox.put, None)
+    until = asyncio.get_running_loop().time() + SETTLE_S
+    for _ in waiting:
+        await inbox.get(until - asyncio.get_running_loop().time())

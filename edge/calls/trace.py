@@ -6,6 +6,11 @@ from typing import Literal
 from edge.sip.events import Flow
 
 MAX_LINES = 200
+MAX_EARLY = 64
+MAX_EARLY_LINES = 4
+
+Direction = Literal["in", "out"]
+_Seen = tuple[float, Direction, Flow, bytes]
 
 
 class Trace:
@@ -22,7 +27,7 @@ class Trace:
         self._lines: list[tuple[float, str, Flow, bytes]] = []
         self.dropped = 0
 
-    def add(self, at: float, direction: Literal["in", "out"], flow: Flow, data: bytes) -> None:
+    def add(self, at: float, direction: Direction, flow: Flow, data: bytes) -> None:
         """Keeps a message's start line (``at``: monotonic seconds)."""
         if len(self._lines) >= MAX_LINES:
             self.dropped += 1
@@ -33,7 +38,7 @@ class Trace:
         """The ladder, JSON-ready."""
         return [
             {
-                "at_s": round(at - self._origin, 4),
+                "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
                 "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
                 "message": start.decode("utf-8", "replace"),
@@ -43,22 +48,38 @@ class Trace:
 
 
 class TraceBook:
-    """Finds a live call's trace by SIP Call-ID: the endpoint's trace hook."""
+    """Finds a live call's trace by SIP Call-ID: the endpoint's trace hook.
+
+    A dialog's first messages come before its call has opened a trace for it: they wait here, of the
+    last ``MAX_EARLY`` dialogs.
+    """
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._by_call_id: dict[str, Trace] = {}
+        self._early: dict[str, list[_Seen]] = {}
 
     def open(self, sip_call_id: str, trace: Trace) -> None:
-        """Starts to keep the messages of a dialog."""
+        """Starts to keep the messages of a dialog, with those that came before."""
         self._by_call_id[sip_call_id] = trace
+        for seen in self._early.pop(sip_call_id, ()):
+            trace.add(*seen)
 
     def close(self, sip_call_id: str) -> None:
         """Stops; unknown ids are fine."""
         self._by_call_id.pop(sip_call_id, None)
 
-    def note(self, direction: Literal["in", "out"], flow: Flow, data: bytes, sip_call_id: str) -> None:
+    def note(self, direction: Direction, flow: Flow, data: bytes, sip_call_id: str) -> None:
         """Called by the endpoint for every message."""
         trace = self._by_call_id.get(sip_call_id)
         if trace is not None:
             trace.add(self._monotonic(), direction, flow, data)
+        elif data.startswith(b"INVITE ") or sip_call_id in self._early:
+            self._wait(sip_call_id, (self._monotonic(), direction, flow, data))
+
+    def _wait(self, sip_call_id: str, seen: _Seen) -> None:
+        early = self._early.setdefault(sip_call_id, [])
+        if len(early) < MAX_EARLY_LINES:
+            early.append(seen)
+        if len(self._early) > MAX_EARLY:
+            del self._early[next(iter(self._early))]

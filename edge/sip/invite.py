@@ -32,7 +32,8 @@ class Invite:
 
     ``role`` is ``server`` for a call to us; ``call_id`` the SIP Call-ID; ``request`` the initial
     INVITE as received or sent; ``flow`` where it came from or went to; ``peer_id`` what the access
-    policy said (server); ``offer`` the INVITE's SDP, empty for a late offer.
+    policy said (server); ``offer`` the INVITE's SDP, empty for a late offer.  ``on_closed`` is called
+    once when nothing more comes of it: our BYE or CANCEL has had its answer, too.
     """
 
     role: Literal["server", "client"]
@@ -50,6 +51,7 @@ class Invite:
         self.unacked: UnackedAnswer | None = None
         self.peer_offer = PeerOffer(self)
         self.own_offer = OwnOffer(self)
+        self.on_closed: Callable[[], None] | None = None
         self._on_event: Callable[[InviteEvent], None] | None = None
         self._waiting: deque[InviteEvent] | None = None
         self._silent = False
@@ -224,11 +226,19 @@ class Invite:
     def _left(self, _: Response) -> None:
         self.close()
 
+    @property
+    def closing(self) -> bool:
+        """Whether a hang-up of ours still waits for the peer's answer."""
+        return self.state in ("leaving", "cancelling")
+
     def close(self) -> None:
         """Nothing more will come of this usage, and nobody finds it any more."""
         self._stop()
         self.state = "over"
         self.core.usages.pop(self.local_tag, None)
+        if self.on_closed is not None:
+            self.on_closed()
+            self.on_closed = None
 
     def _stop(self) -> None:
         if self.unacked is not None:
