@@ -317,7 +317,7 @@ def decode_done(body: bytes) -> tuple[int, int]:
 
 
 def encode_tally(tally: Tally) -> bytes:
-    """The worker's totals, once a second while they change."""
+    """The worker's totals, once a second."""
     return frame(
         TALLY,
         _TALLY.pack(

@@ -117,6 +117,9 @@ class MediaCall(Protocol):
     def close_leg(self, leg: MediaLeg) -> None:
         """Gives the leg's ports back (after their quarantine)."""
 
+    async def counters(self) -> dict[int, LegCounters]:
+        """The open legs' counters now, by local port (empty if the worker is gone)."""
+
     async def finish(self) -> dict[int, LegCounters]:
         """Closes everything; counters by local port (empty if the worker is gone)."""
 

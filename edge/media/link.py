@@ -59,6 +59,7 @@ class Link:
         self._waiting: deque[tuple[bytes, int | None]] = deque()
         self._flusher: asyncio.TimerHandle | None = None
         self._blocked = False
+        self._beats = 0
         self._buffer = memoryview(bytearray(control.READ_SIZE))
         self._ended = asyncio.Event()
         self._actions: dict[int, Callable[[bytes], None]] = {
@@ -204,6 +205,7 @@ class Link:
 
     def _on_tally(self, body: bytes) -> None:
         self.tally = control.decode_tally(body)
+        self._beats += 1
 
     # --- the end
 
@@ -212,9 +214,15 @@ class Link:
         """The worker's process id."""
         return self._process.pid
 
-    async def ended(self) -> None:
-        """Until the worker is gone."""
-        await self._ended.wait()
+    async def ended(self, hung_s: float) -> None:
+        """Until the worker is gone, or gave no sign of life for that long."""
+        while self.alive:
+            beats = self._beats
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(hung_s):
+                    await self._ended.wait()
+            if beats == self._beats:
+                self._over("it hangs")
 
     def _over(self, why: str) -> None:
         if not self.alive:

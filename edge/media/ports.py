@@ -14,8 +14,11 @@ from typing import Final, Protocol
 from edge.media.latch import Address
 from edge.media.reactor import Reactor
 
-_TRIES: Final = 64
-"""Ports found in use by somebody else in one go, before the rest waits for the next."""
+_SLICE: Final = 8
+"""Pairs bound in one go: more would hold packets up."""
+_TRIES: Final = 32
+"""Ports tried in one go, when many are in use by somebody else."""
+_PAUSE_MS: Final = 2
 
 _SINK = bytearray(2048)
 
@@ -81,6 +84,7 @@ class Ports:
         self._pairs: dict[int, PortPair] = {}
         self._resting: deque[tuple[float, PortPair]] = deque()
         self._wanted = 0
+        self._binding = False
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -90,24 +94,36 @@ class Ports:
         self._wanted += count
         if not self.supply(now):
             self._announce([])
+        if self._wanted and self._fresh and not self._binding:
+            self._binding = True
+            self._reactor.pacer.start(self._bind_more, int(now * 1000))
 
     def supply(self, now: float) -> bool:
-        """Announces what is wanted: rested ports first, then newly bound ones; False if none is left."""
-        ready: list[int] = []
-        while self._wanted > len(ready) and self._resting and self._resting[0][0] <= now:
-            ready.append(self._resting.popleft()[1].number)
-        tries = _TRIES
-        while self._wanted > len(ready) and self._fresh and tries:
+        """Announces what is wanted: rested ports first, then new ones; False if there is none now."""
+        ready = self._rested(now)
+        for _ in range(min(_TRIES, len(self._fresh))):
+            if self._wanted <= len(ready) or len(ready) >= _SLICE:
+                break
             number = self._fresh.popleft()
             if self._bind(number):
                 ready.append(number)
             else:
                 self._fresh.append(number)
-                tries -= 1
         if ready:
             self._wanted -= len(ready)
             self._announce(ready)
         return bool(ready)
+
+    def _rested(self, now: float) -> list[int]:
+        ready: list[int] = []
+        resting = self._resting
+        while self._wanted > len(ready) and resting and resting[0][0] <= now:
+            ready.append(resting.popleft()[1].number)
+        return ready
+
+    def _bind_more(self, tick: int) -> int:
+        self._binding = self.supply(tick / 1000) and self._wanted > 0
+        return _PAUSE_MS if self._binding else 0
 
     def get(self, number: int) -> PortPair | None:
         """The pair of a port that was announced."""

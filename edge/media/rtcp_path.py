@@ -31,7 +31,7 @@ class RtcpPath:
         if plan.remote_rtcp is not None:
             remote: Address | None = plan.remote_rtcp
         else:
-            remote = (plan.remote[0], plan.remote[1] + 1) if plan.remote is not None else self._remote
+            remote = _next_port(plan.remote) if plan.remote is not None else self._remote
         if remote != self._remote:
             self._remote = remote
             self._source = None
@@ -63,20 +63,24 @@ class RtcpPath:
         target = self._source or self._expected(out.latch.source)
         try:
             if mux:
-                out.plain(packet)
-            elif target is not None:
-                self._pair.rtcp.sendto(packet, target)
+                sent = out.plain(packet)
+            else:
+                sent = 0 if target is None else self._pair.rtcp.sendto(packet, target)
         except OSError:
             return
-        self.packets_out += 1
+        self.packets_out += sent > 0
 
     def _expected(self, rtp_peer: Address | None) -> Address | None:
         """The signalled address, on the host that RTP was latched to when that is another (NAT)."""
         remote = self._remote
         if rtp_peer is None or remote is None or rtp_peer[0] == remote[0]:
             return remote
-        return (rtp_peer[0], rtp_peer[1] + 1)
+        return _next_port(rtp_peer)
 
     def refill(self) -> None:
         """Once a second."""
         self._limit = min(self._limit + _PER_SECOND, self.packets_in + 2 * _PER_SECOND)
+
+
+def _next_port(rtp: Address) -> Address | None:
+    return (rtp[0], rtp[1] + 1) if rtp[1] < 65535 else None

@@ -84,7 +84,6 @@ class Worker:
         self._beats = 0
         self._faults = 0
         self._totals = Totals()
-        self._told = control.Tally()
         numbers = _share(config)
         self._ports = Ports(
             reactor,
@@ -155,7 +154,10 @@ class Worker:
             self.open = False
             return
         for kind, body in control.frames(bytes(self._buffer[:length])):
-            self._actions[kind](body, now)
+            try:
+                self._actions[kind](body, now)
+            except Exception as error:  # one leg's fault must not end the others' calls
+                self.fault(error)
 
     def _tell(self, frame: bytes) -> None:
         self._outbox.append(frame)
@@ -282,11 +284,9 @@ class Worker:
         return _BEAT_MS
 
     def _tell_tally(self) -> None:
-        """The totals of closed legs: live ones are counted when they close."""
+        """The totals of closed legs (live ones count when they close): also a sign of life."""
         tally = self._totals.tally(len(self._legs), len(self._ports), self._faults)
-        if tally != self._told:
-            self._told = tally
-            self._tell(control.encode_tally(tally))
+        self._tell(control.encode_tally(tally))
 
 
 def _share(config: control.WorkerConfig) -> list[int]:

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge.media import control, outlet
 from edge.media.engine import Plan
@@ -258,6 +260,44 @@ def test_a_silent_bridged_peer_is_told_of_and_a_held_one_is_not(caller: End, tar
         worker.advance(3.0)
         assert [control.decode_port(body) for body in worker.heard(control.SILENT)] == [a[1]]
         assert b[1] != a[1]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["rtp", "rtcp"]), st.integers(0, 2), st.binary(max_size=80)), max_size=30
+    ),
+    st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_datagram_makes_the_worker_fail(datagrams: list[tuple[str, int, bytes]], mux: bool) -> None:
+    """The worker under test raises what a real one would report as a fault."""
+    with (
+        worker_under_test(own_address()) as worker,
+        End("127.0.0.1") as caller,
+        End("127.0.0.1", 0) as target,
+        End("127.0.0.9") as stranger,
+    ):
+        plan = plan_for(caller.address, rtcp_mux=mux, remote_rtcp=("127.0.0.1", 65535))
+        a, b = bridged(worker, plan, plan_for(target.address, rtcp_mux=mux))
+        talk(worker, caller, a, range(1))
+        for kind, sender, data in datagrams:
+            raw = bytes([0x80 | data[0] & 0x3F, *data[1:]]) if data else data
+            (caller, target, stranger)[sender].send(raw, (a[0], a[1] + (kind == "rtcp")))
+            (target, caller, stranger)[sender].send(raw, (b[0], b[1] + (kind == "rtcp")))
+            worker.settle()
+        target.received()
+        talk(worker, caller, a, range(1, 3))
+        assert sequences(target) == [1, 2]
+
+
+def test_a_peer_on_the_last_port_has_no_rtcp_port(worker: WorkerUnderTest, caller: End) -> None:
+    a, b = bridged(worker, plan_for(caller.address), plan_for(("127.0.0.1", 65535)))
+    caller.send(REPORT, (a[0], a[1] + 1))
+    with End("127.0.0.1", 0) as reports:
+        worker.update(a[1], plan_for(caller.address, remote_rtcp=reports.address))
+        reports.send(REPORT, (a[0], a[1] + 1))
+        worker.settle()
+    assert worker.counters(b).rtcp_out == 0
 
 
 class TestRtcp:

@@ -245,6 +245,50 @@ async def test_a_killed_workers_calls_are_told_once_and_it_is_replaced(pair: Loc
                 assert (await hear(caller, 1))[0].payload == b"\x01" * 160
 
 
+async def test_a_worker_that_hangs_is_replaced() -> None:
+    async with engine_on(own_address(), hung_s=2) as engine:
+        with engine.call() as call:
+            told: list[MediaEvent] = []
+            leg = call.leg()
+            leg.on_event = told.append
+            hung = engine.worker_pids[0]
+            os.kill(hung, signal.SIGSTOP)
+            await until(lambda: told)
+            assert told == [WorkerDied()]
+        await until(lambda: engine.worker_pids)
+        assert not exists(hung)
+
+
+async def test_counters_are_told_while_the_call_lasts(engine: LocalEngine) -> None:
+    with End("127.0.0.1") as caller, End("127.0.0.1") as target, engine.call() as call:
+        a, b = call.leg(), call.leg()
+        a.update(plan_for(caller.address))
+        b.update(plan_for(target.address))
+        call.bridge(a, b)
+        await until_relayed(caller, (a.host, a.port), target)
+        first = await call.counters()
+        assert set(first) == {a.port, b.port}
+        assert first[a.port].packets_in >= 1
+        caller.send(packet(5000), (a.host, a.port))
+        await hear(target, 1)
+        assert (await call.counters())[a.port].packets_in == first[a.port].packets_in + 1
+
+
+@pytest.mark.parametrize(
+    "hostile", [{"ptime_ms": 0}, {"ptime_ms": 10**6}, {"clock_rate": 0}, {"clock_rate": 10**12}]
+)
+async def test_figures_beyond_all_codecs_count_as_the_usual_ones(
+    engine: LocalEngine, hostile: dict[str, int]
+) -> None:
+    await engine.load_prompt("greeting", {"PCMU": b"\x01" * 320, "PCMA": b"\x02" * 320})
+    with End("127.0.0.1") as caller, engine.call() as call:
+        leg = call.leg()
+        leg.update(plan_for(caller.address, **hostile))
+        leg.play("greeting")
+        assert [len(each.payload) for each in await hear(caller, 2)] == [160, 160]
+        assert len(await call.finish()) == 1
+
+
 async def test_no_process_is_left_when_the_block_is_left() -> None:
     async with engine_on(own_address(), workers=2) as engine:
         pids = engine.worker_pids

@@ -16,6 +16,7 @@ RANGE = list(range(20000, 20040, 2))
 class Stock:
     def __init__(self, reactor: Reactor, host: str) -> None:
         self.announced: list[int] = []
+        self.reactor = reactor
         self.ports = Ports(
             reactor, host, RANGE, self.announced.extend, quarantine_s=5, chance=random.Random(3)
         )
@@ -23,6 +24,7 @@ class Stock:
     def take(self, count: int, now: float) -> list[int]:
         self.announced.clear()
         self.ports.want(count, now)
+        self.reactor.pacer.run(int(now * 1000) + 50)
         return list(self.announced)
 
     def give_back(self, number: int, now: float) -> None:

@@ -1,0 +1,212 @@
+"""A call's media on a worker process, as the calls room sees it."""
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final, Self
+
+from edge.logs import get_logger
+from edge.media import control
+from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, WorkerDied
+from edge.media.library import Library
+from edge.media.link import Link
+
+log = get_logger(__name__)
+
+_COUNTERS_S: Final = 2.0
+
+
+class LocalLeg:
+    """A leg on a worker.  See ``engine.MediaLeg``."""
+
+    __slots__ = ("_call", "_link", "_token", "counters", "host", "on_event", "port")
+
+    def __init__(self, call: "LocalCall", worker: Link, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.on_event: Callable[[MediaEvent], None] | None = None
+        self.counters = LegCounters()
+        self._call = call
+        self._link = worker
+        self._token = 0
+
+    def update(self, plan: Plan) -> None:
+        """The wanted state, whole.  An address that is no unicast IP literal counts as not known."""
+        self._link.send(control.encode_update(self.port, _checked(plan)))
+
+    def play(self, source: str, *, loop: bool = False) -> int:
+        """Plays a loaded prompt or ``tone:ringback``; one that is not loaded is done at once."""
+        self._token += 1
+        stored = self._call.library.get(source)
+        if stored is None:
+            log.warning("prompt is not loaded", prompt=source)
+            asyncio.get_running_loop().call_soon(self.happened, PlayDone(self._token))
+        else:
+            self._link.send(control.encode_play(self.port, self._token, stored.number, loop=loop))
+        return self._token
+
+    def stop(self) -> None:
+        """Stops what ``play`` started."""
+        self._link.send(control.encode_port(control.STOP, self.port))
+
+    def happened(self, event: MediaEvent) -> None:
+        """From the worker: passed to ``on_event``."""
+        if self.on_event is not None:
+            self.on_event(event)
+
+    def counted(self, counters: LegCounters, *, final: bool) -> None:
+        """From the worker."""
+        self.counters = counters
+        self._call.answered(self, final=final)
+
+
+class LocalCall:
+    """A call's media on one worker.  See ``engine.MediaCall``."""
+
+    __slots__ = (
+        "_closing",
+        "_counted",
+        "_host",
+        "_legs",
+        "_link",
+        "_over",
+        "_queried",
+        "_waiters",
+        "library",
+    )
+
+    def __init__(self, worker: Link, host: str, library: Library) -> None:
+        self.library = library
+        self._host = host
+        self._link = worker
+        self._legs: dict[int, LocalLeg] = {}
+        self._closing: set[int] = set()
+        self._queried: set[int] = set()
+        self._counted: dict[int, LegCounters] = {}
+        self._waiters: list[asyncio.Future[None]] = []
+        self._over = False
+        worker.calls += 1
+        worker.on_died[self] = self._worker_died
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def leg(self) -> LocalLeg:
+        """A new leg on a port that is bound already; raises MediaUnavailable."""
+        if self._over:
+            raise MediaUnavailable("the call's media is closed")
+        leg = LocalLeg(self, self._link, self._host, self._link.take_port())
+        self._legs[leg.port] = leg
+        self._link.listeners[leg.port] = leg
+        return leg
+
+    def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
+        """Relays between two legs, both ways, as their plans say."""
+        self._link.send(control.encode_bridge(a.port, b.port))
+
+    def unbridge(self) -> None:
+        """Every leg of the call is on its own again."""
+        for port in self._legs:
+            self._link.send(control.encode_port(control.UNBRIDGE, port))
+
+    def close_leg(self, leg: MediaLeg) -> None:
+        """Gives the leg's ports back; a leg that is closed already stays so."""
+        own = self._legs.pop(leg.port, None)
+        if own is not None:
+            own.on_event = None
+            self._closing.add(own.port)
+            self._link.send(control.encode_port(control.CLOSE, own.port))
+
+    async def counters(self) -> dict[int, LegCounters]:
+        """The open legs' counters now, by local port; empty if the worker is gone."""
+        for port in self._legs:
+            self._link.send(control.encode_port(control.QUERY, port))
+        self._queried.update(self._legs)
+        await self._answers()
+        return {port: leg.counters for port, leg in self._legs.items()} if self._link.alive else {}
+
+    async def finish(self) -> dict[int, LegCounters]:
+        """Closes everything; counters by local port, empty if the worker is gone."""
+        self._close()
+        await self._answers()
+        return self._counted if self._link.alive else {}
+
+    def answered(self, leg: LocalLeg, *, final: bool) -> None:
+        """The worker told a leg's counters; ``final`` when it has closed it."""
+        self._queried.discard(leg.port)
+        if final:
+            self._closing.discard(leg.port)
+            self._counted[leg.port] = leg.counters
+        self._wake()
+
+    async def _answers(self) -> None:
+        """Until the worker has answered everything, or is gone, or two seconds are over."""
+        if not (self._queried or self._closing) or not self._link.alive:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_COUNTERS_S):
+                await waiter
+
+    def _wake(self) -> None:
+        if not (self._queried or self._closing):
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _close(self) -> None:
+        for leg in list(self._legs.values()):
+            self.close_leg(leg)
+        if not self._over:
+            self._over = True
+            self._link.calls -= 1
+            self._link.on_died.pop(self, None)
+
+    def _worker_died(self) -> None:
+        self._over = True
+        legs, self._legs = self._legs, {}
+        self._closing.clear()
+        self._queried.clear()
+        self._wake()
+        for leg in legs.values():
+            if leg.on_event is not None:
+                leg.on_event(WorkerDied())
+                return
+
+
+def _checked(plan: Plan) -> Plan:
+    """What a stranger's SDP made a plan of, within what a worker can do.
+
+    A worker never resolves names, and RTP never goes to a multicast or broadcast address; a packet
+    time or clock rate beyond all codecs counts as the usual one.
+    """
+    remote, rtcp = _unicast(plan.remote), _unicast(plan.remote_rtcp)
+    ptime = plan.ptime_ms if 10 <= plan.ptime_ms <= 200 else 20
+    rate = plan.clock_rate if 8000 <= plan.clock_rate <= 192_000 else 8000
+    if (remote, rtcp, ptime, rate) == (plan.remote, plan.remote_rtcp, plan.ptime_ms, plan.clock_rate):
+        return plan
+    return replace(plan, remote=remote, remote_rtcp=rtcp, ptime_ms=ptime, clock_rate=rate)
+
+
+def _unicast(address: tuple[str, int] | None) -> tuple[str, int] | None:
+    if address is None:
+        return None
+    return address if 0 < address[1] < 65536 and _is_unicast(address[0]) else None
+
+
+@lru_cache(4096)
+def _is_unicast(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        log.warning("media address is not an IP literal", address=host)
+        return False
+    return not (address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255")
