@@ -31,9 +31,6 @@ class _Asker(NamedTuple):
     trunk: Trunk | None
 
 
-_CALLING = ("INVITE", "OPTIONS")
-
-
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
     """``unknown_sources``: what strangers get.  ``trusted_proxies``: SIP proxies in front of us, behind
@@ -82,8 +79,6 @@ class Access:
         return self._known(request, source, trunk)
 
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
-        if request.method not in _CALLING:
-            return Deny(405, (("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO"),))
         if request.method == "INVITE" and not self._ours(request):
             remedy = "add the host to sip.domains, or let the carrier send our address"
             return self._deny(

@@ -87,9 +87,11 @@ def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         sock.bind((host, port))
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        scheme = "tcp" if kind == socket.SOCK_STREAM else "udp"
+        reason = f"{scheme}://{host}:{port}: {error.strerror or error}"
+        raise OSError(error.errno, reason) from error
     return sock
 
 

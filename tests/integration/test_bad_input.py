@@ -14,7 +14,7 @@ import pytest_asyncio
 from tests.support.api import ApiError
 from tests.support.ports import own_address
 from tests.support.server import Server, eventually, running_server, settings, simple_route
-from tests.support.sipp import Sipp, call, sipp
+from tests.support.sipp import call, sipp
 
 NUMBER = "+18005550100"
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,12 +66,11 @@ class Peer:
 
 @dataclass
 class Scene:
-    """A server with a route, the carrier's odd peer, a stranger, and a target that answers."""
+    """A server with a route, the carrier's odd peer and a stranger."""
 
     server: Server
     peer: Peer
     stranger: Peer
-    target: Sipp
     directory: Path
 
     async def still_takes_calls(self) -> None:
@@ -90,17 +89,33 @@ def _udp(host: str) -> socket.socket:
     return made
 
 
+@dataclass
+class Stage:
+    """What the tests of this module share: a server with a route, and a target that answers."""
+
+    server: Server
+    known: str
+    unknown: str
+    directory: Path
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    tmp_path = tmp_path_factory.mktemp("bad-input")
-    known, unknown = own_address(), own_address()
-    with _udp(known) as one, _udp(unknown) as other:
-        async with sipp(tmp_path, "answer", calls=500) as target, running_server(tmp_path) as server:
-            await simple_route(server.api, caller_host=known, target=f"sip:buyer@{target.address}")
-            peers = Peer(server, known, one), Peer(server, unknown, other)
-            yield Scene(server, *peers, target, tmp_path)
-            assert server.process.returncode is None
-            assert not [line for line in server.log() if "Traceback" in str(line)]
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    directory, known = tmp_path_factory.mktemp("bad-input"), own_address()
+    async with sipp(directory, "answer", calls=500) as target, running_server(directory) as server:
+        await simple_route(server.api, caller_host=known, target=f"sip:buyer@{target.address}")
+        yield Stage(server, known, own_address(), directory)
+        assert server.process.returncode is None
+        assert not [line for line in server.log() if "Traceback" in str(line) or "exception" in line]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(stage: Stage) -> AsyncIterator[Scene]:
+    """Fresh sockets: what the server still repeats to an earlier test's is not heard here."""
+    with _udp(stage.known) as one, _udp(stage.unknown) as other:
+        server = stage.server
+        peers = Peer(server, stage.known, one), Peer(server, stage.unknown, other)
+        yield Scene(server, *peers, stage.directory)
 
 
 BROKEN: dict[str, tuple[Callable[[Peer], bytes], int]] = {
@@ -188,7 +203,7 @@ STREAMS = {
     "two lengths": (b"Content-Length: 0\r\nContent-Length: 9", 400),
     "a negative length": (b"Content-Length: -1", 400),
     "no length": (b"X-None: 1", 400),
-    "a length of a terabyte": (b"Content-Length: 1099511627776", 513),
+    "a length of ten megabytes": (b"Content-Length: 10000000", 513),
     "5,000 headers": (b"".join(b"X-%d: 1\r\n" % i for i in range(5000)) + b"Content-Length: 0", 400),
 }
 

@@ -102,7 +102,7 @@ async def test_a_stop_refuses_new_calls_and_lets_live_ones_finish(tmp_path: Path
         await simple_route(server.api, caller_host=host, target=f"sip:buyer@{target.address}")
         async with bridged_call(tmp_path, server, host, seconds=2) as caller:
             server.process.terminate()
-            await eventually(lambda: draining(server.api))
+            await eventually(lambda: not_ready(server.api))
             refused = await call(tmp_path, server.address(), NUMBER, "refused_503", host=host)
             refused.check()
             (await caller.result()).check()
@@ -112,7 +112,7 @@ async def test_a_stop_refuses_new_calls_and_lets_live_ones_finish(tmp_path: Path
             assert (first["disposition"], first["hung_up_by"]) == ("connected", "caller")
 
 
-async def draining(api: Api) -> bool:
+async def not_ready(api: Api) -> bool:
     """Whether the server says that it takes no new calls."""
     async with api.http.get(f"{api.base}/readyz") as answer:
         return answer.status == 503
@@ -158,6 +158,8 @@ async def test_a_store_that_can_not_write_refuses_new_calls_and_keeps_live_ones(
         await simple_route(server.api, caller_host=host, target=f"sip:buyer@{target.address}")
         async with bridged_call(tmp_path, server, host, seconds=2) as caller:
             full_disk(server.pid, 1)
+            async with sipp(tmp_path, "caller", server.address(), "-s", NUMBER, host=host):
+                await eventually(lambda: not_ready(server.api))  # a call has found out
             refused = await call(tmp_path, server.address(), NUMBER, "refused_503", host=host)
             refused.check()
             (await caller.result()).check()

@@ -1,8 +1,10 @@
 """Loopback addresses and ports that nobody else uses, and waiting until one is bound."""
 
 import asyncio
+import contextlib
 import itertools
 import os
+import random
 import socket
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -22,6 +24,17 @@ def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGR
     with socket.socket(socket.AF_INET, kind) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def free_media_ports(host: str) -> int:
+    """The first (even) of four free UDP ports: below what servers of the tests and the kernel hand out."""
+    while True:
+        first = 10000 + 2 * random.randrange(5000)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + 4):
+                probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+                probe.bind((host, port))
+            return first
 
 
 def is_bound(host: str, port: int, transport: str = "udp") -> bool:

@@ -31,7 +31,7 @@ class Phone:
         self.chosen = chosen
         self.over = threading.Event()
         server, port = chosen["server"]
-        low = int(chosen["port"]) // 2 * 2 % 20000 + 30000
+        low = int(chosen["port"]) // 2 * 2 % 9000 + 10000  # below what the server may hold on every address
         self.phone = VoIPPhone(
             *(server, port, "phone", "a-password"),
             myIP=chosen["host"],

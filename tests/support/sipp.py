@@ -10,7 +10,7 @@ from pathlib import Path
 from socket import SOCK_DGRAM, SOCK_STREAM
 from typing import Any
 
-from tests.support.ports import free_port, own_address, until_bound
+from tests.support.ports import free_media_ports, free_port, own_address, until_bound
 
 SCENARIOS = Path(__file__).parent.parent / "integration" / "sipp"
 _runs = itertools.count(1)
@@ -89,7 +89,7 @@ async def sipp(
     where = directory / f"sipp-{next(_runs)}-{Path(scenario).name}"
     where.mkdir(parents=True)
     filled = [part for name, value in (keys or {}).items() for part in ("-key", name, value)]
-    media = free_port(host) // 2 * 2 % 40000 + 20000
+    media = free_media_ports(host)
     command = [
         *("sipp", *arguments, "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", host, "-p", str(port)),
         *("-mi", host, "-mp", str(media), "-t", "u1" if transport == "udp" else "t1"),
