@@ -70,7 +70,8 @@ class PyVoip:
 async def registrar(server: Address, phone: Address, host: str) -> AsyncIterator[Address]:
     """The registrar of one phone, on ``host``."""
     loop = asyncio.get_running_loop()
-    address = (host, free_port(host))
+    # On the phone's own port number: its Via asks for no rport, so answers go to that port (RFC 3261 18.2.2).
+    address = (host, phone[1])
     transport, _ = await loop.create_datagram_endpoint(lambda: Registrar(phone, server), local_addr=address)
     try:
         yield address
