@@ -21,8 +21,7 @@ Answer = str | None | Unavailable
 Row = tuple[object, ...]
 
 _OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, number_id, campaign_id)
-SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM calls WHERE id = ?1)
-ON CONFLICT DO NOTHING"""
+VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _OVER = "SELECT 1 FROM calls WHERE id = ?"
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
@@ -50,8 +49,7 @@ class Ledger:
         self._slots = Slots(self._used)
         self._opened: list[Row] = []
         self._bridged: list[Row] = []
-        self._over: list[tuple[str]] = []
-        self._records: list[Row] = []
+        self._over: dict[str, Row] = {}
         self._runners: Mapping[type[Command], Callable[[Any], Answer]] = {
             OpenCall: self._open,
             Reserve: self._reserve,
@@ -76,8 +74,8 @@ class Ledger:
         if self._bridged:
             db.executemany(_CONNECTED, self._bridged)
         if self._over:
-            db.executemany(_CLOSE, self._over)
-            db.executemany(_RECORD, self._records)
+            db.executemany(_CLOSE, [(call_id,) for call_id in self._over])
+            db.executemany(_RECORD, self._over.values())
 
     def committed(self) -> list[CapCount]:
         """Everything is durable; answers the counters that moved."""
@@ -96,30 +94,23 @@ class Ledger:
         self._opened.clear()
         self._bridged.clear()
         self._over.clear()
-        self._records.clear()
 
     def _open(self, command: OpenCall) -> Answer:
         c = command
+        if not self._begin(c.call_id):
+            return None
         parties = (c.trunk_id, _storable(c.caller), _storable(c.called))
         self._opened.append((c.call_id, to_text(c.started_at), *parties, c.number_id, c.campaign_id))
-        self._slots.begin(c.call_id)
         return None
 
     def _reserve(self, command: Reserve) -> Answer:
         call_id, slots = command.call_id, self._slots
-        if not slots.knows(call_id):
-            if self._db.execute(_OVER, (call_id,)).fetchone() is not None:
-                return Unavailable(f"call {call_id} is over: nothing can be reserved for it")
-            slots.begin(call_id)
-        since = to_text(command.at)
-        for index, claim in enumerate(command.claims):
-            if not slots.take(call_id, command.attempt, claim, since):
-                for taken in command.claims[:index]:
-                    slots.release(call_id, command.attempt, taken.cap_id)
-                return claim.cap_id
-        if command.attempt > 0:
+        if not self._begin(call_id):
+            return Unavailable(f"call {call_id} is over: nothing can be reserved for it")
+        full = slots.take(call_id, command.attempt, command.claims, to_text(command.at))
+        if full is None and command.attempt > 0:
             slots.use(call_id, command.attempt, ("attempt",))
-        return None
+        return full
 
     def _connect(self, command: Connect) -> Answer:
         self._slots.use(command.call_id, command.attempt, ("attempt", "connect"))
@@ -132,9 +123,16 @@ class Ledger:
 
     def _finish(self, command: Finish) -> Answer:
         self._slots.end(command.call_id)
-        self._over.append((command.call_id,))
-        self._records.append(_call_row(command))
+        self._over.setdefault(command.call_id, _call_row(command))
         return None
+
+    def _begin(self, call_id: str) -> bool:
+        """Whether the call may hold slots: False once it is over."""
+        if not self._slots.knows(call_id):
+            if call_id in self._over or self._db.execute(_OVER, (call_id,)).fetchone() is not None:
+                return False
+            self._slots.begin(call_id)
+        return True
 
     def _used(self, key: Key) -> int:
         found = self._db.execute(_LOAD_USED, key).fetchone()

@@ -62,18 +62,19 @@ class Slots:
             self._held[call_id] = {}
             self._undo.append(lambda: _forget(self._held, call_id))
 
-    def take(self, call_id: str, attempt: int, claim: CapClaim, since: str) -> bool:
-        """Reserves a slot; True if it is held (already), False if the window is full."""
+    def take(self, call_id: str, attempt: int, claims: tuple[CapClaim, ...], since: str) -> str | None:
+        """Reserves a slot of every claim that is not held already, or none: answers the full cap."""
         held = self._held[call_id]
-        place = (attempt, claim.cap_id)
-        if place in held:
-            return True
-        counter = self.counter((claim.cap_id, claim.window))
-        if counter.used + counter.reserved >= claim.limit:
-            return False
-        self._count((claim.cap_id, claim.window), counter, 0, 1)
-        self._put(call_id, held, place, Slot(claim, "reserved", since))
-        return True
+        new = {claim.cap_id: claim for claim in claims if (attempt, claim.cap_id) not in held}
+        for claim in new.values():
+            counter = self.counter((claim.cap_id, claim.window))
+            if counter.used + counter.reserved >= claim.limit:
+                return claim.cap_id
+        for claim in new.values():
+            key = (claim.cap_id, claim.window)
+            self._count(key, self.counter(key), 0, 1)
+            self._put(call_id, held, (attempt, claim.cap_id), Slot(claim, "reserved", since))
+        return None
 
     def use(self, call_id: str, attempt: int, triggered: tuple[str, ...]) -> None:
         """The trigger came: what the admission and the attempt reserved for it is used up."""
@@ -86,12 +87,11 @@ class Slots:
                 self.dirty_used.add(key)
                 self._put(call_id, held, place, Slot(claim, "used", slot.since))
 
-    def release(self, call_id: str, attempt: int | None = None, cap_id: str | None = None) -> None:
-        """Gives back what is reserved: of a call, of one attempt of it, or of one cap of that."""
+    def release(self, call_id: str, attempt: int | None = None) -> None:
+        """Gives back what a call has reserved, or one attempt of it."""
         held = self._held.get(call_id, {})
         for place, slot in list(held.items()):
-            fits = attempt in (None, place[0]) and cap_id in (None, place[1])
-            if fits and slot.state == "reserved":
+            if attempt in (None, place[0]) and slot.state == "reserved":
                 key = (slot.claim.cap_id, slot.claim.window)
                 self._count(key, self.counter(key), 0, -1)
                 self._put(call_id, held, place, None)

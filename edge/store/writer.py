@@ -162,10 +162,10 @@ class Writer:
         group, entries, failed = self._group, self._next(None), False
         while entries is not None:
             answers = group.run([command for command, _ in entries])
-            self._report(entries, answers)
             if failed != bool(group.failure):
                 failed = not failed
                 self._call(self._health_changed, not failed, group.failure)
+            self._report(entries, answers)
             wait = max(0.0, group.probe_at - self._clock.monotonic()) if failed else None
             entries = self._next(wait)
         group.run([])

@@ -1,0 +1,144 @@
+"""The store that can not write: calls are told, facts are kept, and all is written when it is back."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.model.ledger import CapCount, Unavailable
+from edge.store.database import connect as connect_database
+from edge.store.writer import Writer
+from tests.store.conftest import HandClock, Query
+from tests.support.commands import DAY, at_once, connect, daily, finish, opened, release, reserve
+
+
+class Broken:
+    """A writer whose connection the test can get at, to break it as a disk would."""
+
+    def __init__(self, path: Path, clock: HandClock) -> None:
+        self.path, self.clock = path, clock
+        self.health: list[bool] = []
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        self.db = connect_database(path)
+        self.db.execute("PRAGMA busy_timeout = 20")
+        return self.db
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Writer]:
+        async with Writer(self.path, self.clock, self._open) as writer:
+            writer.on_health = self.health.append
+            yield writer
+
+    async def back(self, writer: Writer) -> None:
+        """Waits until the writer has found out that it can write again."""
+        healthy = asyncio.get_running_loop().create_future()
+        writer.on_health = healthy.set_result
+        self.clock.advance(60)
+        writer.post(release("nobody"))
+        assert await healthy is True
+
+
+@pytest.fixture
+def broken(path: Path, clock: HandClock) -> Broken:
+    return Broken(path, clock)
+
+
+def read_only(broken: Broken) -> Callable[[], object]:
+    broken.db.execute("PRAGMA query_only = ON")
+    return lambda: broken.db.execute("PRAGMA query_only = OFF")
+
+
+def locked(broken: Broken) -> Callable[[], object]:
+    other = sqlite3.connect(broken.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    return other.close
+
+
+def full(broken: Broken) -> Callable[[], object]:
+    (pages,) = broken.db.execute("PRAGMA page_count").fetchone()
+    broken.db.execute(f"PRAGMA max_page_count = {pages}")
+    return lambda: broken.db.execute("PRAGMA max_page_count = 100000")
+
+
+FAULTS = [read_only, locked, full]
+BIG = "x" * 20_000
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_calls_are_told_and_facts_are_written_later(
+    broken: Broken, query: Query, fault: Callable[[Broken], Callable[[], object]]
+) -> None:
+    async with broken.running() as writer:
+        await writer.submit(reserve("live", 1, daily("k", 5), at_once("c", 1)))
+        mend = fault(broken)
+        assert isinstance(await writer.submit(finish("early", note=BIG)), Unavailable)
+        assert (writer.healthy, broken.health) == (False, [False])
+        assert isinstance(await writer.submit(reserve("new", 1, at_once("c", 9))), Unavailable)
+        assert isinstance(await writer.submit(connect("live")), Unavailable)
+        assert isinstance(await writer.submit(finish("live")), Unavailable)
+        assert writer.spooled == 3
+        assert query("SELECT id FROM calls") == []
+        mend()
+        await broken.back(writer)
+        assert writer.spooled == 0
+        assert query("SELECT id FROM calls ORDER BY id") == [("early",), ("live",)]
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 1, 0)
+        assert await writer.submit(reserve("next", 1, at_once("c", 1))) is None
+        assert not broken.path.with_name("edge.db.spool").exists()
+
+
+async def test_a_failed_commit_leaves_no_slot_taken(broken: Broken) -> None:
+    async with broken.running() as writer:
+        mend = read_only(broken)
+        assert isinstance(await writer.submit(reserve("a", 1, at_once("k", 1))), Unavailable)
+        mend()
+        await broken.back(writer)
+        assert await writer.submit(reserve("b", 1, at_once("k", 1))) is None
+
+
+async def test_it_looks_again_by_itself(broken: Broken) -> None:
+    """Nobody calls while the store is down, yet it is found to be back."""
+    async with broken.running() as writer:
+        mend = read_only(broken)
+        await writer.submit(reserve("a", 1, at_once("k", 1)))
+        mend()
+        healthy = asyncio.get_running_loop().create_future()
+        writer.on_health = healthy.set_result
+        broken.clock.advance(60)
+        # The thread waits a quarter of a real second, then reads the clock.
+        assert await asyncio.wait_for(healthy, 5) is True
+
+
+async def test_it_does_not_knock_at_every_call(broken: Broken) -> None:
+    async with broken.running() as writer:
+        mend = read_only(broken)
+        await writer.submit(reserve("a", 1, at_once("k", 1)))
+        mend()
+        assert isinstance(await writer.submit(reserve("b", 1, at_once("k", 1))), Unavailable)
+
+
+async def test_facts_outlive_the_process(broken: Broken, path: Path, clock: HandClock, query: Query) -> None:
+    async with broken.running() as writer:
+        await writer.submit(opened("a"))
+        await writer.submit(reserve("a", 1, daily("k", 5)))
+        read_only(broken)
+        await writer.submit(connect("a"))
+        await writer.submit(finish("a"))
+    assert query("SELECT id FROM calls") == []
+    with path.with_name("edge.db.spool").open("a") as torn:
+        torn.write('{"type": "Finish", "call_id": "b", "end')
+    async with Writer(path, clock) as writer:
+        assert writer.recovered == 0
+    assert query("SELECT id, disposition FROM calls") == [("a", "connected")]
+
+
+async def test_a_store_that_fails_at_the_start_is_an_error(tmp_path: Path, clock: HandClock) -> None:
+    path = tmp_path / "edge.db"
+    path.write_bytes(b"this is no database, whatever its name says" * 100)
+    with pytest.raises(sqlite3.DatabaseError):
+        async with Writer(path, clock):
+            pass

@@ -1,0 +1,182 @@
+"""The ledger against an obvious, slow model: every order of commands, and faults in between."""
+
+import sqlite3
+from collections import defaultdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from edge.model.decision import CapClaim
+from edge.model.ledger import Unavailable
+from edge.store.database import connect as connect_database
+from edge.store.group import Group
+from edge.store.opening import prepare
+from edge.store.spool import Spool
+from tests.store.conftest import HandClock
+from tests.support.commands import at_once, connect, daily, finish, opened, release, reserve
+
+CALLS = st.sampled_from(["a", "b", "c", "d"])
+ATTEMPTS = st.integers(1, 3)
+LIMITS = {"one": 1, "two": 2, "tried": 2, "line": 1, "lines": 3}
+CLAIMS = st.lists(st.sampled_from(sorted(LIMITS)), max_size=4, unique=True)
+
+
+def claim(cap: str) -> CapClaim:
+    if cap.startswith("line"):
+        return at_once(cap, LIMITS[cap])
+    return daily(cap, LIMITS[cap], "attempt" if cap == "tried" else "connect")
+
+
+class Slot:
+    def __init__(self, call: str, attempt: int, wanted: CapClaim) -> None:
+        self.call, self.attempt, self.claim, self.used = call, attempt, wanted, False
+
+
+class Model:
+    """A list of slots, searched from end to end."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.over: set[str] = set()
+
+    def taken(self, cap: str) -> int:
+        return sum(slot.claim.cap_id == cap for slot in self.slots)
+
+    def held(self, call: str, attempt: int, cap: str) -> bool:
+        key = (call, attempt, cap)
+        return any((s.call, s.attempt, s.claim.cap_id) == key for s in self.slots)
+
+    def reserve(self, call: str, attempt: int, caps: list[str]) -> str | None:
+        new: list[Slot] = []
+        for cap in caps:
+            if self.held(call, attempt, cap):
+                continue
+            if self.taken(cap) >= LIMITS[cap]:
+                return cap
+            new.append(Slot(call, attempt, claim(cap)))
+        self.slots += new
+        if attempt > 0:
+            self.use(call, attempt, {"attempt"})
+        return None
+
+    def use(self, call: str, attempt: int, triggers: set[str]) -> None:
+        for slot in self.slots:
+            if slot.call == call and slot.attempt in (0, attempt) and slot.claim.counts_on in triggers:
+                slot.used = True
+
+    def drop(self, call: str, attempt: int | None = None) -> None:
+        self.slots = [s for s in self.slots if s.used or s.call != call or attempt not in (None, s.attempt)]
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Groups of one command; restarts and failing commits at any moment."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = TemporaryDirectory()
+        self.path = Path(self._folder.name) / "edge.db"
+        self.clock = HandClock()
+        self.model = Model()
+        self.starts = 0
+
+    @initialize()
+    def start(self) -> None:
+        prepare_from_template(self.path)
+        self._open()
+
+    def _open(self) -> None:
+        self.db = connect_database(self.path)
+        self.db.execute("PRAGMA synchronous = OFF")
+        self.group = Group(self.db, Spool(self.path.with_suffix(".spool")), self.clock)
+        self.group.recover(self.clock.utc())
+
+    def teardown(self) -> None:
+        self.db.close()
+        self._folder.cleanup()
+
+    @rule(call=CALLS)
+    def open_call(self, call: str) -> None:
+        call += str(self.starts)
+        assert self.group.run([opened(call)]) == [None]
+
+    @rule(call=CALLS, attempt=st.integers(0, 3), caps=CLAIMS)
+    def reserve(self, call: str, attempt: int, caps: list[str]) -> None:
+        call += str(self.starts)
+        (answer,) = self.group.run([reserve(call, attempt, *map(claim, caps))])
+        if call in self.model.over:
+            assert isinstance(answer, Unavailable)
+        else:
+            assert answer == self.model.reserve(call, attempt, caps)
+
+    @rule(call=CALLS, attempt=ATTEMPTS)
+    def connect(self, call: str, attempt: int) -> None:
+        call += str(self.starts)
+        self.group.run([connect(call, attempt)])
+        self.model.use(call, attempt, {"attempt", "connect"})
+
+    @rule(call=CALLS, attempt=ATTEMPTS)
+    def release(self, call: str, attempt: int) -> None:
+        call += str(self.starts)
+        self.group.run([release(call, attempt)])
+        self.model.drop(call, attempt)
+
+    @rule(call=CALLS)
+    def finish(self, call: str) -> None:
+        call += str(self.starts)
+        self.group.run([finish(call)])
+        self.model.drop(call)
+        self.model.over.add(call)
+
+    @rule(call=CALLS, attempt=ATTEMPTS, caps=CLAIMS)
+    def fail(self, call: str, attempt: int, caps: list[str]) -> None:
+        """A request in a failing commit never happened; facts are caught up with afterwards."""
+        call += str(self.starts)
+        self.db.execute("PRAGMA query_only = ON")
+        answers = self.group.run([reserve(call, attempt, *map(claim, caps)), finish(call)])
+        assert all(isinstance(answer, Unavailable) for answer in answers)
+        self.db.execute("PRAGMA query_only = OFF")
+        self.clock.advance(60)
+        self.group.run([])
+        self.model.drop(call)
+        self.model.over.add(call)
+
+    @rule()
+    def restart(self) -> None:
+        """No call goes on over a restart: new ones have names of their own."""
+        self.db.close()
+        self._open()
+        self.starts += 1
+        self.model.slots = [slot for slot in self.model.slots if slot.used]
+
+    @invariant()
+    def counts_are_those_of_the_model(self) -> None:
+        if not hasattr(self, "db"):
+            return
+        taken: dict[str, int] = defaultdict(int)
+        for cap, used in self.db.execute("SELECT cap_id, used FROM counters"):
+            taken[cap] += used
+        reserved = "SELECT cap_id, count(*) FROM reservations WHERE state = 'reserved' GROUP BY cap_id"
+        for cap, count in self.db.execute(reserved):
+            taken[cap] += count
+        assert dict(taken) == {cap: n for cap in LIMITS if (n := self.model.taken(cap))}
+        assert all(taken[cap] <= limit for cap, limit in LIMITS.items())
+
+
+_TEMPLATE: list[bytes] = []
+
+
+def prepare_from_template(path: Path) -> None:
+    if not _TEMPLATE:
+        prepare(path)
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        db.close()
+        _TEMPLATE.append(path.read_bytes())
+    path.write_bytes(_TEMPLATE[0])
+
+
+LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestLedgerModel = LedgerMachine.TestCase

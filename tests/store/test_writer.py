@@ -1,0 +1,268 @@
+"""What the call path is promised: answers that are durable, caps that are exact, nothing that raises."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.model.ledger import CapCount, Unavailable
+from edge.store.database import StoreInUse
+from edge.store.writer import Writer
+from tests.store.conftest import HandClock, Query
+from tests.support.commands import DAY, at_once, connect, daily, finish, opened, release, reserve
+
+WINDOWS = ("2026-11-22", "2026-11-23")
+
+
+async def test_an_answer_means_committed(path: Path, clock: HandClock, query: Query) -> None:
+    async with Writer(path, clock) as writer:
+        writer.post(opened("a"))
+        assert await writer.submit(reserve("a", 0, daily("k", 1))) is None
+        assert query("SELECT cap_id, state FROM reservations") == [("k", "reserved")]
+        assert query("SELECT id FROM open_calls") == [("a",)]
+        assert await writer.submit(connect("a", 0)) is None
+        assert query("SELECT cap_id, window_key, used FROM counters") == [("k", DAY, 1)]
+        assert await writer.submit(finish("a")) is None
+        assert query("SELECT id, disposition FROM calls") == [("a", "connected")]
+        assert query("SELECT id FROM open_calls") == []
+
+
+async def test_posted_commands_are_written_without_being_waited_for(
+    path: Path, clock: HandClock, query: Query
+) -> None:
+    async with Writer(path, clock) as writer:
+        writer.post(opened("a"))
+        writer.post(finish("a"))
+    assert query("SELECT id FROM calls") == [("a",)]
+
+
+async def test_the_record_is_kept_whole_and_its_trace_apart(
+    path: Path, clock: HandClock, query: Query
+) -> None:
+    lines = [{"at_s": 0.0, "message": "INVITE sip:a@b SIP/2.0"}]
+    async with Writer(path, clock) as writer:
+        await writer.submit(finish("a", tags={"channel": "tv"}, trace=lines))
+    ((record, trace),) = query("SELECT record, trace FROM calls")
+    assert json.loads(str(record))["tags"] == {"channel": "tv"}
+    assert "trace" not in json.loads(str(record))
+    assert json.loads(str(trace)) == lines
+
+
+async def test_k1_the_third_of_two_is_refused_by_the_cap_that_is_full(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        for call in ("a", "b"):
+            assert await writer.submit(reserve(call, 0, daily("k", 2))) is None
+            assert await writer.submit(connect(call)) is None
+            await writer.submit(finish(call))
+        assert await writer.submit(reserve("c", 0, daily("k", 2))) == "k"
+        assert writer.counts.taken("k", DAY) == 2
+
+
+async def test_k2_a_call_counts_in_the_window_it_was_reserved_in(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 0, daily("k", 1, window=WINDOWS[0])))
+        clock.advance(86_400)
+        await writer.submit(connect("a"))
+        assert writer.counts.count("k", WINDOWS[0]) == CapCount("k", WINDOWS[0], 1, 0)
+        assert await writer.submit(reserve("b", 0, daily("k", 1, window=WINDOWS[1]))) is None
+
+
+async def test_k3_of_two_at_the_same_moment_one_gets_the_slot(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        answers = await asyncio.gather(
+            writer.submit(reserve("a", 1, daily("k", 1))), writer.submit(reserve("b", 1, daily("k", 1)))
+        )
+        assert sorted(answers, key=str) == [None, "k"]
+
+
+async def test_k4_a_slot_whose_target_rang_out_is_free_again(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 1, daily("k", 1)))
+        assert await writer.submit(reserve("b", 1, daily("k", 1))) == "k"
+        await writer.submit(release("a"))
+        assert await writer.submit(reserve("b", 1, daily("k", 1))) is None
+
+
+async def test_k8_concurrency_is_free_when_the_caller_gives_up(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 1, at_once("k", 1)))
+        writer.post(finish("a", "caller_hung_up_ringing"))
+        assert await writer.submit(reserve("b", 1, at_once("k", 1))) is None
+
+
+async def test_concurrency_is_held_from_the_dial_over_the_bridge_to_the_end(
+    path: Path, clock: HandClock
+) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 1, at_once("k", 1)))
+        await writer.submit(connect("a"))
+        assert await writer.submit(reserve("b", 1, at_once("k", 1))) == "k"
+        await writer.submit(finish("a"))
+        assert await writer.submit(reserve("b", 1, at_once("k", 1))) is None
+
+
+async def test_a_limit_of_zero_accepts_none(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        assert await writer.submit(reserve("a", 1, daily("k", 0))) == "k"
+
+
+async def test_a_lowered_limit_ends_nothing_and_takes_no_more(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        for call in ("a", "b"):
+            await writer.submit(reserve(call, 1, at_once("k", 2)))
+        assert await writer.submit(reserve("c", 1, at_once("k", 1))) == "k"
+        assert writer.counts.taken("k", "") == 2
+
+
+async def test_all_or_nothing(path: Path, clock: HandClock, query: Query) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 1, daily("full", 1)))
+        claims = (daily("x", 5), at_once("y", 5), daily("full", 1), daily("z", 5))
+        assert await writer.submit(reserve("b", 1, *claims)) == "full"
+        assert [writer.counts.taken(cap, window) for cap, window in (("x", DAY), ("y", ""), ("z", DAY))] == [
+            0
+        ] * 3
+        assert query("SELECT call_id, cap_id FROM reservations") == [("a", "full")]
+
+
+async def test_an_attempt_cap_is_used_by_the_first_dial_and_not_before(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 0, daily("k", 9, "attempt")))
+        await writer.submit(finish("a"))
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 0, 0)
+        await writer.submit(reserve("b", 0, daily("k", 9, "attempt")))
+        await writer.submit(reserve("b", 1, daily("t", 9, "attempt")))
+        await writer.submit(release("b", 1))
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 1, 0)
+        assert writer.counts.count("t", DAY) == CapCount("t", DAY, 1, 0)
+
+
+async def test_connect_uses_up_admission_and_its_own_attempt_only(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(reserve("a", 0, daily("number", 9)))
+        await writer.submit(reserve("a", 1, daily("first", 9)))
+        await writer.submit(reserve("a", 2, daily("second", 9)))
+        await writer.submit(connect("a", 2))
+        await writer.submit(finish("a"))
+        used = [writer.counts.count(cap, DAY).used for cap in ("number", "first", "second")]
+        assert used == [1, 0, 1]
+        assert writer.counts.count("first", DAY).reserved == 0
+
+
+async def test_repeating_a_command_changes_nothing(path: Path, clock: HandClock, query: Query) -> None:
+    async with Writer(path, clock) as writer:
+        commands = (opened("a"), reserve("a", 1, daily("k", 1), at_once("c", 1)), connect("a"), release("a"))
+        for command in (*commands, finish("a", note="first")):
+            assert await writer.submit(command) is None
+            assert await writer.submit(command) is None
+        await writer.submit(finish("a", "busy", note="second"))
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 1, 0)
+        assert writer.counts.count("c", "") == CapCount("c", "", 0, 0)
+        assert query("SELECT disposition FROM calls") == [("connected",)]
+        await writer.submit(opened("a"))
+        assert query("SELECT id FROM open_calls") == []
+
+
+async def test_a_call_that_is_over_reserves_nothing(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(finish("a"))
+        answer = await writer.submit(reserve("a", 1, at_once("k", 1)))
+        assert isinstance(answer, Unavailable)
+        assert writer.counts.taken("k", "") == 0
+
+
+async def test_k9_after_a_crash_used_counts_stay_and_nothing_else_is_taken(
+    path: Path, clock: HandClock, query: Query, tmp_path: Path
+) -> None:
+    """The file is copied while calls live: what the disk holds when the process is killed."""
+    copy = tmp_path / "crashed" / "edge.db"
+    copy.parent.mkdir()
+    async with Writer(path, clock) as writer:
+        await writer.submit(opened("bridged"))
+        await writer.submit(reserve("bridged", 1, daily("k", 9), at_once("c", 1)))
+        await writer.submit(connect("bridged"))
+        await writer.submit(opened("ringing"))
+        await writer.submit(reserve("ringing", 1, daily("k", 9)))
+        for suffix in ("", "-wal"):
+            copy.with_name(f"edge.db{suffix}").write_bytes(path.with_name(f"edge.db{suffix}").read_bytes())
+    clock.advance(60)
+    async with Writer(copy, clock) as writer:
+        assert writer.recovered == 2
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 1, 0)
+        assert await writer.submit(reserve("next", 1, at_once("c", 1))) is None
+        assert await writer.submit(reserve("next", 2, daily("k", 2))) is None
+        assert await writer.submit(reserve("last", 2, daily("k", 2))) == "k"
+
+
+async def test_open_calls_of_a_dead_server_become_interrupted_records(
+    path: Path, clock: HandClock, query: Query
+) -> None:
+    async with Writer(path, clock) as writer:
+        await writer.submit(opened("a"))
+        await writer.submit(connect("a"))
+    clock.advance(60)
+    async with Writer(path, clock) as writer:
+        assert writer.recovered == 1
+    ((disposition, started, ended, record),) = query(
+        "SELECT disposition, started_at, ended_at, record FROM calls"
+    )
+    assert (disposition, started, ended) == (
+        "interrupted",
+        "2026-11-22T12:00:00.000Z",
+        "2026-11-22T12:01:00.000Z",
+    )
+    found = json.loads(str(record))
+    assert found["connected_at"] == "2026-11-22T12:00:00.000Z"
+    assert "stopped" in found["disposition_detail"]
+    async with Writer(path, clock) as writer:
+        assert writer.recovered == 0
+
+
+async def test_one_command_that_can_not_be_written_harms_no_other(path: Path, clock: HandClock) -> None:
+    bad = finish("bad", caller=object())
+    async with Writer(path, clock) as writer:
+        futures = [
+            writer.submit(command)
+            for command in (opened("a"), bad, finish("b"), reserve("a", 1, at_once("k", 1)))
+        ]
+        answers = await asyncio.gather(*futures)
+        assert [type(answer) for answer in answers] == [type(None), Unavailable, type(None), type(None)]
+        assert writer.healthy
+        assert writer.counts.taken("k", "") == 1
+
+
+async def test_bytes_of_the_wire_do_not_lose_the_record(path: Path, clock: HandClock, query: Query) -> None:
+    dirty = "5\udcff\x00'); DROP TABLE calls; --"
+    async with Writer(path, clock) as writer:
+        await writer.submit(opened("a", caller=dirty))
+        assert await writer.submit(finish("a", caller=dirty, tags={"x": dirty})) is None
+    ((record,),) = query("SELECT record FROM calls")
+    assert json.loads(str(record))["tags"]["x"] == dirty
+
+
+async def test_a_waiter_that_is_gone_disturbs_nobody(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        future = writer.submit(reserve("a", 1, at_once("k", 1)))
+        future.cancel()
+        assert await writer.submit(reserve("b", 1, at_once("k", 1))) == "k"
+        await writer.submit(finish("a"))
+        assert await writer.submit(reserve("b", 1, at_once("k", 1))) is None
+
+
+async def test_two_servers_do_not_share_a_database(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock):
+        with pytest.raises(StoreInUse, match="data_dir"):
+            async with Writer(path, clock):
+                pass
+    async with Writer(path, clock) as writer:
+        assert await writer.submit(finish("a")) is None
+
+
+async def test_many_calls_share_commits(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        calls = [f"call-{n}" for n in range(200)]
+        before = writer.commits
+        await asyncio.gather(*(writer.submit(reserve(call, 1, at_once("k", 150))) for call in calls))
+        assert writer.counts.taken("k", "") == 150
+        assert writer.commits - before < 50

@@ -1,0 +1,42 @@
+"""The call path's commands with fewer words."""
+
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from edge.model.decision import CapClaim
+from edge.model.ledger import Connect, Finish, OpenCall, Release, Reserve
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+DAY = "2026-11-22"
+
+
+def daily(
+    cap_id: str, limit: int, counts_on: Literal["attempt", "connect"] = "connect", window: str = DAY
+) -> CapClaim:
+    return CapClaim(cap_id, f"owner-of-{cap_id}", window, limit, counts_on)
+
+
+def at_once(cap_id: str, limit: int) -> CapClaim:
+    return CapClaim(cap_id, f"owner-of-{cap_id}", "", limit, "concurrency")
+
+
+def opened(call_id: str, caller: str | None = "+12025550123") -> OpenCall:
+    return OpenCall(call_id, NOON, "trk_1", caller, "+18005550100", "num_1", "cmp_1")
+
+
+def reserve(call_id: str, attempt: int, *claims: CapClaim) -> Reserve:
+    return Reserve(call_id, attempt, claims, NOON)
+
+
+def connect(call_id: str, attempt: int = 1) -> Connect:
+    return Connect(call_id, attempt, "tgt_1", NOON)
+
+
+def release(call_id: str, attempt: int = 1) -> Release:
+    return Release(call_id, attempt, NOON)
+
+
+def finish(call_id: str, disposition: str = "connected", **record: Any) -> Finish:
+    fields = {"id": call_id, "trunk_id": "trk_1", "caller": "+12025550123", "called": "+18005550100"}
+    fields |= {"started_at": "2026-11-22T12:00:00.000Z", "disposition": disposition}
+    return Finish(call_id, NOON, disposition, {**fields, **record})
