@@ -29,7 +29,8 @@ def listeners(settings: Settings, running: bool) -> Iterator[Finding]:
 
 def _listener(key: str, written: str, error: str | None, running: bool) -> Finding:
     if error is None:
-        return Finding("ok", f"{key} {written} is free")
+        free = "takes a free port at each start" if written.endswith(":0") else "is free"
+        return Finding("ok", f"{key} {written} {free}")
     if "in use" in error and running:
         return Finding("ok", f"{key} {written} is held by the server that runs now")
     remedies = {
@@ -85,7 +86,9 @@ def advertised(settings: Settings) -> Iterator[Finding]:
         ("sip.advertised_address", settings.sip.advertised_address),
         ("media.advertised_address", settings.media.advertised_address or settings.sip.advertised_address),
     ):
-        if not given and reached is not None and _private(reached):
+        if not given and reached is not None and _loopback(reached):
+            yield Finding("ok", f"{key}: only this machine reaches {reached}")
+        elif not given and reached is not None and _private(reached):
             text = f"{key} is empty and this machine's address {reached} is private"
             yield Finding("warn", text, f"behind NAT, set {key} to the public address that carriers reach")
         else:
@@ -103,10 +106,20 @@ def own_address() -> str | None:
 
 
 def _private(host: str) -> bool:
+    address = _literal(host)
+    return address is not None and address.is_private
+
+
+def _loopback(host: str) -> bool:
+    address = _literal(host)
+    return address is not None and address.is_loopback
+
+
+def _literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_private
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
 def public_url(settings: Settings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from edge import app
 from edge.commands.failure import CommandFailed
 from edge.logs import configured
+from edge.media.engine import MediaUnavailable
 from edge.settings import Settings
 from edge.store.database import StoreInUse
 from edge.store.opening import SchemaTooNew, StoreUnusable
@@ -17,7 +18,7 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
     with configured(settings.logs.level, settings.logs.format):
         try:
             asyncio.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
-        except (SchemaTooNew, StoreUnusable, StoreInUse) as error:
+        except (SchemaTooNew, StoreUnusable, StoreInUse, MediaUnavailable) as error:
             raise CommandFailed(str(error)) from error
         except OSError as error:
             raise CommandFailed(f"can not start: {error}; 'edge check' says what is wrong") from error

@@ -31,6 +31,7 @@ async def placed(backstage: Backstage, number: int, **fields: Any) -> str:
         **{"id": call_id, "trunk_id": "trk_1", "number_id": "num_1", "campaign_id": "cmp_1"},
         **{"caller": "+13125550142", "called": "+13125550100", "tags": {}, "disposition": "connected"},
         "started_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "ended_at": (at + timedelta(seconds=30)).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "decision": {"steps": [{"step": "number", "result": "found", "reason": ""}], "candidates": []},
         **{"attempts": [], "media": {}, "trace": LADDER},
         **fields,

@@ -1,0 +1,127 @@
+"""The command line: what it prints, and its exit codes (0 done, 1 failed, 2 usage or configuration)."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from tests.admin.conftest import Backstage
+from tests.admin.test_calls import placed
+from tests.commands.conftest import Edge, Remote
+
+LOOPBACK = {
+    "EDGE_SIP__LISTEN": "udp://127.0.0.1:0,tcp://127.0.0.1:0",
+    "EDGE_ADMIN__LISTEN": "127.0.0.1:0",
+}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--version",), 0, "edge 0."),
+        (("--help",), 0, "doctor"),
+        (("nonsense",), 2, "No such command"),
+        (("calls", "--since", "yesterday"), 2, "--since 'yesterday'"),
+        (("calls", "--limit", "0"), 2, "limit"),
+        (("doctor",), 2, "CALL_ID"),
+        (("serve", "--config", "none.toml"), 2, "none.toml"),
+        (("token", "create", "--role", "boss"), 2, "admin, operator, report_only"),
+        (("calls", "--url", "ftp://x"), 2, "http://host:port"),
+        (("calls", "--url", "http://127.0.0.1:1"), 1, "edge serve"),
+    ],
+)
+def test_usage(edge: Edge, arguments: tuple[str, ...], code: int, said: str) -> None:
+    ran = edge(*arguments, EDGE_TOKEN="t")
+    assert ran.code == code
+    assert said in ran.out + ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_without_a_token_the_remedy_is_named(edge: Edge) -> None:
+    ran = edge("calls")
+    assert (ran.code, "EDGE_TOKEN" in ran.err) == (2, True)
+
+
+def test_a_mistake_in_the_configuration_names_key_value_and_remedy(edge: Edge, work: Path) -> None:
+    (work / "edge.toml").write_text('[sip]\nlisten = ["udp:5060"]\nreallm = "x"\n')
+    ran = edge("check", "--config", "edge.toml")
+    assert ran.code == 2
+    assert "sip.listen[0] = 'udp:5060'" in ran.err
+    assert "did you mean sip.realm" in ran.err
+
+
+def test_check_passes_on_a_fresh_machine(edge: Edge) -> None:
+    ran = edge("check", **LOOPBACK)
+    assert ran.code == 0, ran.out + ran.err
+    assert "built-in prompts can be decoded" in ran.out
+    assert "FAIL" not in ran.out
+
+
+def test_check_names_a_used_port_and_an_unwritable_directory(edge: Edge, work: Path) -> None:
+    (work / "file").write_text("in the way")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        listen = {**LOOPBACK, "EDGE_SIP__LISTEN": f"udp://127.0.0.1:{port}"}
+        ran = edge("check", **listen, EDGE_DATA_DIR="file/data", EDGE_PUBLIC__URL="http://calls.example")
+    assert ran.code == 1
+    failed = [line for line in ran.out.splitlines() if line.startswith("FAIL")]
+    assert [str(port) in line or "file/data" in line for line in failed] == [True, True]
+    assert "ss -lunpt" in ran.out
+    assert "is not https" in ran.out
+
+
+def test_a_new_database_gets_its_schema_and_tokens_without_a_server(edge: Edge, work: Path) -> None:
+    upgraded = edge("db", "upgrade")
+    assert (upgraded.code, "schema" in upgraded.out) == (0, True)
+    assert (work / "data" / "edge.db").stat().st_mode & 0o077 == 0
+    first, second = [edge("token", "create", "--role", "admin").out.strip() for _ in range(2)]
+    assert first.startswith("edge_")
+    assert first != second
+
+
+async def test_calls_are_found(server: Remote, backstage: Backstage) -> None:
+    await placed(backstage, 1)
+    await placed(backstage, 2, called="+13125550199", caller=None)
+    ran = await server("calls")
+    assert ran.code == 0, ran.err
+    assert [line.split()[0] for line in ran.out.splitlines()] == ["call", "call_0002", "call_0001"]
+    assert "anonymous" in ran.out
+    found = await server("calls", "--number", "+13125550199", "--json")
+    assert [json.loads(line)["id"] for line in found.out.splitlines()] == ["call_0002"]
+    assert len((await server("calls", "--since", "2099-01-01T00:00:00Z")).out.splitlines()) == 1
+
+
+async def test_more_calls_than_a_page_are_found(server: Remote, backstage: Backstage) -> None:
+    for number in range(30):
+        await placed(backstage, number)
+    ran = await server("calls", "--limit", "28", "--json")
+    assert len(ran.out.splitlines()) == 28
+
+
+async def test_doctor_explains_a_call(server: Remote, backstage: Backstage) -> None:
+    call_id = await placed(backstage, 1)
+    ran = await server("doctor", call_id)
+    assert ran.code == 0, ran.err
+    assert "number → found" in ran.out
+    assert "INVITE sip:+13125550100@edge" in ran.out
+    newest = await server("doctor", "--caller", "+13125550142")
+    assert call_id in newest.out
+    assert (await server("doctor", "call_none")).code == 1
+
+
+async def test_tokens_are_made_by_the_server(server: Remote) -> None:
+    made = await server("token", "create", "--role", "report_only")
+    assert (made.code, made.err) == (0, "")
+    told = await server("calls", EDGE_TOKEN=made.out.strip())
+    assert told.code == 0
+    refused = await server("token", "create", "--role", "admin", EDGE_TOKEN=made.out.strip())
+    assert (refused.code, "report_only" in refused.err) == (2, True)
+    assert made.out.strip() not in refused.err
+
+
+async def test_drain_ends_when_no_call_lives(server: Remote, backstage: Backstage) -> None:
+    ran = await server("drain", "--max", "9")
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+    assert backstage.switch.drained_s == 9
