@@ -8,6 +8,7 @@ from edge.sip.errors import SipParseError
 from edge.sip.grammar import decimal
 from edge.sip.message import Request, Response
 
+MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 256 * 1024
 MAX_MESSAGE: Final = 320 * 1024
 _END: Final = b"\r\n\r\n"
@@ -85,11 +86,11 @@ class Framer:
         """Reads a header block, once it is complete."""
         buffer = self._buffer
         end = buffer.find(_END, self._scanned)
+        if max(end, len(buffer) if end < 0 else 0) > MAX_HEAD:
+            error = SipParseError("header block too large", 513, close=True)
+            raise parser.refusal(error, bytes(buffer[:MAX_HEAD]))
         if end < 0:
             self._scanned = max(0, len(buffer) - len(_END) + 1)
-            if len(buffer) > parser.MAX_HEAD:
-                error = SipParseError("header block too large", 513, close=True)
-                raise parser.refusal(error, bytes(buffer))
             return False
         raw = bytes(buffer[:end])
         del buffer[: end + len(_END)]

@@ -10,6 +10,10 @@ from typing import Final
 
 Params = dict[str, str | None]
 
+# The messages of one call repeat their Via, From, To, CSeq and URIs: so many are parsed but once.
+# What is cached is shared, hence never written to.
+CACHED: Final = 256
+
 _KNOWN = (
     "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow",
     "Allow-Events", "Authentication-Info", "Authorization", "Call-ID", "Call-Info", "Contact",

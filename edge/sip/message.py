@@ -4,11 +4,19 @@ Text is decoded as UTF-8 with ``surrogateescape``, so that any bytes survive a r
 """
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from edge.sip.errors import SipParseError
-from edge.sip.grammar import KNOWN_NAMES, canonical, decimal, parse_params, split_list, split_name_addr
+from edge.sip.grammar import (
+    CACHED,
+    KNOWN_NAMES,
+    canonical,
+    decimal,
+    parse_params,
+    split_list,
+    split_name_addr,
+)
 from edge.sip.status import phrase
 from edge.sip.uri import Uri, parse_uri
 from edge.sip.via import Via, parse_via
@@ -234,6 +242,7 @@ def _required(headers: Headers, name: str) -> str:
     return value
 
 
+@lru_cache(CACHED)
 def parse_cseq(value: str) -> tuple[int, str]:
     """A CSeq's number and method; raises SipParseError (number below 2**32, section 8.1.1.5)."""
     parts = value.split()
@@ -243,16 +252,22 @@ def parse_cseq(value: str) -> tuple[int, str]:
     return number, parts[1]
 
 
+_HOPS: Final = {str(hops): hops for hops in range(256)}
+
+
 def parse_max_forwards(value: str | None) -> int | None:
     """A Max-Forwards value of 0 to 255; raises SipParseError."""
     if value is None:
         return None
-    number = decimal(value, 256)
+    number = _HOPS.get(value)
+    if number is None:
+        number = decimal(value, 256)
     if number is None:
         raise SipParseError("Max-Forwards is no number from 0 to 255")
     return number
 
 
+@lru_cache(CACHED)
 def parse_tag(name: str, value: str) -> str | None:
     """The tag of a From or To value (``name`` is for the error); raises SipParseError."""
     parts = split_name_addr(value)

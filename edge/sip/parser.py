@@ -25,7 +25,6 @@ from edge.sip.via import parse_via
 
 MAX_HEADERS: Final = 256
 MAX_VALUE: Final = 8192
-MAX_HEAD: Final = 65536
 MAX_VIAS: Final = 70
 MAX_CONTACTS: Final = 20
 
@@ -61,17 +60,19 @@ def parse(data: bytes) -> Request | Response:
     if data[:1] == b"\r":
         data = data.lstrip(b"\r\n")  # section 7.5
     head, blank, body = data.partition(b"\r\n\r\n")
-    if not blank:
-        raise refusal(SipParseError("no empty line after the headers"), head)
-    return build(split_head(head), body)
+    start, _, text = head.decode("utf-8", "surrogateescape").partition("\r\n")
+    try:
+        if not blank:
+            raise SipParseError("no empty line after the headers")
+        return _message(start, _split_headers(text), body)
+    except SipParseError as error:
+        raise _refusal(error, start, text) from None
 
 
 def split_head(head: bytes) -> Head:
     """Everything before the empty line, split into its lines; raises SipParseError as ``parse``."""
     start, _, text = head.decode("utf-8", "surrogateescape").partition("\r\n")
     try:
-        if len(head) > MAX_HEAD:
-            raise SipParseError("header block too large", 513, close=True)
         return Head(start, text, _split_headers(text))
     except SipParseError as error:
         raise _refusal(error, start, text) from None
@@ -79,19 +80,22 @@ def split_head(head: bytes) -> Head:
 
 def build(head: Head, body: bytes) -> Request | Response:
     """The message of a head and its body; raises SipParseError as ``parse``."""
-    start, text, items = head
     try:
-        if start[:8] == "SIP/2.0 ":
-            return _response(start, items, body)
-        return _request(start, items, body)
+        return _message(head.start, head.items, body)
     except SipParseError as error:
-        raise _refusal(error, start, text) from None
+        raise _refusal(error, head.start, head.text) from None
 
 
 def refusal(error: SipParseError, head: bytes) -> SipParseError:
     """``error`` completed for a head that could not be split: see ``_refusal``."""
-    start, _, text = head[:MAX_HEAD].decode("utf-8", "surrogateescape").partition("\r\n")
+    start, _, text = head.decode("utf-8", "surrogateescape").partition("\r\n")
     return _refusal(error, start, text)
+
+
+def _message(start: str, items: _Items, body: bytes) -> Request | Response:
+    if start[:8] == "SIP/2.0 ":
+        return _response(start, items, body)
+    return _request(start, items, body)
 
 
 def _split_headers(text: str) -> _Items:
@@ -163,8 +167,9 @@ def _response(start: str, items: _Items, body: bytes) -> Response:
 
 def _common(message: Message, items: _Items) -> dict[str, str]:
     """Fills in the fields that every message has; answers each header's first value by name."""
-    first = dict(reversed(items))
+    first = dict(items)
     if len(first) != len(items):
+        first = dict(reversed(items))
         _check_repeated(items)
     if "," in first.get("Via", "") or "," in first.get("Contact", ""):
         _check_counts(message.headers)
@@ -203,14 +208,14 @@ def _check_counts(headers: Headers) -> None:
 
 def _cut(body: bytes, declared: str | None) -> bytes:
     """The body by its declared length (section 18.3); without one, all there is."""
-    if declared is None:
+    if declared is None or declared == str(len(body)):
         return body
     length = decimal(declared, 2**31)
     if length is None:
         raise SipParseError("malformed Content-Length")
     if length > len(body):
         raise SipParseError("the body is shorter than its Content-Length")
-    return body if length == len(body) else body[:length]
+    return body[:length]
 
 
 def _refusal(error: SipParseError, start: str, rest: str) -> SipParseError:

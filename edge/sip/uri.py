@@ -5,12 +5,13 @@ each part exactly once.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote as percent_quote
 from urllib.parse import unquote_to_bytes
 
 from edge.sip.errors import SipParseError
-from edge.sip.grammar import Params, is_ipv6
+from edge.sip.grammar import CACHED, Params, is_ipv6
 
 SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 
@@ -82,6 +83,7 @@ class Uri(NamedTuple):
         return f"{self.scheme}:{user}{self.hostport}{params}{headers}"
 
 
+@lru_cache(CACHED)
 def parse_uri(text: str) -> Uri:
     """A sip, sips or tel URI; raises SipParseError, with status 416 for another scheme."""
     scheme = text[:4].lower()

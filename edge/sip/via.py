@@ -1,9 +1,10 @@
 """The Via header (RFC 3261 section 20.42): where a message has been, and where its answer goes."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
-from edge.sip.grammar import Params, is_ipv6, parse_params, print_params, split_list
+from edge.sip.grammar import CACHED, Params, is_ipv6, parse_params, print_params, split_list
 
 _VIA: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+\d\.\d[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
@@ -58,6 +59,7 @@ class Via:
         return f"<Via {self}>"
 
 
+@lru_cache(CACHED)
 def parse_via(value: str) -> Via | None:
     """The first element of a Via line, ``None`` if it is malformed."""
     match = _VIA.fullmatch(split_list(value)[0] if "," in value else value)

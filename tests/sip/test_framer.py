@@ -2,9 +2,8 @@
 
 import pytest
 
-from edge.sip.framer import MAX_BODY, MAX_MESSAGE, Frame, Framer, Keepalive
+from edge.sip.framer import MAX_BODY, MAX_HEAD, MAX_MESSAGE, Frame, Framer, Keepalive
 from edge.sip.message import Request, SipParseError
-from edge.sip.parser import MAX_HEAD
 from tests.sip.corpus import BODY, WRONG, invite, lines, message
 
 INVITE = "INVITE sip:a@edge.test SIP/2.0"
@@ -102,6 +101,11 @@ def test_a_head_without_end_is_refused_and_forgotten() -> None:
     assert (error.status, error.close) == (513, True)
     assert error.request is not None
     assert not framer.pending
+
+
+def test_a_head_is_too_large_even_if_it_comes_at_once() -> None:
+    error = one_error(Framer().feed(message(INVITE, [*lines(), *["X-A: " + "x" * 8000] * 9])))
+    assert (error.status, error.close, error.reason) == (513, True, "header block too large")
 
 
 def test_garbage_without_end_is_dropped_in_silence() -> None:

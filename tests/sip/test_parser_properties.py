@@ -14,8 +14,7 @@ from edge.sip.via import Via, parse_via
 from tests.fuzz import sip as fuzz
 from tests.sip.corpus import RESPONSES, RIGHT
 
-settings.register_profile("short", max_examples=40, deadline=None)
-settings.load_profile("short")
+quick = settings(max_examples=40, deadline=None)
 
 tokens = st.text("abcXYZ019-.!%*_+`'~", min_size=1, max_size=12)
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20)
@@ -41,12 +40,14 @@ vias = st.builds(Via, st.sampled_from(["UDP", "TCP", "TLS", "WS"]), hosts, ports
 addresses = st.builds(NameAddr, texts.map(str.strip), uris.map(str), params)
 
 
+@quick
 @given(uris)
 def test_uris_print_and_parse(uri: Uri) -> None:
     assert parse_uri(str(uri)) == uri
     assert uri.matches(uri)
 
 
+@quick
 @given(vias)
 def test_vias_print_and_parse(via: Via) -> None:
     parsed = parse_via(str(via))
@@ -59,11 +60,13 @@ def test_vias_print_and_parse(via: Via) -> None:
     )
 
 
+@quick
 @given(addresses)
 def test_addresses_print_and_parse(address: NameAddr) -> None:
     assert parse_name_addr(str(address)) == address
 
 
+@quick
 @given(st.lists(addresses | uris.map(lambda uri: NameAddr("", str(uri), {})), min_size=1, max_size=6))
 def test_lists_split_where_they_were_joined(several: list[NameAddr]) -> None:
     printed = [str(address) for address in several]
@@ -101,6 +104,7 @@ def responses(draw: st.DrawFn) -> Response:
     return Response(status, reason, draw(heads("INVITE")), draw(st.binary(max_size=60)))
 
 
+@quick
 @given(requests() | responses())
 def test_messages_print_and_parse(message: Request | Response) -> None:
     data = message.to_bytes()
@@ -121,6 +125,7 @@ def test_messages_print_and_parse(message: Request | Response) -> None:
         assert (parsed.status, parsed.reason) == (message.status, message.reason)
 
 
+@quick
 @given(st.lists(requests() | responses(), max_size=4), st.integers(1, 200))
 def test_a_stream_gives_back_what_was_sent_in_any_pieces(sent: list[Request | Response], step: int) -> None:
     data = b"".join(message.to_bytes() for message in sent)
@@ -131,6 +136,7 @@ def test_a_stream_gives_back_what_was_sent_in_any_pieces(sent: list[Request | Re
     assert not framer.pending
 
 
+@quick
 @given(st.binary(max_size=400) | st.binary(max_size=200).map(b"INVITE sip:a SIP/2.0\r\nVia: ".__add__))
 def test_arbitrary_bytes_raise_nothing_else(data: bytes) -> None:
     fuzz.check_message(data)
@@ -139,6 +145,7 @@ def test_arbitrary_bytes_raise_nothing_else(data: bytes) -> None:
     fuzz.check_uri(data)
 
 
+@quick
 @given(st.text(st.characters(), max_size=60))
 def test_cleaned_values_can_always_be_written(value: str) -> None:
     printed = Response(200, "OK", Headers([("X-Name", clean_value(value))])).to_bytes()
@@ -226,6 +233,7 @@ def simple_messages(draw: st.DrawFn) -> bytes:
     return Response(draw(st.integers(100, 699)), "Reason", Headers(items)).to_bytes()
 
 
+@quick
 @given(simple_messages())
 def test_both_libraries_read_ordinary_messages_alike(data: bytes) -> None:
     assert compare(data)
