@@ -32,6 +32,8 @@ class Handset:
             *(sys.executable, "-m", "edge.demo.phone", *arguments),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            # Ctrl-C is for whoever uses the phone, and so puts it down.
+            start_new_session=True,
         )
         phone = cls(process)
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import tempfile
+from collections.abc import Coroutine
 from contextlib import AbstractContextManager, AsyncExitStack, nullcontext
 from pathlib import Path
 
@@ -26,15 +27,21 @@ def main(*, keep: bool = False) -> None:
     """
     console = Console(highlight=False)
     try:
-        outcomes = asyncio.run(_demo(console, keep))
+        outcomes = asyncio.run(_until_terminated(_demo(console, keep)))
     except PhoneFailed as error:
         raise CommandFailed(f"a phone of the demo failed: {error}") from error
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise CommandFailed("the demo was interrupted") from None
-    faults = [fault for outcome in outcomes for fault in outcome.faults]
+    faults = _faults(outcomes)
     if faults:
         raise CommandFailed("the demo did not go as it should: " + "; ".join(faults))
-    _say(console, Text(f"All {len(outcomes)} calls went as they should.", "bold green"))
+
+
+async def _until_terminated(demo: Coroutine[None, None, list[Outcome]]) -> list[Outcome]:
+    """SIGTERM cancels, as Ctrl-C does: the server and the phones must not stay behind."""
+    running_demo = asyncio.ensure_future(demo)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running_demo.cancel)
+    return await running_demo
 
 
 async def _demo(console: Console, keep: bool) -> list[Outcome]:
@@ -47,9 +54,15 @@ async def _demo(console: Console, keep: bool) -> list[Outcome]:
             await configure(api, buyer)
         _say(console, *_addresses(server, buyer))
         outcomes = [await _scene(console, number, server, api, buyer) for number in range(1, len(SCENES) + 1)]
+        if not _faults(outcomes):
+            _say(console, Text(f"All {len(outcomes)} calls went as they should.", "bold green"))
         if keep:
             await _stay(console, server)
     return outcomes
+
+
+def _faults(outcomes: list[Outcome]) -> list[str]:
+    return [fault for outcome in outcomes for fault in outcome.faults]
 
 
 async def _scene(console: Console, number: int, server: Server, api: Api, buyer: Handset) -> Outcome:

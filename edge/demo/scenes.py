@@ -66,7 +66,9 @@ async def configure(api: Api, buyer: Handset) -> None:
     )
     once = {"window": "day", "limit": 1, "on_cap": {"action": "message"}}
     never = {"timezone": "UTC", "weekly": {}, "after_hours": {"action": "message"}}
-    await api.post("/numbers", {"e164": _OPEN, "campaign_id": campaign["id"], "timezone": "UTC", "caps": [once]})
+    await api.post(
+        "/numbers", {"e164": _OPEN, "campaign_id": campaign["id"], "timezone": "UTC", "caps": [once]}
+    )
     await api.post("/numbers", {"e164": _CLOSED, "campaign_id": campaign["id"], "hours": never})
 
 

@@ -47,10 +47,11 @@ def ladder(trace: Sequence[Json], peers: Mapping[str, str]) -> Iterator[str]:
 
 
 def _short(message: str) -> str:
-    """A request's method, or a response's status and reason."""
+    """A response's status and reason; a request's method, with who is called if it is an INVITE."""
     if message.startswith("SIP/2.0 "):
         return message[len("SIP/2.0 ") :]
-    return message.removesuffix(" SIP/2.0")
+    method, _, uri = message.removesuffix(" SIP/2.0").partition(" ")
+    return f"{method} {uri.partition('@')[0]}" if method == "INVITE" else method
 
 
 def _arrow(said: str, *, to_right: bool) -> str:

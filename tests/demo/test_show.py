@@ -8,7 +8,7 @@ TRACE = [
         "at_s": 0.0,
         "direction": "in",
         "peer": "udp:127.0.0.1:1111",
-        "message": "INVITE sip:+18005550100@x SIP/2.0",
+        "message": "INVITE sip:+18005550100@127.0.0.1:53412 SIP/2.0",
     },
     {"at_s": 0.001, "direction": "out", "peer": "udp:127.0.0.1:1111", "message": "SIP/2.0 100 Trying"},
     {
@@ -38,7 +38,7 @@ def test_a_ladder_shows_who_said_what_to_whom() -> None:
     assert len({len(line) for line in lines[1:]}) == 1
     caller, edge, buyer = (lines[0].index(word) + 3 for word in ("caller", "edge", "buyer"))
     invite, trying, dialled, answered = lines[1:]
-    assert caller < invite.index("INVITE") < invite.index("▶") < edge
+    assert caller < invite.index(" INVITE sip:+18005550100 ") < invite.index("▶") < edge
     assert caller < trying.index("◀") < trying.index("100 Trying") < edge
     assert edge < dialled.index("INVITE") < dialled.index("▶") < buyer
     assert edge < answered.index("◀") < answered.index("200 OK") < buyer
