@@ -16,6 +16,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
+from structlog.dev import plain_traceback
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -84,7 +85,8 @@ def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict
 
 def _processors(console: bool, colors: bool) -> list[Processor]:
     last: list[Processor] = (
-        [_one_line, structlog.dev.ConsoleRenderer(colors=colors)]
+        # A plain traceback: the rich one would print local variables, secrets among them.
+        [_one_line, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
