@@ -40,9 +40,7 @@ class Replay:
         self.sent: list[bytes] = []
         self.now = 0.0
         self._tokens = (f"{random.getrandbits(64):016x}" for _ in itertools.count())
-        self.stack = Stack(
-            self, lambda: self.now, self, access=self, on_call=self.on_call, wake=lambda: None
-        )
+        self.stack = Stack(self, lambda: self.now, self, access=self, on_call=self.on_call, wake=lambda: None)
 
     def send(self, data: bytes, flow: Flow) -> bool:
         self.sent.append(data)
@@ -69,9 +67,15 @@ class Replay:
     def on_call(self, caller: Invite) -> None:
         """Dials the target and joins the two, as a call without prompts does."""
         target = self.stack.call(
-            OutgoingCall("sip:sales@203.0.113.9", TARGET, "<sip:+18005550100@192.0.2.1>", "<sip:sales@203.0.113.9>",
-                         (("X-Edge-Call-ID", "call_01hf"),), SDP)
-        )  # fmt: skip
+            OutgoingCall(
+                "sip:sales@203.0.113.9",
+                TARGET,
+                "<sip:+18005550100@192.0.2.1>",
+                "<sip:sales@203.0.113.9>",
+                (("X-Edge-Call-ID", "call_01hf"),),
+                SDP,
+            )
+        )
 
         def on_target(event: object) -> None:
             if isinstance(event, Progress):
@@ -95,7 +99,7 @@ def caller_says(method: str, number: int, cseq: int, to_tag: str, body: bytes = 
     head = (
         f"{method} sip:+18005550100@192.0.2.1:5060 SIP/2.0\r\n"
         f"Via: SIP/2.0/UDP 198.51.100.20:5060;rport;branch=z9hG4bKPj{number:08x}{method}{cseq}\r\n"
-        f"Max-Forwards: 70\r\nFrom: \"Jane Caller\" <sip:+12025550123@198.51.100.20>;tag=as{number:08x}\r\n"
+        f'Max-Forwards: 70\r\nFrom: "Jane Caller" <sip:+12025550123@198.51.100.20>;tag=as{number:08x}\r\n'
         f"To: <sip:+18005550100@192.0.2.1>{to_tag}\r\nCall-ID: {number:08x}-7d1e-4b1c@198.51.100.20\r\n"
         f"CSeq: {cseq} {method}\r\nContact: <sip:+12025550123@198.51.100.20:5060>\r\n"
         "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\nUser-Agent: Carrier SBC\r\n"
@@ -109,7 +113,10 @@ def target_says(request: bytes, status: str, number: int, body: bytes = b"") -> 
     """An answer of the target to a request of ours."""
     lines = request.decode().split("\r\n")
     copied = [line for line in lines if line.startswith(("Via:", "From:", "To:", "Call-ID:", "CSeq:"))]
-    tagged = [f"{line};tag=t{number:x}" if line.startswith("To:") and "tag=" not in line else line for line in copied]
+    tagged = [
+        f"{line};tag=t{number:x}" if line.startswith("To:") and "tag=" not in line else line
+        for line in copied
+    ]
     extra = ["Contact: <sip:sales@203.0.113.9:5060>"] + (["Content-Type: application/sdp"] if body else [])
     head = "\r\n".join([f"SIP/2.0 {status}", *tagged, *extra, f"Content-Length: {len(body)}"])
     return head.encode() + b"\r\n\r\n" + body
@@ -169,7 +176,9 @@ def runs(calls: int, count: int) -> Iterator[float]:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--calls", type=int, default=2000)
     options.add_argument("--runs", type=int, default=5)
     options.add_argument("--profile", action="store_true")
@@ -181,7 +190,9 @@ def main() -> None:
         return
     figures = list(runs(chosen.calls, chosen.runs))
     spread = f"{min(figures):.0f}-{max(figures):.0f}"
-    print(f"SIP engine, bridged call: {statistics.median(figures):.0f} us of CPU ({spread}, {chosen.runs} runs)")
+    print(
+        f"SIP engine, bridged call: {statistics.median(figures):.0f} us of CPU ({spread}, {chosen.runs} runs)"
+    )
 
 
 if __name__ == "__main__":

@@ -55,6 +55,12 @@ class Dialog:
             self.target = target
             self._hop = None
 
+    def confirm(self, response: Response) -> None:
+        """Takes route set and target from an answer to our INVITE; the 2xx counts (12.1.2, 13.2.2.4)."""
+        self.routes = response.headers.values("Record-Route")[:MAX_ROUTES][::-1]
+        self._hop = None
+        self.refresh(response)
+
     def request(
         self,
         layer: TransactionLayer,
@@ -107,10 +113,15 @@ class Dialog:
         """Where the next hop's URI points, None to stay with the dialog's own flow."""
         text = uri_in(self.routes[0]) if self.routes else self.target
         uri = _parsed(text) if text else None
-        if uri is None or not is_address(uri.host) or self._behind_nat(uri.host):
+        if uri is None:
             return None
-        transport = (uri.params.get("transport") or self.flow.transport).lower()
-        return Destination("tcp" if transport == "tcp" else "udp", uri.host, uri.port or DEFAULT_PORT)
+        flow, port = self.flow, uri.port or DEFAULT_PORT
+        transport = (uri.params.get("transport") or flow.transport).lower()
+        if transport == flow.transport and flow.remote == (uri.host, port):
+            return None  # what nearly every peer's Contact says
+        if not is_address(uri.host) or self._behind_nat(uri.host):
+            return None
+        return Destination("tcp" if transport == "tcp" else "udp", uri.host, port)
 
     def _behind_nat(self, host: str) -> bool:
         """A private Contact of a peer that we hear from a public address leads nowhere."""
@@ -138,8 +149,7 @@ def dialog_of_ours(invite: Request, response: Response, flow: Flow) -> Dialog:
     dialog = Dialog(invite.call_id, local, remote, flow)
     dialog.local_cseq = invite.cseq
     dialog.target = invite.uri
-    dialog.routes = response.headers.values("Record-Route")[:MAX_ROUTES][::-1]
-    dialog.refresh(response)
+    dialog.confirm(response)
     return dialog
 
 

@@ -108,8 +108,13 @@ class ClientInvite(Invite):
 
     def _answered(self, response: Response) -> None:
         self.state = "answered"
+        early = self._early.get(response.to_tag or "")
         self._early.clear()
-        self.dialog = dialog_of_ours(self.request, response, self.flow)
+        if early is None:
+            early = dialog_of_ours(self.request, response, self.flow)
+        else:
+            early.confirm(response)
+        self.dialog = early
         self.emit(Answered(response.body, response.headers))
 
     def _refused(self, response: Response) -> None:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from edge.sip.core import ALLOW, SUPPORTED, Core, Lines
-from edge.sip.dialog import Dialog, dialog_to_us
+from edge.sip.dialog import dialog_to_us
 from edge.sip.events import Acked, Cancelled, Flow
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Request
@@ -34,6 +34,7 @@ class ServerInvite(Invite):
         self.request = request
         self._transaction = transaction
         self._farewell: Lines | None = None
+        self._dialog_lines: Lines = ()
         self._provisional: tuple[int, Lines, bytes] | None = None
         self._refresh: Timer | None = None
         transaction.owner = self
@@ -112,15 +113,12 @@ class ServerInvite(Invite):
 
     def _headers(self) -> Lines:
         """What makes an answer a dialog's: our Contact, and the Record-Routes as they came (12.1.1)."""
-        self._dialog()
-        routes = tuple([item for item in self.request.headers.items if item[0] == "Record-Route"])
-        return (*routes, self.core.contact(self.flow))
-
-    def _dialog(self) -> Dialog:
         if self.dialog is None:
             self.dialog = dialog_to_us(self.request, self.flow, self.local_tag)
             self.core.usages[self.local_tag] = self
-        return self.dialog
+            routes = [item for item in self.request.headers.items if item[0] == "Record-Route"]
+            self._dialog_lines = (*routes, self.core.contact(self.flow))
+        return self._dialog_lines
 
     def _send_provisional(self) -> None:
         if self._provisional is not None:

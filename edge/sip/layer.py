@@ -14,7 +14,7 @@ METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 """What we understand; also our Allow header."""
 
 _RECEIVED = {method: f"received_{method.lower()}" for method in METHODS}
-_SENT = {method.encode(): f"sent_{method.lower()}" for method in METHODS}
+_SENT = {method.encode()[:3]: f"sent_{method.lower()}" for method in METHODS}  # three letters tell them apart
 _STATUS = {
     b"1": "sent_1xx",
     b"2": "sent_2xx",
@@ -51,9 +51,8 @@ class TransactionLayer:
 
     def send(self, data: bytes, flow: Flow, call_id: str) -> bool:
         """One message out, counted and traced; False when that failed at once."""
-        word, _, rest = data[:24].partition(b" ")
-        name = _STATUS.get(rest[:1]) if word == b"SIP/2.0" else _SENT.get(word)
-        self.counters[name or "sent_other"] += 1
+        start = data[:3]
+        self.counters[_STATUS[data[8:9]] if start == b"SIP" else _SENT[start]] += 1
         if self.trace is not None:
             self.trace("out", flow, data, call_id)
         return self.wire.send(data, flow)

@@ -43,7 +43,7 @@ REQUEST_SERVER: Table = {  # RFC 3261 17.2.2
 
 _SENT = ("", "send 1xx", "send 2xx", "send 3xx+", "send 3xx+", "send 3xx+", "send 3xx+")
 
-ServerKey = tuple[str, ...]
+ServerKey = tuple[str | int | None, ...]
 
 
 def server_key(request: Request, method: str) -> ServerKey:
@@ -55,8 +55,8 @@ def server_key(request: Request, method: str) -> ServerKey:
     via = request.via
     branch = via.branch
     if len(branch) > len(_COOKIE) and branch.startswith(_COOKIE):
-        return (branch, via.sent_by, method)
-    return (via.sent_by, branch, request.call_id, str(request.cseq), request.from_tag or "", method)
+        return (branch, via.host, via.port, method)
+    return (via.host, via.port, branch, request.call_id, request.cseq, request.from_tag, method)
 
 
 _COOKIE = "z9hG4bK"

@@ -34,7 +34,7 @@ class Outlet(Protocol):
         """Takes a client transaction out of its table."""
         ...
 
-    def forget_server(self, key: tuple[str, ...], merge_key: tuple[str, ...] | None) -> None:
+    def forget_server(self, key: tuple[str | int | None, ...], merge_key: tuple[str, ...] | None) -> None:
         """Takes a server transaction out of its tables."""
         ...
 

@@ -255,7 +255,9 @@ class TestDigest:
 
     SERVER = ServerDigest("buyer", b"secret")
 
-    def challenge(self, peer: Peer, us: Node, invite: Request, status: int = 401, *, stale: bool = False) -> None:
+    def challenge(
+        self, peer: Peer, us: Node, invite: Request, status: int = 401, *, stale: bool = False
+    ) -> None:
         name = "WWW-Authenticate" if status == 401 else "Proxy-Authenticate"
         lines = "".join(f"{name}: {value}\n" for value in self.SERVER.challenges(1.0, stale=stale))
         peer.respond(invite, status, us, headers=lines)

@@ -107,10 +107,14 @@ def test_update_with_and_without_an_offer(us: Node, peer: Peer, usage: Invite) -
     assert peer.statuses() == [200, 200] and peer.got[-1].body == SDP
 
 
-def test_a_new_contact_is_where_the_next_request_goes(us: Node, peer: Peer, usage: Invite, net: Network) -> None:
+def test_a_new_contact_is_where_the_next_request_goes(
+    us: Node, peer: Peer, usage: Invite, net: Network
+) -> None:
     moved = net.peer("192.0.2.3")
     peer.request("UPDATE", us, to_tag=usage.local_tag, cseq=2)
-    data = net.log[-2][3].replace(b"<sip:me@192.0.2.2:5060>", b"<sip:me@192.0.2.3>").replace(b"2 UPD", b"3 UPD")
+    data = (
+        net.log[-2][3].replace(b"<sip:me@192.0.2.2:5060>", b"<sip:me@192.0.2.3>").replace(b"2 UPD", b"3 UPD")
+    )
     peer.send(data.replace(b"UPDATE2", b"UPDATE3"), us)
     usage.hang_up()
     net.run(0.01)
@@ -151,9 +155,7 @@ def test_a_refusal_of_our_offer_leaves_the_call(us: Node, peer: Peer, usage: Inv
 
 
 @pytest.mark.parametrize(("status", "cause"), [(481, "gone"), (408, "timeout")])
-def test_an_answer_that_ends_the_dialog(
-    us: Node, peer: Peer, usage: Invite, status: int, cause: str
-) -> None:
+def test_an_answer_that_ends_the_dialog(us: Node, peer: Peer, usage: Invite, status: int, cause: str) -> None:
     usage.offer_again(HOLD)
     us.net.run(0.01)
     peer.respond(peer.requests("INVITE")[0], status, us)

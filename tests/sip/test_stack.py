@@ -34,7 +34,13 @@ def test_options_outside_a_call(us: Node, peer: Peer) -> None:
     response = last(peer)
     assert response.status == 200 and response.to_tag
     assert response.headers.get("Accept") == "application/sdp" and "Supported" in response.headers
-    assert set((response.headers.get("Allow") or "").split(", ")) >= {"INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"}
+    assert set((response.headers.get("Allow") or "").split(", ")) >= {
+        "INVITE",
+        "ACK",
+        "CANCEL",
+        "BYE",
+        "OPTIONS",
+    }
     assert us.stack.counters["transactions"] == 0
 
 
@@ -115,7 +121,9 @@ def test_silence_for_strangers(net: Network, peer: Peer) -> None:
     assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
 
 
-def test_a_denial_is_one_answer_without_state_and_no_bigger_than_the_request(net: Network, peer: Peer) -> None:
+def test_a_denial_is_one_answer_without_state_and_no_bigger_than_the_request(
+    net: Network, peer: Peer
+) -> None:
     us = net.node("192.0.2.1", verdict=Deny(401, (("WWW-Authenticate", "Digest " + "x" * 3000),)))
     peer.request("INVITE", us, body=SDP)
     net.run(40)
@@ -167,10 +175,16 @@ def test_with_rport_the_answer_goes_to_the_source_port(us: Node, net: Network) -
     assert behind_nat.statuses() == [200, 200]
 
 
-def test_without_rport_the_answer_goes_to_the_sent_by_port_of_the_source_address(us: Node, net: Network) -> None:
+def test_without_rport_the_answer_goes_to_the_sent_by_port_of_the_source_address(
+    us: Node, net: Network
+) -> None:
     sender, listener = net.peer("192.0.2.2", 33333), net.peer("192.0.2.2", 5070)
     sender.request("OPTIONS", us)
-    text = net.log[0][3].replace(b";rport", b"").replace(b"192.0.2.2:33333;", b"198.51.100.9:5070;maddr=192.0.2.9;")
+    text = (
+        net.log[0][3]
+        .replace(b";rport", b"")
+        .replace(b"192.0.2.2:33333;", b"198.51.100.9:5070;maddr=192.0.2.9;")
+    )
     sender.send(text, us)
     assert sender.statuses() == [200] and listener.statuses() == [200]
 
@@ -179,8 +193,11 @@ def test_without_rport_the_answer_goes_to_the_sent_by_port_of_the_source_address
 
 
 def test_a_parse_error_is_answered_with_its_status_and_counted(us: Node, peer: Peer) -> None:
-    peer.send("INVITE sip:a@b SIP/7.0\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKx;rport\nFrom: <sip:a@b>;tag=1\n"
-              "To: <sip:c@d>\nCall-ID: x\nCSeq: 1 INVITE\nContent-Length: 0\n\n", us)  # fmt: skip
+    text = (
+        "INVITE sip:a@b SIP/7.0\nVia: SIP/2.0/UDP 192.0.2.2;branch=z9hG4bKx;rport\nFrom: <sip:a@b>;tag=1\n"
+        "To: <sip:c@d>\nCall-ID: x\nCSeq: 1 INVITE\nContent-Length: 0\n\n"
+    )
+    peer.send(text, us)
     assert last(peer).status == 505 and us.stack.counters["parse_error_505"] == 1
     peer.send(b"\xff\xfe\x00garbage", us)
     assert len(peer.got) == 1

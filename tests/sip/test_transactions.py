@@ -199,7 +199,13 @@ SERVER_ROWS = [
 
 @pytest.mark.parametrize(("method", "state", "before", "acked", "event", "after", "sent"), SERVER_ROWS)
 def test_server_row(
-    method: str, state: str, before: tuple[int, ...], acked: bool, event: int | str, after: str, sent: list[str]
+    method: str,
+    state: str,
+    before: tuple[int, ...],
+    acked: bool,
+    event: int | str,
+    after: str,
+    sent: list[str],
 ) -> None:
     transaction, outlet = server(method)
     for status in before:
@@ -327,7 +333,7 @@ def test_timers_i_l_and_j(method: str, status: int, ack: bool, flow: Flow, secon
 
 
 def test_a_tombstone_keeps_neither_request_nor_answer() -> None:
-    transaction, outlet = server("INVITE")
+    transaction, _ = server("INVITE")
     transaction.respond(200)
     assert isinstance(transaction, InviteServer)
     transaction.acknowledged()

@@ -171,8 +171,8 @@ class Node:
         """Calls another node."""
         host, port = target.address
         call = OutgoingCall(
-            f"sip:sales@{host}:{port}", Destination("udp", host, port), f"<sip:+12025550123@{self.address[0]}>",
-            f"<sip:sales@{host}>", body=sdp, **options,  # type: ignore[arg-type]
+            f"sip:sales@{host}:{port}", Destination("udp", host, port),
+            f"<sip:+12025550123@{self.address[0]}>", f"<sip:sales@{host}>", body=sdp, **options,  # type: ignore[arg-type]
         )  # fmt: skip
         return self.listen(self.stack.call(call))
 
@@ -227,7 +227,8 @@ class Peer:
         target = f"sip:sales@{to.address[0]}"
         head = (
             f"{method} {uri or target} SIP/2.0\nVia: SIP/2.0/UDP {host}:{port};branch={branch};rport\n"
-            f"Max-Forwards: 70\nFrom: <sip:me@{host}>;tag=peer\nTo: <{target}>{';tag=' + to_tag if to_tag else ''}\n"
+            f"Max-Forwards: 70\nFrom: <sip:me@{host}>;tag=peer\n"
+            f"To: <{target}>{';tag=' + to_tag if to_tag else ''}\n"
             f"Call-ID: {call_id}\nCSeq: {cseq} {method}\nContact: <sip:me@{host}:{port}>\n{headers}"
             f"{'Content-Type: application/sdp' + chr(10) if body and 'Content-Type' not in headers else ''}"
             f"Content-Length: {len(body)}\n\n"

@@ -1,0 +1,279 @@
+"""The endpoint on real sockets: UDP and TCP on loopback, torn streams, limits, names."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.sip.endpoint import Endpoint, EndpointConfig, Listen, Unresolvable
+from edge.sip.events import (
+    Acked,
+    Allow,
+    Answered,
+    Destination,
+    Ended,
+    Flow,
+    InviteEvent,
+    OutgoingCall,
+    Refused,
+)
+from edge.sip.framer import Framer, Keepalive
+from edge.sip.invite import Invite
+from edge.sip.message import Request, Response
+from edge.sip.streams import StreamLimits
+from tests.support.lossy_wire import SDP
+
+
+class Open:
+    """Everyone is welcome."""
+
+    def judge(self, request: Request, flow: Flow) -> Allow:
+        return Allow("trk_1")
+
+
+@asynccontextmanager
+async def endpoint(
+    transport: str,
+    on_call: Callable[[Invite], None] = lambda usage: None,
+    host: str = "127.0.0.1",
+    advertised: str = "",
+    streams: StreamLimits | None = None,
+) -> AsyncIterator[tuple[Endpoint, int]]:
+    config = EndpointConfig([Listen(transport, host, 0)], advertised, streams=streams or StreamLimits())
+    async with Endpoint(config, SystemClock(), Open(), on_call) as opened:
+        yield opened, opened.addresses[0].port
+
+
+class Owner:
+    """Whoever holds a usage: its events as a queue."""
+
+    def __init__(self, usage: Invite) -> None:
+        self.usage = usage
+        self.events: asyncio.Queue[InviteEvent] = asyncio.Queue()
+        usage.on_event = self.events.put_nowait
+
+    async def next(self) -> InviteEvent:
+        async with asyncio.timeout(5):
+            return await self.events.get()
+
+
+def outgoing(transport: str, port: int, host: str = "127.0.0.1") -> OutgoingCall:
+    to = Destination(transport, host, port)  # type: ignore[arg-type]
+    name = f"[{host}]" if ":" in host else host
+    return OutgoingCall(f"sip:x@{name}:{port}", to, "<sip:a@b>", "<sip:x@y>", body=SDP)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_call_from_end_to_end(transport: str) -> None:
+    callers: list[Owner] = []
+
+    def on_call(usage: Invite) -> None:
+        callers.append(Owner(usage))
+        usage.answer(SDP)
+
+    async with endpoint(transport, on_call) as (_, port), endpoint(transport) as (us, _):
+        leg = Owner(us.call(outgoing(transport, port)))
+        answer = await leg.next()
+        assert isinstance(answer, Answered) and answer.sdp == SDP
+        leg.usage.ack()
+        assert await callers[0].next() == Acked(b"")
+        callers[0].usage.hang_up("Q.850;cause=16")
+        assert await leg.next() == Ended("peer", "Q.850;cause=16")
+
+
+async def test_a_refused_tcp_connection_is_unreachable_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed = free.getsockname()[1]
+    async with endpoint("tcp") as (us, _):
+        event = await Owner(us.call(outgoing("tcp", closed))).next()
+        assert isinstance(event, Refused) and (event.status, event.cause) == (503, "unreachable")
+
+
+async def test_a_connection_lost_in_mid_request_is_unreachable() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with server, endpoint("tcp") as (us, _):
+        port = server.sockets[0].getsockname()[1]
+        event = await Owner(us.call(outgoing("tcp", port))).next()
+        assert isinstance(event, Refused) and event.cause == "unreachable"
+
+
+async def test_a_second_call_uses_the_same_connection() -> None:
+    async with endpoint("tcp", lambda usage: usage.reject(486)) as (them, port), endpoint("tcp") as (us, _):
+        flows = set()
+        them.set_trace(lambda direction, flow, data, call_id: flows.add(flow))
+        for _ in range(3):
+            event = await Owner(us.call(outgoing("tcp", port))).next()
+            assert isinstance(event, Refused) and event.status == 486
+        assert len(flows) == 1
+
+
+OPTIONS = (
+    "OPTIONS sip:x@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} 127.0.0.1:{port};rport;branch=z9hG4bK{n}\r\n"
+    "Max-Forwards: 70\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: {n}\r\nCSeq: 1 OPTIONS\r\n"
+    "Content-Length: 0\r\n\r\n"
+)
+
+
+def options(n: int, transport: str = "TCP", port: int = 5060) -> bytes:
+    return OPTIONS.format(n=n, transport=transport, port=port).encode()
+
+
+class Stream:
+    """A raw TCP peer."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.framer = Framer()
+        self.frames: list[object] = []
+
+    async def answer(self) -> object:
+        """The next message or keep-alive; None when the connection has been closed."""
+        async with asyncio.timeout(5):
+            while not self.frames:
+                try:
+                    data = await self.reader.read(65536)
+                except ConnectionError:
+                    return None
+                if not data:
+                    return None
+                self.frames += [Keepalive()] if data == b"\r\n" else self.framer.feed(data)
+        return self.frames.pop(0)
+
+
+@asynccontextmanager
+async def stream(port: int) -> AsyncIterator[Stream]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield Stream(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def test_torn_and_joined_messages() -> None:
+    async with endpoint("tcp") as (_, port), stream(port) as peer:
+        data = options(1) + options(2) + options(3)
+        for at in range(0, len(data), 7):
+            peer.writer.write(data[at : at + 7])
+            await peer.writer.drain()
+        answers = [await peer.answer() for _ in range(3)]
+        assert [a.call_id for a in answers if isinstance(a, Response) and a.status == 200] == ["1", "2", "3"]
+
+
+async def test_a_ping_gets_its_pong() -> None:
+    async with endpoint("tcp") as (_, port), stream(port) as peer:
+        peer.writer.write(b"\r\n\r\n")
+        assert await peer.answer() == Keepalive()
+
+
+async def test_a_stream_that_lost_its_way_is_answered_and_closed() -> None:
+    async with endpoint("tcp") as (us, port), stream(port) as peer:
+        peer.writer.write(options(1).replace(b"Content-Length: 0", b"Content-Length: -1"))
+        answer = await peer.answer()
+        assert isinstance(answer, Response) and answer.status == 400
+        assert await peer.answer() is None
+        assert us.counters["parse_error_400"] == 1
+
+
+async def test_a_message_must_be_complete_in_time() -> None:
+    limits = StreamLimits(message_s=0.05)
+    async with endpoint("tcp", streams=limits) as (_, port), stream(port) as peer:
+        peer.writer.write(options(1)[:100])
+        assert await peer.answer() is None
+
+
+async def test_an_idle_connection_is_closed() -> None:
+    limits = StreamLimits(idle_s=0.05)
+    async with endpoint("tcp", streams=limits) as (_, port), stream(port) as peer:
+        assert await peer.answer() is None
+
+
+async def test_connections_per_address_are_capped() -> None:
+    limits = StreamLimits(per_address=2)
+    async with endpoint("tcp", streams=limits) as (us, port), stream(port) as a, stream(port) as b:
+        for number, peer in enumerate((a, b)):
+            peer.writer.write(options(number))
+            assert isinstance(await peer.answer(), Response)
+        async with stream(port) as c:
+            assert await c.answer() is None
+        assert us.counters["dropped_connection"] == 1
+        a.writer.write(options(7))
+        assert isinstance(await a.answer(), Response)
+
+
+async def test_garbage_does_not_stop_udp() -> None:
+    loop = asyncio.get_running_loop()
+    async with endpoint("udp") as (_, port):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.setblocking(False)
+            sock.bind(("127.0.0.1", 0))
+            own = sock.getsockname()[1]
+            for junk in (b"\r\n\r\n", b"\x00" * 50, b"\xff" * 2000, b"INVITE", options(1)[:40]):
+                sock.sendto(junk, ("127.0.0.1", port))
+            sock.sendto(options(2, "UDP", own), ("127.0.0.1", port))
+            async with asyncio.timeout(5):
+                data = await loop.sock_recv(sock, 65536)
+            assert data.startswith(b"SIP/2.0 200")
+
+
+async def test_an_owner_that_fails_is_survived() -> None:
+    def on_call(usage: Invite) -> None:
+        raise RuntimeError("owner")
+
+    async with endpoint("tcp", on_call) as (_, port), stream(port) as peer:
+        peer.writer.write(options(1).replace(b"OPTIONS", b"INVITE"))
+        peer.writer.write(options(2))
+        answers = [await peer.answer() for _ in range(2)]
+        assert [a.status for a in answers if isinstance(a, Response)] == [100, 200]
+
+
+async def test_a_wildcard_listener_names_the_address_that_the_peer_sees() -> None:
+    async with endpoint("udp", host="0.0.0.0") as (us, own), endpoint("udp") as (_, port):
+        usage = us.call(outgoing("udp", port))
+        assert usage.request.headers.get("Contact") == f"<sip:edge@127.0.0.1:{own}>"
+        assert f"127.0.0.1:{own};" in (usage.request.headers.get("Via") or "")
+
+
+@pytest.mark.parametrize(
+    ("advertised", "written"), [("203.0.113.5", "203.0.113.5:{}"), ("a.example:5080", "a.example:5080")]
+)
+async def test_the_advertised_address_is_written(advertised: str, written: str) -> None:
+    async with endpoint("udp", advertised=advertised) as (us, own), endpoint("udp") as (_, port):
+        usage = us.call(outgoing("udp", port))
+        assert usage.request.headers.get("Contact") == f"<sip:edge@{written.format(own)}>"
+
+
+async def test_ipv6() -> None:
+    busy = endpoint("udp", lambda usage: usage.reject(486), host="::1")
+    async with busy as (_, port), endpoint("udp", host="::1") as (us, own):
+        usage = us.call(outgoing("udp", port, "::1"))
+        assert usage.request.headers.get("Contact") == f"<sip:edge@[::1]:{own}>"
+        event = await Owner(usage).next()
+        assert isinstance(event, Refused) and event.status == 486
+
+
+async def test_a_used_port_is_told() -> None:
+    async with endpoint("udp") as (_, port):
+        config = EndpointConfig([Listen("udp", "127.0.0.1", port)])
+        with pytest.raises(OSError, match="in use"):
+            async with Endpoint(config, SystemClock(), Open(), lambda usage: None):
+                pass
+
+
+async def test_resolving() -> None:
+    async with endpoint("udp") as (us, _):
+        assert await us.resolve("sip:a@192.0.2.1:5070;transport=tcp") == [
+            Destination("tcp", "192.0.2.1", 5070)
+        ]
+        assert await us.resolve("sip:a@[2001:db8::1]") == [Destination("udp", "2001:db8::1", 5060)]
+        assert Destination("udp", "127.0.0.1", 5060) in await us.resolve("sip:a@localhost")
+        for bad in ("tel:+1", "http://x", "sip:", "sip:a@no-such-name.invalid"):
+            with pytest.raises(Unresolvable):
+                await us.resolve(bad)
