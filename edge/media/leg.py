@@ -28,6 +28,8 @@ _BUFFER = bytearray(2048)
 _VIEW = memoryview(_BUFFER)
 _unpack = STREAM.unpack_from
 _DRAIN: Final = 64
+_PRESSES_A_SECOND: Final = 20
+"""Nobody presses keys faster: more would only keep the main process busy."""
 
 
 class Leg:
@@ -41,6 +43,7 @@ class Leg:
         "_octets_in",
         "_over_rate",
         "_packets_in",
+        "_presses_left",
         "_pressing",
         "_quota",
         "_reactor",
@@ -83,6 +86,7 @@ class Leg:
         self._voice: Voice | None = None
         self._dtmf: DtmfReceiver | None = None
         self._pressing = pressing
+        self._presses_left = _PRESSES_A_SECOND
         self._reactor = reactor
         self._notify = notify
         self._receive: Callable[[bytearray], int] = pair.rtp.recv_into
@@ -290,6 +294,7 @@ class Leg:
         """Once a second: refills the rate, sees whether the peer is silent."""
         self._limit = min(self._limit + self._quota, self._packets_in + 2 * self._quota)
         self._rtcp.refill()
+        self._presses_left = _PRESSES_A_SECOND
         activity = self._packets_in + self._rtcp.packets_in
         if self._silence.sweep(activity, self.plan, now, bridged=self.other is not None):
             self._notify(control.encode_port(control.SILENT, self.pair.number))
@@ -303,7 +308,9 @@ class Leg:
             self._pressing.discard(self)
 
     def _report(self, press: Dtmf) -> None:
-        self._notify(control.encode_digit(self.pair.number, press.digit, press.duration_ms))
+        if self._presses_left:
+            self._presses_left -= 1
+            self._notify(control.encode_digit(self.pair.number, press.digit, press.duration_ms))
 
     def counters(self) -> LegCounters:
         """What was counted so far."""

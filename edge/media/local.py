@@ -60,7 +60,7 @@ class LocalEngine(MediaEngine):
     async def __aenter__(self) -> Self:
         self._library.put(tones.RINGBACK, tones.ringback())
         try:
-            first = await asyncio.gather(*(self._start(index) for index in range(len(self._links))))
+            first = await self._start_all()
         except BaseException:
             await self._close()
             raise
@@ -72,7 +72,7 @@ class LocalEngine(MediaEngine):
 
     def call(self) -> LocalCall:
         """A new media call on the least loaded worker; raises MediaUnavailable."""
-        able = [worker for worker in self._links if worker is not None and worker.alive and worker.ready]
+        able = [worker for worker in self._alive() if worker.ready]
         if not able:
             raise MediaUnavailable("no media worker has a port left")
         worker = min(able, key=lambda each: each.calls)
@@ -99,6 +99,11 @@ class LocalEngine(MediaEngine):
         return [worker.tally for worker in self._alive()]
 
     @property
+    def ready(self) -> bool:
+        """Whether some worker has a port for the next call."""
+        return any(worker.ready for worker in self._alive())
+
+    @property
     def worker_pids(self) -> list[int]:
         """The living workers' processes."""
         return [worker.pid for worker in self._alive()]
@@ -110,6 +115,16 @@ class LocalEngine(MediaEngine):
         for worker in self._alive():
             worker.send(control.encode_unload(number))
         os.close(fd)
+
+    async def _start_all(self) -> list[Link]:
+        """Every worker, started side by side; raises what the first of them that failed did."""
+        starts = (self._start(index) for index in range(len(self._links)))
+        workers: list[Link] = []
+        for started in await asyncio.gather(*starts, return_exceptions=True):
+            if isinstance(started, BaseException):
+                raise started
+            workers.append(started)
+        return workers
 
     async def _start(self, index: int) -> Link:
         config = self._config

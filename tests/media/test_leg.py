@@ -300,6 +300,30 @@ def test_a_peer_on_the_last_port_has_no_rtcp_port(worker: WorkerUnderTest, calle
     assert worker.counters(b).rtcp_out == 0
 
 
+def test_the_time_to_talk_starts_with_the_bridge(caller: End, target: End) -> None:
+    with worker_under_test(own_address(), media_timeout_s=5) as worker:
+        a, b = worker.leg(plan_for(caller.address)), worker.leg(plan_for(target.address))
+        worker.advance(20.0)
+        worker.bridge(a, b)
+        worker.advance(4.0)
+        assert worker.heard(control.SILENT) == []
+        worker.advance(3.0)
+        assert len(worker.heard(control.SILENT)) == 2
+
+
+def test_key_presses_faster_than_anybody_presses_are_not_all_told(
+    worker: WorkerUnderTest, caller: End, target: End
+) -> None:
+    a, _ = bridged(worker, plan_for(caller.address), plan_for(target.address))
+    for n in range(90):
+        payload = event(1, 80, end=True)
+        talk(worker, caller, a, range(n, n + 1), payload_type=101, timestamp=1000 * n + 1, payload=payload)
+    assert len(worker.heard(control.DIGIT)) == 20
+    worker.advance(2.0)
+    talk(worker, caller, a, range(90, 91), payload_type=101, timestamp=99_000, payload=event(2, 80, end=True))
+    assert len(worker.heard(control.DIGIT)) == 1
+
+
 class TestRtcp:
     """RTCP between ports next to the RTP ports."""
 
@@ -322,6 +346,24 @@ class TestRtcp:
             worker.settle()
             assert (far.received(), reports.received()) == ([REPORT], [REPORT])
             assert (worker.counters(a).rtcp_in, worker.counters(a).rtcp_out) == (1, 1)
+
+    def test_a_flood_of_reports_is_cut_and_later_ones_pass(
+        self, worker: WorkerUnderTest, caller: End, target: End, reports: End
+    ) -> None:
+        with End("127.0.0.1") as far:
+            a, _ = bridged(
+                worker,
+                plan_for(caller.address, remote_rtcp=reports.address),
+                plan_for(target.address, remote_rtcp=far.address),
+            )
+            for _ in range(100):
+                reports.send(REPORT, (a[0], a[1] + 1))
+                worker.settle()
+            assert len(far.received()) == 40
+            worker.advance(2.0)
+            reports.send(REPORT, (a[0], a[1] + 1))
+            worker.settle()
+            assert len(far.received()) == 1
 
     def test_a_strangers_report_is_dropped(
         self, worker: WorkerUnderTest, caller: End, target: End, reports: End, stranger: End
