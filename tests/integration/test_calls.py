@@ -22,6 +22,7 @@ from tests.support.scenario import (
     cancel,
     expect,
     invite,
+    options,
     pause,
     provisional,
     reinvite,
@@ -71,6 +72,17 @@ class Line:
             self.directory, address, self.e164, scenario, host=self.host, transport=transport, limit_s=seconds
         )
 
+    async def records(self, count: int) -> list[Json]:
+        """The number's calls, finished, oldest first, once there are ``count``."""
+
+        async def look() -> list[Json] | None:
+            items = (await self.server.api.get("calls", number_id=self.number["id"]))["items"]
+            done = [item for item in items if item["ended_at"]]
+            return sorted(done, key=lambda item: str(item["started_at"])) if len(done) == count else None
+
+        found: list[Json] = await eventually(look)
+        return found
+
     async def record(self) -> Json:
         """The number's only call, finished."""
 
@@ -92,10 +104,11 @@ class World:
         self._stack = stack
         self._count = itertools.count(1)
 
-    async def target(self, *steps: str, transport: str = "udp") -> Sipp:
-        """A SIPp that plays a target once."""
+    async def target(self, *steps: str, transport: str = "udp", calls: int = 1) -> Sipp:
+        """A SIPp that plays a target, ``calls`` times."""
         scenario = written(self.directory, f"target-{next(self._count)}", *steps)
-        return await self._stack.enter_async_context(sipp(self.directory, scenario, transport=transport))
+        playing = sipp(self.directory, scenario, transport=transport, calls=calls)
+        return await self._stack.enter_async_context(playing)
 
     async def line(self, *addresses: str, campaign: Json | None = None, **number: Any) -> Line:
         """A number routed to SIP addresses (``host:port`` and URI parameters), tried in this order."""
@@ -388,3 +401,107 @@ async def test_a_number_over_its_cap_refuses_with_486(world: World) -> None:
     line = await world.line(own_address(), caps=none)
     (await line.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
     assert (await line.record())["disposition"] == "number_cap"
+
+
+# -- the last slot, and the last resort ------------------------------------------------------------------
+
+
+async def test_a_number_takes_as_many_calls_at_once_as_its_cap_says(world: World) -> None:
+    one = [{"window": "concurrency", "limit": 1, "on_cap": {"action": "reject"}}]
+    target = await world.target(*TAKES_THE_CALL, calls=2)
+    line = await world.line(target.address, caps=one)
+    refused = (invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())
+    scenario = written(world.directory, "long", *CONNECTS, pause(2), bye())
+    async with sipp(
+        world.directory, scenario, world.server.address(), "-s", line.e164, host=line.host
+    ) as talking:
+        await eventually(lambda: _connected(line))
+        (await line.call(*refused)).check()
+        (await talking.result()).check()
+    await line.records(2)
+    (await line.call(*CALLS)).check()
+    ended = [record["disposition"] for record in await line.records(3)]
+    assert ended == ["connected", "number_cap", "connected"]
+
+
+async def _connected(line: Line) -> bool:
+    live = (await line.server.api.get("calls/live"))["items"]
+    return any(call["number_id"] == line.number["id"] and call["connected_at"] for call in live)
+
+
+async def test_overflow_plays_a_message_when_no_target_takes_the_call(world: World) -> None:
+    busy = await world.target(called(), answer(486), arrives("ACK"))
+    line = await world.line(busy.address, campaign={"routes": {"overflow": {"action": "message"}}})
+    heard = (provisional(), expect(200), ack(), arrives("BYE", having="Reason: SIP;cause=486"), reply())
+    (await line.call(invite(sdp()), *heard, seconds=30)).check()
+    record = await line.record()
+    assert record["disposition"] == "busy"
+    assert "overflow" in record["disposition_detail"]
+
+
+async def test_after_a_greeting_a_busy_target_ends_the_call_with_its_reason(world: World) -> None:
+    greeting = await world.server.api.upload_prompt("brief", wav_bytes(tone(440, 0.2)))
+    busy = await world.target(called(), answer(486), arrives("ACK"))
+    line = await world.line(busy.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
+    told = (provisional(), expect(200), ack(), arrives("BYE", having="Reason: SIP;cause=486"), reply())
+    (await line.call(invite(sdp()), *told, seconds=30)).check()
+    assert (await line.record())["disposition"] == "busy"
+
+
+async def test_at_most_max_attempts_targets_are_dialled(world: World) -> None:
+    targets = [await world.target(called(), answer(403), arrives("ACK")) for _ in range(2)]
+    spare = await world.target(*TAKES_THE_CALL)
+    addresses = [*(target.address for target in targets), spare.address]
+    line = await world.line(*addresses, campaign={"routes": {"max_attempts": 2}})
+    (await line.call(invite(sdp()), provisional(), expect(480), ack_refusal())).check()
+    assert outcomes(await line.record()) == ["refused", "refused"]
+
+
+# -- who calls, and what the target sees ----------------------------------------------------------------
+
+
+async def test_where_a_trunk_is_known_by_its_credentials_strangers_are_challenged(world: World) -> None:
+    line = await world.line(own_address())
+    await world.server.api.post("trunks", {"name": "by name", "username": "alice", "password": "s3cret"})
+    line.host = own_address()
+    asked = expect(401, having="WWW-Authenticate: Digest realm=.*algorithm=SHA-256")
+    (await line.call(invite(sdp()), asked, ack_refusal())).check()
+    (await line.call(options(), expect(401))).check()
+
+
+async def test_a_target_that_challenges_gets_our_credentials(world: World) -> None:
+    challenge = 'WWW-Authenticate: Digest realm="pbx",nonce="abc",algorithm=MD5,qop="auth"'
+    asked = (called(), answer(401, None, challenge, phrase="Unauthorized"), arrives("ACK"))
+    target = await world.target(*asked, called(having="Authorization: Digest"), *TAKES_THE_CALL[1:])
+    login = {"target": {"username": "edge", "password": "s3cret"}}
+    line = await world.line(target.address, campaign=login)
+    (await line.call(*CALLS)).check()
+    (await target.result()).check()
+    assert outcomes(await line.record()) == ["answered"]
+
+
+async def test_the_target_sees_its_headers_filled_and_one_hop_less(world: World) -> None:
+    first = await world.target(called(having="Max-Forwards: 69"), answer(403), arrives("ACK"))
+    second = await world.target(called(having="X-Digits: 12125550100 tv"), *TAKES_THE_CALL[1:])
+    headers = {"target": {"headers": {"X-Digits": "[caller_number_no_plus] [tag:channel]"}}}
+    line = await world.line(first.address, second.address, campaign=headers, tags={"channel": "tv"})
+    (await line.call(*CALLS)).check()
+    (await first.result()).check()
+    (await second.result()).check()
+
+
+async def test_options_is_answered_with_what_we_can_do(world: World) -> None:
+    line = await world.line(own_address())
+    (await line.call(options(), expect(200, having="Allow: INVITE"))).check()
+
+
+async def test_a_caller_without_a_codec_of_the_target_hears_488(world: World) -> None:
+    """G.729 alone passes to a target that has it, and is refused by one that is held to PCMU."""
+    g729 = sdp(formats="18")
+    target = await world.target(called(having="RTP/AVP 18"), answer(200, g729), *TAKES_THE_CALL[3:])
+    line = await world.line(target.address)
+    (await line.call(invite(g729), provisional(), expect(200), ack(), bye())).check()
+    (await target.result()).check()
+    narrow = await world.line(own_address(), campaign={"target": {"sip": {"codecs": ["PCMU"]}}})
+    (await narrow.call(invite(g729), provisional(), expect(488), ack_refusal())).check()
+    assert (await narrow.record())["disposition"] == "rejected_no_codec"

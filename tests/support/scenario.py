@@ -83,6 +83,11 @@ def invite(body: str | None = None, *headers: str) -> str:
     return _send([*_request("INVITE", _SERVICE, 1, to=_CALLED), *headers], body, again=True)
 
 
+def options() -> str:
+    """Asks whether the server is well."""
+    return _send(_request("OPTIONS", _SERVICE, 1, to=_CALLED), again=True)
+
+
 def reinvite(body: str | None, cseq: int) -> str:
     """An INVITE inside the dialog."""
     return _send([*_request("INVITE", "[next_url]", cseq), "[routes]"], body, again=True)
@@ -144,7 +149,7 @@ def arrives(method: str, *, having: str | None = None) -> str:
     return f'<recv request="{method}">{_seen(having)}</recv>\n{_reference(having)}'
 
 
-def answer(status: int, body: str | None = None, *, phrase: str | None = None) -> str:
+def answer(status: int, body: str | None = None, *headers: str, phrase: str | None = None) -> str:
     """Our answer to the INVITE of a new call."""
     return _send(
         [
@@ -156,6 +161,7 @@ def answer(status: int, body: str | None = None, *, phrase: str | None = None) -
             "[last_Call-ID:]",
             "CSeq:[$cseq]",
             _CONTACT,
+            *headers,
         ],
         body,
         again=status >= 200,
