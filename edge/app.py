@@ -219,7 +219,7 @@ class _Builder:
 def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], str]]:
     return {
         "store": lambda: "" if writer.healthy else f"the store can not write: {writer.failure}",
-        "media": lambda: "" if engine.worker_pids else "no media worker runs",
+        "media": lambda: "" if engine.ready else "no media worker has a port left",
     }
 
 
@@ -273,6 +273,8 @@ async def serve(settings: Settings, ready: Callable[[Addresses], None]) -> None:
         ready(server.addresses)
         await stop.wait()
         log.info("draining", live=server.switch.drain())
+        # In the block, so that health, metrics and live calls can be seen until the last call is over.
+        await server.switch.drained(settings.calls.drain_max_s)
 
 
 def _on_signal(switch: Switch, stop: asyncio.Event) -> None:
