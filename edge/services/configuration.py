@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -32,6 +33,7 @@ from edge.services.listing import ListQuery, Page
 from edge.services.merge import merge_patch
 from edge.services.rules import check, filled, reset_for_patch
 from edge.store.bodies import SHAPES, Kind, Object
+from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
 Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec
@@ -134,10 +136,14 @@ class ConfigurationService:
         await self._alone(self._delete(kind, object_id, expected_version))
 
     def _new(self, kind: Kind, fields: Mapping[str, Any]) -> Object:
-        now = self._clock.utc()
+        now = self._now()
         shape = SHAPES[kind]
         common = {"id": new_id(shape.prefix), "version": 1, "created_at": now, "updated_at": now}
         return filled(shape.model.model_validate({**fields, **common}), None)
+
+    def _now(self) -> datetime:
+        """To the millisecond, as it is stored: what is answered equals what is read back."""
+        return from_text(to_text(self._clock.utc()))
 
     async def _insert(self, kind: Kind, item: Object) -> Object:
         check(item, self._current)
@@ -158,7 +164,7 @@ class ConfigurationService:
         if after == before:
             return before
         check(after, self._current)
-        after = after.model_copy(update={"version": before.version + 1, "updated_at": self._clock.utc()})
+        after = after.model_copy(update={"version": before.version + 1, "updated_at": self._now()})
         with translated(kind):
             await self._objects.update(kind, after, before.version)
         self._publish(put=[after])

@@ -7,7 +7,6 @@ import wave
 from typing import Any
 
 from edge.logs import get_logger
-from edge.media import g711
 from edge.media.engine import MediaEngine
 from edge.media.prompts import BuiltIn, PromptError, Transcoded, built_in_prompts, transcode
 from edge.model.config import Prompt
@@ -137,6 +136,9 @@ def _sha256(audio: bytes) -> str:
 
 
 def _wav(octets: bytes) -> bytes:
+    # numpy behind it takes 25 MB, which a server that nobody listens to prompts on need not have.
+    from edge.media import g711  # noqa: PLC0415
+
     out = io.BytesIO()
     with wave.open(out, "wb") as file:
         file.setnchannels(1)

@@ -14,10 +14,10 @@ _ORIGINAL = "original"
 
 
 class AudioFiles:
-    """The folder of prompts; made on first use.  Raises OSError."""
+    """The folder ``prompts`` in the data directory; made on first use.  Raises OSError."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "prompts"
 
     def save(self, sha256: str, original: bytes, frames: dict[str, bytes]) -> None:
         """Keeps the upload and what is played, by codec."""
