@@ -185,6 +185,14 @@ def test_the_method_is_signed() -> None:
     assert server.judge(Request("BYE", URI, request.headers), passwords, 10.0).verdict == "refused"
 
 
+@pytest.mark.parametrize("password", ["", "\0", "None"])
+def test_who_does_not_exist_has_no_password(password: str) -> None:
+    server = edge()
+    client = ClientDigest(Credentials("nobody", password), lambda: "c")
+    client.accept(unauthorized(*server.challenges(1.0)))
+    assert server.judge(signed(client), passwords, 1.0) == Judgement("refused")
+
+
 def test_a_wrong_password_uses_up_nothing() -> None:
     server = edge()
     nonce = server.challenges(10.0)

@@ -171,3 +171,17 @@ def test_hostile_values_cost_linear_time(pattern: bytes) -> None:
 
     small, large = (min(cost(size) for _ in range(7)) for size in (250, 8000))
     assert large < small * 250
+
+
+def test_the_first_via_line_is_the_top_one() -> None:
+    extra = ["Via: SIP/2.0/UDP second.test;branch=z9hG4bK2", "Via: SIP/2.0/UDP third.test"]
+    parsed = request(message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *extra]))
+    assert (parsed.via.host, parsed.via.branch) == ("192.0.2.7", "z9hG4bKk7")
+
+
+def test_an_answer_to_doubled_headers_has_each_once() -> None:
+    error = refused(message("INVITE sip:a@edge.test SIP/2.0", [*lines(), "From: <sip:z@y.test>;tag=9"]))
+    assert error.request is not None
+    assert respond(error.request, 400).headers.all("From") == [
+        '"Ann Lee" <sip:+12125550123@192.0.2.7>;tag=a1'
+    ]
