@@ -78,7 +78,7 @@ class ClientTransaction(Transaction):
         self._on_response: OnResponse | None = on_response
         self._on_failure: OnFailure | None = on_failure
         self.key = (branch, request.method)
-        self.request = request
+        self.request: Request | None = request
 
     first_state: ClassVar[str]
     repeat_event: ClassVar[str]
@@ -86,7 +86,8 @@ class ClientTransaction(Transaction):
 
     def start(self) -> None:
         """Sends the request and starts the timers."""
-        self.data = self.request.to_bytes()
+        if self.request is not None:
+            self.data = self.request.to_bytes()
         if not self._outlet.send(self.data, self.flow, self.call_id):
             self._outlet.timers.start(0.0, Step(self, "error"))
             return
@@ -103,6 +104,12 @@ class ClientTransaction(Transaction):
         if self._on_response is not None:
             self._on_response(self, response)
 
+    def hand_over(self, on_response: OnResponse) -> None:
+        """Further 2xx go to ``on_response``; nothing else of the request is kept."""
+        self.data = b""
+        self.request = self._on_failure = None
+        self._on_response = on_response
+
     def time_out(self, _: None) -> None:
         """Timer B or F."""
         self._give_up("timeout")
@@ -115,8 +122,14 @@ class ClientTransaction(Transaction):
         """Out of the tables; nothing refers to the user any more."""
         self.stop_timers()
         self.state = "terminated"  # also when the user, not a row, ends it
-        self._on_response = self._on_failure = None
+        self._release()
         self._outlet.forget_client(self.key)
+
+    def _release(self) -> OnResponse | None:
+        """What only an unanswered request needs may go; answers who is to be told."""
+        on_response, self._on_response = self._on_response, None
+        self.request = self._on_failure = None
+        return on_response
 
     def _give_up(self, cause: Cause) -> None:
         on_failure = self._on_failure
@@ -145,16 +158,16 @@ class InviteClient(ClientTransaction):
 
     def accept(self, response: Response) -> None:
         """The first 2xx; others may follow, of this dialog or of a fork, until timer M."""
-        self.data = b""
         self._limit_after(LIMIT, "M")
         self.deliver(response)
 
     def refuse(self, response: Response) -> None:
         """A refusal is acknowledged here, and again for each copy, until timer D."""
         self.stop_timers()
-        self.data = ack_for(self.request, response).to_bytes()
+        if self.request is not None:
+            self.data = ack_for(self.request, response).to_bytes()
         self._outlet.send(self.data, self.flow, self.call_id)
-        on_response, self._on_response, self._on_failure = self._on_response, None, None
+        on_response = self._release()
         if self.reliable:
             self.end()
         else:
@@ -187,7 +200,7 @@ class RequestClient(ClientTransaction):
 
     def complete(self, response: Response) -> None:
         """The final answer; copies of it are absorbed until timer K."""
-        on_response, self._on_response, self._on_failure = self._on_response, None, None
+        on_response = self._release()
         self.data = b""
         if self.reliable:
             self.end()

@@ -18,7 +18,17 @@ class Exchange:
     For an INVITE every 2xx is handed over, repeated ones too.
     """
 
-    __slots__ = ("_body", "_core", "_dialog", "_digest", "_headers", "_method", "_on_answer", "transaction")
+    __slots__ = (
+        "_body",
+        "_core",
+        "_dialog",
+        "_digest",
+        "_headers",
+        "_method",
+        "_on_answer",
+        "request",
+        "transaction",
+    )
 
     def __init__(
         self,
@@ -38,24 +48,21 @@ class Exchange:
         self._body = body
         self._on_answer = on_answer
         self._digest = None if credentials is None else ClientDigest(credentials, core.chance.token)
+        self.request: Request
         self.transaction: ClientTransaction = self._send(headers)
-
-    @property
-    def request(self) -> Request:
-        """The request as last sent."""
-        return self.transaction.request
 
     def _send(self, headers: Lines) -> ClientTransaction:
         layer = self._core.layer
         request, branch, flow = self._dialog.request(layer, self._method, headers, self._body)
+        self.request = request
         return layer.request(request, branch, flow, self._receive, self._fail)
 
-    def _receive(self, transaction: ClientTransaction, response: Response) -> None:
+    def _receive(self, _: ClientTransaction, response: Response) -> None:
         if response.status < 200:
             return
         digest = self._digest
         if digest is not None and response.status in (401, 407) and digest.accept(response):
-            answers = digest.headers(self._method, transaction.request.uri)
+            answers = digest.headers(self._method, self.request.uri)
             self.transaction = self._send((*self._headers, *answers))
             return
         if self._on_answer is not None:

@@ -8,15 +8,13 @@ from edge.sip.derived import cancel_for
 from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
-from edge.sip.exchange import Exchange, made_here
+from edge.sip.exchange import made_here
+from edge.sip.forks import MAX_FORKS, Forks
 from edge.sip.grammar import decimal
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Headers, Request, Response
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
-
-MAX_FORKS: Final = 16
-"""Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
 
 ANSWERS: Final = {  # (state, answer): what is done
     ("calling", "1xx"): "_progress",
@@ -26,12 +24,8 @@ ANSWERS: Final = {  # (state, answer): what is done
     ("proceeding", "2xx"): "_answered",
     ("proceeding", "3xx+"): "_refused",
     ("cancelling", "1xx"): "_cancel",  # 9.1: not before a provisional answer
-    ("cancelling", "2xx"): "_again",  # 200 crossed our CANCEL: ACK and BYE
+    ("cancelling", "2xx"): "_crossed",  # ACK and BYE; further 2xx go to Forks
     ("cancelling", "3xx+"): "_gone",
-    ("answered", "2xx"): "_again",  # 13.2.2.4
-    ("up", "2xx"): "_again",
-    ("leaving", "2xx"): "_again",
-    ("over", "2xx"): "_again",
 }
 _CLASS: Final = ("", "1xx", "2xx", "3xx+", "3xx+", "3xx+", "3xx+")
 
@@ -53,7 +47,7 @@ class ClientInvite(Invite):
         self._outgoing = outgoing
         self._cseq = 0
         self._early: dict[str, Dialog] = {}
-        self._acks: dict[str, tuple[bytes, Flow]] = {}
+        self._forks: Forks | None = None
         self._cancel_headers: str | None = None
         self._cancelled = False
         self.credentials = outgoing.credentials
@@ -115,6 +109,7 @@ class ClientInvite(Invite):
         else:
             early.confirm(response)
         self.dialog = early
+        self._hand_over().await_owner(early.remote_tag)
         self.emit(Answered(response.body, response.headers))
 
     def _refused(self, response: Response) -> None:
@@ -135,19 +130,18 @@ class ClientInvite(Invite):
         self._transaction = self._send()
         return True
 
-    def _again(self, response: Response) -> None:
-        """A repeated 200 gets its ACK again; that of another fork, or after CANCEL, ACK and BYE."""
-        tag = response.to_tag or ""
-        if tag in self._acks:
-            data, flow = self._acks[tag]
-            self.core.layer.send_again(data, flow, self.call_id)
-        elif self.dialog is not None and tag == self.dialog.remote_tag:
-            return  # our owner has not answered the peer's offer yet
-        elif len(self._acks) < MAX_FORKS:
-            dialog = dialog_of_ours(self.request, response, self.flow)
-            self._acknowledge(dialog, b"")
-            Exchange(self.core, dialog, "BYE", credentials=self.credentials)
-            self._gone(response)
+    def _crossed(self, response: Response) -> None:
+        """The 200 that crossed our CANCEL: ACK and BYE."""
+        self._hand_over().receive(self._transaction, response)
+        self.close()
+
+    def _hand_over(self) -> Forks:
+        """From the first 2xx on, all others are for ``Forks``."""
+        transaction = self._transaction
+        forks = Forks(self.core, transaction.data, self.flow, self.credentials)
+        transaction.hand_over(forks.receive)
+        self._forks = forks
+        return forks
 
     def _gone(self, _: Response) -> None:
         """The call that we cancelled is over."""
@@ -171,9 +165,9 @@ class ClientInvite(Invite):
 
     def ack(self, sdp: bytes = b"") -> None:
         """ACK to the 200, with an answer if the target made the offer; re-sent for each repeated 200."""
-        if self.state == "answered" and self.dialog is not None:
+        if self.state == "answered" and self.dialog is not None and self._forks is not None:
             self.state = "up"
-            self._acknowledge(self.dialog, sdp)
+            self._forks.acknowledge(self.dialog, self.request.cseq, self._authorization, sdp)
             self.own_offer.go_on()
         else:
             super().ack(sdp)
@@ -225,13 +219,6 @@ class ClientInvite(Invite):
             transaction.respond(481)
         else:
             super()._receive_bye(request, transaction)
-
-    def _acknowledge(self, dialog: Dialog, sdp: bytes) -> None:
-        headers = with_sdp(self._authorization, sdp)  # 22.1: an ACK carries its INVITE's credentials
-        request, _, flow = dialog.request(self.core.layer, "ACK", headers, sdp, self.request.cseq)
-        data = request.to_bytes()
-        self._acks[dialog.remote_tag] = (data, flow)
-        self.core.layer.send(data, flow, self.call_id)
 
     def _stop_patience(self) -> None:
         if self._patience is not None:

@@ -285,7 +285,7 @@ class OwnOffer:
         usage, layer = self._usage, self._usage.core.layer
         transaction = exchange.transaction
         if transaction.state == "proceeding":
-            cancel = cancel_for(transaction.request, None)
+            cancel = cancel_for(exchange.request, None)
             layer.request(cancel, transaction.key[0], transaction.flow, _ignore, _ignore)
         self._timer = usage.core.timers.start(LIMIT, self._given_up)
 

@@ -99,7 +99,7 @@ def server(method: str, flow: Flow = UDP) -> tuple[ServerTransaction, Outlet]:
 def answers(*statuses: int) -> Callable[[ClientTransaction], None]:
     def feed(transaction: ClientTransaction) -> None:
         for status in statuses:
-            transaction.receive(respond(transaction.request, status, None, "t"))
+            transaction.receive(respond(request(transaction.key[1]), status, None, "t"))
 
     return feed
 

@@ -1,0 +1,68 @@
+"""What is left to do for an INVITE of ours once it was accepted (RFC 3261 section 13.2.2.4).
+
+A 200 may come again, and 200s of other forks may come, until timer M.  This small object stays
+with the transaction for that long; the call itself may be over and gone before.
+"""
+
+from typing import Final
+
+from edge.sip.client_transaction import ClientTransaction
+from edge.sip.core import SDP, Core, Lines
+from edge.sip.dialog import Dialog, dialog_of_ours
+from edge.sip.events import Credentials, Flow
+from edge.sip.exchange import Exchange
+from edge.sip.message import Request, Response
+from edge.sip.parser import parse
+
+MAX_FORKS: Final = 16
+"""Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
+
+
+class Forks:
+    """Re-sends the ACK to each repeated 200; a surplus one gets its ACK and a BYE.
+
+    ``data`` is the INVITE as it was sent: one string of bytes is lighter than a message.
+    """
+
+    __slots__ = ("_acks", "_awaited", "_core", "_credentials", "_data", "_flow")
+
+    def __init__(self, core: Core, data: bytes, flow: Flow, credentials: Credentials | None) -> None:
+        self._core = core
+        self._data = data
+        self._flow = flow
+        self._credentials = credentials
+        self._awaited: str | None = None
+        self._acks: dict[str, tuple[bytes, Flow]] = {}
+
+    def await_owner(self, tag: str) -> None:
+        """The 200 with this tag is the owner's to acknowledge."""
+        self._awaited = tag
+
+    def acknowledge(self, dialog: Dialog, cseq: int, headers: Lines, sdp: bytes = b"") -> None:
+        """Sends the ACK, and keeps it; ``headers`` are the credentials that the INVITE carried (22.1)."""
+        lines = (*headers, SDP) if sdp else headers
+        request, _, flow = dialog.request(self._core.layer, "ACK", lines, sdp, cseq)
+        data = request.to_bytes()
+        self._acks[dialog.remote_tag] = (data, flow)
+        self._core.layer.send(data, flow, dialog.call_id)
+
+    def receive(self, transaction: ClientTransaction, response: Response) -> None:
+        """Another 200."""
+        tag = response.to_tag or ""
+        known = self._acks.get(tag)
+        if known is not None:
+            self._core.layer.send_again(*known, transaction.call_id)
+        elif tag != self._awaited and len(self._acks) < MAX_FORKS:
+            self._end_surplus(response)
+
+    def _end_surplus(self, response: Response) -> None:
+        invite = parse(self._data)
+        if not isinstance(invite, Request):
+            return
+        authorization = tuple([item for item in invite.headers if item[0] in _AUTHORIZATION])
+        dialog = dialog_of_ours(invite, response, self._flow)
+        self.acknowledge(dialog, invite.cseq, authorization)
+        Exchange(self._core, dialog, "BYE", credentials=self._credentials)
+
+
+_AUTHORIZATION: Final = frozenset(("Authorization", "Proxy-Authorization"))
