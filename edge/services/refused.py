@@ -49,7 +49,6 @@ class RefusedService:
     def note(self, refused: RefusedCall) -> None:
         """Counts one refusal."""
         self.total += 1
-        self.total += 1
         now = self._clock.utc()
         key = (refused.source[:_MAX_TEXT], refused.called[:_MAX_TEXT], refused.reason[:_MAX_TEXT])
         found = self._seen.get(key) or Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)
