@@ -2,7 +2,7 @@
 
 Real SIP over UDP, real RTP: it sends one tone and says how much of another it has heard.  What
 happens is told on stdout, one JSON object a line with its ``event``: ready, called, ringing,
-answered, offered_again, refused, cancelled, ended, heard.  It ends with its call (``call``), or
+answered, key, offered_again, refused, cancelled, ended, heard.  It ends with its call (``call``), or
 when its stdin is closed, so that it never outlives whoever started it.
 """
 
@@ -38,6 +38,8 @@ def main() -> None:
         tone=arguments.tone,
         listen_for=tuple(arguments.listen_for or [700]),
         codecs=tuple(arguments.codecs.split(",")),
+        key_payload=arguments.key_payload,
+        press=arguments.press,
         enough_s=arguments.enough_s,
         at_most_s=arguments.at_most_s,
         ring_s=getattr(arguments, "ring_s", 0.0),
@@ -52,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     both.add_argument("--tone", type=int, default=500, help="Hz to send")
     both.add_argument("--listen-for", type=int, action="append", help="Hz to listen for; repeatable")
     both.add_argument("--codecs", default="PCMU,PCMA", help="codecs to speak")
+    both.add_argument("--press", default="", help="keys to press when that is first heard")
+    both.add_argument("--key-payload", type=int, help="payload number to ask for key presses by")
     both.add_argument("--enough-s", type=float, default=0.0, help="hang up after hearing that for so long")
     both.add_argument("--at-most-s", type=float, default=60.0, help="hang up after so long in all")
     parser = argparse.ArgumentParser(prog="python -m edge.demo.phone")

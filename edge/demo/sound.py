@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ _AUDIBLE = 0.01 * 32768
 _MOSTLY = 0.8
 
 
+@cache
 def tone(hertz: int, law: str) -> bytes:
     """One second of a sine at -12 dBFS in G.711; whole periods, so that it can be repeated."""
     at = np.arange(RATE) / RATE

@@ -9,7 +9,8 @@ from typing import Literal
 
 from edge.demo.audio import Audio
 from edge.demo.sound import Ear
-from edge.media.negotiate import Here, answer_locally, offer_ours, plan_for, relay_offer
+from edge.media.codecs import TELEPHONE_EVENT
+from edge.media.negotiate import Here, answer_locally, audio, offer_ours, plan_for, relay_offer
 from edge.media.sdp import Description, SdpError, parse
 from edge.sip.endpoint import Endpoint
 from edge.sip.events import (
@@ -37,13 +38,16 @@ class Script:
 
     ``tone`` (Hz) is what it sends, ``listen_for`` the tones (Hz) it knows from speech; it hangs up
     when it has heard the first of them for ``enough_s`` (0: never), or after ``at_most_s`` in all.
-    ``codecs`` are those it speaks, out of PCMU and PCMA.  A phone that is called rings for
-    ``ring_s``, then answers with ``status``.
+    ``codecs`` are those it speaks, out of PCMU and PCMA; ``key_payload`` its own number for key
+    presses (None: as usual); ``press`` the keys it presses when it first hears that tone.  A phone
+    that is called rings for ``ring_s``, then answers with ``status``.
     """
 
     tone: int
     listen_for: tuple[int, ...]
     codecs: tuple[str, ...] = ("PCMU", "PCMA")
+    key_payload: int | None = None
+    press: str = ""
     enough_s: float = 0.0
     at_most_s: float = 60.0
     ring_s: float = 0.0
@@ -67,7 +71,9 @@ class Conversation:
         self.local: Description | None = None
         self._script = script
         self._tell = tell
-        audio.listener = self._listen
+        self._press = script.press
+        audio.on_sound = self._listen
+        audio.on_key = lambda digit: tell("key", digit=digit)
 
     @classmethod
     @asynccontextmanager
@@ -93,9 +99,11 @@ class Conversation:
         if not sdp or self.local is None:
             return
         try:
-            self.audio.follow(plan_for(self.local, parse(sdp)))
+            remote = parse(sdp)
         except SdpError as error:
             self._tell("odd_description", why=str(error))
+        else:
+            self.audio.follow(plan_for(self.local, remote), _key_payload(remote))
 
     def answer_to(self, offer: bytes) -> bytes | None:
         """Our description: the answer to ``offer``, or an offer when that is empty; None: no codec."""
@@ -110,13 +118,18 @@ class Conversation:
             return None
         if local is None:
             return None
+        if self._script.key_payload is not None:
+            _renumber_keys(local, self._script.key_payload)
         self.local = local
         return local.to_bytes()
 
     def _listen(self) -> None:
         heard = self.audio.ear.heard.tones[str(self._script.listen_for[0])]
+        if heard and self._press:
+            self.audio.press(self._press)
+            self._press = ""
         if self._script.enough_s and heard >= self._script.enough_s:
-            self.audio.listener = None
+            self.audio.on_sound = None
             self.inbox.put_nowait(HangUp("heard"))
 
     async def talk(self, invite: Invite) -> None:
@@ -210,3 +223,20 @@ def _shown(invite: Invite) -> dict[str, str]:
     """The headers by which a buyer knows the call."""
     headers = invite.request.headers
     return {name: headers.get(name) or "" for name in ("From", "X-Edge-Call-ID")}
+
+
+def _key_payload(description: Description) -> int | None:
+    """The number by which key presses are to be sent to whoever described itself so."""
+    stream = audio(description)
+    codecs = stream.codecs if stream is not None else ()
+    return next((codec.payload for codec in codecs if codec.key[0] == TELEPHONE_EVENT), None)
+
+
+def _renumber_keys(description: Description, number: int) -> None:
+    """Makes a description ask for key presses by a number of its own (RFC 3264 section 5.1)."""
+    stream = audio(description)
+    if stream is not None:
+        stream.codecs = tuple(
+            codec.numbered(number) if codec.key[0] == TELEPHONE_EVENT else codec for codec in stream.codecs
+        )
+        stream.formats = " ".join(str(codec.payload) for codec in stream.codecs)

@@ -110,3 +110,14 @@ async def test_a_buyer_of_another_codec_moves_the_caller_to_it(server: Server) -
     assert "offered_again" in [told["event"] for told in call.caller]
     assert call.caller_heard["tones"][str(BUYER)] >= 1
     assert call.buyer_heard["tones"][str(CALLER)] >= 0.5
+
+
+async def test_key_presses_cross_both_ways_by_each_sides_own_number(server: Server) -> None:
+    async with buyer_phone("--press", "*0D", "--key-payload", "110") as buyer:
+        call = await talk(server, "+18005550306", buyer, "--press", "12#", "--enough-s", "2")
+        assert keys(buyer.told) == "12#"
+    assert keys(call.caller) == "*0D"
+
+
+def keys(told: list[Event]) -> str:
+    return "".join(event["digit"] for event in told if event["event"] == "key")
