@@ -10,7 +10,7 @@ VENV ?= .venv-$(notdir $(PYTHON))
 endif
 BIN := $(VENV)/bin
 # What the tests and the load measurements use beside Python: phones and load, a C compiler.
-DEBIAN_TEST := sip-tester baresip-core
+DEBIAN_TEST := sip-tester baresip-core curl
 DEBIAN_BENCH := sip-tester gcc libc6-dev
 PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=

@@ -13,13 +13,17 @@ carrier="${CARRIER:-203.0.113.10/32}"
 buyer="${BUYER:-sip:sales@pbx.buyer.example}"
 number="${NUMBER:-+18005550100}"
 
-# create RESOURCE JSON: prints the id of the new object.
+# create RESOURCE JSON: prints the id of the new object, or what the server said against it.
 create() {
-    curl --fail-with-body --silent --show-error "$url/$1" \
+    if answer=$(curl --fail-with-body --silent --show-error "$url/$1" \
         --header "Authorization: Bearer $EDGE_TOKEN" \
         --header "Content-Type: application/json" \
-        --data "$2" |
-        python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'
+        --data "$2"); then
+        echo "$answer" | python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'
+    else
+        echo "$1: $answer" >&2
+        exit 1
+    fi
 }
 
 trunk=$(create trunks '{

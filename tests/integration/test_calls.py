@@ -403,6 +403,23 @@ async def test_a_number_over_its_cap_refuses_with_486(world: World) -> None:
     assert (await line.record())["disposition"] == "number_cap"
 
 
+async def test_a_caller_may_leave_an_announcement_before_its_end(world: World) -> None:
+    line = await world.line(own_address(), hours={"timezone": "UTC", "weekly": {}})
+    (await line.call(invite(sdp()), provisional(), expect(200), ack(), pause(0.2), bye())).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("after_hours_message", "caller")
+
+
+async def test_a_late_offer_hears_a_greeting_as_well(world: World) -> None:
+    greeting = await world.server.api.upload_prompt("late", wav_bytes(tone(440, 0.3)))
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
+    ours = expect(200, having="m=audio [1-9][0-9]* RTP/AVP")
+    (await line.call(invite(), provisional(), ours, ack(sdp()), pause(1), bye())).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "connected"
+
+
 # -- the last slot, and the last resort ------------------------------------------------------------------
 
 
@@ -422,6 +439,35 @@ async def test_a_number_takes_as_many_calls_at_once_as_its_cap_says(world: World
     (await line.call(*CALLS)).check()
     ended = [record["disposition"] for record in await line.records(3)]
     assert ended == ["connected", "number_cap", "connected"]
+
+
+async def test_the_last_slot_of_a_target_is_dialled_once_and_the_other_call_goes_on(world: World) -> None:
+    first, second = await world.target(*TAKES_THE_CALL), await world.target(*TAKES_THE_CALL)
+    line = await world.line(first.address, second.address)
+    await world.server.api.patch(f"targets/{line.targets[0]['id']}", {"max_calls": 1})
+    scenario = written(world.directory, "two", *CONNECTS, pause(0.5), bye())
+    at_once = ("-s", line.e164, "-r", "1000", "-l", "2")
+    async with sipp(
+        world.directory, scenario, world.server.address(), *at_once, host=line.host, calls=2
+    ) as both:
+        (await both.result()).check(2)
+    answered = [record["attempts"][-1]["target_id"] for record in await line.records(2)]
+    assert sorted(answered) == sorted(target["id"] for target in line.targets)
+
+
+async def test_a_call_that_rings_out_gives_its_slot_back_and_one_that_connects_does_not(world: World) -> None:
+    silent = (called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
+    today = {"timezone": "America/New_York", "caps": [{"window": "day", "limit": 1}], "ring_timeout_s": 1}
+    line = await world.line(own_address(), campaign={"target": today})
+    target_id = line.targets[0]["id"]
+    for steps, heard in ((silent, (expect(480), ack_refusal())), (TAKES_THE_CALL, (*CONNECTS[2:], bye()))):
+        target = await world.target(*steps)
+        await world.server.api.patch(f"targets/{target_id}", {"address": f"sip:sales@{target.address}"})
+        (await line.call(invite(sdp()), provisional(), *heard)).check()
+        (await target.result()).check()
+    (await line.call(invite(sdp()), provisional(), expect(480), ack_refusal())).check()
+    ended = [record["disposition"] for record in await line.records(3)]
+    assert ended == ["no_answer", "connected", "no_target_all_capped"]
 
 
 async def _connected(line: Line) -> bool:
