@@ -94,3 +94,20 @@ def test_a_closed_pipe_ends_nothing() -> None:
     with logs.configured("info", "json", out):
         out.close()
         logs.get_logger().info("x")
+
+
+def _fail() -> None:
+    password = "open-sesame-" + str(len("x"))
+    raise RuntimeError(f"no way in ({len(password)})")
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_traceback_tells_no_local_variable(form: logs.Format) -> None:
+    out = io.StringIO()
+    with logs.configured("info", form, out):
+        try:
+            _fail()
+        except RuntimeError:
+            logs.get_logger().exception("failed")
+    assert "no way in (13)" in out.getvalue()
+    assert "open-sesame-1" not in out.getvalue()
