@@ -39,7 +39,7 @@ class Listener(Protocol):
 
 
 class Link:
-    """One life of one worker process; ``on_died`` callbacks run once when it is over."""
+    """One life of one worker process; ``on_died`` callbacks run once, when it is over."""
 
     def __init__(self, sock: socket.socket, process: asyncio.subprocess.Process, stock: int) -> None:
         self.alive = True
@@ -229,10 +229,6 @@ class Link:
             return
         log.error("media worker lost", worker=self.pid, reason=why, calls=len(self.on_died))
         self._disconnect()
-        died, self.on_died = self.on_died, {}
-        for tell in died.values():
-            tell()
-        self._ended.set()
 
     def _disconnect(self) -> None:
         self.alive = False
@@ -246,6 +242,10 @@ class Link:
                 os.close(fd)
         self._waiting.clear()
         self.listeners.clear()
+        died, self.on_died = self.on_died, {}
+        for tell in died.values():
+            tell()
+        self._ended.set()
 
     async def close(self) -> None:
         """Closes the control socket, which ends the worker; one that stays is killed."""

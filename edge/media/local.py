@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -15,6 +16,7 @@ from edge.media.engine import (
 from edge.media.library import Library
 from edge.media.link import Link
 from edge.media.local_call import LocalCall
+from edge.media.ports import family_of
 
 log = get_logger(__name__)
 
@@ -30,13 +32,14 @@ class LocalConfig:
     ``first_port`` … ``last_port`` is shared out among ``workers`` (0: one for each core this process
     may use).  ``stock`` is how many bound ports each keeps ready; a worker that says
     nothing for ``hung_s`` (2 or more) is replaced.  Times are seconds; ``bind_host``
-    and ``advertised_host`` are IP literals.
+    and ``advertised_host`` are IP literals; an empty ``bind_host`` is the advertised address where
+    this machine has it (RTP then leaves from where peers send to), else every address.
     """
 
     first_port: int
     last_port: int
     advertised_host: str
-    bind_host: str = "0.0.0.0"  # noqa: S104 - RTP comes from anywhere
+    bind_host: str = ""
     workers: int = 0
     media_timeout_s: float = 60.0
     relatch_silence_s: float = 3.0
@@ -55,6 +58,7 @@ class LocalEngine(MediaEngine):
         self._links: list[Link | None] = [None] * count
         self._keepers: list[asyncio.Task[None]] = []
         self._library = Library()
+        self._bind_host = config.bind_host or _local_or_any(config.advertised_host)
         self.restarts = 0
 
     async def __aenter__(self) -> Self:
@@ -130,7 +134,7 @@ class LocalEngine(MediaEngine):
         config = self._config
         worker = await link.start(
             control.WorkerConfig(
-                config.bind_host,
+                self._bind_host,
                 config.first_port,
                 config.last_port,
                 index,
@@ -158,7 +162,7 @@ class LocalEngine(MediaEngine):
         if not worker.ready:
             config = self._config
             raise MediaUnavailable(
-                f"no RTP port of {config.first_port}-{config.last_port} on {config.bind_host} can be bound"
+                f"no RTP port of {config.first_port}-{config.last_port} on {self._bind_host} can be bound"
             )
 
     async def _keep(self, index: int, worker: Link) -> None:
@@ -195,3 +199,13 @@ class LocalEngine(MediaEngine):
         await asyncio.gather(*(worker.close() for worker in self._links if worker is not None))
         self._links = [None] * len(self._links)
         self._library.close()
+
+
+def _local_or_any(host: str) -> str:
+    family = family_of(host)
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:  # the address of a NAT in front of us
+            return "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - RTP comes from anywhere
+    return host

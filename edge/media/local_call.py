@@ -1,12 +1,11 @@
 """A call's media on a worker process, as the calls room sees it."""
 
 import asyncio
-import contextlib
 import ipaddress
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final, Self
+from typing import Self
 
 from edge.logs import get_logger
 from edge.media import control
@@ -15,8 +14,6 @@ from edge.media.library import Library
 from edge.media.link import Link
 
 log = get_logger(__name__)
-
-_COUNTERS_S: Final = 2.0
 
 
 class LocalLeg:
@@ -120,14 +117,16 @@ class LocalCall:
         own = self._legs.pop(leg.port, None)
         if own is not None:
             own.on_event = None
-            self._closing.add(own.port)
+            if self._link.alive:
+                self._closing.add(own.port)
             self._link.send(control.encode_port(control.CLOSE, own.port))
 
     async def counters(self) -> dict[int, LegCounters]:
         """The open legs' counters now, by local port; empty if the worker is gone."""
         for port in self._legs:
             self._link.send(control.encode_port(control.QUERY, port))
-        self._queried.update(self._legs)
+        if self._link.alive:
+            self._queried.update(self._legs)
         await self._answers()
         return {port: leg.counters for port, leg in self._legs.items()} if self._link.alive else {}
 
@@ -146,14 +145,11 @@ class LocalCall:
         self._wake()
 
     async def _answers(self) -> None:
-        """Until the worker has answered everything, or is gone, or two seconds are over."""
-        if not (self._queried or self._closing) or not self._link.alive:
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_COUNTERS_S):
-                await waiter
+        """Until the worker has answered everything, or is gone (a hung one is replaced)."""
+        if self._queried or self._closing:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
 
     def _wake(self) -> None:
         if not (self._queried or self._closing):
@@ -161,6 +157,8 @@ class LocalCall:
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
+            if self._over:
+                self._link.on_died.pop(self, None)
 
     def _close(self) -> None:
         for leg in list(self._legs.values()):
@@ -168,7 +166,7 @@ class LocalCall:
         if not self._over:
             self._over = True
             self._link.calls -= 1
-            self._link.on_died.pop(self, None)
+            self._wake()
 
     def _worker_died(self) -> None:
         self._over = True

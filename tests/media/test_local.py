@@ -341,6 +341,50 @@ async def test_a_range_that_can_not_be_bound_is_said_at_the_start() -> None:
                 pass
 
 
+async def test_rtp_leaves_from_the_advertised_address() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 20099, host, workers=1, stock=4)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with End("127.0.0.1") as caller, engine.call() as call:
+            leg = call.leg()
+            leg.update(plan_for(caller.address))
+            leg.play("tone:ringback")
+            sender: list[object] = []
+
+            def came() -> bool:
+                try:
+                    sender.append(caller.socket.recvfrom(2048)[1])
+                except BlockingIOError:
+                    return False
+                return True
+
+            await until(came)
+            assert sender == [(host, leg.port)]
+
+
+async def test_behind_nat_every_address_is_bound() -> None:
+    config = LocalConfig(20000, 60000, "203.0.113.5", workers=1, stock=4)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with End("127.0.0.1") as caller, End("127.0.0.1") as target, engine.call() as call:
+            a, b = call.leg(), call.leg()
+            assert a.host == "203.0.113.5"
+            a.update(plan_for(caller.address))
+            b.update(plan_for(target.address))
+            call.bridge(a, b)
+            await until_relayed(caller, ("127.0.0.1", a.port), target)
+
+
+async def test_a_call_that_outlives_the_engine_ends_without_waiting() -> None:
+    async with engine_on(own_address()) as engine:
+        call = engine.call()
+        told: list[MediaEvent] = []
+        leg = call.leg()
+        leg.on_event = told.append
+    assert told == [WorkerDied()]
+    leg.update(plan_for(("127.0.0.1", 4000)))
+    assert await call.finish() == {}
+
+
 @pytest.mark.parametrize("address", ["224.0.0.1", "255.255.255.255", "0.0.0.0", "phone.example", "::"])
 async def test_rtp_is_never_sent_where_it_must_not_go(engine: LocalEngine, address: str) -> None:
     await engine.load_prompt("greeting", {"PCMU": b"\x01" * 160, "PCMA": b"\x02" * 160})
