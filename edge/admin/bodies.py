@@ -15,6 +15,7 @@ from edge.services.errors import FieldError, Invalid, field_errors
 MAX_JSON = 1 << 20
 MAX_UPLOAD = 20 << 20
 MAX_DEPTH = 32
+MAX_VALUES = 5_000
 _MAX_FIELD = 1000
 _MAX_PARTS = 8
 _PATCH_TYPES = ("application/merge-patch+json", "application/json")
@@ -44,7 +45,10 @@ def _depth(value: Any) -> int:
 
 
 def parse_json(raw: bytes) -> Any:
-    """The value of a JSON text of at most ``MAX_DEPTH`` levels; a Problem 400 otherwise."""
+    """The value of a JSON text of at most ``MAX_DEPTH`` levels; a Problem 400 otherwise, or 413 for
+    more than ``MAX_VALUES`` values, which no object needs and the loop would feel."""
+    if raw.count(b",") > MAX_VALUES or raw.count(b"[") + raw.count(b"{") > MAX_VALUES:
+        raise Problem(413, f"the body may have about {MAX_VALUES} values at most")
     try:
         value = from_json(raw, allow_inf_nan=False)
     except ValueError as error:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from edge import __version__
-from edge.admin.bodies import MAX_JSON, MAX_UPLOAD
+from edge.admin.bodies import MAX_JSON, MAX_UPLOAD, MAX_VALUES
 from edge.admin.present import secret_fields
 from edge.admin.routes import Route
 
@@ -18,8 +18,8 @@ _REF = "#/components/schemas/"
 _DESCRIPTION = f"""Edge's admin API. Send an API token as `Authorization: Bearer …`. Durations are seconds and
 end in `_s`, instants are RFC 3339 in UTC, phone numbers E.164 with `+`. Lists come in pages: follow the
 `Link` header with `rel="next"`. `PATCH` takes a JSON merge patch; `If-Match` with an `ETag` refuses a stale
-edit. A repeated `POST` with the same `Idempotency-Key` has the first one's answer. A JSON body has at most
-{MAX_JSON >> 20} MB, an upload {MAX_UPLOAD >> 20} MB. Errors are `application/problem+json` (RFC 9457)."""
+edit. A repeated `POST` with the same `Idempotency-Key` has the first one's answer for an hour. A JSON body
+has at most {MAX_JSON >> 20} MB and {MAX_VALUES} values, an upload {MAX_UPLOAD >> 20} MB. Errors are `application/problem+json` (RFC 9457)."""
 
 _PROBLEM: Json = {
     "type": "object",

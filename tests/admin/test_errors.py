@@ -23,6 +23,8 @@ JSON = {"Content-Type": "application/json"}
         (b"name=x", {"Content-Type": "application/x-www-form-urlencoded"}, 415),
         (b"{}", {"Content-Type": "text/plain"}, 415),
         (b" " * (1 << 20) + b"{}", JSON, 413),
+        (b'{"a":[' + b"1," * 20_000 + b"1]}", JSON, 413),
+        (b"[" * 20_000, JSON, 413),
     ],
 )
 async def test_a_body_that_can_not_be_read(
