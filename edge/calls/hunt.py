@@ -81,7 +81,8 @@ class Hunt:
         return len(self.call.record.attempts) + 1
 
     async def _reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> bool:
-        if not claims:
+        # A dial uses up what the admission reserved per attempt, even if the target claims nothing.
+        if not claims and all(claim.counts_on != "attempt" for claim in self.proceed.claims):
             return True
         call = self.call
         taken = await call.services.store.submit(
