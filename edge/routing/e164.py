@@ -92,7 +92,14 @@ def user_part(value: str) -> str:
         # A password after the user is deprecated and none of our business (RFC 3261 section 19.1.1).
         number = number.partition(":")[0]
     number = unquote(number) if "%" in number else number
-    return _with_context(number, parameters) if parameters else number
+    number = _with_context(number, parameters) if parameters else number
+    return number if number.isascii() and number.isprintable() else _clean(number)
+
+
+def _clean(text: str) -> str:
+    """Control characters and bytes that are no UTF-8 become U+FFFD: logs and records take it as it is."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(char if char.isprintable() else "\ufffd" for char in whole)
 
 
 def _address(value: str) -> str:

@@ -54,6 +54,9 @@ def test_anything_else_is_none_or_e164(text: str, country: str) -> None:
         ("tel:+1-312-555-0100", "+1-312-555-0100"),
         ("<tel:5550100;phone-context=+1312>", "+13125550100"),
         ("tel:5550100;phone-context=pbx.example", "5550100"),
+        ("sip:a%00b%0d%0a@h", "a\ufffdb\ufffd\ufffd"),
+        ("sip:a\udcff@h", "a\ufffd"),
+        ("sip:j\u00f6rg@h", "j\u00f6rg"),
         ("sip:edge.example", ""),
         ("", ""),
         ('"', ""),
@@ -63,9 +66,11 @@ def test_user_part(value: str, user: str) -> None:
     assert user_part(value) == user
 
 
-@given(st.text(max_size=200))
-def test_no_header_breaks_the_extraction(value: str) -> None:
-    assert len(number_in(value, "US")) <= 64
+@given(st.binary(max_size=200))
+def test_no_header_breaks_the_extraction_or_the_record(octets: bytes) -> None:
+    number = number_in("sip:" + octets.decode("utf-8", "surrogateescape") + "@h", "US")
+    assert len(number) <= 64
+    assert number.encode("utf-8").isascii() or number.isprintable()
 
 
 def test_what_is_no_number_stays_as_dialled() -> None:
