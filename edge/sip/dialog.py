@@ -88,7 +88,9 @@ class Dialog:
             ("CSeq", f"{cseq} {method}"),
             *headers,
         ]
-        return Request(method, uri, Headers(items), body), branch, flow
+        request = Request(method, uri, Headers(items), body)
+        request.call_id, request.cseq = self.call_id, cseq  # known here, so that nobody parses them again
+        return request, branch, flow
 
     def hop(self, wire: Wire) -> Flow:
         """The flow to the first route, or else to the remote target."""

@@ -26,8 +26,7 @@ def objection(request: Request) -> Objection | None:
     if request.method not in _ALLOWED:  # 8.2.1
         return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
     headers = request.headers
-    required = headers.get("Require")
-    if required is not None:  # 8.2.2.3: we have no extension that a peer may require
+    if "Require" in headers:  # 8.2.2.3: we have no extension that a peer may require
         return 420, (("Unsupported", ", ".join(headers.values("Require"))),)
     if request.body and request.method in _WITH_SDP and not _is_sdp(request):  # 8.2.3
         return 415, (ACCEPT,)
@@ -41,9 +40,8 @@ def stranger_objection(request: Request) -> Objection | None:
     if request.max_forwards == 0:  # RFC 7332: a back-to-back user agent must not go on with it
         return 483, ()
     if request.method == "INVITE":
-        accepted = request.headers.all("Accept")
-        if accepted and not _accepts_sdp(",".join(accepted)):  # 8.2.3, 21.4.7
-            return 406, ()
+        if "Accept" in request.headers and not _accepts_sdp(request.headers.values("Accept")):
+            return 406, ()  # 8.2.3, 21.4.7
     elif request.method != "OPTIONS":  # 12.2.2: it is of a dialog that we do not know
         return 481, ()
     return None
@@ -89,8 +87,8 @@ def _is_sdp(request: Request) -> bool:
     return kind.partition(";")[0].strip().lower() == "application/sdp"
 
 
-def _accepts_sdp(accept: str) -> bool:
-    ranges = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+def _accepts_sdp(accepted: list[str]) -> bool:
+    ranges = {part.partition(";")[0].strip().lower() for part in accepted}
     return bool(ranges & {"application/sdp", "application/*", "*/*"})
 
 

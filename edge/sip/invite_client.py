@@ -82,7 +82,9 @@ class ClientInvite(Invite):
             *self._authorization,
             *with_sdp(outgoing.headers, outgoing.body),
         ]
-        return Request("INVITE", outgoing.request_uri, Headers(items), outgoing.body)
+        request = Request("INVITE", outgoing.request_uri, Headers(items), outgoing.body)
+        request.call_id, request.cseq, request.from_tag = self.call_id, self._cseq, self.local_tag
+        return request
 
     # -- its answers -----------------------------------------------------------------------------------
 

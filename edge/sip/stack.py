@@ -276,7 +276,7 @@ class Stack:
 
 def check_lines(outgoing: OutgoingCall) -> None:
     """Refuses what would become a header line, or a request, of its own."""
-    texts = [outgoing.request_uri, outgoing.from_, outgoing.to, *outgoing.route]
-    texts += [part for header in outgoing.headers for part in header]
-    if any(mark in text for text in texts for mark in "\r\n\x00"):
+    lines = [name + value for name, value in outgoing.headers]
+    text = "".join((outgoing.request_uri, outgoing.from_, outgoing.to, *outgoing.route, *lines))
+    if "\r" in text or "\n" in text or "\x00" in text:
         raise ValueError("CR, LF or NUL in a header of an outgoing call")

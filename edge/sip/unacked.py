@@ -9,7 +9,7 @@ from edge.sip.timers import LIMIT, T1, T2, Timer, Timers
 class UnackedAnswer:
     """Repeats the answer over every transport, as proxies behind us may lose it too."""
 
-    __slots__ = ("_interval", "_limit", "_on_lost", "_repeat", "_timers", "_transaction", "cseq")
+    __slots__ = ("_interval", "_left", "_on_lost", "_repeat", "_timers", "_transaction", "cseq")
 
     def __init__(
         self, timers: Timers, transaction: InviteServer, cseq: int, on_lost: Callable[[], None]
@@ -19,20 +19,20 @@ class UnackedAnswer:
         self._on_lost = on_lost
         self.cseq = cseq
         self._interval = T1
+        self._left = LIMIT - T1
         self._repeat: Timer = timers.start(T1, self._again)
-        self._limit: Timer = timers.start(LIMIT, self._lost)
 
     def stop(self) -> None:
         """The ACK came, or nobody waits for it any more."""
         self._repeat.cancel()
-        self._limit.cancel()
         self._transaction.acknowledged()
 
     def _again(self) -> None:
+        if self._left <= 0:
+            self.stop()
+            self._on_lost()
+            return
         self._transaction.repeat_answer()
-        self._interval = min(self._interval * 2, T2)
+        self._interval = min(self._interval * 2, T2, self._left)
+        self._left -= self._interval
         self._repeat = self._timers.start(self._interval, self._again)
-
-    def _lost(self) -> None:
-        self.stop()
-        self._on_lost()
