@@ -15,7 +15,7 @@ from edge.logs import get_logger
 from edge.model.config import Target
 from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
 from edge.model.ledger import Release, Reserve, Unavailable
-from edge.routing.choose import Skip, choose, recheck
+from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.hunt import verdict_of
 from edge.sip.endpoint import Unresolvable
 from edge.sip.events import Answered, Destination, Ended, OutgoingCall, Progress, Refused
@@ -42,6 +42,7 @@ class Hunt:
         self.key = services.key_of(call.facts.call_id)
         self.values = _values(call, self.key)
         self.attempt = 0
+        self._dialled = 0
         call.record.log.candidates.extend(self.choice.lines)
 
     async def run(self) -> Leg | None:
@@ -49,7 +50,8 @@ class Hunt:
         campaign = self.call.snapshot.campaign(self.proceed.campaign_id)
         most = campaign.routes.max_attempts if campaign is not None else 1
         for candidate in self.choice.candidates:
-            if len(self.call.record.attempts) >= most:
+            # Only dials count, and those of this hunt: a forward still has its own.
+            if self._dialled >= most:
                 self.call.record.step("attempts", "limit", f"max_attempts {most}")
                 break
             leg = await self._try(candidate)
@@ -65,12 +67,15 @@ class Hunt:
         if target is None or isinstance(judged, Skip):
             reason = judged.detail if isinstance(judged, Skip) else "no such target"
             call.record.step("recheck", "skipped", f"{candidate.target_id}: {reason}")
+            why = judged.reason if isinstance(judged, Skip) else "down"
+            mark(call.record.log.candidates, candidate.target_id, "skipped", why)
             return None
         self.attempt = attempt = self.attempt_number()
         started = services.clock.utc()
         if not await self._reserve(attempt, judged):
             self._note(target, started, _Result(0, "cap_taken", "another call took the last slot"))
             return None
+        self._dialled += 1
         leg = await self._dial(target, started)
         if leg is None and judged:
             services.store.post(Release(call.facts.call_id, attempt, services.clock.utc()))

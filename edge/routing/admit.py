@@ -61,7 +61,7 @@ def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Ow
         number = snapshot.number_by_id(default_id) if default_id is not None else None
         said = "unknown; the trunk's default number takes it"
     if number is None:
-        return _unknown(steps, f"{facts.called} is not one of our numbers", None)
+        return _unknown(steps, f"{facts.called or 'no number'} is not one of our numbers", None)
     campaign = snapshot.campaign(number.campaign_id) if number.campaign_id is not None else None
     if campaign is None or number.state == "available":
         return _unknown(steps, f"{number.e164} is in stock: no campaign uses it", number.id)

@@ -485,6 +485,49 @@ async def test_overflow_plays_a_message_when_no_target_takes_the_call(world: Wor
     assert "overflow" in record["disposition_detail"]
 
 
+async def test_overflow_may_dial_one_more_target_whatever_max_attempts_says(world: World) -> None:
+    busy = await world.target(called(), answer(486), arrives("ACK"))
+    spare = await world.target(*TAKES_THE_CALL)
+    line = await world.line(busy.address)
+    last = await world.server.api.post("targets", {"name": "last", "address": f"sip:x@{spare.address}"})
+    overflow = {"max_attempts": 1, "overflow": {"action": "forward", "target_id": last["id"]}}
+    await world.server.api.patch(f"campaigns/{line.number['campaign_id']}", {"routes": overflow})
+    (await line.call(*CALLS)).check()
+    record = await line.record()
+    assert (record["disposition"], outcomes(record)) == ("connected", ["busy", "answered"])
+
+
+async def test_a_target_that_fills_up_while_another_rings_is_passed_over(world: World) -> None:
+    rings = await world.target(called(), answer(180), pause(1.5), answer(480), arrives("ACK"))
+    taken = await world.target(*TAKES_THE_CALL)
+    first = await world.line(rings.address, taken.address)
+    await world.server.api.patch(f"targets/{first.targets[1]['id']}", {"max_calls": 1})
+    other = await world.line()
+    route = {"targets": [{"target_id": first.targets[1]["id"]}]}
+    await world.server.api.patch(f"campaigns/{other.number['campaign_id']}", {"routes": route})
+    scenario = written(world.directory, "other", *CONNECTS, pause(3), bye())
+    waits = written(world.directory, "waits", invite(sdp()), provisional(), expect(480), ack_refusal())
+    address = world.server.address()
+    async with sipp(world.directory, waits, address, "-s", first.e164, host=first.host) as waiting:
+        await rings_now(first)
+        async with sipp(world.directory, scenario, address, "-s", other.e164, host=other.host) as talking:
+            (await waiting.result()).check()
+            (await talking.result()).check()
+    record = await first.record()
+    reasons = [candidate["reason"] for candidate in record["decision"]["candidates"]]
+    assert (reasons, outcomes(record)) == (["no_answer", "capped"], ["no_answer"])
+
+
+async def rings_now(line: Line) -> None:
+    """Waits until the line's call is up; its target rings for longer than another call takes to come."""
+
+    async def look() -> bool:
+        live = (await line.server.api.get("calls/live"))["items"]
+        return any(call["number_id"] == line.number["id"] for call in live)
+
+    await eventually(look)
+
+
 async def test_after_a_greeting_a_busy_target_ends_the_call_with_its_reason(world: World) -> None:
     greeting = await world.server.api.upload_prompt("brief", wav_bytes(tone(440, 0.2)))
     busy = await world.target(called(), answer(486), arrives("ACK"))
