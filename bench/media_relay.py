@@ -1,11 +1,12 @@
 """Media alone, without SIP: CPU per relayed packet, and per call set-up and take-down.
 
-``python -m bench.media_relay [--calls 500] [--seconds 5] [--repeat 3]``; the workers' CPU time is read from
-/proc.  ``make bench`` measures the same through the whole server.
+``python -m bench.media_relay [--calls 500] [--seconds 5] [--repeat 3]``; the worker on core 0, the load on
+core 1, the worker's CPU time from /proc.  ``make bench`` measures the same through the whole server.
 """
 
 import argparse
 import asyncio
+import os
 import statistics
 import time
 from contextlib import closing
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.blast import Blast, media_socket
-from bench.proc import calibrate
+from bench.proc import calibrate, first_among_groups, pin
 from edge.clock import SystemClock
 from edge.media.engine import MediaCall, MediaLeg, Plan
 from edge.media.local import LocalConfig, LocalEngine
@@ -98,6 +99,11 @@ async def _one_call(engine: LocalEngine) -> object:
 async def _main(calls: int, seconds: float, repeat: int) -> None:
     config = LocalConfig(20000, 29999, SERVER, bind_host=SERVER, workers=1, stock=512, quarantine_s=1)
     async with LocalEngine(config, SystemClock()) as engine:
+        for pid in engine.worker_pids:
+            os.sched_setaffinity(pid, {0})
+            first_among_groups(pid)
+        first_among_groups(os.getpid())
+        pin(1)
         print("calibration", calibrate())
         print("set-up", await set_up(engine, 300, 3))
         runs = []

@@ -10,7 +10,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 RIMS = {"sip": {"transport", "streams", "resolver", "endpoint"}}
-MEDIA_CORES = {"sdp", "negotiate", "codecs", "rtp", "rtcp", "dtmf", "latch"}
+MEDIA_CORES = {
+    "sdp",
+    "negotiate",
+    "codecs",
+    "rtp",
+    "rtcp",
+    "dtmf",
+    "latch",
+    "silence",
+    "payloads",
+    "pacer",
+    "control",
+}
 IMPURE = {"asyncio", "socket", "time", "random", "secrets", "select", "selectors", "threading", "subprocess"}
 EVERYTHING = {"app", "cli", "commands", "demo"}
 

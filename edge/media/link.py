@@ -22,7 +22,7 @@ log = get_logger(__name__)
 
 _FLUSH_S: Final = 0.01
 """Half a packet time: waking a worker costs more than what it is told, so what calls want is gathered."""
-_MESSAGES_A_WAKE: Final = 16
+_MESSAGES_A_WAKE: Final = 4
 _MAX_WAITING: Final = 4096
 """Control messages a worker may leave unread before it counts as hung."""
 _GOODBYE_S: Final = 2.0
