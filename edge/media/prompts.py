@@ -9,15 +9,21 @@ import hashlib
 import json
 import sys
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Any
 
 from edge.media.transcode import MAX_BYTES
 
 _WALL_CLOCK_S = 30.0
+_PIECE = 262_144
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+
+
+_Made = tuple[dict[str, Any], dict[str, bytes]]
 
 
 class PromptError(ValueError):
@@ -53,20 +59,15 @@ async def transcode(data: bytes) -> Transcoded:
     """
     if len(data) > MAX_BYTES:
         raise PromptError(f"the audio is larger than {MAX_BYTES // 1024**2} MB")
-    output = await _run(data)
-    line, _, octets = output.partition(b"\n")
-    try:
-        head = json.loads(line)
-    except ValueError:
-        raise PromptError("the audio could not be decoded within the limits of memory and time") from None
+    head, frames = await _run(data)
     if "error" in head:
         raise PromptError(f"the audio can not be used: {head['error']}")
-    count = int(head["octets"])
-    frames = {"PCMU": octets[:count], "PCMA": octets[count:]}
-    return Transcoded(float(head["duration_s"]), frames, hashlib.sha256(data).hexdigest())
+    # 20 MB take longer to hash than the loop may be held up.
+    digest = await asyncio.to_thread(hashlib.sha256, data)
+    return Transcoded(float(head["duration_s"]), frames, digest.hexdigest())
 
 
-async def _run(data: bytes) -> bytes:
+async def _run(data: bytes) -> _Made:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-I",
@@ -76,17 +77,39 @@ async def _run(data: bytes) -> bytes:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=_ENVIRONMENT,
+        limit=_PIECE,
     )
     try:
         async with asyncio.timeout(_WALL_CLOCK_S):
-            output, _ = await process.communicate(data)
+            await _write(process, data)
+            return await _read(process)
+    except (ValueError, asyncio.IncompleteReadError):
+        raise PromptError("the audio could not be decoded within the limits of memory and time") from None
     except TimeoutError:
         raise PromptError(f"the audio took longer than {_WALL_CLOCK_S:.0f} s to decode") from None
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return output
+
+
+async def _write(process: asyncio.subprocess.Process, data: bytes) -> None:
+    """Piece by piece: 20 MB at once would hold the loop up."""
+    assert process.stdin is not None
+    with suppress(ConnectionError):  # it ended early: its output, if any, says why
+        for at in range(0, len(data), _PIECE):
+            process.stdin.write(data[at : at + _PIECE])
+            await process.stdin.drain()
+    process.stdin.close()
+
+
+async def _read(process: asyncio.subprocess.Process) -> _Made:
+    assert process.stdout is not None
+    head: dict[str, Any] = json.loads(await process.stdout.readline())
+    octets = int(head.get("octets", 0))
+    frames = {law: await process.stdout.readexactly(octets) for law in ("PCMU", "PCMA")}
+    await process.wait()
+    return head, frames
 
 
 def built_in_prompts() -> dict[str, BuiltIn]:

@@ -36,14 +36,14 @@ class _Unusable(Exception):
 
 def main() -> None:
     """Reads stdin, writes stdout; any failure is an ``error`` line."""
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    _limit(resource.RLIMIT_CPU, _CPU_S)
+    _limit(resource.RLIMIT_AS, _MEMORY)
     data = sys.stdin.buffer.read(MAX_BYTES + 1)
     import soundfile  # noqa: PLC0415 - the memory limit holds for its loading, too
 
     # Everything is loaded: from here on no file may be written.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_FILES, _FILES))
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NOFILE, _FILES)
     try:
         head, octets = _transcode(data)
     except (_Unusable, MemoryError) as error:
@@ -51,6 +51,13 @@ def main() -> None:
     except soundfile.LibsndfileError as error:
         head, octets = {"error": f"it is no audio file that can be read: {error.error_string}"}, b""
     sys.stdout.buffer.write(json.dumps(head).encode() + b"\n" + octets)
+
+
+def _limit(kind: int, most: int) -> None:
+    """Never above what the system allows us already: raising that would fail."""
+    _, hard = resource.getrlimit(kind)
+    limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (limit, limit))
 
 
 def _transcode(data: bytes) -> tuple[dict[str, object], bytes]:

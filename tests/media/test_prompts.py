@@ -113,6 +113,12 @@ async def test_a_decoder_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatc
         await prompts.transcode(audio())
 
 
+async def test_a_decoder_that_dies_is_an_error_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.media.prompts.sys.executable", "/bin/false")
+    with pytest.raises(prompts.PromptError, match="within the limits"):
+        await prompts.transcode(audio(seconds=20))
+
+
 async def test_a_decoder_sees_nothing_of_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: dict[str, object] = {}
     real = asyncio.create_subprocess_exec
