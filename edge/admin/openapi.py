@@ -19,7 +19,8 @@ _DESCRIPTION = f"""Edge's admin API. Send an API token as `Authorization: Bearer
 end in `_s`, instants are RFC 3339 in UTC, phone numbers E.164 with `+`. Lists come in pages: follow the
 `Link` header with `rel="next"`. `PATCH` takes a JSON merge patch; `If-Match` with an `ETag` refuses a stale
 edit. A repeated `POST` with the same `Idempotency-Key` has the first one's answer for an hour. A JSON body
-has at most {MAX_JSON >> 20} MB and {MAX_VALUES} values, an upload {MAX_UPLOAD >> 20} MB. Errors are `application/problem+json` (RFC 9457)."""
+has at most {MAX_JSON >> 20} MB and {MAX_VALUES} values, an upload {MAX_UPLOAD >> 20} MB.
+Errors are `application/problem+json` (RFC 9457)."""
 
 _PROBLEM: Json = {
     "type": "object",

@@ -62,7 +62,8 @@ async def test_connections_are_bounded(applications: Applications, monkeypatch: 
         assert b"200 OK" in await first_reader.readuntil(b"}")
         reader, second = await asyncio.open_connection(*listener.addresses[0])
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            await reader.readexactly(1)
+            async with asyncio.timeout(5):
+                await reader.readexactly(1)
         second.close()
         first.close()
         await first.wait_closed()

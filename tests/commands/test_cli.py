@@ -1,5 +1,6 @@
 """The command line: what it prints, and its exit codes (0 done, 1 failed, 2 usage or configuration)."""
 
+import asyncio
 import json
 import socket
 from pathlib import Path
@@ -94,10 +95,10 @@ async def test_calls_are_found(server: Remote, backstage: Backstage) -> None:
 
 
 async def test_more_calls_than_a_page_are_found(server: Remote, backstage: Backstage) -> None:
-    for number in range(30):
-        await placed(backstage, number)
-    ran = await server("calls", "--limit", "28", "--json")
-    assert len(ran.out.splitlines()) == 28
+    await asyncio.gather(*(placed(backstage, number) for number in range(520)))
+    ran = await server("calls", "--limit", "510", "--json")
+    found = [json.loads(line)["id"] for line in ran.out.splitlines()]
+    assert found == [f"call_{number:04}" for number in range(519, 9, -1)]
 
 
 async def test_doctor_explains_a_call(server: Remote, backstage: Backstage) -> None:
