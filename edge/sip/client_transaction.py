@@ -5,13 +5,14 @@ owner.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Literal
 
 from edge.sip.derived import ack_for
 from edge.sip.events import Flow
 from edge.sip.message import Request, Response
 from edge.sip.timers import LIMIT, T1, T2, T4
-from edge.sip.transaction import Outlet, Step, Table, Transaction, compile_table
+from edge.sip.transaction import Outlet, Table, Transaction, compile_table
 
 Cause = Literal["timeout", "unreachable"]
 
@@ -89,7 +90,7 @@ class ClientTransaction(Transaction):
         if self.request is not None:
             self.data = self.request.to_bytes()
         if not self._outlet.send(self.data, self.flow, self.call_id):
-            self._outlet.timers.start(0.0, Step(self, "error"))
+            self._outlet.timers.start(0.0, partial(self.step, "error"))
             return
         self._limit_after(LIMIT, self.limit_event)
         if not self.reliable:

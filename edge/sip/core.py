@@ -22,6 +22,11 @@ SDP = ("Content-Type", "application/sdp")
 class Usage(Protocol):
     """An INVITE usage as the stack sees it."""
 
+    @property
+    def state(self) -> str:
+        """See ``invite.State``."""
+        ...
+
     def dialog_for(self, request: Request) -> Dialog | None:
         """The dialog of this usage that a request is in."""
         ...

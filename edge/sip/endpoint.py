@@ -22,6 +22,9 @@ from edge.sip.wire import Trace
 
 __all__ = ["Endpoint", "EndpointConfig", "Listen", "Unresolvable"]
 
+FAREWELL_S = 1.0
+"""Seconds that the last BYEs may take when the endpoint closes: one repetition fits in."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -83,6 +86,7 @@ class Endpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._awake = False
+        self._all_left: asyncio.Event | None = None
         self.stack = Stack(
             self._transport,
             clock.monotonic,
@@ -104,7 +108,15 @@ class Endpoint:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await self._close()
+        try:
+            if self.stack.leaving:
+                self._all_left = asyncio.Event()
+                async with asyncio.timeout(FAREWELL_S):
+                    await self._all_left.wait()
+        except TimeoutError:
+            log.warning("sip_bye_unanswered")
+        finally:
+            await self._close()
 
     @property
     def addresses(self) -> Sequence[Listen]:
@@ -113,8 +125,8 @@ class Endpoint:
 
     @property
     def counters(self) -> dict[str, int]:
-        """See ``Stack.counters``."""
-        return self.stack.counters
+        """See ``Stack.counters``; and ``connections`` now."""
+        return {**self.stack.counters, "connections": self._transport.connections}
 
     def set_trace(self, trace: Trace | None) -> None:
         """Every message is shown to ``trace`` from now on."""
@@ -210,6 +222,8 @@ class Endpoint:
 
     def _arm(self) -> None:
         """One timer for all deadlines; one that became too early just looks again."""
+        if self._all_left is not None and not self.stack.leaving:
+            self._all_left.set()
         deadline = self.stack.next_deadline()
         if deadline is None or (self._timer is not None and self._due <= deadline):
             return

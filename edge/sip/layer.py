@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 from edge.sip.client_transaction import ClientTransaction, InviteClient, OnFailure, OnResponse, RequestClient
-from edge.sip.events import Flow
+from edge.sip.events import Destination, Flow
 from edge.sip.message import Request, Response
 from edge.sip.server_transaction import InviteServer, RequestServer, ServerKey, ServerTransaction
 from edge.sip.timers import Timers
@@ -56,6 +56,10 @@ class TransactionLayer:
         if self.trace is not None:
             self.trace("out", flow, data, call_id)
         return self.wire.send(data, flow)
+
+    def dial_back(self, flow: Flow, port: int) -> Flow:
+        """A new connection to the peer of a flow whose own is gone, at the port of its Via (18.2.2)."""
+        return self.wire.route(Destination(flow.transport, flow.remote[0], port))
 
     def send_again(self, data: bytes, flow: Flow, call_id: str) -> bool:
         """The same, counted as a retransmission."""

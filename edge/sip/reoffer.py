@@ -128,7 +128,7 @@ class PeerOffer:
 
     def _refused_as_crossing(self, transaction: ServerTransaction) -> bool:
         usage = self._usage
-        if self.pending:  # 14.2
+        if self.pending or usage.state in ("trying", "early"):  # 14.2: an earlier one has no answer yet
             after = str(int(usage.core.chance.uniform(0, 10)))
             transaction.respond(500, headers=(("Retry-After", after),))
         elif usage.state != "up" or usage.unacked is not None or usage.own_offer.pending:

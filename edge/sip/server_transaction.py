@@ -113,7 +113,9 @@ class ServerTransaction(Transaction):
     def reply(self, response: Response) -> None:
         """Sends it, and keeps it for whoever asks again."""
         self.data = response.to_bytes()
-        self._outlet.send(self.data, self.flow, self.call_id)
+        if not self._outlet.send(self.data, self.flow, self.call_id) and self.reliable:
+            self.flow = self._outlet.dial_back(self.flow, response.via.port or 5060)
+            self._outlet.send(self.data, self.flow, self.call_id)
 
     def repeat(self, _: None) -> None:
         """They ask again: the last answer, if there is one."""

@@ -130,6 +130,11 @@ class Stack:
         """A connection broke, or could not be made."""
         self._layer.transport_failed(flow)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether a BYE of ours has no answer yet."""
+        return any(usage.state == "leaving" for usage in self._core.usages.values())
+
     def uses(self, flow: Flow) -> bool:
         """Whether a dialog's next request would go over this flow."""
         return any(usage.uses(flow) for usage in self._core.usages.values())

@@ -7,6 +7,7 @@ and the timers' letters.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Protocol
 
 from edge.sip.events import Flow
@@ -24,6 +25,10 @@ class Outlet(Protocol):
 
     def send(self, data: bytes, flow: Flow, call_id: str) -> bool:
         """One message out; False when that failed at once."""
+        ...
+
+    def dial_back(self, flow: Flow, port: int) -> Flow:
+        """A new connection to the peer of a flow whose own is gone, at the port of its Via (18.2.2)."""
         ...
 
     def send_again(self, data: bytes, flow: Flow, call_id: str) -> bool:
@@ -77,11 +82,11 @@ class Transaction:
 
     def _limit_after(self, delay: float, event: str) -> None:
         self.stop_timers()
-        self._limit = self._outlet.timers.start(delay, Step(self, event))
+        self._limit = self._outlet.timers.start(delay, partial(self.step, event))
 
     def _repeat_after(self, delay: float, event: str) -> None:
         self._interval = delay
-        self._repeat = self._outlet.timers.start(delay, Step(self, event))
+        self._repeat = self._outlet.timers.start(delay, partial(self.step, event))
 
     def stop_timers(self) -> None:
         """Cancels what runs."""
@@ -91,16 +96,3 @@ class Transaction:
         if self._limit is not None:
             self._limit.cancel()
             self._limit = None
-
-
-class Step:
-    """A timer's action: one event to one transaction (smaller than a closure)."""
-
-    __slots__ = ("event", "transaction")
-
-    def __init__(self, transaction: Transaction, event: str) -> None:
-        self.transaction = transaction
-        self.event = event
-
-    def __call__(self) -> None:
-        self.transaction.step(self.event)

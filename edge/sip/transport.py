@@ -153,6 +153,11 @@ class Transport:
         """Ours of the same family; none when we listen on no such address."""
         return next((name for name in names if (":" in name[0]) == (":" in host)), ("", 0))
 
+    @property
+    def connections(self) -> int:
+        """TCP connections now."""
+        return 0 if self._streams is None else len(self._streams)
+
     def alive(self, flow: Flow) -> bool:
         """Whether a flow's connection still stands."""
         return not flow.connection or (self._streams is not None and self._streams.alive(flow))

@@ -167,6 +167,40 @@ async def test_torn_and_joined_messages() -> None:
         assert [a.call_id for a in answers if isinstance(a, Response) and a.status == 200] == ["1", "2", "3"]
 
 
+async def test_an_answer_whose_connection_is_gone_goes_to_the_sent_by_port() -> None:
+    calls: asyncio.Queue[Invite] = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server, endpoint("tcp", calls.put_nowait) as (us, port), asyncio.timeout(5):
+        own = server.sockets[0].getsockname()[1]
+        async with stream(port) as peer:
+            peer.writer.write(options(1, "TCP", own).replace(b"OPTIONS", b"INVITE"))
+            assert isinstance(await peer.answer(), Response)
+        usage = await calls.get()
+        while us.counters["connections"]:
+            await asyncio.sleep(0)
+        usage.reject(486)
+        assert (await heard.get()).startswith(b"SIP/2.0 486")
+
+
+async def test_the_last_bye_is_waited_for() -> None:
+    byes = []
+    async with endpoint("udp", lambda usage: usage.answer(SDP)) as (them, port):
+        them.set_trace(lambda direction, flow, data, call_id: byes.append(data[:3]))
+        async with endpoint("udp") as (us, _):
+            leg = Owner(us.call(outgoing("udp", port)))
+            assert isinstance(await leg.next(), Answered)
+            leg.usage.ack()
+            leg.usage.hang_up()
+        assert not us.stack.leaving
+    assert b"BYE" in byes
+
+
 async def test_a_ping_gets_its_pong() -> None:
     async with endpoint("tcp") as (_, port), stream(port) as peer:
         peer.writer.write(b"\r\n\r\n")

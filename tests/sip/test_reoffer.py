@@ -88,6 +88,16 @@ def test_a_second_re_invite_before_the_answer_gets_500(us: Node, peer: Peer, usa
     assert len(us.heard[usage]) == 1
 
 
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_offer_before_the_first_answer_gets_500(us: Node, peer: Peer, method: str) -> None:
+    peer.request("INVITE", us, body=SDP)
+    us.calls[0].progress(180)
+    us.net.run(0.01)
+    peer.request(method, us, to_tag=us.calls[0].local_tag, cseq=2, body=HOLD)
+    refusal = peer.got[-1]
+    assert isinstance(refusal, Response) and refusal.status == 500 and "Retry-After" in refusal.headers
+
+
 def test_the_peer_takes_its_re_invite_back(us: Node, peer: Peer, usage: Invite) -> None:
     branch = peer.request("INVITE", us, to_tag=usage.local_tag, cseq=2, body=HOLD)
     peer.request("CANCEL", us, to_tag=usage.local_tag, cseq=2, branch=branch)

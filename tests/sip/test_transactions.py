@@ -45,6 +45,9 @@ class Outlet:
 
     send_again = send
 
+    def dial_back(self, flow: Flow, port: int) -> Flow:
+        raise AssertionError("every connection stands here")
+
     def forget_client(self, key: object) -> None:
         self.forgotten.append(key)
 
