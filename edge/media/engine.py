@@ -74,7 +74,10 @@ class PlayDone:
 
 @dataclass(frozen=True, slots=True)
 class MediaTimeout:
-    """Neither RTP nor RTCP from this leg's peer for the configured time, and not on hold."""
+    """Neither RTP nor RTCP from this leg's peer for the configured time, and not on hold.
+
+    Told again each time that the time has passed anew, while the leg is open.
+    """
 
 
 @dataclass(frozen=True, slots=True)
