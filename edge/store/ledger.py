@@ -7,6 +7,7 @@ released (Rule: caps).  Repeating a command changes nothing.
 
 import json
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -20,9 +21,11 @@ from edge.store.slots import Key, Slots
 Answer = str | None | Unavailable
 Row = tuple[object, ...]
 
+# A command that comes after its call's Finish was crossed by it, not sent thousands of calls later.
+_REMEMBERED = 5_000
+
 _OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, number_id, campaign_id)
 VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
-_OVER = "SELECT 1 FROM calls WHERE id = ?"
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, called, number_id, campaign_id,
@@ -50,6 +53,7 @@ class Ledger:
         self._opened: list[Row] = []
         self._bridged: list[Row] = []
         self._over: dict[str, Row] = {}
+        self._lately_over: OrderedDict[str, None] = OrderedDict()
         self._runners: Mapping[type[Command], Callable[[Any], Answer]] = {
             OpenCall: self._open,
             Reserve: self._reserve,
@@ -82,6 +86,9 @@ class Ledger:
         counter = self._slots.counter
         moved = [CapCount(*key, counter(key).used, counter(key).reserved) for key in self._slots.touched]
         self._slots.settle()
+        self._lately_over.update(dict.fromkeys(self._over))
+        while len(self._lately_over) > _REMEMBERED:
+            self._lately_over.popitem(last=False)
         self._clear()
         return moved
 
@@ -129,7 +136,7 @@ class Ledger:
     def _begin(self, call_id: str) -> bool:
         """Whether the call may hold slots: False once it is over."""
         if not self._slots.knows(call_id):
-            if call_id in self._over or self._db.execute(_OVER, (call_id,)).fetchone() is not None:
+            if call_id in self._over or call_id in self._lately_over:
                 return False
             self._slots.begin(call_id)
         return True
