@@ -6,6 +6,7 @@ from pathlib import Path
 
 from edge import app
 from edge.commands.failure import CommandFailed
+from edge.commands.network_checks import listeners
 from edge.logs import configured
 from edge.media.engine import MediaUnavailable
 from edge.settings import Settings
@@ -21,7 +22,15 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
         except (SchemaTooNew, StoreUnusable, StoreInUse, MediaUnavailable) as error:
             raise CommandFailed(str(error)) from error
         except OSError as error:
-            raise CommandFailed(f"can not start: {error}; 'edge check' says what is wrong") from error
+            raise CommandFailed(_why(settings, error)) from error
+
+
+def _why(settings: Settings, error: OSError) -> str:
+    """Names the setting behind the error, where that is a listening address."""
+    found = [finding for finding in listeners(settings, running=False) if finding.level == "fail"]
+    lines = [f"can not start: {error}"] if not found else ["can not start:"]
+    lines += [f"  {finding.text}\n  → {finding.remedy}" for finding in found]
+    return "\n".join(lines)
 
 
 def _tell(addresses: app.Addresses, ready_file: Path | None) -> None:

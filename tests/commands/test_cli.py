@@ -73,6 +73,17 @@ def test_check_names_a_used_port_and_an_unwritable_directory(edge: Edge, work: P
     assert "is not https" in ran.out
 
 
+def test_a_used_port_keeps_the_server_from_starting(edge: Edge) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ran = edge("serve", **{**LOOPBACK, "EDGE_ADMIN__LISTEN": address, "EDGE_MEDIA__WORKERS": "1"})
+    assert ran.code == 1
+    assert f"admin.listen '{address}' can not be used: address already in use" in ran.err
+    assert "ss -lunpt" in ran.err
+
+
 def test_a_new_database_gets_its_schema_and_tokens_without_a_server(edge: Edge, work: Path) -> None:
     upgraded = edge("db", "upgrade")
     assert (upgraded.code, "schema" in upgraded.out) == (0, True)
