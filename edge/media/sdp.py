@@ -1,8 +1,8 @@
 """Session descriptions: bytes to ``Description`` and back (RFC 8866).
 
 The parser is tolerant where peers are sloppy: any order of lines, CRLF, LF or CR, unknown lines
-and attributes.  It is strict where a wrong guess would send audio astray (ports, payload numbers)
-and about sizes.  Every failure is an ``SdpError``.
+and attributes, attributes that make no sense.  It is strict about m-lines, since a wrong guess
+there would send audio astray, and about sizes.  Every failure is an ``SdpError``.
 """
 
 from functools import lru_cache
@@ -43,7 +43,7 @@ class MediaDescription:
 
     ``port`` 0 is a refused or disabled stream.  ``host`` is this section's ``c=`` address, else
     the description's (None: neither has one).  ``formats`` is the rest of the m-line, verbatim;
-    ``codecs`` what it means, for RTP: entries that have a name, in order.  ``direction`` is the
+    ``codecs`` what it means, for RTP audio: entries that have a name, in order.  ``direction`` is the
     section's, else the description's, else sendrecv.  ``ptime`` and ``maxptime`` are milliseconds,
     0 if not given.  ``rtcp`` is (host or None, port) of ``a=rtcp`` (RFC 3605), None without.
     """
@@ -190,7 +190,7 @@ def _media(section: str, host: str | None, direction: Direction) -> MediaDescrip
         raise SdpError(f"m= line is incomplete: {head[:80]!r}")
     kind, port, proto, formats = parts
     known = _attributes if len(rest) <= _CACHED_CHARACTERS else _attributes.__wrapped__
-    found = known(formats if proto[:4] == "RTP/" else "", rest)
+    found = known(formats if kind == "audio" and proto[:4] == "RTP/" else "", rest)
     media = MediaDescription(
         kind,
         _port(port.partition("/")[0]),
@@ -243,10 +243,12 @@ def _attribute(
 ) -> None:
     name, _, value = line.partition(":")
     if name == "a=rtpmap":
-        payload, _, encoding = value.partition(" ")
-        maps[payload] = _encoding(encoding)
+        payload, _, encoding = value.strip().partition(" ")
+        named = _encoding(encoding)
+        if named is not None:
+            maps[payload] = named
     elif name == "a=fmtp":
-        payload, _, value = value.partition(" ")
+        payload, _, value = value.strip().partition(" ")
         parameters[payload] = value.strip()
     elif name == "a=ptime":
         found.ptime = _milliseconds(value)
@@ -274,11 +276,12 @@ def _codecs(
     return tuple(codecs.values())
 
 
-def _encoding(text: str) -> tuple[str, int, str]:
+def _encoding(text: str) -> tuple[str, int, str] | None:
+    """rtpmap's name, clock rate and parameters; None if they are no such things."""
     name, _, rest = text.strip().partition("/")
     rate, _, parameters = rest.partition("/")
     if not name or not _is_number(rate, 9) or " " in name:
-        raise SdpError(f"a=rtpmap names no encoding and clock rate: {text[:80]!r}")
+        return None
     return name, int(rate), parameters
 
 
@@ -300,11 +303,11 @@ def _milliseconds(text: str) -> int:
     return int(whole) if _is_number(whole, 4) else 0
 
 
-def _rtcp(value: str) -> tuple[str | None, int]:
+def _rtcp(value: str) -> tuple[str | None, int] | None:
     parts = value.split()
-    if not parts:
-        raise SdpError("a=rtcp without a port")
-    return (parts[3] if len(parts) > 3 else None), _port(parts[0])
+    if not parts or not _is_number(parts[0], 5) or int(parts[0]) > 65535:
+        return None
+    return (parts[3] if len(parts) > 3 else None), int(parts[0])
 
 
 def _host(line: str) -> str:
