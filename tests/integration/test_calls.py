@@ -594,3 +594,67 @@ async def test_a_caller_without_a_codec_of_the_target_hears_488(world: World) ->
     narrow = await world.line(own_address(), campaign={"target": {"sip": {"codecs": ["PCMU"]}}})
     (await narrow.call(invite(g729), provisional(), expect(488), ack_refusal())).check()
     assert (await narrow.record())["disposition"] == "rejected_no_codec"
+
+
+async def test_a_greeting_that_can_not_be_played_is_skipped_and_a_message_refused(world: World) -> None:
+    """The caller offers G.729 alone, which passes through but which we do not encode."""
+    g729 = sdp(formats="18")
+    greeting = await world.server.api.upload_prompt("unheard", wav_bytes(tone(440, 0.2)))
+    target = await world.target(called(), answer(180), answer(200, g729), *TAKES_THE_CALL[3:])
+    line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
+    (await line.call(invite(g729), expect(100), expect(180), expect(200), ack(), bye())).check()
+    steps = {(step["step"], step["result"]) for step in (await line.record())["decision"]["steps"]}
+    assert ("greeting", "skipped") in steps
+    closed = await world.line(own_address(), hours={"timezone": "UTC", "weekly": {}})
+    (await closed.call(invite(g729), provisional(), expect(488), ack_refusal())).check()
+
+
+async def test_early_media_of_a_target_that_gives_way_does_not_spoil_the_next(world: World) -> None:
+    first = await world.target(called(), answer(183, sdp()), pause(0.2), answer(486), arrives("ACK"))
+    second = await world.target(called(), answer(180), answer(200, sdp(formats="8 101")), *TAKES_THE_CALL[3:])
+    line = await world.line(first.address, second.address)
+    (await line.call(*CALLS)).check()
+    (await second.result()).check()
+    assert outcomes(await line.record()) == ["busy", "answered"]
+
+
+async def test_a_trunk_over_its_own_limit_is_told_to_come_back_in_a_second(world: World) -> None:
+    line = await world.line(own_address())
+    trunks = (await world.server.api.get("trunks", name=line.host))["items"]
+    await world.server.api.patch(f"trunks/{trunks[0]['id']}", {"max_calls": 0})
+    full = expect(503, having="Retry-After: 1")
+    (await line.call(invite(sdp()), expect(100, optional=True), full, ack_refusal())).check()
+
+
+async def test_a_phone_number_is_dialled_through_a_trunk_in_its_own_format(world: World) -> None:
+    carrier = await world.target(called(having="INVITE sip:9913125550177@"), *TAKES_THE_CALL[1:])
+    line = await world.line()
+    out = {
+        "name": "out",
+        "addresses": [f"{own_address()}/32"],
+        "proxy": f"sip:{carrier.address}",
+        "sip": {"number_format": "e164", "tech_prefix": "99"},
+    }
+    trunk = await world.server.api.post("trunks", out)
+    mobile = {"name": "mobile", "address": "+13125550177", "trunk_ids": [trunk["id"]]}
+    target = await world.server.api.post("targets", mobile)
+    routes = {"targets": [{"target_id": target["id"]}]}
+    await world.server.api.patch(f"campaigns/{line.number['campaign_id']}", {"routes": routes})
+    (await line.call(*CALLS)).check()
+    (await carrier.result()).check()
+
+
+async def test_a_call_that_an_operator_hangs_up_says_so_on_both_sides(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(target.address)
+    scenario = written(world.directory, "hung-up-on", *CONNECTS, arrives("BYE"), reply())
+    address = world.server.address()
+    async with sipp(world.directory, scenario, address, "-s", line.e164, host=line.host) as talking:
+        await eventually(lambda: _connected(line))
+        live = (await world.server.api.get("calls/live"))["items"]
+        (own,) = [one for one in live if one["number_id"] == line.number["id"]]
+        await world.server.api.post(f"calls/{own['id']}/hangup", {})
+        (await talking.result()).check()
+        (await target.result()).check()
+    record = await line.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "admin")
