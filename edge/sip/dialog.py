@@ -22,7 +22,7 @@ class Dialog:
     """
 
     __slots__ = (
-        "_hop", "call_id", "flow", "local", "local_cseq", "local_tag", "remote", "remote_cseq",
+        "_contact", "_hop", "call_id", "flow", "local", "local_cseq", "local_tag", "remote", "remote_cseq",
         "remote_tag", "routes", "target",
     )  # fmt: skip
 
@@ -36,6 +36,7 @@ class Dialog:
         self.target = f"sip:{_bracket(flow.remote[0])}:{flow.remote[1]}"
         self.flow = flow
         self._hop: Flow | None = None
+        self._contact = ""
 
     def matches(self, request: Request) -> bool:
         """Whether a request is of this dialog (12.2.2); a peer of RFC 2543 has no tag."""
@@ -50,15 +51,21 @@ class Dialog:
 
     def refresh(self, message: Request | Response) -> None:
         """Takes over the Contact of a target refresh (12.2.1.2, 12.2.2)."""
-        target = contact_uri(message.headers)
+        contact = message.headers.get("Contact")
+        if contact is None or contact == self._contact:
+            return
+        self._contact = contact
+        target = contact_uri(contact)
         if target is not None and target != self.target:
             self.target = target
             self._hop = None
 
     def confirm(self, response: Response) -> None:
         """Takes route set and target from an answer to our INVITE; the 2xx counts (12.1.2, 13.2.2.4)."""
-        self.routes = response.headers.values("Record-Route")[:MAX_ROUTES][::-1]
-        self._hop = None
+        routes = response.headers.values("Record-Route")
+        if routes or self.routes:
+            self.routes = routes[:MAX_ROUTES][::-1]
+            self._hop = None
         self.refresh(response)
 
     def request(
@@ -155,10 +162,9 @@ def dialog_of_ours(invite: Request, response: Response, flow: Flow) -> Dialog:
     return dialog
 
 
-def contact_uri(headers: Headers) -> str | None:
-    """The URI of the first Contact, if it has one that we can send to."""
-    contact = headers.get("Contact")
-    text = uri_in(contact) if contact else None
+def contact_uri(contact: str) -> str | None:
+    """The URI of a Contact, if it has one that we can send to."""
+    text = uri_in(contact)
     return text if text and _parsed(text) is not None else None
 
 

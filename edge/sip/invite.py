@@ -49,8 +49,8 @@ class Invite:
         self.credentials: Credentials | None = None
         self.local_tag = core.chance.token()
         self.unacked: UnackedAnswer | None = None
-        self.peer_offer = PeerOffer(self)
-        self.own_offer = OwnOffer(self)
+        self._peer_offer: PeerOffer | None = None
+        self._own_offer: OwnOffer | None = None
         self.on_closed: Callable[[], None] | None = None
         self._on_event: Callable[[InviteEvent], None] | None = None
         self._waiting: deque[InviteEvent] | None = None
@@ -87,6 +87,27 @@ class Invite:
         if self._waiting is None:
             self._waiting = deque()
         self._waiting.append(event)
+
+    # -- offers within the dialog: most calls need none ------------------------------------------------
+
+    @property
+    def peer_offer(self) -> PeerOffer:
+        """The peer's re-INVITEs and UPDATEs."""
+        if self._peer_offer is None:
+            self._peer_offer = PeerOffer(self)
+        return self._peer_offer
+
+    @property
+    def own_offer(self) -> OwnOffer:
+        """Our re-INVITEs."""
+        if self._own_offer is None:
+            self._own_offer = OwnOffer(self)
+        return self._own_offer
+
+    def go_on_offering(self) -> None:
+        """The first ACK is through: an offer that waited for it may go."""
+        if self._own_offer is not None:
+            self._own_offer.go_on()
 
     # -- commands that only one role has; in the other they have no meaning ------------------------
 
@@ -244,8 +265,10 @@ class Invite:
         if self.unacked is not None:
             self.unacked.stop()
             self.unacked = None
-        self.peer_offer.close()
-        self.own_offer.close()
+        if self._peer_offer is not None:
+            self._peer_offer.close()
+        if self._own_offer is not None:
+            self._own_offer.close()
 
 
 def with_sdp(headers: Lines, sdp: bytes) -> Lines:

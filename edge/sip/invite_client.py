@@ -170,7 +170,7 @@ class ClientInvite(Invite):
         if self.state == "answered" and self.dialog is not None and self._forks is not None:
             self.state = "up"
             self._forks.acknowledge(self.dialog, self.request.cseq, self._authorization, sdp)
-            self.own_offer.go_on()
+            self.go_on_offering()
         else:
             super().ack(sdp)
 

@@ -92,7 +92,7 @@ class ServerInvite(Invite):
         else:
             self.state = "up"
             self.emit(Acked(request.body))
-            self.own_offer.go_on()
+            self.go_on_offering()
 
     def on_no_ack(self) -> None:
         """No ACK within 64*T1: the call is broken; a hang-up that waited for it is due now (15)."""

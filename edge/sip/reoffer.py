@@ -23,8 +23,16 @@ class OfferingUsage(Protocol):
     flow: Flow
     credentials: Credentials | None
     unacked: UnackedAnswer | None
-    peer_offer: "PeerOffer"
-    own_offer: "OwnOffer"
+
+    @property
+    def peer_offer(self) -> "PeerOffer":
+        """The peer's re-INVITEs and UPDATEs."""
+        ...
+
+    @property
+    def own_offer(self) -> "OwnOffer":
+        """Our re-INVITEs."""
+        ...
 
     @property
     def role(self) -> str:
