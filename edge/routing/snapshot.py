@@ -1,7 +1,7 @@
 """The configuration at one instant: immutable, cheap to look into and cheap to change.
 
-Look-ups go through tables that share a large base and carry a small overlay, so an edit costs the
-same at ten numbers and at a hundred thousand.  What a decision needs again and again (schedules,
+Look-ups go through tables in shards; an edit copies only the shard it touches, so it stays cheap at
+a hundred thousand numbers.  What a decision needs again and again (schedules,
 cap rules, the tiers of a campaign) is prepared when an object enters the snapshot.
 """
 
@@ -17,45 +17,45 @@ from edge.routing.trunks import TrunkIndex
 Configured = Trunk | Number | Campaign | Target | Prompt
 V = TypeVar("V")
 
-# An overlay is copied at each edit and folded into a new base when it outgrows this: the fold
-# copies every entry (about 2 ms for 100,000), the copy of a full overlay takes about 3 µs.
-OVERLAY_LIMIT = 512
+# An edit copies the one shard that it touches: about 400 entries, 3 µs, at 100,000 numbers.
+_SHARDS = 256
+_MASK = _SHARDS - 1
 
 
 class Table(Generic[V]):
-    """An immutable mapping that shares its base with the tables made from it."""
+    """An immutable mapping that shares all but the changed shards with the tables made from it."""
 
-    __slots__ = ("_base", "_overlay")
+    __slots__ = ("_shards",)
 
-    def __init__(self, base: dict[str, V], overlay: dict[str, V | None]) -> None:
-        self._base = base
-        self._overlay = overlay
+    def __init__(self, shards: list[dict[str, V]]) -> None:
+        self._shards = shards
+
+    @classmethod
+    def of(cls, items: Mapping[str, V]) -> "Table[V]":
+        """A table of these entries."""
+        shards: list[dict[str, V]] = [{} for _ in range(_SHARDS)]
+        for key, value in items.items():
+            shards[hash(key) & _MASK][key] = value
+        return cls(shards)
 
     def get(self, key: str) -> V | None:
         """The value of ``key``, or None."""
-        if key in self._overlay:
-            return self._overlay[key]
-        return self._base.get(key)
-
-    def values(self) -> list[V]:
-        """Every value; costs a walk over the whole table."""
-        return list(self._folded().values())
+        return self._shards[hash(key) & _MASK].get(key)
 
     def changed(self, changes: Mapping[str, V | None]) -> "Table[V]":
         """This table with ``changes`` (None removes)."""
         if not changes:
             return self
-        table = Table(self._base, {**self._overlay, **changes})
-        return table if len(table._overlay) <= OVERLAY_LIMIT else Table(table._folded(), {})
-
-    def _folded(self) -> dict[str, V]:
-        merged = self._base.copy()
-        for key, value in self._overlay.items():
+        shards = self._shards.copy()
+        for place in {hash(key) & _MASK for key in changes}:
+            shards[place] = shards[place].copy()
+        for key, value in changes.items():
+            shard = shards[hash(key) & _MASK]
             if value is None:
-                merged.pop(key, None)
+                shard.pop(key, None)
             else:
-                merged[key] = value
-        return merged
+                shard[key] = value
+        return Table(shards)
 
 
 class Tier(NamedTuple):
@@ -160,12 +160,12 @@ class Snapshot:
             if (made := _prepare(item)) is not NOTHING_PREPARED
         }
         tables = _Tables(
-            Table(by_id, {}),
-            Table({n.e164: n for n in by_id.values()}, {}),
-            Table(by_campaign, {}),
-            Table(by_target, {}),
-            Table({p.id: p for p in prompts}, {}),
-            Table(prepared, {}),
+            Table.of(by_id),
+            Table.of({n.e164: n for n in by_id.values()}),
+            Table.of(by_campaign),
+            Table.of(by_target),
+            Table.of({p.id: p for p in prompts}),
+            Table.of(prepared),
         )
         return cls(tables, TrunkIndex(trunks), failsafe, version)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.model.config import Number
-from edge.routing.snapshot import OVERLAY_LIMIT, Snapshot, Table
+from edge.routing.snapshot import Snapshot, Table
 from tests.routing.world import campaign, number, office, prompt, route, target, trunk, world
 
 
@@ -66,14 +66,13 @@ def test_a_trunk_edit_changes_what_its_addresses_say() -> None:
     assert after.trunk_index.by_address("192.0.2.1") is None
 
 
-def test_a_table_folds_its_overlay_and_stays_the_same_to_its_readers() -> None:
-    table: Table[int] = Table({"kept": 1, "gone": 2}, {})
-    for n in range(2 * OVERLAY_LIMIT):
-        table = table.changed({f"k{n}": n, "gone": None})
-    assert table.get("kept") == 1
-    assert table.get("gone") is None
-    assert table.get(f"k{2 * OVERLAY_LIMIT - 1}") == 2 * OVERLAY_LIMIT - 1
-    assert len(table.values()) == 2 * OVERLAY_LIMIT + 1
+def test_a_table_is_not_touched_by_those_made_from_it() -> None:
+    first = Table.of({f"k{n}": n for n in range(2000)})
+    second = first.changed({"k7": 70, "new": 1, "k8": None, "never there": None})
+    assert (second.get("k7"), second.get("new"), second.get("k8")) == (70, 1, None)
+    assert (first.get("k7"), first.get("new"), first.get("k8")) == (7, None, 8)
+    assert [second.get(f"k{n}") for n in range(9, 2000)] == list(range(9, 2000))
+    assert first.changed({}) is first
 
 
 IDS = st.sampled_from([f"num_{n}" for n in range(6)])
