@@ -42,6 +42,10 @@ class Table(Generic[V]):
         """The value of ``key``, or None."""
         return self._shards[hash(key) & _MASK].get(key)
 
+    def values(self) -> list[V]:
+        """Every value, in no order; costs a walk over the whole table."""
+        return [value for shard in self._shards for value in shard.values()]
+
     def changed(self, changes: Mapping[str, V | None]) -> "Table[V]":
         """This table with ``changes`` (None removes)."""
         if not changes:

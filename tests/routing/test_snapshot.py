@@ -73,6 +73,7 @@ def test_a_table_is_not_touched_by_those_made_from_it() -> None:
     assert (first.get("k7"), first.get("new"), first.get("k8")) == (7, None, 8)
     assert [second.get(f"k{n}") for n in range(9, 2000)] == list(range(9, 2000))
     assert first.changed({}) is first
+    assert len(second.values()) == len(first.values()) == 2000
 
 
 IDS = st.sampled_from([f"num_{n}" for n in range(6)])
