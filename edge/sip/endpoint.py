@@ -68,6 +68,32 @@ class SystemChance:
         return random.uniform(low, high)
 
 
+class Complaints:
+    """One log line for each bad message, but not more than a hostile peer may make us write."""
+
+    PER_SECOND = 10
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = 0
+        self._written = 0
+        self._withheld = 0
+
+    def note(self, why: str, flow: Flow) -> None:
+        """Writes a line, or counts it as withheld; the next second's first line tells how many."""
+        second = int(self._clock.monotonic())
+        if second != self._second:
+            self._second, self._written = second, 0
+        if self._written >= self.PER_SECOND:
+            self._withheld += 1
+            return
+        self._written += 1
+        withheld, self._withheld = self._withheld, 0
+        log.info(
+            "sip_bad_message", why=why, remote=flow.remote[0], transport=flow.transport, withheld=withheld
+        )
+
+
 class Endpoint:
     """Our SIP endpoint, an async context manager: open in the block, closed after it.
 
@@ -82,6 +108,7 @@ class Endpoint:
         self._clock = clock
         self._resolver = Resolver(clock)
         self._transport = Transport(config.advertised)
+        self._complaints = Complaints(clock)
         self._listening: list[Listen] = []
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
@@ -94,6 +121,7 @@ class Endpoint:
             access=access,
             on_call=on_call,
             wake=self._wake,
+            report=self._complaints.note,
             user_agent=config.user_agent,
             limits=config.limits,
         )
@@ -176,6 +204,7 @@ class Endpoint:
             self.stack.receive(data, flow)
         except Exception:
             log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
+            self._wake()  # others' events may still wait
         self._arm()
 
     def on_frame(self, frame: Frame, flow: Flow) -> None:
@@ -187,6 +216,7 @@ class Endpoint:
                 self.stack.receive_message(frame, flow)
         except Exception:
             log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
+            self._wake()  # others' events may still wait
         self._arm()
 
     def on_lost(self, flow: Flow) -> None:
@@ -214,6 +244,7 @@ class Endpoint:
             self.stack.pump()
         except Exception:
             log.exception("sip_timer_failed")
+            self._wake()
         self._arm()
 
     def _on_timer(self) -> None:

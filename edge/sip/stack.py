@@ -28,7 +28,11 @@ class Limits:
 
 
 class Stack:
-    """One SIP user agent.  ``on_call`` is given each new call that the policy allowed; 100 has been sent."""
+    """One SIP user agent.
+
+    ``on_call`` is given each new call that the policy allowed; 100 has been sent.  ``report`` hears of
+    bad input: why, and from where.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Stack:
         access: AccessPolicy,
         on_call: Callable[[Invite], None],
         wake: Callable[[], None],
+        report: Callable[[str, Flow], None] = lambda why, flow: None,
         user_agent: str = "Edge",
         limits: Limits | None = None,
     ) -> None:
@@ -47,6 +52,7 @@ class Stack:
         self._layer = self._core.layer
         self._access = access
         self._on_call = on_call
+        self._report = report
         self._limits = limits or Limits()
 
     # -- what the pump and the metrics ask -----------------------------------------------------------
@@ -112,6 +118,7 @@ class Stack:
     def receive_error(self, error: SipParseError, flow: Flow) -> None:
         """Something that is no SIP message: answered only to whom the policy knows."""
         self._layer.counters[f"parse_error_{error.status}"] += 1
+        self._report(error.reason, flow)
         request = error.request
         if (
             not error.status
@@ -150,6 +157,7 @@ class Stack:
         self._layer.count_request(method)
         if not gate.may_answer(request, flow):
             self._drop("reflection")
+            self._report("an answer to it could hit someone else", flow)
             return
         request.note_source(*flow.remote)
         key = server_key(request, "INVITE" if method == "ACK" else method)

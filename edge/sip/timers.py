@@ -41,6 +41,7 @@ class Timers:
         self._clock = clock
         self._wake = wake
         self._queues: dict[float, deque[Timer]] = {}
+        self._due: deque[Timer] = deque()
         self._earliest = NEVER
 
     def start(self, delay: float, action: Callable[[], None]) -> Timer:
@@ -60,23 +61,30 @@ class Timers:
         return None if self._earliest == NEVER else self._earliest
 
     def run(self) -> None:
-        """Runs everything that is due, oldest first."""
+        """Runs everything that is due, oldest first.  Should an action raise, the others keep waiting."""
+        self._collect()
+        due = self._due
+        try:
+            while due:
+                timer = due.popleft()
+                action, timer.action = timer.action, None
+                if action is not None:
+                    action()
+        finally:
+            self._settle()
+
+    def _collect(self) -> None:
         now = self._clock()
-        due: list[Timer] = []
+        due = list(self._due)
         for queue in self._queues.values():
             while queue and (queue[0].due <= now or queue[0].action is None):
                 due.append(queue.popleft())
         due.sort(key=_due)
-        for timer in due:
-            action = timer.action
-            if action is not None:
-                timer.action = None
-                action()
-        self._settle()
+        self._due = deque(due)
 
     def _settle(self) -> None:
         """Drops empty queues and finds the next deadline."""
-        earliest = NEVER
+        earliest = self._due[0].due if self._due else NEVER
         for delay, queue in list(self._queues.items()):
             while queue and queue[0].action is None:
                 queue.popleft()

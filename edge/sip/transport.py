@@ -17,7 +17,7 @@ Address = tuple[str, int]
 OnDatagram = Callable[[bytes, Flow], None]
 
 MAX_DATAGRAM: Final = 65_535
-BATCH: Final = 50
+BATCH: Final = 30
 """Datagrams read at one wake, so that nothing else in the loop waits longer than some milliseconds."""
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes: bursts wait in the kernel, not in retransmissions (the kernel may grant less)."""

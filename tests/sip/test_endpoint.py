@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
-from edge.sip.endpoint import Endpoint, EndpointConfig, Listen, Unresolvable
+from edge.sip.endpoint import Complaints, Endpoint, EndpointConfig, Listen, Unresolvable
 from edge.sip.events import (
     Acked,
     Allow,
@@ -25,6 +26,7 @@ from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
 from edge.sip.streams import StreamLimits
 from tests.support.lossy_wire import SDP
+from tests.support.virtual_time import VirtualClock
 
 
 class Open:
@@ -255,6 +257,20 @@ async def test_garbage_does_not_stop_udp() -> None:
             async with asyncio.timeout(5):
                 data = await loop.sock_recv(sock, 65536)
             assert data.startswith(b"SIP/2.0 200")
+
+
+def test_bad_messages_are_logged_but_not_without_end() -> None:
+    clock = VirtualClock()
+    complaints = Complaints(clock)
+    flow = Flow("udp", ("127.0.0.1", 5060), ("203.0.113.66", 5060))
+    with capture_logs() as lines:
+        for _ in range(1000):
+            complaints.note("malformed Via", flow)
+        clock.advance(1)
+        complaints.note("no Call-ID", flow)
+    assert len(lines) == Complaints.PER_SECOND + 1
+    assert lines[0]["why"] == "malformed Via" and lines[0]["remote"] == "203.0.113.66"
+    assert lines[-1]["withheld"] == 1000 - Complaints.PER_SECOND
 
 
 async def test_an_owner_that_fails_is_survived() -> None:
