@@ -14,10 +14,10 @@ from edge.media.negotiate import (
     answer_locally,
     needs_reoffer,
     offer_ours,
-    plan_for,
     relay_answer,
     relay_offer,
 )
+from edge.media.plans import plan_for
 from edge.media.sdp import Description, SdpError, parse
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite

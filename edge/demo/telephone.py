@@ -10,8 +10,10 @@ from typing import Literal
 from edge.demo.audio import Audio
 from edge.demo.sound import Ear
 from edge.media.codecs import TELEPHONE_EVENT
-from edge.media.negotiate import Here, answer_locally, audio, offer_ours, plan_for, relay_offer
+from edge.media.negotiate import Here, answer_locally, offer_ours, relay_offer
+from edge.media.plans import plan_for
 from edge.media.sdp import Description, SdpError, parse
+from edge.media.streams import audio, codecs_of
 from edge.sip.endpoint import Endpoint
 from edge.sip.events import (
     Acked,
@@ -227,9 +229,7 @@ def _shown(invite: Invite) -> dict[str, str]:
 
 def _key_payload(description: Description) -> int | None:
     """The number by which key presses are to be sent to whoever described itself so."""
-    stream = audio(description)
-    codecs = stream.codecs if stream is not None else ()
-    return next((codec.payload for codec in codecs if codec.key[0] == TELEPHONE_EVENT), None)
+    return next((codec.payload for codec in codecs_of(description) if codec.key[0] == TELEPHONE_EVENT), None)
 
 
 def _renumber_keys(description: Description, number: int) -> None:

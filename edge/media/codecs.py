@@ -103,9 +103,3 @@ def decode_alaw(octet: int) -> int:
     magnitude = ((code & 0x0F) << 4) + (8 if exponent == 0 else 0x108)
     magnitude <<= max(0, exponent - 1)
     return magnitude if code & 0x80 else -magnitude
-
-
-MULAW_TO_ALAW = bytes(encode_alaw(decode_mulaw(octet)) for octet in range(256))
-"""For ``bytes.translate``."""
-ALAW_TO_MULAW = bytes(encode_mulaw(decode_alaw(octet)) for octet in range(256))
-"""For ``bytes.translate``."""

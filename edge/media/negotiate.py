@@ -7,25 +7,18 @@ peers speak one codec and packets need no more than another payload number.  Whi
 a peer, ``answer_locally`` and ``offer_ours`` stand in for the other leg.
 
 Every function that has to find a shared codec answers None when there is none (488).  Only plain
-RTP audio is taken: other m-lines, and encrypted ones, are refused with port 0, and neither ICE,
-rtcp-mux nor keys are passed on.
+RTP audio is taken: other m-lines, and encrypted ones, are refused with port 0, and neither ICE nor
+keys are passed on.  rtcp-mux is each leg's own: taken when its peer offers it, never offered first.
 """
 
-import ipaddress
 from collections.abc import Collection, Iterable
-from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
-from edge.media.engine import Plan
 from edge.media.sdp import Description, Direction, MediaDescription, Origin
+from edge.media.streams import RECEIVES, SENDS, audio, codecs_of, direction_of, playable
 
-_PROFILES = ("RTP/AVP", "RTP/AVPF")
 _OURS = (Codec(0, "PCMU", 8000), Codec(8, "PCMA", 8000), Codec(101, TELEPHONE_EVENT, 8000, "", "0-15"))
-_SENDS: dict[Direction, bool] = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
-_RECEIVES: dict[Direction, bool] = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
-_PLAYABLE = (_OURS[0].key, _OURS[1].key)
-_PACKET_TIMES = (10, 20, 30, 40, 60)
 
 
 class Here(NamedTuple):
@@ -57,7 +50,7 @@ def relay_offer(
     if first is not None:
         codecs.sort(key=lambda codec: codec.key[0] != first.lower())
     if previous is not None:
-        codecs = _renumbered(codecs, _codecs_of(previous))
+        codecs = _renumbered(codecs, codecs_of(previous))
     if not any(map(is_voice, codecs)):
         return None
     media = _media(here, "RTP/AVP", codecs, direction_of(stream))
@@ -100,7 +93,7 @@ def answer_locally(
     if wanted is None or (wanted.port == 0 and previous is None):
         return None
     codecs = _offerable(wanted.codecs, allowed)
-    voice = next(filter(_playable, codecs), None)
+    voice = next(filter(playable, codecs), None)
     if voice is None:
         return None
     events = [c for c in codecs if c.key[:2] == (TELEPHONE_EVENT, 8000)][:1]
@@ -111,7 +104,7 @@ def answer_locally(
 
 def offer_ours(here: Here, *, previous: Description | None = None) -> Description:
     """An offer when nobody has made one: both G.711 laws, and key presses as payload 101."""
-    codecs = list(_OURS) if previous is None else _renumbered(_OURS, _codecs_of(previous))
+    codecs = list(_OURS) if previous is None else _renumbered(_OURS, codecs_of(previous))
     media = _media(here, "RTP/AVP", codecs, "sendrecv")
     return _describe(here, _in_place(media, previous), previous)
 
@@ -122,77 +115,12 @@ def needs_reoffer(local: Description, onward: Description) -> bool:
     True when the other peer's answer ``onward`` prefers a codec that ``local`` does not hold: then
     ``relay_offer(onward, …, previous=local)`` is what to offer.
     """
-    held = {codec.key for codec in _codecs_of(local)}
-    voice = next(filter(is_voice, _codecs_of(onward)), None)
+    held = {codec.key for codec in codecs_of(local)}
+    voice = next(filter(is_voice, codecs_of(onward)), None)
     return voice is not None and voice.key not in held
 
 
-def plan_for(local: Description, remote: Description, onward: Description | None = None) -> Plan | None:
-    """What the worker must know of a leg after an exchange; None if it shares no codec.
-
-    ``onward`` is the other leg's *remote* description; without one nothing is relayed, while
-    prompts and key presses work.
-    """
-    ours, theirs = audio(local), audio(remote)
-    if ours is None or theirs is None:
-        return None
-    pairs = _agreed(ours, theirs)
-    voice = next((theirs_ for _, theirs_ in pairs if is_voice(theirs_)), None)
-    if voice is None:
-        return None
-    play = next((codec for _, codec in pairs if _playable(codec)), None)
-    direction = direction_of(theirs)
-    send = _RECEIVES[direction] and _SENDS[ours.direction]
-    receive = _SENDS[direction] and _RECEIVES[ours.direction]
-    return Plan(
-        remote=_remote(theirs),
-        remote_rtcp=_remote_rtcp(theirs),
-        receive=receive,
-        send=send,
-        payloads={} if onward is None else _payload_map(pairs, _codecs_of(onward)),
-        event_payload=_event_payload(pairs, voice.clock_rate),
-        play_codec=None if play is None else _law(play),
-        play_payload=0 if play is None else play.payload,
-        ptime_ms=_packet_time(theirs),
-        silence_ok=not (send and receive),
-        clock_rate=voice.clock_rate,
-    )
-
-
-def audio(description: Description) -> MediaDescription | None:
-    """The stream we take part in: the first plain RTP audio that is not disabled, else disabled."""
-    disabled = None
-    for media in description.media:
-        if media.kind == "audio" and media.proto in _PROFILES:
-            if media.port:
-                return media
-            disabled = disabled or media
-    return disabled
-
-
-def direction_of(stream: MediaDescription) -> Direction:
-    """The direction meant: port 0 is inactive, and a zero address (RFC 2543) wants no packets."""
-    if stream.port == 0:
-        return "inactive"
-    if stream.host in ("0.0.0.0", "::"):  # noqa: S104 - an address in a peer's SDP, not one to bind
-        return "sendonly" if _SENDS[stream.direction] else "inactive"
-    return stream.direction
-
-
 # -- codecs ---------------------------------------------------------------------------------------
-
-
-def _playable(codec: Codec) -> bool:
-    return codec.key in _PLAYABLE
-
-
-def _law(codec: Codec) -> Literal["PCMU", "PCMA"]:
-    return "PCMU" if codec.key[0] == "pcmu" else "PCMA"
-
-
-def _codecs_of(description: Description) -> tuple[Codec, ...]:
-    stream = audio(description)
-    return stream.codecs if stream else ()
 
 
 def _offerable(codecs: Iterable[Codec], allowed: Collection[str] | None) -> list[Codec]:
@@ -221,29 +149,6 @@ def _renumbered(codecs: Iterable[Codec], bound: Iterable[Codec]) -> list[Codec]:
     return renumbered
 
 
-def _agreed(ours: MediaDescription, theirs: MediaDescription) -> list[tuple[Codec, Codec]]:
-    """(ours, theirs) for each codec both sides named: numbers may differ (RFC 3264 section 5.1)."""
-    known = {codec.key: codec for codec in reversed(ours.codecs)}
-    return [(known[codec.key], codec) for codec in theirs.codecs if codec.key in known]
-
-
-def _payload_map(pairs: list[tuple[Codec, Codec]], onward: tuple[Codec, ...]) -> dict[int, int]:
-    numbers = {codec.key: codec.payload for codec in reversed(onward)}
-    wanted = [(ours, theirs, numbers[ours.key]) for ours, theirs in pairs if ours.key in numbers]
-    payloads = {ours.payload: number for ours, _, number in wanted}
-    for _, theirs, number in wanted:
-        # Some peers send with the numbers of their own answer instead of those of our offer.
-        payloads.setdefault(theirs.payload, number)
-    return payloads
-
-
-def _event_payload(pairs: list[tuple[Codec, Codec]], clock_rate: int) -> int | None:
-    """Key presses share the voice's clock (RFC 4733 section 2.1); another clock is a last resort."""
-    events = [ours for ours, _ in pairs if ours.key[0] == TELEPHONE_EVENT]
-    events.sort(key=lambda codec: codec.clock_rate != clock_rate)
-    return events[0].payload if events else None
-
-
 # -- descriptions ---------------------------------------------------------------------------------
 
 
@@ -260,9 +165,11 @@ def _answer_media(
     """Never more than the offer allows: what it sends we may receive, and the other way round."""
     offered = direction_of(wanted)
     allowed = _direction(
-        sends=_SENDS[direction] and _RECEIVES[offered], receives=_RECEIVES[direction] and _SENDS[offered]
+        sends=SENDS[direction] and RECEIVES[offered], receives=RECEIVES[direction] and SENDS[offered]
     )
-    return _media(here, wanted.proto, codecs, allowed)
+    media = _media(here, wanted.proto, codecs, allowed)
+    media.rtcp_mux = wanted.rtcp_mux
+    return media
 
 
 def _direction(*, sends: bool, receives: bool) -> Direction:
@@ -280,6 +187,7 @@ def _in_place(media: MediaDescription, previous: Description | None) -> list[Med
     if previous is None:
         return [media]
     current = audio(previous)
+    media.rtcp_mux = current is not None and current.rtcp_mux
     return [media if line is current else _refused(line) for line in previous.media]
 
 
@@ -306,41 +214,3 @@ def _describe(here: Here, media: list[MediaDescription], previous: Description |
 def _copy_packet_time(source: MediaDescription, media: MediaDescription) -> None:
     media.ptime = source.ptime
     media.maxptime = source.maxptime
-
-
-# -- where packets go -----------------------------------------------------------------------------
-
-
-def _remote(stream: MediaDescription) -> tuple[str, int] | None:
-    if stream.port and stream.host is not None and _is_peer(stream.host):
-        return stream.host, stream.port
-    return None
-
-
-def _remote_rtcp(stream: MediaDescription) -> tuple[str, int] | None:
-    host, port = stream.rtcp or (None, stream.port + 1)
-    host = host or stream.host
-    if stream.port and host is not None and 0 < port < 65536 and _is_peer(host):
-        return host, port
-    return None
-
-
-@lru_cache(maxsize=1024)
-def _is_peer(host: str) -> bool:
-    """Whether packets may go there: an address literal of one machine.
-
-    A name is not looked up on the call path: the peer's first packet shows where it is.
-    """
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return not (address.is_multicast or address.is_unspecified or host == "255.255.255.255")
-
-
-def _packet_time(stream: MediaDescription) -> int:
-    """Milliseconds of audio a packet that we make: the peer's wish, within its maximum, else 20."""
-    wanted = stream.ptime if stream.ptime in _PACKET_TIMES else 20
-    if stream.maxptime and wanted > stream.maxptime:
-        wanted = max((time for time in _PACKET_TIMES if time <= stream.maxptime), default=10)
-    return wanted

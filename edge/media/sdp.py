@@ -104,6 +104,8 @@ class MediaDescription:
             lines.append(f"a=ptime:{self.ptime}")
         if self.maxptime:
             lines.append(f"a=maxptime:{self.maxptime}")
+        if self.rtcp_mux:
+            lines.append("a=rtcp-mux")
         lines.append(f"a={self.direction}")
         return lines
 

@@ -1,6 +1,6 @@
 """Fuzz harness of the SDP parser and of what is made from its results."""
 
-from edge.media import negotiate, sdp
+from edge.media import negotiate, plans, sdp
 
 _HERE = negotiate.Here("192.0.2.1", 20_000, 1)
 
@@ -19,6 +19,6 @@ def check(data: bytes) -> None:
     for ours in filter(None, (answer, relayed)):
         read = sdp.parse(ours.to_bytes())
         assert [m.codecs for m in read.media if m.port] == [m.codecs for m in ours.media if m.port]
-        negotiate.plan_for(ours, offer, offer)
+        plans.plan_for(ours, offer, offer)
     if answer is not None:
         assert [m.kind for m in answer.media] == [m.kind for m in offer.media]

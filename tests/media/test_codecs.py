@@ -36,10 +36,6 @@ def test_no_sample_is_further_off_than_half_a_step(law: str, smallest: int) -> N
     assert np.all(error <= smallest + np.abs(EVERY_SAMPLE.astype(int)) / 31)
 
 
-@pytest.mark.parametrize(
-    ("from_law", "to_law", "table"),
-    [("PCMU", "PCMA", codecs.MULAW_TO_ALAW), ("PCMA", "PCMU", codecs.ALAW_TO_MULAW)],
-)
-def test_one_law_translates_to_the_other(from_law: str, to_law: str, table: bytes) -> None:
-    octets = g711.encode(from_law, tones.tone(440, 0.5)).translate(table)
-    assert tones.share(g711.decode(to_law, octets), 440) > 0.99
+@pytest.mark.parametrize("law", ["PCMU", "PCMA"])
+def test_a_tone_survives(law: str) -> None:
+    assert tones.share(g711.decode(law, g711.encode(law, tones.tone(440, 0.5))), 440) > 0.99

@@ -8,10 +8,10 @@ from edge.media.negotiate import (
     answer_locally,
     needs_reoffer,
     offer_ours,
-    plan_for,
     relay_answer,
     relay_offer,
 )
+from edge.media.plans import plan_for
 from edge.media.sdp import Description, parse
 
 CALLER, TARGET = "203.0.113.5", "198.51.100.7"
@@ -99,7 +99,7 @@ def test_nothing_but_plain_audio_crosses() -> None:
     assert sent is not None
     text = sent.to_bytes().decode()
     assert text.count("m=") == 1
-    assert not any(word in text for word in ("mux", "candidate", "crypto", "203.0.113"))
+    assert not any(word in text for word in ("rtcp-mux", "candidate", "crypto", "203.0.113"))
 
 
 def test_the_answer_keeps_the_callers_numbers_and_m_lines() -> None:
@@ -129,6 +129,17 @@ def test_an_answer_is_in_the_place_of_the_plain_audio_line() -> None:
         ("video", "RTP/AVP", 0),
         ("audio", "RTP/AVP", 20_000),
     ]
+
+
+def test_rtcp_mux_is_each_legs_own() -> None:
+    offer = sdp(CALLER, "0", "a=rtcp-mux")
+    local = answer_locally(offer, TO_CALLER)
+    assert told(local).media[0].rtcp_mux
+    assert plan(local, offer).rtcp_mux
+    assert told(relay_answer(offer, sdp(TARGET, "0"), TO_CALLER)).media[0].rtcp_mux
+    assert told(relay_offer(sdp(TARGET, "0"), TO_CALLER, previous=local)).media[0].rtcp_mux
+    assert not told(answer_locally(sdp(CALLER, "0"), TO_CALLER)).media[0].rtcp_mux
+    assert not plan(relay_offer(offer, TO_TARGET), sdp(TARGET, "0", "a=rtcp-mux")).rtcp_mux
 
 
 def test_the_answers_profile_is_the_offers() -> None:
