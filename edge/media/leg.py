@@ -19,6 +19,7 @@ from edge.media.payloads import EVENT, HERE_ONLY, payload_table
 from edge.media.player import Player, Prompt, Voice
 from edge.media.ports import PortPair
 from edge.media.reactor import Reactor
+from edge.media.rtcp import is_rtcp_type
 from edge.media.rtcp_path import RtcpPath
 from edge.media.rtp import HEADER_SIZE, STREAM, VERSION_2, VERSION_MASK, Reception, header_length
 from edge.media.silence import Silence
@@ -28,6 +29,8 @@ _BUFFER = bytearray(2048)
 _VIEW = memoryview(_BUFFER)
 _unpack = STREAM.unpack_from
 _DRAIN: Final = 64
+_PACKETS_A_SECOND: Final = 100
+"""The least bound on a peer: twice the rate of 20 ms packets."""
 _PRESSES_A_SECOND: Final = 20
 """Nobody presses keys faster: more would only keep the main process busy."""
 
@@ -103,11 +106,10 @@ class Leg:
         """The wanted state, whole."""
         self.plan = plan
         self._table = payload_table(plan)
-        self._quota = max(1, 2000 // max(1, plan.ptime_ms))
+        # What a peer wants to get in a packet says little of what it sends: seldom less than 20 ms.
+        self._quota = max(_PACKETS_A_SECOND, 2000 // max(1, plan.ptime_ms))
         self._limit = max(self._limit, self._packets_in + 2 * self._quota)
         self._reception.set_clock(plan.clock_rate)
-        if plan.event_payload is not None and self._dtmf is None:
-            self._dtmf = DtmfReceiver(plan.clock_rate)
         self.out.update(plan)
         self._rtcp.update(plan)
         if plan.silence_ok:
@@ -192,10 +194,14 @@ class Leg:
         source: Address = sender[:2]
         if source == self._latch.source:
             self._packet(length, now)
-        elif not _is_rtp(length) or _BUFFER[1] not in self._table:
+        elif not _is_rtp(length) or not self._may_latch(_BUFFER[1]):
             self._strays += 1
         else:
             self._judge(source, length, now)
+
+    def _may_latch(self, byte1: int) -> bool:
+        """Whether the payload type is the plan's.  To hear a prompt, a peer may talk in any of its codecs."""
+        return byte1 in self._table or (not self.plan.payloads and not is_rtcp_type(byte1))
 
     def _judge(self, source: Address, length: int, now: float) -> None:
         sequence, _, ssrc = _unpack(_BUFFER, 2)
@@ -255,11 +261,11 @@ class Leg:
     def _special(self, mapped: int, length: int, now: float) -> None:
         """A telephone-event, or audio that is not for the other leg."""
         sequence, timestamp, ssrc = _unpack(_BUFFER, 2)
-        dtmf = self._dtmf
-        if not mapped & EVENT or dtmf is None:
+        if not mapped & EVENT:
             self._reception.add(sequence, timestamp, ssrc, now)
             return
         self._reception.skip(sequence, ssrc)
+        dtmf = self._dtmf = self._dtmf or DtmfReceiver(self.plan.clock_rate)
         payload = _VIEW[header_length(_BUFFER, length) : length]
         for press in dtmf.receive(timestamp, payload, now):
             self._report(press)

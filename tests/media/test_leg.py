@@ -101,6 +101,17 @@ def test_the_peer_is_sent_to_where_its_packets_come_from(
     assert sequences(caller) == [50, 51, 52]
 
 
+def test_a_peer_behind_nat_that_talks_in_another_codec_hears_the_prompt(
+    worker: WorkerUnderTest, caller: End
+) -> None:
+    leg = worker.leg(plan_for(("10.255.255.1", 9), payloads={}))
+    talk(worker, caller, leg, range(3), payload_type=8)
+    number = worker.load({"PCMU": AUDIO, "PCMA": AUDIO})
+    worker.say(control.encode_play(leg[1], 1, number, loop=False))
+    worker.advance(0.1)
+    assert [Rtp(raw).payload for raw in caller.received()] == [AUDIO]
+
+
 def test_a_spray_is_counted_and_neither_heard_nor_sent_to(
     worker: WorkerUnderTest, caller: End, target: End, stranger: End
 ) -> None:
@@ -223,6 +234,19 @@ def test_more_than_twice_the_codecs_rate_is_dropped(
         passed += len(target.received())
     assert 4 * 100 <= passed <= 4 * 100 + 200
     assert worker.counters(a).over_rate == 4 * 300 - passed
+
+
+@pytest.mark.parametrize(("ptime", "rate"), [(60, 50), (20, 100), (10, 200)])
+def test_a_peer_may_send_in_another_packet_time_than_it_wants(
+    worker: WorkerUnderTest, caller: End, target: End, ptime: int, rate: int
+) -> None:
+    a, _ = bridged(worker, plan_for(caller.address, ptime_ms=ptime), plan_for(target.address))
+    for second in range(4):
+        for n in range(rate):
+            talk(worker, caller, a, range(rate * second + n, rate * second + n + 1))
+            target.received()
+        worker.advance(1.0)
+    assert worker.counters(a).over_rate == 0
 
 
 @pytest.mark.parametrize("junk", [b"", b"\x80", bytes(12), b"\x80\x00" + bytes(9), b"\x80" + bytes(2047)])
