@@ -13,6 +13,8 @@ RIMS = {"sip": {"transport", "streams", "resolver", "endpoint"}}
 MEDIA_CORES = {
     "sdp",
     "negotiate",
+    "plans",
+    "streams",
     "codecs",
     "rtp",
     "rtcp",
