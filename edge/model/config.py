@@ -11,6 +11,7 @@ import itertools
 import re
 import zoneinfo
 from datetime import date
+from functools import cache
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, FailFast, Field, SecretStr, StringConstraints, model_validator
@@ -27,8 +28,12 @@ def _e164(value: str) -> str:
     return value
 
 
+# Listing the zones walks through files: 7 ms, which every object read would pay.
+_zones = cache(zoneinfo.available_timezones)
+
+
 def _zone(value: str) -> str:
-    if value not in zoneinfo.available_timezones() or ("/" not in value and value != "UTC"):
+    if value not in _zones() or ("/" not in value and value != "UTC"):
         raise ValueError(f"{value!r} is no IANA time zone; use a name such as America/New_York")
     return value
 
@@ -40,7 +45,7 @@ def _cidr(value: str) -> str:
         raise ValueError(f"{value!r} is no IP address or CIDR block: {error}") from None
 
 
-E164 = Annotated[str, AfterValidator(_e164)]
+E164 = Annotated[str, AfterValidator(_e164), Field(json_schema_extra={"pattern": r"^\+[1-9][0-9]{3,14}$"})]
 Zone = Annotated[str, AfterValidator(_zone)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$", to_lower=True)]
