@@ -1,15 +1,11 @@
 """Header values: addresses (RFC 3261 section 20.10), and making values safe to write."""
 
-import re
 from typing import Final, NamedTuple
 
 from edge.sip.errors import SipParseError
-from edge.sip.grammar import Params, is_token, parse_params, print_params, quote, split_name_addr, unquote
+from edge.sip.grammar import Params, parse_params, print_params, quote, split_name_addr, unquote
 
-MAX_WRITTEN: Final = 8192
-_CONTROLS: Final = dict.fromkeys((*range(32), 127), " ")
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-_UNWRITABLE: Final = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # the others stand for raw octets
+_BREAKS: Final = str.maketrans("", "", "\r\n\x00")
 
 
 class NameAddr(NamedTuple):
@@ -47,26 +43,15 @@ def parse_name_addr(value: str) -> NameAddr:
     return NameAddr(unquote(display.strip(" \t")), uri, params)
 
 
-def check_header(name: str, value: str) -> None:
-    """Refuses a header that may not be written: raises ValueError, naming what is wrong.
+def refuse_breaks(text: str) -> None:
+    """Raises ValueError if ``text`` has a CR, LF or NUL in it and so may not be written into a message.
 
-    For what operators and API clients configure.  CR, LF, NUL and other controls never pass, so
-    no value can become a header of its own or cut one short.
+    With those a value could become a header of its own, or be cut short by who reads it.
     """
-    if not is_token(name) or len(name) > 64:
-        raise ValueError(f"{name!r} is no header name")
-    if len(value) > MAX_WRITTEN:
-        raise ValueError(f"the value of {name} is longer than {MAX_WRITTEN} characters")
-    if value.translate(_CONTROLS) != value.replace("\t", " "):
-        raise ValueError(f"the value of {name} has a control character in it")
-    if _SURROGATE.search(value):
-        raise ValueError(f"the value of {name} is no Unicode text")
+    if "\r" in text or "\n" in text or "\x00" in text:
+        raise ValueError("CR, LF or NUL in what goes into a header")
 
 
-def clean_value(value: str) -> str:
-    """``value`` as it may be written into a header: every control character becomes a space.
-
-    For what comes from outside and is passed on (caller names, called numbers, placeholders);
-    bytes that are no UTF-8 stay as they are, other lone surrogates become ``?``.
-    """
-    return _UNWRITABLE.sub("?", value[:MAX_WRITTEN].translate(_CONTROLS).strip())
+def without_breaks(text: str) -> str:
+    """``text`` without any CR, LF or NUL: for what comes from outside and is passed on."""
+    return text.translate(_BREAKS)

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from edge.sip import gate
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Lines
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall
+from edge.sip.headers import refuse_breaks
 from edge.sip.invite import Invite
 from edge.sip.invite_client import ClientInvite
 from edge.sip.invite_server import ServerInvite
+from edge.sip.layer import RECEIVED
 from edge.sip.message import Request, Response, SipParseError, respond
 from edge.sip.parser import parse
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
@@ -111,7 +113,8 @@ class Stack:
                 self._layer.receive_response(message)
             else:
                 self._receive_request(message, flow, len(data))
-            self._deliver()
+            if self._core.events:
+                self._deliver()
         finally:
             self._core.busy = False
 
@@ -154,7 +157,7 @@ class Stack:
 
     def _receive_request(self, request: Request, flow: Flow, size: int) -> None:
         method = request.method
-        self._layer.count_request(method)
+        self._layer.counters[RECEIVED.get(method, "received_other")] += 1
         if not gate.may_answer(request, flow):
             self._drop("reflection")
             self._report("an answer to it could hit someone else", flow)
@@ -290,6 +293,4 @@ class Stack:
 def check_lines(outgoing: OutgoingCall) -> None:
     """Refuses what would become a header line, or a request, of its own."""
     lines = [name + value for name, value in outgoing.headers]
-    text = "".join((outgoing.request_uri, outgoing.from_, outgoing.to, *outgoing.route, *lines))
-    if "\r" in text or "\n" in text or "\x00" in text:
-        raise ValueError("CR, LF or NUL in a header of an outgoing call")
+    refuse_breaks("".join((outgoing.request_uri, outgoing.from_, outgoing.to, *outgoing.route, *lines)))

@@ -4,7 +4,7 @@ import pytest
 
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params, print_params, quote, unquote
-from edge.sip.headers import NameAddr, check_header, clean_value, parse_name_addr
+from edge.sip.headers import NameAddr, parse_name_addr, refuse_breaks, without_breaks
 from edge.sip.via import parse_via
 
 
@@ -132,27 +132,14 @@ def test_malformed_vias(value: str) -> None:
     assert parse_via(value) is None
 
 
-@pytest.mark.parametrize("value", ["", "plain", "tab\there", "é ü 漢", "x" * 8192])
-def test_fit_header_values_pass(value: str) -> None:
-    check_header("X-Any", value)
+@pytest.mark.parametrize("bad", ["a\r\nB: c", "a\nb", "a\rb", "a\x00b"])
+def test_breaks_are_refused_or_taken_out(bad: str) -> None:
+    with pytest.raises(ValueError, match="CR, LF or NUL"):
+        refuse_breaks(bad)
+    refuse_breaks(without_breaks(bad))
 
 
-@pytest.mark.parametrize(
-    "value", ["a\r\nB: c", "a\nb", "a\rb", "a\x00b", "a\x1bb", "a\x7fb", "\ud800", "\udcff", "x" * 8193]
-)
-def test_unfit_header_values_are_refused_by_name(value: str) -> None:
-    with pytest.raises(ValueError, match="X-Any"):
-        check_header("X-Any", value)
-
-
-@pytest.mark.parametrize("name", ["", "A B", "A:", "A\r\n", "ä", "x" * 65])
-def test_unfit_header_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="no header name"):
-        check_header(name, "1")
-
-
-def test_what_comes_from_outside_is_cleaned() -> None:
-    assert clean_value(" Eve\r\nX-Admin: 1\x00\x7f ") == "Eve  X-Admin: 1"
-    assert clean_value("\ud800\udcff") == "?\udcff"
-    assert len(clean_value("x" * 10_000)) == 8192
-    clean_value("\ud800\udcff").encode("utf-8", "surrogateescape")
+@pytest.mark.parametrize("value", ["", "plain", "tab\there", "é ü 漢", "\udcff"])
+def test_everything_else_may_be_written(value: str) -> None:
+    refuse_breaks(value)
+    assert without_breaks(value) == value
