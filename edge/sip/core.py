@@ -71,7 +71,8 @@ class Core:
     def emit(self, usage: Usage, event: InviteEvent) -> None:
         """Queues an event; it is delivered when the running command is done."""
         self.events.append((usage, event))
-        self._wake_up()
+        if not self.busy:
+            self._wake()
 
     def contact(self, flow: Flow) -> tuple[str, str]:
         """Our Contact toward a flow's peer."""

@@ -89,7 +89,8 @@ class ClientInvite(Invite):
     # -- its answers -----------------------------------------------------------------------------------
 
     def _receive_answer(self, _: ClientTransaction, response: Response) -> None:
-        self._stop_patience()
+        if self._patience is not None:
+            self._stop_patience()
         action = ANSWERS.get((self.state, _CLASS[response.status // 100]))
         if action is not None:
             getattr(self, action)(response)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from typing import Final
 
 from edge.sip.client_transaction import ClientTransaction, InviteClient, OnFailure, OnResponse, RequestClient
 from edge.sip.events import Destination, Flow
@@ -13,7 +14,8 @@ from edge.sip.wire import Chance, Trace, Wire
 METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 """What we understand; also our Allow header."""
 
-_RECEIVED = {method: f"received_{method.lower()}" for method in METHODS}
+RECEIVED: Final = {method: f"received_{method.lower()}" for method in METHODS}
+_RECEIVED_STATUS = ("", *[f"received_{n}xx" for n in range(1, 7)])
 _SENT = {method.encode()[:3]: f"sent_{method.lower()}" for method in METHODS}  # three letters tell them apart
 _STATUS = {
     b"1": "sent_1xx",
@@ -85,16 +87,12 @@ class TransactionLayer:
 
     def receive_response(self, response: Response) -> None:
         """Hands an answer to its transaction (17.1.3); strays are dropped."""
-        self.counters[f"received_{response.status // 100}xx"] += 1
+        self.counters[_RECEIVED_STATUS[response.status // 100]] += 1
         transaction = self.clients.get((response.via.branch, response.cseq_method))
         if transaction is None:
             self.counters["dropped_stray_response"] += 1
         else:
             transaction.receive(response)
-
-    def count_request(self, method: str) -> None:
-        """Counts a request that arrived."""
-        self.counters[_RECEIVED.get(method, "received_other")] += 1
 
     def serve(self, request: Request, key: ServerKey, flow: Flow, to_tag: str | None) -> ServerTransaction:
         """Starts a server transaction; ``flow`` is where its answers go."""
