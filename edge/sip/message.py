@@ -67,10 +67,6 @@ class Headers:
         """Appends a line."""
         self.items.append((canonical(name), value))
 
-    def insert_first(self, name: str, value: str) -> None:
-        """Puts a line before all others (a Via, a Record-Route)."""
-        self.items.insert(0, (canonical(name), value))
-
     def set(self, name: str, value: str) -> None:
         """Replaces all lines of that name by one, at the first one's place."""
         key = canonical(name)
@@ -81,23 +77,10 @@ class Headers:
         self.remove(name)
         self.items.insert(at, (key, value))
 
-    def set_first(self, name: str, value: str) -> None:
-        """Replaces the first line of that name only (the top Via); appends if there is none."""
-        key = canonical(name)
-        at = self._index(key)
-        if at < 0:
-            self.items.append((key, value))
-        else:
-            self.items[at] = (key, value)
-
     def remove(self, name: str) -> None:
         """Removes every line of that name."""
         wanted = canonical(name).lower()
         self.items = [item for item in self.items if item[0].lower() != wanted]
-
-    def copy(self) -> "Headers":
-        """Headers of its own with the same lines."""
-        return Headers(self.items.copy())
 
     def _index(self, name: str) -> int:
         wanted = name.lower()
