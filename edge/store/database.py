@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-BUSY_S = 1.0
+# An edit of the configuration may hold the lock for some milliseconds; longer than this is a fault.
+BUSY_S = 2.0
 
 
 class StoreInUse(Exception):

@@ -1,7 +1,7 @@
 """Configuration objects: read, listed and edited, whole objects at a time."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,13 +27,9 @@ class Objects:
 
     async def all(self, kind: Kind) -> list[Object]:
         """Every object of a kind, for the snapshot at the start; the loop keeps its turns."""
-        found: list[Object] = []
         async with self._database.reading() as connection:
             rows = (await connection.execute(sa.select(SHAPES[kind].table))).all()
-        for start in range(0, len(rows), _SLICE):
-            found += [from_row(kind, row) for row in rows[start : start + _SLICE]]
-            await asyncio.sleep(0)
-        return found
+        return await _made(kind, rows)
 
     async def version(self) -> int:
         """The configuration's version: grows by one with every edit, and over restarts."""
@@ -58,7 +54,7 @@ class Objects:
         query = sa.select(table).where(*(table.c[name] == value for name, value in filters.items()))
         async with self._database.reading() as connection:
             rows = list((await connection.execute(paged(query, table, order, cursor, limit))).all())
-        return [from_row(kind, row) for row in rows[:limit]], next_cursor(rows, order, limit)
+        return await _made(kind, rows[:limit]), next_cursor(rows, order, limit)
 
     async def insert(self, kind: Kind, item: Object) -> None:
         """A new object; raises Duplicate and Dangling."""
@@ -93,6 +89,15 @@ class Objects:
             await connection.execute(table.delete().where(table.c.id == object_id))
             await _unlink(connection, kind, object_id)
             await _count_edit(connection)
+
+
+async def _made(kind: Kind, rows: Sequence[Any]) -> list[Object]:
+    found: list[Object] = []
+    for start in range(0, len(rows), _SLICE):
+        if start:
+            await asyncio.sleep(0)
+        found += [from_row(kind, row) for row in rows[start : start + _SLICE]]
+    return found
 
 
 async def _expect(connection: AsyncConnection, table: sa.Table, object_id: str, expected: int | None) -> None:

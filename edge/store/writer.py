@@ -32,6 +32,7 @@ RIDE_S = 0.008
 PACE_S = 0.005
 BURST = 4
 MAX_QUEUED = 50_000
+CLOSE_S = 30.0
 
 Entry = tuple[Command, "asyncio.Future[Any] | None"]
 Answered = list[tuple["asyncio.Future[Any]", Any]]
@@ -77,7 +78,11 @@ class Writer:
     ) -> None:
         self._flush()
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, CLOSE_S)
+        if self._thread.is_alive():
+            # The disk does not answer: a connection that is in use can not be closed.
+            log.error("the store did not finish in time", waited_s=CLOSE_S)
+            return
         await asyncio.to_thread(self._held.close)
 
     @property

@@ -221,6 +221,9 @@ async def test_a_cap_keeps_its_id_and_so_its_count(service: ConfigurationService
     assert changed.caps[1].id not in (first, second)
     kept = await patch(service, changed, caps=[{"id": second, "window": "day", "limit": 2}])
     assert kept.caps[0].id == second
+    twins = await patch(service, kept, caps=[{"window": "day", "limit": 1}, {"window": "day", "limit": 2}])
+    assert twins.caps[0].id == second
+    assert twins.caps[1].id != second
     with pytest.raises(Invalid) as caught:
         await patch(service, kept, caps=[{"id": second, **cap}, {"id": second, **cap}])
     assert paths(caught) == ["caps[1].id"]
@@ -268,17 +271,29 @@ async def test_duplicates_conflict(service: ConfigurationService) -> None:
         await number(service, "+13125550123", external_id="x")
 
 
-async def test_an_edit_whose_client_is_gone_is_still_published(service: ConfigurationService) -> None:
-    edit = asyncio.create_task(number(service))
-    await asyncio.sleep(0)
-    edit.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await edit
-    await campaign(service)
-    stored = await service.list("number", ListQuery())
-    assert [item.id for item in stored.items] == [
-        found.id for found in [service.current.number("+18005550100")] if found is not None
-    ]
+class _Slow(Objects):
+    """Stands still right after its commit."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.committed, self.go = asyncio.Event(), asyncio.Event()
+
+    async def insert(self, kind: Any, item: Any) -> None:
+        await super().insert(kind, item)
+        self.committed.set()
+        await self.go.wait()
+
+
+async def test_an_edit_whose_client_is_gone_is_still_published(database: Database) -> None:
+    objects = _Slow(database)
+    async with ConfigurationService(objects, SystemClock()) as service:
+        edit = asyncio.create_task(number(service))
+        await objects.committed.wait()
+        edit.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await edit
+        objects.go.set()
+    assert service.current.number("+18005550100") is not None
 
 
 async def test_edits_at_the_same_moment_are_all_in_the_snapshot(service: ConfigurationService) -> None:

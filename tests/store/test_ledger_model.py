@@ -133,11 +133,11 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(call=CALLS, attempt=ATTEMPTS, caps=CLAIMS)
     def fail(self, call: str, attempt: int, caps: list[str]) -> None:
         """A request in a failing commit never happened; facts are caught up with afterwards."""
+        self.db.set_authorizer(_no_commit)
         call += str(self.starts)
-        self.db.execute("PRAGMA query_only = ON")
         answers = self.group.run([reserve(call, attempt, *map(claim, caps)), finish(call)])
         assert all(isinstance(answer, Unavailable) for answer in answers)
-        self.db.execute("PRAGMA query_only = OFF")
+        self.db.set_authorizer(None)
         self.clock.advance(60)
         self.group.run([])
         self.model.drop(call)
@@ -163,6 +163,12 @@ class LedgerMachine(RuleBasedStateMachine):
             taken[cap] += count
         assert dict(taken) == {cap: n for cap in LIMITS if (n := self.model.taken(cap))}
         assert all(taken[cap] <= limit for cap, limit in LIMITS.items())
+
+
+def _no_commit(action: int, what: str | None, *_: object) -> int:
+    """A disk that fails when it matters: everything is written, then the commit is refused."""
+    commits = action == sqlite3.SQLITE_TRANSACTION and what == "COMMIT"
+    return sqlite3.SQLITE_DENY if commits else sqlite3.SQLITE_OK
 
 
 _TEMPLATE: list[bytes] = []
