@@ -6,15 +6,18 @@ never stops the loop; lines that the bounded queue can not take are dropped and 
 """
 
 import contextlib
+import json
 import logging
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, MutableMapping
+from functools import lru_cache
 from typing import Any, Literal, TextIO
 
 import structlog
+from pydantic_core import to_json
 from structlog.contextvars import bind_contextvars, merge_contextvars, reset_contextvars
 from structlog.dev import plain_traceback
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -69,10 +72,15 @@ def configured(level: Level = "info", form: Format = "auto", stream: TextIO | No
 def hide_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Replaces the value of every field whose name speaks of a secret."""
     for key in event:
-        lowered = key.lower()
-        if any(word in lowered for word in _SECRET_WORDS) and not lowered.endswith("_id"):
+        if _is_secret(key):
             event[key] = HIDDEN
     return event
+
+
+@lru_cache(maxsize=1024)
+def _is_secret(key: str) -> bool:
+    lowered = key.lower()
+    return any(word in lowered for word in _SECRET_WORDS) and not lowered.endswith("_id")
 
 
 def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -83,12 +91,20 @@ def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict
     return event
 
 
+def _json(event: EventDict, **_: object) -> str:
+    """Four times as fast as the standard library, which takes what has surrogates in it."""
+    try:
+        return to_json(event, fallback=repr).decode()
+    except ValueError:
+        return json.dumps(event, default=repr)
+
+
 def _processors(console: bool, colors: bool) -> list[Processor]:
     last: list[Processor] = (
         # A plain traceback: the rich one would print local variables, secrets among them.
         [_one_line, structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain_traceback)]
         if console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_json)]
     )
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
     return [merge_contextvars, structlog.processors.add_log_level, stamp, hide_secrets, *last]
