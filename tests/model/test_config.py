@@ -14,11 +14,10 @@ def test_zones_are_iana_names(zone: str) -> None:
     assert CampaignSpec(name="c", timezone=zone).timezone == zone
 
 
-@pytest.mark.parametrize(
-    "zone",
-    ["", "EST5EDT", "America", "America/Argentina", "posix/Europe/Berlin", "../etc/passwd", "Mars/Base"]
-    + ["Europe/\x00", "Europe/\udcff", "x" * 5000 + "/y"],
-)
+NO_ZONES = ("EST5EDT", "America", "America/Argentina", "posix/Europe/Berlin", "../etc/passwd", "Mars/Base")
+
+
+@pytest.mark.parametrize("zone", [*NO_ZONES, "", "Europe/\x00", "Europe/\udcff", "x" * 5000 + "/y"])
 def test_what_is_no_zone_is_refused(zone: str) -> None:
     with pytest.raises(ValidationError, match="time zone"):
         CampaignSpec(name="c", timezone=zone)
