@@ -88,7 +88,8 @@ async def _addresses(process: asyncio.subprocess.Process, ready: Path, log: Path
     async with asyncio.timeout(30):
         while not ready.exists():
             if process.returncode is not None:
-                raise ServerFailed(f"exit code {process.returncode}:\n{log.read_text(errors='replace')[-3000:]}")
+                words = log.read_text(encoding="utf-8", errors="replace")[-3000:]
+                raise ServerFailed(f"exit code {process.returncode}:\n{words}")
             await asyncio.sleep(0.01)
     found: Json = json.loads(ready.read_text(encoding="utf-8"))
     return found
