@@ -174,6 +174,22 @@ async def test_what_can_not_be_answered_meets_silence(scene: Scene, case: str) -
     await scene.still_takes_calls()
 
 
+async def test_a_bad_message_is_counted_and_has_one_line_in_the_log(tmp_path: Path) -> None:
+    host = own_address()
+    async with running_server(tmp_path) as server:
+        await server.api.post("trunks", {"name": "carrier", "addresses": [f"{host}/32"]})
+        with _udp(host) as udp:
+            peer = Peer(server, host, udp)
+            await peer.ask(BROKEN["no CSeq"][0](peer))
+        assert await server.api.metric('edge_sip_events_total{event="parse_error_400"}') == 1
+
+        def lines() -> list[dict[str, object]]:
+            return [line for line in server.log() if line.get("remote") == host]
+
+        [line] = await eventually(lines)
+        assert "CSeq" in line["why"]
+
+
 async def test_a_stranger_meets_silence_and_is_listed_with_a_remedy(scene: Scene) -> None:
     await asyncio.get_running_loop().sock_sendto(
         scene.stranger.udp, scene.stranger.request("INVITE"), scene.server.sip["udp"]
