@@ -21,7 +21,7 @@ CONFIGURATION = """
 positive_data_acceptance.enabled = false
 negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429]
 """
-ARGUMENTS = ("--phases", "fuzzing", "--max-examples", "8", "--seed", "1", "--continue-on-failure")
+ARGUMENTS = ("--phases", "fuzzing", "--max-examples", "5", "--seed", "1", "--continue-on-failure")
 
 
 async def test_the_api_keeps_to_its_own_document(ports: Ports, tmp_path: Path) -> None:
