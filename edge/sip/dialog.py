@@ -122,13 +122,13 @@ class Dialog:
         """Where the next hop's URI points, None to stay with the dialog's own flow."""
         text = uri_in(self.routes[0]) if self.routes else self.target
         uri = _parsed(text) if text else None
-        if uri is None:
+        if uri is None or uri.scheme != "sip":
             return None
         flow, port = self.flow, uri.port or DEFAULT_PORT
         transport = (uri.params.get("transport") or flow.transport).lower()
         if transport == flow.transport and flow.remote == (uri.host, port):
             return None  # what nearly every peer's Contact says
-        if not is_address(uri.host) or self._behind_nat(uri.host):
+        if transport not in ("udp", "tcp") or not is_address(uri.host) or self._behind_nat(uri.host):
             return None
         return Destination("tcp" if transport == "tcp" else "udp", uri.host, port)
 

@@ -179,17 +179,28 @@ class Endpoint:
     # -- opening and closing -----------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        sockets = []
-        for listen in self._config.listen:
-            if listen.transport == "udp":
-                listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
-                self._transport.add_udp(listener)
-                self._listening.append(Listen("udp", *listener.name))
-            else:
-                sockets.append(bound_socket(socket.SOCK_STREAM, listen.host, listen.port))
-        streams = Streams(self._loop, self, self._config.streams)
-        names = await self._transport.open_streams(streams, sockets)
+        sockets: list[socket.socket] = []
+        try:
+            for listen in self._config.listen:
+                self._bind(listen, sockets)
+            streams = Streams(self._loop, self, self._config.streams)
+            names = await self._transport.open_streams(streams, sockets)
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            raise
         self._listening += [Listen("tcp", *name) for name in names]
+
+    def _bind(self, listen: Listen, sockets: list[socket.socket]) -> None:
+        """Opens a UDP listener, or adds a bound TCP socket to ``sockets``."""
+        if listen.transport == "udp":
+            listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
+            self._transport.add_udp(listener)
+            self._listening.append(Listen("udp", *listener.name))
+        elif listen.transport == "tcp":
+            sockets.append(bound_socket(socket.SOCK_STREAM, listen.host, listen.port))
+        else:
+            raise ValueError(f"{listen.transport}: SIP is spoken over udp and tcp only")
 
     async def _close(self) -> None:
         if self._timer is not None:

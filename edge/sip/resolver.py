@@ -37,11 +37,12 @@ class Resolver:
             raise Unresolvable(f"{uri!r}: {error.reason}") from None
         if not parsed.host:
             raise Unresolvable(f"{uri!r} names no host")
-        transport: Literal["udp", "tcp"] = (
-            "tcp" if (parsed.params.get("transport") or "").lower() == "tcp" else "udp"
-        )
+        transport = (parsed.params.get("transport") or "udp").lower()
+        if parsed.scheme == "sips" or transport not in ("udp", "tcp"):
+            raise Unresolvable(f"{uri!r}: SIP is spoken over udp and tcp only")
+        kind: Literal["udp", "tcp"] = "tcp" if transport == "tcp" else "udp"
         hosts = [parsed.host] if is_address(parsed.host) else await self._look_up(parsed.host.lower())
-        return [Destination(transport, host, parsed.port or DEFAULT_PORT) for host in hosts]
+        return [Destination(kind, host, parsed.port or DEFAULT_PORT) for host in hosts]
 
     async def _look_up(self, name: str) -> list[str]:
         now = self._clock.monotonic()

@@ -317,6 +317,13 @@ async def test_a_used_port_is_told() -> None:
                 pass
 
 
+async def test_a_transport_that_we_do_not_speak_is_told() -> None:
+    config = EndpointConfig([Listen("tls", "127.0.0.1", 0)])
+    with pytest.raises(ValueError, match="tls"):
+        async with Endpoint(config, SystemClock(), Open(), lambda usage: None):
+            pass
+
+
 async def test_resolving() -> None:
     async with endpoint("udp") as (us, _):
         assert await us.resolve("sip:a@192.0.2.1:5070;transport=tcp") == [
@@ -324,6 +331,13 @@ async def test_resolving() -> None:
         ]
         assert await us.resolve("sip:a@[2001:db8::1]") == [Destination("udp", "2001:db8::1", 5060)]
         assert Destination("udp", "127.0.0.1", 5060) in await us.resolve("sip:a@localhost")
-        for bad in ("tel:+1", "http://x", "sip:", "sip:a@no-such-name.invalid"):
+        for bad in (
+            "tel:+1",
+            "http://x",
+            "sip:",
+            "sips:a@192.0.2.1",
+            "sip:a@192.0.2.1;transport=tls",
+            "sip:a@no-such-name.invalid",
+        ):
             with pytest.raises(Unresolvable):
                 await us.resolve(bad)
