@@ -28,6 +28,8 @@ def _objects(name: str, *more: sa.Column[str]) -> sa.Table:
         sa.Column("name", sa.Text, nullable=False, index=True),
         *more,
         sa.Column("body", sa.JSON, nullable=False),
+        # The order of lists that ask for no other.
+        sa.Index(f"ix_{name}_created_at", "created_at", "id"),
     )
 
 

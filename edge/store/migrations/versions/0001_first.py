@@ -36,6 +36,7 @@ def _trunks_and_numbers() -> None:
         sa.UniqueConstraint("external_id", name=op.f("uq_numbers_external_id")),
     )
     op.create_index(op.f("ix_numbers_campaign_id"), "numbers", ["campaign_id"], unique=False)
+    op.create_index("ix_numbers_created_at", "numbers", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_numbers_name"), "numbers", ["name"], unique=False)
     op.create_table(
         "trunks",
@@ -50,6 +51,7 @@ def _trunks_and_numbers() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_trunks")),
         sa.UniqueConstraint("external_id", name=op.f("uq_trunks_external_id")),
     )
+    op.create_index("ix_trunks_created_at", "trunks", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_trunks_name"), "trunks", ["name"], unique=False)
 
 
@@ -67,6 +69,7 @@ def _campaigns_and_targets() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_campaigns")),
         sa.UniqueConstraint("external_id", name=op.f("uq_campaigns_external_id")),
     )
+    op.create_index("ix_campaigns_created_at", "campaigns", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_campaigns_name"), "campaigns", ["name"], unique=False)
     op.create_table(
         "targets",
@@ -81,6 +84,7 @@ def _campaigns_and_targets() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_targets")),
         sa.UniqueConstraint("external_id", name=op.f("uq_targets_external_id")),
     )
+    op.create_index("ix_targets_created_at", "targets", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_targets_name"), "targets", ["name"], unique=False)
 
 
@@ -107,6 +111,7 @@ def _prompts() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_prompts")),
         sa.UniqueConstraint("external_id", name=op.f("uq_prompts_external_id")),
     )
+    op.create_index("ix_prompts_created_at", "prompts", ["created_at", "id"], unique=False)
     op.create_index(op.f("ix_prompts_name"), "prompts", ["name"], unique=False)
 
 
