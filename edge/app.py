@@ -20,8 +20,8 @@ from edge.admin import app as web
 from edge.admin.listener import Listener
 from edge.admin.ports import Ports
 from edge.calls.access import Access, AccessConfig
-from edge.calls.call import CallServices
 from edge.calls.ports import CallLimits
+from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.clock import Clock, SystemClock

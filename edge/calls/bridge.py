@@ -41,6 +41,8 @@ class Bridge:
         self.target = target
         self._crossing: _Crossing | None = None
         self._awaits_ack: _Crossing | None = None
+        self._before_ours: Description | None = None
+        self._last_try = False
 
     def relay(self) -> bool:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
@@ -48,12 +50,22 @@ class Bridge:
 
     def reoffer(self) -> None:
         """The caller was answered with a codec that the target did not choose: offers it the target's."""
-        before = self.caller.local
+        self._before_ours = self.caller.local
         sdp = self.caller.offer_of(self.target)
         if sdp is None:
-            self.caller.local = before
-            return
-        _invite(self.caller).offer_again(sdp)
+            self._meet_the_caller()
+        else:
+            _invite(self.caller).offer_again(sdp)
+
+    def _meet_the_caller(self) -> None:
+        """The caller stays with its codec: the target is offered that one; without it there is no call."""
+        self.caller.local, self._before_ours = self._before_ours, None
+        voice = self.caller.voice
+        sdp = self.target.offer_of(self.caller, allowed=(voice,)) if voice is not None else None
+        if sdp is None:
+            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
+        self._last_try = True
+        _invite(self.target).offer_again(sdp)
 
     def handle(self, happening: Happening) -> None:
         """One event of either leg; raises CallOver when it ends the call."""
@@ -146,6 +158,7 @@ class Bridge:
 
     def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
         """The answer to an offer that was ours alone (the codec that the target chose)."""
+        self._before_ours = None
         if leg.hear(event.sdp):
             self.relay()
 
@@ -179,9 +192,17 @@ class Bridge:
     def _offer_refused(self, event: OfferRefused) -> None:
         crossing, self._crossing = self._crossing, None
         if crossing is None:
+            self._ours_refused()
             return
         crossing.undo()
         _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)
+
+    def _ours_refused(self) -> None:
+        """An offer that was ours alone was refused, by the caller or then by the target."""
+        if self._last_try:
+            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
+        if self._before_ours is not None:
+            self._meet_the_caller()
 
 
 def _invite(leg: Leg) -> Invite:

@@ -7,29 +7,20 @@ however it ends.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 
 from edge.calls.bridge import Bridge
-from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
+from edge.calls.happenings import CallOver, HangUpAsked
 from edge.calls.hunt import Hunt
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg
-from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler
+from edge.calls.reception import Reception
 from edge.calls.record import CallRecord
-from edge.calls.trace import Trace, TraceBook
-from edge.clock import Clock
+from edge.calls.services import CallServices
+from edge.calls.trace import Trace
 from edge.logs import get_logger
-from edge.media.engine import (
-    Dtmf,
-    LegCounters,
-    MediaCall,
-    MediaEngine,
-    MediaUnavailable,
-    PlayDone,
-    WorkerDied,
-)
+from edge.media.engine import LegCounters, MediaUnavailable
 from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
 from edge.model.ledger import Connect, Finish, OpenCall, Reserve, Unavailable
@@ -37,43 +28,16 @@ from edge.routing.admit import admit, over_cap
 from edge.routing.exhaust import exhausted, failsafe
 from edge.routing.refusal import bye_reason, refusal
 from edge.routing.snapshot import Snapshot
-from edge.sip.events import Acked, Cancelled, Ended, Offered
 from edge.sip.invite import Invite
 
 log = get_logger("edge.calls")
 
 RINGBACK = "tone:ringback"
-ACK_WAIT_S = 32.0
 SETTLE_S = 1.0
-MEDIA_LOST = "Q.850;cause=41"
-
-
-@dataclass(frozen=True, slots=True)
-class CallServices:
-    """What every call uses: brought once by the composition root.
-
-    ``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
-    a prompt under this id.  ``key_of`` makes a call's key, with which a buyer proves that it was
-    given the call.
-    """
-
-    clock: Clock
-    store: CallStore
-    counts: CapCounts
-    dialler: Dialler
-    media: MediaEngine
-    traces: TraceBook
-    limits: CallLimits
-    draw: Callable[[], float]
-    prompt_ready: Callable[[str], bool]
-    key_of: Callable[[str], str]
 
 
 class Call:
-    """One call, end to end.
-
-    ``phase`` is where it is: arrived, prompt, ringing, bridged.
-    """
+    """One call, end to end.  ``private`` says that the caller asked for privacy (RFC 3323)."""
 
     def __init__(
         self,
@@ -91,29 +55,16 @@ class Call:
         self.trunk = trunk
         self.snapshot = snapshot
         self.private = private
-        self.inbox: Inbox[Happening] = Inbox()
         self.record = CallRecord(facts, snapshot.version)
+        self.reception = Reception(services, invite, self.record, trunk.sip.codecs)
         self.trace = Trace(services.clock.monotonic())
-        self.caller: Leg | None = None
         self.target: Leg | None = None
-        self.answered = False
-        self.phase = "arrived"
-        self._media: MediaCall | None = None
-        self._until = services.clock.monotonic() + services.limits.max_call_s
-        self._late_offer = not invite.offer
         self._told = 0
         self._proceed_with: Proceed | None = None
 
-    @property
-    def media(self) -> MediaCall:
-        """The call's media, opened when it is first needed; raises MediaUnavailable."""
-        if self._media is None:
-            self._media = self.services.media.call()
-        return self._media
-
     def hang_up(self, by: HungUpBy, detail: str) -> None:
         """Ends the call from outside."""
-        self.inbox.put(HangUpAsked(by, detail))
+        self.reception.inbox.put(HangUpAsked(by, detail))
 
     async def run(self) -> None:
         """The whole call; never raises but for cancellation."""
@@ -124,12 +75,13 @@ class Call:
             await self._story()
             reason = bye_reason(self.record.disposition)
         except CallOver as over:
-            reason = over.reason
             self._over(over)
+            said_by_peer = over.by in ("caller", "target")
+            reason = over.reason or (None if said_by_peer else bye_reason(self.record.disposition))
         except MediaUnavailable as error:
             self._refuse("error_media", str(error))
         except Exception:
-            log.exception("call.broke", phase=self.phase)
+            log.exception("call.broke", phase=self.reception.phase)
             await self._recover()
         finally:
             await self._close(reason)
@@ -166,7 +118,7 @@ class Call:
         """A final answer, or a BYE that says why if the caller has been answered (rule: Refusals)."""
         self.record.end(disposition, detail, "server")
         answer = refusal(disposition)
-        if self.answered:
+        if self.reception.answered:
             self.invite.hang_up(f"SIP;cause={answer.status}")
             return
         if answer.retry_after_s is not None:
@@ -177,10 +129,10 @@ class Call:
 
     async def _announce(self, announce: Announce) -> None:
         """Answers, plays a message and hangs up."""
-        self._listen()
+        self.reception.listen()
         self.record.end(announce.disposition, announce.detail, "server")
-        if await self._answer_to_play():
-            await self._play(announce.prompt_id, announce.built_in)
+        if await self.reception.answer_to_play():
+            await self.reception.play(announce.prompt_id, announce.built_in)
         else:
             self._refuse("rejected_no_codec", "the caller offers neither PCMU nor PCMA")
 
@@ -190,8 +142,8 @@ class Call:
         self.record.connected_as = proceed.base_disposition or "connected"
         if proceed.claims and not await self._reserve(proceed):
             return
-        caller = self._listen()
-        if caller.remote is None and not self._late_offer:
+        caller = self.reception.listen()
+        if caller.remote is None and not self.reception.late_offer:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return
         if proceed.greeting_prompt_id is not None:
@@ -209,15 +161,15 @@ class Call:
         return full is None
 
     async def _greet(self, prompt_id: str) -> None:
-        if await self._answer_to_play():
-            await self._play(prompt_id, "greeting")
+        if await self.reception.answer_to_play():
+            await self.reception.play(prompt_id, "greeting")
         else:
             self.record.step("greeting", "skipped", "the caller offers no codec that we can encode")
 
     async def _hunt(self, caller: Leg, proceed: Proceed) -> None:
         """Dials the candidates; what to do when none answers is one more decision."""
-        self.phase = "ringing"
-        if self.answered:
+        self.reception.phase = "ringing"
+        if self.reception.answered:
             caller.media.play(RINGBACK, loop=True)
         hunt = Hunt(self, proceed)
         target = await hunt.run()
@@ -228,143 +180,53 @@ class Call:
         lines = self.record.log.candidates
         await self._follow(exhausted(proceed, self.snapshot, lines, self.record.attempts))
 
-    # -- steps ----------------------------------------------------------------------------------------
-
-    def _listen(self) -> Leg:
-        """The caller's leg: its media opened, its events heard."""
-        if self.caller is None:
-            self.caller = Leg("caller", self.media.leg(), self.inbox)
-            self.caller.hear(self.invite.offer)
-            self.caller.attach(self.invite)
-        return self.caller
-
-    async def _answer_to_play(self) -> bool:
-        """200 at once, since there is something to play; False if no codec fits (rule: Answering)."""
-        caller = self._listen()
-        if self.answered:
-            return True
-        sdp = caller.offer_ours() if self._late_offer else caller.answer_locally()
-        if sdp is None:
-            return False
-        await self._answer(caller, sdp)
-        return caller.plan()
-
-    async def _answer(self, caller: Leg, sdp: bytes) -> None:
-        """Our 200 to the caller; to a late offer the answer comes with the ACK (RFC 3261 13.2.1)."""
-        self.answered = True
-        self.record.answered_at = self.services.clock.utc()
-        self.invite.answer(sdp)
-        until = self.services.clock.monotonic() + ACK_WAIT_S
-        while caller.remote is None:
-            match await self.next(until):
-                case SipHappened(leg=leg, event=Acked(sdp=answer)) if leg is caller:
-                    if not caller.hear(answer):
-                        raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
-                case None:
-                    raise CallOver("server", "no ACK to our 200", "error_sip")
-                case _:
-                    pass
-
-    async def _play(self, prompt_id: str | None, built_in: str) -> None:
-        """Plays a prompt to its end; one that is not there is skipped and logged."""
-        caller, ready = self._listen(), self.services.prompt_ready
-        source = prompt_id if prompt_id is not None and ready(prompt_id) else built_in
-        if not ready(source):
-            self.record.step("prompt", "skipped", f"prompt {source} is not loaded")
-            return
-        self.phase = "prompt"
-        token = caller.media.play(source)
-        self.record.step("prompt", "played", source)
-        while True:
-            happening = await self.next(self._until)
-            match happening:
-                case MediaHappened(event=PlayDone(token=done)) if done == token:
-                    return
-                case MediaHappened(event=Dtmf(digit=digit)):
-                    self.record.step("key", digit)
-                case None:
-                    raise self._too_long()
-                case _:
-                    pass
-
     async def _bridge(self, caller: Leg, target: Leg, attempt: int) -> None:
         """The target has answered: commits the connect, answers the caller, relays until one ends."""
-        record, services = self.record, self.services
+        record, services, reception = self.record, self.services, self.reception
         connected_at, target_id = services.clock.utc(), record.attempts[-1].target_id
-        await services.store.submit(Connect(self.facts.call_id, attempt, target_id, connected_at))
+        stored = await services.store.submit(Connect(self.facts.call_id, attempt, target_id, connected_at))
+        if isinstance(stored, Unavailable):
+            record.step("store", "unavailable", "the connect is written when the store is back")
         bridge = Bridge(caller, target)
         await self._join(bridge)
         record.connected_at, record.connected_target_id = connected_at, target_id
-        self.phase = "bridged"
+        reception.phase = "bridged"
         log.info("call.connected", target=target_id)
         while True:
-            happening = await self.next(self._until)
+            happening = await reception.next(reception.until)
             if happening is None:
-                raise self._too_long()
+                raise reception.too_long()
             bridge.handle(happening)
 
     async def _join(self, bridge: Bridge) -> None:
         """Agrees SDP with the caller and lets the media flow."""
-        caller, target = bridge.caller, bridge.target
+        caller, target, reception = bridge.caller, bridge.target, self.reception
         caller.media.stop()
-        if not self.answered:
-            sdp = caller.offer_of(target) if self._late_offer else caller.answer_of(target)
+        if not reception.answered:
+            sdp = caller.offer_of(target) if reception.late_offer else caller.answer_of(target)
             if sdp is None:
                 raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
-            await self._answer(caller, sdp)
+            await reception.answer(caller, sdp)
         elif caller.needs_reoffer(target):
             bridge.reoffer()
-        self.media.bridge(caller.media, target.media)
+        reception.media.bridge(caller.media, target.media)
         bridge.relay()
-
-    def _too_long(self) -> CallOver:
-        return CallOver("limit", f"longer than {self.services.limits.max_call_s:g} s")
-
-    async def next(self, until: float | None = None) -> Happening | None:
-        """The next thing that happens, None at ``until`` (monotonic seconds).
-
-        Raises CallOver when the caller is gone, when somebody hangs the call up, or when its media
-        is lost.  An offer of the caller before the bridge is answered with what it has.
-        """
-        wait = None if until is None else until - self.services.clock.monotonic()
-        happening = await self.inbox.get(wait)
-        match happening:
-            case HangUpAsked(by=by, detail=detail):
-                raise CallOver(by, detail)
-            case MediaHappened(event=WorkerDied()):
-                raise CallOver("server", "the media worker died", "error_media", MEDIA_LOST)
-            case SipHappened(leg=leg, event=event) if leg is self.caller and self.phase != "bridged":
-                self._caller_said(leg, event)
-            case _:
-                pass
-        return happening
-
-    def _caller_said(self, caller: Leg, event: object) -> None:
-        match event:
-            case Cancelled(reason=reason):
-                raise CallOver("caller", "cancelled", reason=reason)
-            case Ended(cause="peer", reason=reason):
-                raise CallOver("caller", "", reason=reason)
-            case Ended(cause=cause):
-                raise CallOver("server", f"the caller's dialog broke: {cause}", "error_sip")
-            case Offered() if caller.local is not None:
-                self.invite.accept_offer(caller.local.to_bytes())
-            case _:
-                pass
 
     # -- endings --------------------------------------------------------------------------------------
 
     def _over(self, over: CallOver) -> None:
         """How the record names an end that came before the story's own."""
-        record = self.record
-        if over.disposition is not None:
+        record, reception = self.record, self.reception
+        if over.disposition is not None and not reception.answered:
+            self._refuse(over.disposition, over.detail)
+        elif over.disposition is not None:
             record.end(over.disposition, over.detail, over.by)
-        elif self.phase == "bridged":
+        elif reception.phase == "bridged":
             record.end(record.connected_as, over.detail, over.by)
         elif record.disposition is not None:
             record.end(record.disposition, record.detail, over.by)
         elif over.by == "caller":
-            prompt = self.phase == "prompt"
+            prompt = reception.phase == "prompt"
             record.end("caller_hung_up_prompt" if prompt else "caller_hung_up_ringing", over.detail, "caller")
         else:
             record.end("target_failed", over.detail, over.by)
@@ -372,7 +234,7 @@ class Call:
     async def _recover(self) -> None:
         """Routing itself failed: the fail-safe, once, if nothing was connected (rule: Failsafe)."""
         proceed, self._proceed_with = self._proceed_with, None
-        if proceed is None or self.phase == "bridged":
+        if proceed is None or self.reception.phase == "bridged":
             self._refuse("error_internal", "an internal error; the log has it")
             return
         try:
@@ -385,12 +247,12 @@ class Call:
 
     async def _close(self, reason: str | None) -> None:
         """Gives everything back and writes the record."""
-        services, record = self.services, self.record
-        legs = [leg for leg in (self.caller, self.target) if leg is not None]
+        services, record, media_call = self.services, self.record, self.reception.opened_media
+        legs = [leg for leg in (self.reception.caller, self.target) if leg is not None]
         invites = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}.values()
         for invite in invites:
             invite.hang_up(reason)
-        counters = await self._media.finish() if self._media is not None else {}
+        counters = await media_call.finish() if media_call is not None else {}
         await _settled(invites)
         for invite in invites:
             services.traces.close(invite.call_id)

@@ -34,6 +34,7 @@ class Hunt:
 
     def __init__(self, call: "Call", proceed: Proceed) -> None:
         self.call = call
+        self.reception = call.reception
         self.proceed = proceed
         services = call.services
         self.choice: Choice = choose(
@@ -94,7 +95,7 @@ class Hunt:
             Reserve(call.facts.call_id, attempt, claims, call.facts.arrived_at)
         )
         if isinstance(taken, Unavailable):
-            call.record.step("store", "unavailable", "no capacity can be reserved")
+            raise CallOver("server", "the store can not write", "rejected_overload")
         return taken is None
 
     # -- dialling -------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ class Hunt:
         call = self.call
         leg, sdp = self._offer(line)
         if sdp is None:
-            call.media.close_leg(leg.media)
+            self.reception.media.close_leg(leg.media)
             return None, _Result(488, "refused", "the target allows none of the caller's codecs")
         leg.attach(self._invite(target, line, destination, sdp))
         call.target = leg
@@ -148,12 +149,13 @@ class Hunt:
 
     def _offer(self, line: dialplan.Line) -> tuple[Leg, bytes | None]:
         """A leg for the target and what it is offered: the caller's codecs, in the caller's order."""
-        call, caller = self.call, self.call.caller
-        leg = Leg("target", call.media.leg(), call.inbox)
+        reception, caller = self.reception, self.reception.caller
+        leg = Leg("target", reception.media.leg(), reception.inbox)
         if caller is None or caller.remote is None:
             return leg, leg.offer_ours()
-        first = caller.voice if call.answered else None
-        return leg, leg.offer_of(caller, allowed=line.sip.codecs, first=first)
+        first = caller.voice if reception.answered else None
+        allowed = _both(line.sip.codecs, reception.codecs)
+        return leg, leg.offer_of(caller, allowed=allowed, first=first)
 
     def _invite(self, target: Target, line: dialplan.Line, destination: Destination, sdp: bytes) -> Invite:
         call = self.call
@@ -182,13 +184,13 @@ class Hunt:
         call.target = None
         if leg.invite is not None:
             leg.invite.hang_up()
-        media = call.media
+        media = self.reception.media
         media.unbridge()
         media.close_leg(leg.media)
 
     async def _outcome(self, leg: Leg, until: float) -> "_Result":
         while True:
-            happening = await self.call.next(until)
+            happening = await self.reception.next(until)
             if happening is None:
                 return _Result(0, "no_answer", "ring timeout")
             if not isinstance(happening, SipHappened) or happening.leg is not leg:
@@ -216,27 +218,27 @@ class Hunt:
 
     def _progress(self, leg: Leg, progress: Progress) -> None:
         """Ringing and early media reach the caller (rule: answering)."""
-        call, caller = self.call, self.call.caller
+        reception, caller = self.reception, self.reception.caller
         if caller is None:
             return
         early = leg.hear(progress.sdp) and caller.remote is not None
         if early and self._early_media(caller, leg, progress):
             return
-        if not call.answered:
-            call.invite.progress(progress.status)
+        if not reception.answered:
+            reception.invite.progress(progress.status)
 
     def _early_media(self, caller: Leg, target: Leg, progress: Progress) -> bool:
         """Lets the caller hear what the target plays before it answers; False if no codec fits."""
-        call = self.call
-        if not call.answered:
+        reception = self.reception
+        if not reception.answered:
             sdp = caller.answer_of(target)
             if sdp is None:
                 return False
-            call.invite.progress(progress.status, sdp)
+            reception.invite.progress(progress.status, sdp)
         elif caller.needs_reoffer(target):
             return False
         caller.media.stop()
-        call.media.bridge(caller.media, target.media)
+        reception.media.bridge(caller.media, target.media)
         return Bridge(caller, target).relay()
 
     def _note(self, target: Target, started: datetime, result: "_Result") -> None:
@@ -255,6 +257,14 @@ class _Result(NamedTuple):
     outcome: Outcome
     reason: str
     next_address: bool = False
+
+
+def _both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The codecs that two sides allow, in the order of the first (None: all)."""
+    if first is None or second is None:
+        return first or second
+    allowed = {name.lower() for name in second}
+    return tuple(name for name in first if name.lower() in allowed)
 
 
 def _hops_left(max_forwards: int | None) -> int:

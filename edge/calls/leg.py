@@ -61,11 +61,11 @@ class Leg:
 
     # -- what to tell this leg's peer: each answers the SDP to send, or None when no codec is shared --
 
-    def answer_locally(self) -> bytes | None:
+    def answer_locally(self, allowed: tuple[str, ...] | None = None) -> bytes | None:
         """The answer to this peer while only we talk to it (prompts, ringback)."""
         if self.remote is None:
             return None
-        return self._tell(answer_locally(self.remote, self.here, previous=self.local))
+        return self._tell(answer_locally(self.remote, self.here, allowed=allowed, previous=self.local))
 
     def offer_ours(self) -> bytes:
         """An offer of our own, when the peer sent none."""

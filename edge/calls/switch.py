@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from edge.calls import intake
-from edge.calls.call import Call, CallServices
+from edge.calls.call import Call
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
 from edge.calls.record import instant
+from edge.calls.services import CallServices
 from edge.calls.trunk_load import Rate, TrunkLoad
 from edge.ids import new_id
 from edge.logs import call_context, get_logger
@@ -181,5 +182,5 @@ def _live(call: Call) -> Mapping[str, Any]:
         "started_at": instant(facts.arrived_at),
         "answered_at": instant(record.answered_at),
         "connected_at": instant(record.connected_at),
-        "phase": call.phase,
+        "phase": call.reception.phase,
     }

@@ -1,0 +1,142 @@
+"""The caller's side of a call: its leg, our answer, what is played to it, and what it does meanwhile.
+
+The caller is answered at once when there is something to play, otherwise not before a target has
+answered (rule: Answering).
+"""
+
+from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
+from edge.calls.inbox import Inbox
+from edge.calls.leg import Leg
+from edge.calls.record import CallRecord
+from edge.calls.services import CallServices
+from edge.media.engine import Dtmf, MediaCall, PlayDone, WorkerDied
+from edge.sip.events import Acked, Cancelled, Ended, Offered
+from edge.sip.invite import Invite
+
+ACK_WAIT_S = 32.0
+MEDIA_LOST = "Q.850;cause=41"
+
+
+class Reception:
+    """What a call has of its caller.
+
+    ``phase`` is where the call is: arrived, prompt, ringing, bridged.  ``until`` is the instant
+    (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None: all).
+    """
+
+    def __init__(
+        self, services: CallServices, invite: Invite, record: CallRecord, codecs: tuple[str, ...] | None
+    ) -> None:
+        self.services = services
+        self.invite = invite
+        self.record = record
+        self.codecs = codecs
+        self.inbox: Inbox[Happening] = Inbox()
+        self.caller: Leg | None = None
+        self.answered = False
+        self.phase = "arrived"
+        self.late_offer = not invite.offer
+        self.until = services.clock.monotonic() + services.limits.max_call_s
+        self._media: MediaCall | None = None
+
+    @property
+    def media(self) -> MediaCall:
+        """The call's media, opened when it is first needed; raises MediaUnavailable."""
+        if self._media is None:
+            self._media = self.services.media.call()
+        return self._media
+
+    @property
+    def opened_media(self) -> MediaCall | None:
+        """The call's media if it was ever needed."""
+        return self._media
+
+    def listen(self) -> Leg:
+        """The caller's leg: its media opened, its events heard; raises MediaUnavailable."""
+        if self.caller is None:
+            self.caller = Leg("caller", self.media.leg(), self.inbox)
+            self.caller.hear(self.invite.offer)
+            self.caller.attach(self.invite)
+        return self.caller
+
+    async def answer_to_play(self) -> bool:
+        """200 at once, since there is something to play; False if no codec fits."""
+        caller = self.listen()
+        if self.answered:
+            return True
+        sdp = caller.offer_ours() if self.late_offer else caller.answer_locally(self.codecs)
+        if sdp is None:
+            return False
+        await self.answer(caller, sdp)
+        return caller.plan()
+
+    async def answer(self, caller: Leg, sdp: bytes) -> None:
+        """Our 200 to the caller; to a late offer the answer comes with the ACK (RFC 3261 13.2.1)."""
+        self.answered = True
+        self.record.answered_at = self.services.clock.utc()
+        self.invite.answer(sdp)
+        until = self.services.clock.monotonic() + ACK_WAIT_S
+        while caller.remote is None:
+            match await self.next(until):
+                case SipHappened(leg=leg, event=Acked(sdp=answer)) if leg is caller:
+                    if not caller.hear(answer):
+                        raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
+                case None:
+                    raise CallOver("server", "no ACK to our 200", "error_sip")
+                case _:
+                    pass
+
+    async def play(self, prompt_id: str | None, built_in: str) -> None:
+        """Plays a prompt to its end; one that is not there is skipped and logged."""
+        caller, ready = self.listen(), self.services.prompt_ready
+        source = prompt_id if prompt_id is not None and ready(prompt_id) else built_in
+        if not ready(source):
+            self.record.step("prompt", "skipped", f"prompt {source} is not loaded")
+            return
+        self.phase = "prompt"
+        token = caller.media.play(source)
+        self.record.step("prompt", "played", source)
+        while True:
+            match await self.next(self.until):
+                case MediaHappened(event=PlayDone(token=done)) if done == token:
+                    return
+                case MediaHappened(event=Dtmf(digit=digit)):
+                    self.record.step("key", digit)
+                case None:
+                    raise self.too_long()
+                case _:
+                    pass
+
+    def too_long(self) -> CallOver:
+        """The longest call is over."""
+        return CallOver("limit", f"longer than {self.services.limits.max_call_s:g} s")
+
+    async def next(self, until: float | None = None) -> Happening | None:
+        """The next thing that happens to the call, None at ``until`` (monotonic seconds).
+
+        Raises CallOver when the caller is gone, when somebody hangs the call up, or when its media
+        is lost.  An offer of the caller before the bridge is answered with what it has.
+        """
+        wait = None if until is None else until - self.services.clock.monotonic()
+        happening = await self.inbox.get(wait)
+        if isinstance(happening, SipHappened):
+            if happening.leg is self.caller and self.phase != "bridged":
+                self._caller_said(happening.leg, happening.event)
+        elif isinstance(happening, HangUpAsked):
+            raise CallOver(happening.by, happening.detail)
+        elif isinstance(happening, MediaHappened) and isinstance(happening.event, WorkerDied):
+            raise CallOver("server", "the media worker died", "error_media", MEDIA_LOST)
+        return happening
+
+    def _caller_said(self, caller: Leg, event: object) -> None:
+        match event:
+            case Cancelled(reason=reason):
+                raise CallOver("caller", "cancelled", reason=reason)
+            case Ended(cause="peer", reason=reason):
+                raise CallOver("caller", "", reason=reason)
+            case Ended(cause=cause):
+                raise CallOver("server", f"the caller's dialog broke: {cause}", "error_sip")
+            case Offered() if caller.local is not None:
+                self.invite.accept_offer(caller.local.to_bytes())
+            case _:
+                pass

@@ -1,0 +1,28 @@
+"""What every call uses, brought once by the composition root."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler
+from edge.calls.trace import TraceBook
+from edge.clock import Clock
+from edge.media.engine import MediaEngine
+
+
+@dataclass(frozen=True, slots=True)
+class CallServices:
+    """``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
+    a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
+    the call.
+    """
+
+    clock: Clock
+    store: CallStore
+    counts: CapCounts
+    dialler: Dialler
+    media: MediaEngine
+    traces: TraceBook
+    limits: CallLimits
+    draw: Callable[[], float]
+    prompt_ready: Callable[[str], bool]
+    key_of: Callable[[str], str]
