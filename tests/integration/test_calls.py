@@ -363,6 +363,23 @@ async def test_a_refused_reinvite_leaves_the_call_as_it_was(world: World) -> Non
     assert (await line.record())["disposition"] == "connected"
 
 
+async def test_a_caller_that_refuses_the_targets_codec_keeps_its_own(world: World) -> None:
+    """The greeting fixed PCMU with the caller, the target chose PCMA: one of the two has to move."""
+    greeting = await world.server.api.upload_prompt("codec", wav_bytes(tone(440, 0.2)))
+    chosen = answer(200, sdp(formats="8 101"))
+    moved = (
+        arrives("INVITE", having="RTP/AVP 0 101"),
+        reply(200, sdp(version=2, formats="0 101")),
+        arrives("ACK"),
+    )
+    target = await world.target(called(), answer(180), chosen, arrives("ACK"), *moved, arrives("BYE"), reply())
+    line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
+    refused = (arrives("INVITE", having="RTP/AVP 8"), reply(488), arrives("ACK"))
+    (await line.call(*CONNECTS, *refused, pause(0.3), bye())).check()
+    (await target.result()).check()
+    assert (await line.record())["disposition"] == "connected"
+
+
 # -- refusals and announcements -----------------------------------------------------------------------------
 
 

@@ -1,0 +1,147 @@
+"""Who may talk to us: by address, by credentials, by both; strangers; proxies; paused trunks."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+from edge.calls.access import Access, AccessConfig
+from edge.calls.ports import RefusedCall
+from edge.model.config import Target, Trunk
+from edge.routing.snapshot import Snapshot
+from edge.sip.digest import ClientDigest, ServerDigest
+from edge.sip.events import Allow, Credentials, Deny, Flow
+from edge.sip.message import Headers, Request, Response
+from tests.support.virtual_time import VirtualClock
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+COMMON = {"created_at": NOW, "updated_at": NOW, "version": 1}
+BY_ADDRESS = {"addresses": ("192.0.2.1/32",)}
+BY_LOGIN = {"username": "us", "password": SecretStr("a secret")}
+
+
+@dataclass
+class Bench:
+    """An access policy over a snapshot, and what it noted."""
+
+    current: Snapshot
+    config: AccessConfig = field(default_factory=AccessConfig)
+    noted: list[RefusedCall] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        clock = VirtualClock()
+        self.access = Access(self.config, self, ServerDigest("edge", b"k" * 32), self, clock)
+
+    def note(self, refused: RefusedCall) -> None:
+        self.noted.append(refused)
+
+    def judge(self, source: str, request: Request) -> Allow | Deny:
+        return self.access.judge(request, Flow("udp", ("192.0.2.200", 5060), (source, 5060)))
+
+
+def trunk(trunk_id: str = "trk_1", **fields: Any) -> Trunk:
+    return Trunk(id=trunk_id, name=trunk_id, **fields, **COMMON)
+
+
+def request(
+    method: str = "INVITE", uri: str = "sip:+18005550100@192.0.2.200", *headers: tuple[str, str]
+) -> Request:
+    via = ("Via", "SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKx")
+    lines = [
+        via, *headers, ("From", "<sip:a@b>;tag=1"), ("To", "<sip:c@d>"), ("Call-ID", "1"), ("CSeq", f"1 {method}"),
+    ]  # fmt: skip
+    return Request(method, uri, Headers(list(lines)))
+
+
+def logged_in(bench: Bench, source: str, password: str = "a secret") -> Allow | Deny:
+    """Asks, is challenged, and asks again with the answer."""
+    denied = bench.judge(source, request())
+    assert isinstance(denied, Deny)
+    assert denied.status == 401
+    challenge = Response(401, "Unauthorized", Headers([*denied.headers]))
+    login = ClientDigest(Credentials("us", password), lambda: "cnonce")
+    assert login.accept(challenge)
+    return bench.judge(
+        source, request("INVITE", "sip:x@192.0.2.200", *login.headers("INVITE", "sip:x@192.0.2.200"))
+    )
+
+
+def test_a_trunk_is_known_by_its_address() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]))
+    assert bench.judge("192.0.2.1", request()) == Allow("trk_1")
+    assert bench.judge("192.0.2.1", request("OPTIONS")) == Allow("trk_1")
+
+
+def test_a_stranger_gets_silence_and_the_operator_a_remedy() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]))
+    assert bench.judge("203.0.113.9", request()) == Deny(0)
+    assert bench.judge("203.0.113.9", request("OPTIONS")) == Deny(0)
+    assert "add 203.0.113.9 to the addresses" in bench.noted[0].remedy
+    assert bench.noted[0].called == "+18005550100"
+
+
+def test_a_stranger_gets_403_if_so_configured() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]), AccessConfig("403"))
+    assert bench.judge("203.0.113.9", request()) == Deny(403)
+
+
+def test_credentials_alone_are_accepted_from_anywhere() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    assert logged_in(bench, "203.0.113.9") == Allow("trk_1")
+
+
+def test_a_wrong_password_gets_the_same_401_as_a_stranger() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    denied = logged_in(bench, "203.0.113.9", password="wrong")
+    assert isinstance(denied, Deny)
+    assert denied.status == 401
+    assert bench.noted[-1].reason == "wrong credentials"
+    assert "wrong" not in str(bench.noted[-1].remedy)
+
+
+def test_with_both_both_must_hold() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS, **BY_LOGIN)]))
+    assert logged_in(bench, "192.0.2.1") == Allow("trk_1")
+    assert bench.judge("203.0.113.9", request()) == Deny(0)
+
+
+def test_credentials_of_a_trunk_with_addresses_do_not_open_another_source() -> None:
+    both = trunk(**BY_ADDRESS, **BY_LOGIN)
+    alone = trunk("trk_2", username="them", password=SecretStr("other"))
+    bench = Bench(Snapshot.build(trunks=[both, alone]))
+    denied = logged_in(bench, "203.0.113.9")
+    assert isinstance(denied, Deny)
+    assert denied.status == 401
+
+
+def test_a_paused_trunk_is_refused() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS, state="paused")]))
+    assert bench.judge("192.0.2.1", request()) == Deny(403)
+    assert "active" in bench.noted[0].remedy
+
+
+def test_a_targets_pbx_may_ask_options_but_not_call() -> None:
+    buyer = Target(id="tgt_1", name="buyer", address="sip:sales@198.51.100.50:5080", **COMMON)
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)], targets=[buyer]))
+    assert isinstance(bench.judge("198.51.100.50", request("OPTIONS")), Allow)
+    assert bench.judge("198.51.100.50", request()) == Deny(0)
+
+
+def test_behind_a_trusted_proxy_the_source_is_the_next_vias() -> None:
+    bench = Bench(
+        Snapshot.build(trunks=[trunk(**BY_ADDRESS)]), AccessConfig(trusted_proxies=("198.51.100.0/24",))
+    )
+    carrier = ("Via", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKy;received=192.0.2.1")
+    assert bench.judge("198.51.100.7", request("INVITE", "sip:+18005550100@e", carrier)) == Allow("trk_1")
+    other = ("Via", "SIP/2.0/UDP 192.0.2.99:5060;branch=z9hG4bKy")
+    assert bench.judge("198.51.100.7", request("INVITE", "sip:+18005550100@e", other)) == Deny(0)
+    untrusted = bench.judge("203.0.113.5", request("INVITE", "sip:+18005550100@e", carrier))
+    assert untrusted == Deny(0)
+
+
+def test_with_domains_a_request_for_another_name_is_refused() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]), AccessConfig(domains=("calls.example.com",)))
+    assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@CALLS.example.com")) == Allow("trk_1")
+    assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@192.0.2.200")) == Allow("trk_1")
+    assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@other.example.com")) == Deny(404)

@@ -1,0 +1,53 @@
+"""The call record: everything by the API's names, the last word on how it ended."""
+
+from datetime import UTC, datetime, timedelta
+
+from edge.calls.record import CallRecord
+from edge.media.engine import LegCounters
+from edge.model.decision import Attempt, CallFacts, CandidateLine
+
+ARRIVED = datetime(2026, 11, 22, 9, 59, 58, 500_000, tzinfo=UTC)
+
+
+def record() -> CallRecord:
+    return CallRecord(CallFacts("call_1", "trk_1", "+12125550100", "+18005550100", ARRIVED), 7)
+
+
+def test_a_connected_call_says_when_and_to_whom() -> None:
+    told = record()
+    told.number_id, told.campaign_id = "num_1", "cmp_1"
+    told.answered_at = told.connected_at = ARRIVED + timedelta(seconds=2)
+    told.connected_target_id = "tgt_1"
+    told.tags = {"channel": "tv", "product": ("a", "b")}
+    told.end("connected", "", "caller")
+    finished = told.finished(ARRIVED + timedelta(seconds=62), {"caller": LegCounters(packets_in=3)}, [])
+    assert finished["started_at"] == "2026-11-22T09:59:58.500Z"
+    assert finished["ended_at"] == "2026-11-22T10:01:00.500Z"
+    assert (finished["disposition"], finished["hung_up_by"], finished["target_id"]) == (
+        "connected",
+        "caller",
+        "tgt_1",
+    )
+    assert finished["tags"]["product"] == {"value": ["a", "b"], "origin": "number"}
+    assert finished["media"]["caller"]["packets_in"] == 3
+    assert finished["config_version"] == 7
+
+
+def test_what_a_dial_came_to_replaces_what_the_choice_expected() -> None:
+    told = record()
+    told.log.candidates += [
+        CandidateLine("tgt_1", 1, 0.5, "eligible", "not_reached"),
+        CandidateLine("tgt_2", 1, 0.5, "eligible", "not_reached"),
+        CandidateLine("tgt_3", 2, 0.0, "skipped", "closed"),
+    ]
+    told.attempts.append(Attempt("tgt_1", ARRIVED, ARRIVED, 486, "busy", "Busy Here"))
+    candidates = told.finished(ARRIVED, {}, [])["decision"]["candidates"]
+    assert [(c["target_id"], c["result"], c["reason"]) for c in candidates] == [
+        ("tgt_1", "tried", "busy"),
+        ("tgt_2", "eligible", "not_reached"),
+        ("tgt_3", "skipped", "closed"),
+    ]
+
+
+def test_a_story_that_broke_without_a_word_is_an_internal_error() -> None:
+    assert record().finished(ARRIVED, {}, [])["disposition"] == "error_internal"
