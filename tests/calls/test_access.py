@@ -49,7 +49,8 @@ def request(
 ) -> Request:
     via = ("Via", "SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKx")
     lines = [
-        via, *headers, ("From", "<sip:a@b>;tag=1"), ("To", "<sip:c@d>"), ("Call-ID", "1"), ("CSeq", f"1 {method}"),
+        via, *headers, ("From", "<sip:a@b>;tag=1"), ("To", "<sip:c@d>"), ("Call-ID", "1"),
+        ("CSeq", f"1 {method}"),
     ]  # fmt: skip
     return Request(method, uri, Headers(list(lines)))
 

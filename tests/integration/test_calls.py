@@ -372,7 +372,9 @@ async def test_a_caller_that_refuses_the_targets_codec_keeps_its_own(world: Worl
         reply(200, sdp(version=2, formats="0 101")),
         arrives("ACK"),
     )
-    target = await world.target(called(), answer(180), chosen, arrives("ACK"), *moved, arrives("BYE"), reply())
+    target = await world.target(
+        called(), answer(180), chosen, arrives("ACK"), *moved, arrives("BYE"), reply()
+    )
     line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
     refused = (arrives("INVITE", having="RTP/AVP 8"), reply(488), arrives("ACK"))
     (await line.call(*CONNECTS, *refused, pause(0.3), bye())).check()
