@@ -9,8 +9,8 @@ else
 VENV ?= .venv-$(notdir $(PYTHON))
 endif
 BIN := $(VENV)/bin
-# What the tests and the load measurements use beside Python: phones and load, a C compiler.
-DEBIAN_TEST := sip-tester baresip-core curl
+# What the tests and the load measurements use beside Python: phones and load, the example script's tools, a C compiler.
+DEBIAN_TEST := sip-tester baresip-core curl jq curl
 DEBIAN_BENCH := sip-tester gcc libc6-dev
 PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=
