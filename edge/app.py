@@ -173,7 +173,7 @@ class _Builder:
     ) -> tuple[Switch, Endpoint]:
         """The endpoint and the switch, which is drained before the endpoint closes."""
         sip, calls = self._settings.sip, self._settings.calls
-        digest = ServerDigest(sip.realm, self._secret)
+        digest = ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms)
         access = Access(
             AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains),
             configuration,

@@ -146,3 +146,11 @@ def test_a_secret_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: py
 def test_an_empty_token_is_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EDGE_ADMIN_TOKEN", "")
     assert settings.load().admin_token is None
+
+
+def test_digest_algorithms_are_known_ones_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGE_SIP__DIGEST_ALGORITHMS", "MD5")
+    assert settings.load().sip.digest_algorithms == ("MD5",)
+    for wrong in ("MD4", "MD5,MD5", "[]"):
+        monkeypatch.setenv("EDGE_SIP__DIGEST_ALGORITHMS", wrong)
+        assert "sip.digest_algorithms" in problem()

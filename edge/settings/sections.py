@@ -50,6 +50,12 @@ def _ports(text: str) -> str:
     return text
 
 
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("name each once")
+    return names
+
+
 def _embedded_only(url: str) -> str:
     if url:
         raise ValueError("only the embedded database is supported yet; leave it empty")
@@ -81,6 +87,9 @@ class SipSection(Section):
     advertised_address: Annotated[str, AfterValidator(_advertised)] = ""
     domains: tuple[str, ...] = ()
     realm: Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,200}$')] = "edge"
+    digest_algorithms: Annotated[
+        tuple[Literal["SHA-256", "MD5"], ...], Field(min_length=1), AfterValidator(_each_once)
+    ] = ("SHA-256", "MD5")
     unknown_sources: Literal["drop", "403"] = "drop"
     trusted_proxies: tuple[Cidr, ...] = ()
     tls_certificate: str = ""

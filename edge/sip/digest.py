@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final, Literal, NamedTuple
 
@@ -207,6 +207,10 @@ class Judgement(NamedTuple):
 class ServerDigest:
     """Our challenges and their judgement, for one realm.
 
+    ``algorithms`` are offered in this order, one challenge each, and no others are accepted: some
+    phones understand MD5 alone, others nothing but the first challenge (RFC 8760 section 2.3 wants
+    the best one first).
+
     A nonce is its time of issue with an HMAC, so that challenges cost no memory; it lives for
     ``ttl_s`` seconds.  Of nonces that right credentials were given for, the highest nonce count is
     kept (``max_nonces`` of them; pushing one out makes it and all older ones stale), so that no
@@ -216,10 +220,21 @@ class ServerDigest:
     latter (RFC 7616 section 3.4.6 leaves it to the server), and a copied header does not pass twice.
     """
 
-    __slots__ = ("_counts", "_floor", "_issued", "_max_nonces", "_secret", "_ttl_ms", "opaque", "realm")
+    __slots__ = (
+        "_algorithms", "_counts", "_floor", "_issued", "_max_nonces", "_secret", "_ttl_ms", "opaque", "realm",
+    )  # fmt: skip
 
-    def __init__(self, realm: str, secret: bytes, *, ttl_s: float = 300.0, max_nonces: int = 10_000) -> None:
+    def __init__(
+        self,
+        realm: str,
+        secret: bytes,
+        *,
+        algorithms: Sequence[Algorithm] = ALGORITHMS,
+        ttl_s: float = 300.0,
+        max_nonces: int = 10_000,
+    ) -> None:
         self.realm = realm
+        self._algorithms = tuple(algorithms)
         self.opaque = hmac.new(secret, b"opaque:" + realm.encode(), "sha256").hexdigest()[:16]
         self._secret = secret
         self._ttl_ms = int(ttl_s * 1000)
@@ -229,13 +244,13 @@ class ServerDigest:
         self._floor = b""
 
     def challenges(self, now: float, *, stale: bool = False) -> tuple[str, ...]:
-        """The values of the WWW-Authenticate headers of a 401, best first."""
+        """The values of the WWW-Authenticate headers of a 401, in the order of ``algorithms``."""
         nonce = self._nonce(now)
         tail = ", stale=true" if stale else ""
         return tuple(
             f'Digest realm={quote(self.realm)}, nonce="{nonce}", opaque="{self.opaque}", '
             f'algorithm={algorithm}, qop="auth"{tail}'
-            for algorithm in ALGORITHMS
+            for algorithm in self._algorithms
         )
 
     def judge(self, request: Request, password_of: Callable[[str], str | None], now: float) -> Judgement:
@@ -258,7 +273,7 @@ class ServerDigest:
     ) -> Judgement:
         algorithm = _algorithm(params)
         count = _count(params)
-        if algorithm is None or count is None:
+        if algorithm not in self._algorithms or count is None:
             return Judgement("refused")
         username = unquote(f'"{params.get("username", "")}"')
         password = password_of(username)

@@ -73,13 +73,18 @@ def may_answer(request: Request, flow: Flow) -> bool:
 
 
 def no_bigger(headers: Lines, spare: int) -> Lines | None:
-    """``headers`` cut to ``spare`` bytes, first ones first; None if not even none fit.
+    """``headers`` cut to ``spare`` bytes, the longest first; None if not even none fit.
 
-    Challenges come best algorithm first, and the last one is what every phone knows.
+    Of challenges the shortest is that of MD5, the algorithm that every phone knows.
     """
-    while headers and sum(len(name) + len(value) + 4 for name, value in headers) > spare:
-        headers = headers[1:]
+    while headers and sum(map(_length, headers)) > spare:
+        longest = max(headers, key=_length)
+        headers = tuple(header for header in headers if header is not longest)
     return headers if spare >= 0 else None
+
+
+def _length(header: tuple[str, str]) -> int:
+    return len(header[0]) + len(header[1]) + 4
 
 
 def _is_sdp(request: Request) -> bool:

@@ -335,3 +335,16 @@ def test_parameters_may_be_spaced(value: str) -> None:
 def test_another_scheme_is_an_error_of_its_own() -> None:
     with pytest.raises(SipParseError, match="other than Digest"):
         parse_auth("Bearer abc")
+
+
+def test_algorithms_are_offered_in_the_order_that_was_set() -> None:
+    server = ServerDigest("edge", b"s", algorithms=("MD5", "SHA-256"))
+    assert [parse_auth(value)["algorithm"] for value in server.challenges(1.0)] == ["MD5", "SHA-256"]
+
+
+def test_an_algorithm_that_was_not_offered_is_refused() -> None:
+    both, server = ServerDigest("edge", b"s"), ServerDigest("edge", b"s", algorithms=("SHA-256",))
+    client = bob()
+    assert client.accept(unauthorized(both.challenges(1.0)[1]))
+    assert both.judge(signed(client), passwords, 1.0).verdict == "accepted"
+    assert server.judge(signed(client), passwords, 1.0) == Judgement("refused")

@@ -131,9 +131,10 @@ def test_a_denial_is_one_answer_without_state_and_no_bigger_than_the_request(
     assert len(net.log[1][3]) <= len(net.log[0][3]) and us.stack.counters["transactions"] == 0
 
 
-def test_the_last_challenge_is_kept_when_not_all_fit(net: Network, peer: Peer) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_shortest_challenge_is_kept_when_not_all_fit(net: Network, peer: Peer, order: int) -> None:
     challenges = (("WWW-Authenticate", "Digest " + "x" * 3000), ("WWW-Authenticate", "Digest short"))
-    us = net.node("192.0.2.1", verdict=Deny(401, challenges))
+    us = net.node("192.0.2.1", verdict=Deny(401, challenges[::order]))
     peer.request("INVITE", us, body=SDP)
     assert last(peer).headers.all("WWW-Authenticate") == ["Digest short"]
 

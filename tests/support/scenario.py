@@ -83,6 +83,13 @@ def invite(body: str | None = None, *headers: str) -> str:
     return _send([*_request("INVITE", _SERVICE, 1, to=_CALLED), *headers], body, again=True)
 
 
+def logs_in(body: str, username: str, password: str) -> str:
+    """A new call that is challenged, and called again with credentials (for the first MD5 challenge)."""
+    credentials = f"[authentication username={username} password={password}]"
+    again = _send([*_request("INVITE", _SERVICE, 2, to=_CALLED), credentials], body, again=True)
+    return f'{invite(body)}<recv response="401" auth="true" rrs="true"/>\n{ack_refusal()}{again}'
+
+
 def options() -> str:
     """Asks whether the server is well."""
     return _send(_request("OPTIONS", _SERVICE, 1, to=_CALLED), again=True)

@@ -1,0 +1,39 @@
+"""Phones that log in: SIPp, which knows MD5 alone and looks at the first challenge only."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import own_address
+from tests.support.scenario import ack, ack_refusal, bye, expect, logs_in, provisional, sdp, written
+from tests.support.server import running_server, simple_route
+from tests.support.sipp import call, sipp
+
+NUMBER = "+18005550100"
+
+
+async def _log_in(directory: Path, algorithms: str, *rest: str, password: str = "right") -> str:
+    """A call over a trunk with credentials alone; answers all that SIPp saw."""
+    scenario = written(directory, "log-in", logs_in(sdp(), "phone", password), *rest)
+    async with (
+        sipp(directory, "answer") as target,
+        running_server(directory, EDGE_SIP__DIGEST_ALGORITHMS=algorithms) as server,
+    ):
+        await simple_route(server.api, caller_host=own_address(), target=f"sip:b@{target.address}")
+        await server.api.post("trunks", {"name": "phones", "username": "phone", "password": "right"})
+        result = await call(directory, server.address(), NUMBER, scenario, limit_s=15)
+        result.check()
+        return result.messages
+
+
+CONNECTS = (provisional(), expect(200), ack(cseq=2), bye(cseq=3))
+
+
+@pytest.mark.parametrize("algorithms", ["MD5", "MD5,SHA-256"])
+async def test_a_phone_of_md5_logs_in_when_md5_is_offered_first(tmp_path: Path, algorithms: str) -> None:
+    messages = await _log_in(tmp_path, algorithms, *CONNECTS)
+    assert messages.count("algorithm=SHA-256") == ("SHA-256" in algorithms)
+
+
+async def test_wrong_credentials_are_challenged_again_and_no_call(tmp_path: Path) -> None:
+    await _log_in(tmp_path, "MD5", expect(401), ack_refusal(cseq=2), password="wrong")
