@@ -6,70 +6,36 @@ Durations are seconds and end in ``_s``; phone numbers are E.164 with ``+``.  Ru
 ``docs/rules.md``.
 """
 
-import ipaddress
 import itertools
 import re
-import zoneinfo
 from datetime import date
-from functools import lru_cache
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, FailFast, Field, SecretStr, StringConstraints, model_validator
+from pydantic import FailFast, Field, StringConstraints, model_validator
 
 from edge.model.base import Record, Stored
-
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _e164(value: str) -> str:
-    if not re.fullmatch(r"\+[1-9]\d{3,14}", value):
-        raise ValueError("must be E.164: '+', then 4 to 15 digits, such as +18005550100")
-    return value
-
-
-# Every object read asks; zoneinfo's list of all zones takes 7 to 60 ms, one zone's file well under 1 ms.
-@lru_cache(maxsize=1000)
-def _is_zone(value: str) -> bool:
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return not value.startswith(("posix/", "right/"))
-
-
-def _zone(value: str) -> str:
-    if not _is_zone(value) or ("/" not in value and value != "UTC"):
-        raise ValueError(f"{value!r} is no IANA time zone; use a name such as America/New_York")
-    return value
-
-
-def _cidr(value: str) -> str:
-    try:
-        return str(ipaddress.ip_network(value, strict=False))
-    except ValueError as error:
-        raise ValueError(f"{value!r} is no IP address or CIDR block: {error}") from None
-
-
-E164 = Annotated[str, AfterValidator(_e164), Field(json_schema_extra={"pattern": r"^\+[1-9][0-9]{3,14}$"})]
-Zone = Annotated[str, AfterValidator(_zone)]
-Cidr = Annotated[str, AfterValidator(_cidr)]
-TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$", to_lower=True)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
-ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
-HeaderValue = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\r\n\x00]*$")]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Username = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Password = Annotated[SecretStr, Field(max_length=200)]
-Codec = Annotated[str, StringConstraints(min_length=1, max_length=32)]
-# No count of calls comes near it, and every store can hold it.
-Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
-WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
-Blocks = Annotated[tuple[tuple[WallTime, WallTime], ...], Field(max_length=24)]
-TagValue = Annotated[str, StringConstraints(max_length=500)]
-TagValues = Annotated[tuple[TagValue, ...], Field(max_length=50)]
-UriPart = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\s<>\"\x00-\x1f]*$")]
+from edge.model.types import (
+    E164,
+    Blocks,
+    Cidr,
+    Codec,
+    Count,
+    ExternalId,
+    HeaderName,
+    HeaderValue,
+    Name,
+    Password,
+    Reference,
+    TagKey,
+    TagValue,
+    TagValues,
+    UriPart,
+    Username,
+    Weekday,
+    Zone,
+    check_e164,
+    minutes,
+)
 
 
 class Action(Record):
@@ -99,11 +65,6 @@ class Holiday(Record):
     name: Annotated[str, StringConstraints(max_length=200)] = ""
     yearly: bool = False
     open: Blocks = ()
-
-
-def minutes(wall: str) -> int:
-    """Minutes since local midnight of a wall time ``HH:MM``; ``24:00`` is 1440."""
-    return int(wall[:2]) * 60 + int(wall[3:])
 
 
 def _check_blocks(blocks: tuple[tuple[str, str], ...], where: str) -> None:
@@ -297,7 +258,7 @@ class TargetSpec(Record):
     @model_validator(mode="after")
     def _dialable(self) -> Self:
         if self.address.startswith("+"):
-            _e164(self.address)
+            check_e164(self.address)
             if not self.trunk_ids:
                 raise ValueError("a phone-number address needs trunk_ids to be dialled through")
         elif not re.fullmatch(r"sips?:[^\s<>\"\x00-\x1f]+", self.address):

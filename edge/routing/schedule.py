@@ -9,7 +9,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from edge.model.config import WEEKDAYS, Hours, minutes
+from edge.model.config import Hours
+from edge.model.types import WEEKDAYS, minutes
 
 DAY = 1440
 _ONE_DAY = timedelta(days=1)

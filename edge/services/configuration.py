@@ -16,8 +16,6 @@ from edge.model.config import (
     Action,
     Campaign,
     CampaignSpec,
-    ExternalId,
-    Name,
     Number,
     NumberSpec,
     Prompt,
@@ -26,6 +24,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.types import ExternalId, Name
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import Conflict, Invalid, Stale, field_errors
 from edge.services.guard import translated

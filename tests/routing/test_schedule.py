@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edge.model.config import WEEKDAYS, Holiday, Hours
+from edge.model.config import Holiday, Hours
+from edge.model.types import WEEKDAYS
 from edge.routing.schedule import Schedule
 from tests.routing.world import NEW_YORK, OFFICE, WEEK
 
