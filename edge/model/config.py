@@ -13,7 +13,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import FailFast, Field, StringConstraints, model_validator
 
+from edge.model.action import Action
 from edge.model.base import Record, Stored
+from edge.model.cap import Caps
 from edge.model.types import (
     E164,
     Blocks,
@@ -36,26 +38,6 @@ from edge.model.types import (
     check_e164,
     minutes,
 )
-
-
-class Action(Record):
-    """What happens to a call that does not reach the targets (after hours, over a cap, ...).
-
-    ``message`` answers, plays ``prompt_id`` (or the built-in one) and hangs up; ``forward`` dials
-    ``target_id`` instead of the routes; ``reject`` refuses before the answer.
-    """
-
-    action: Literal["message", "forward", "reject"]
-    prompt_id: Reference | None = None
-    target_id: Reference | None = None
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if (self.action == "forward") != (self.target_id is not None):
-            raise ValueError("target_id belongs to the action 'forward' and to no other")
-        if self.prompt_id is not None and self.action != "message":
-            raise ValueError("prompt_id belongs to the action 'message' only")
-        return self
 
 
 class Holiday(Record):
@@ -104,25 +86,6 @@ class Hours(Record):
         if len({h.date for h in self.holidays}) != len(self.holidays):
             raise ValueError("holidays: a date is listed twice")
         return self
-
-
-class Cap(Record):
-    """A limit on the calls of its owner within a window (Rule: caps).
-
-    ``window`` is the calendar day in the owner's zone, or ``concurrency`` for calls at once.
-    ``counts_on`` says what uses a slot up: the dial (``attempt``) or the bridge (``connect``); a
-    slot is reserved before that and given back when it can not happen any more.  ``limit`` null
-    is unlimited, 0 accepts none.  ``id`` is given by the server and keeps the count over edits.
-    """
-
-    id: Reference | None = None
-    window: Literal["day", "concurrency"]
-    limit: Count | None
-    counts_on: Literal["attempt", "connect"] = "connect"
-    on_cap: Action | None = None
-
-
-Caps = Annotated[tuple[Cap, ...], Field(max_length=50)]
 
 
 class SipSettings(Record):

@@ -2,7 +2,8 @@
 
 from typing import NamedTuple
 
-from edge.model.config import Action, Campaign, Number
+from edge.model.action import Action
+from edge.model.config import Campaign, Number
 from edge.model.decision import Admission, Announce, Disposition, Proceed, Refuse, Step
 from edge.routing.refusal import refusal
 from edge.routing.snapshot import Snapshot

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 
-from edge.model.config import Action, Hours
+from edge.model.action import Action
+from edge.model.config import Hours
 from edge.model.decision import Admission, CallFacts, CapClaim, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, known_prompt
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap

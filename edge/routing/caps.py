@@ -7,7 +7,9 @@ its *arrival*, whatever happens later.  Nothing here counts: the ledger does.
 from datetime import datetime, tzinfo
 from typing import NamedTuple, Protocol
 
-from edge.model.config import Action, Cap, Hours
+from edge.model.action import Action
+from edge.model.cap import Cap
+from edge.model.config import Hours
 from edge.model.decision import CapClaim
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from edge.model.config import Action, Campaign
+from edge.model.action import Action
+from edge.model.config import Campaign
 from edge.model.decision import Admission, Attempt, CandidateLine, Disposition, Proceed, Reason, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act
 from edge.routing.hunt import NOT_ACCEPTABLE

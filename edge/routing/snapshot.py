@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Generic, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from edge.model.config import Action, Campaign, Hours, Number, Prompt, Target, Trunk
+from edge.model.action import Action
+from edge.model.config import Campaign, Hours, Number, Prompt, Target, Trunk
 from edge.routing.caps import CapRule, cap_rules, zone_of
 from edge.routing.schedule import Schedule
 from edge.routing.trunks import TrunkIndex

@@ -11,9 +11,9 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from edge.clock import Clock
 from edge.ids import new_id
 from edge.logs import get_logger
+from edge.model.action import Action
 from edge.model.base import Record, Stored
 from edge.model.config import (
-    Action,
     Campaign,
     CampaignSpec,
     Number,

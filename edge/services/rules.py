@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edge.ids import new_id
-from edge.model.config import Campaign, Cap, Number, NumberSpec, Target, Trunk
+from edge.model.cap import Cap
+from edge.model.config import Campaign, Number, NumberSpec, Target, Trunk
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid

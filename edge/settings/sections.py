@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from edge.model.config import Action
+from edge.model.action import Action
 from edge.model.types import Cidr
 from edge.settings.addresses import Address, SipAddress, host_port, port_range, sip_address
 

@@ -1,6 +1,6 @@
 """An action becomes one decision, under the dispositions of its occasion."""
 
-from edge.model.config import Action
+from edge.model.action import Action
 from edge.model.decision import Announce, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, known_prompt
 from tests.routing.world import campaign, number, prompt, world

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from edge.model.config import Action, Cap
+from edge.model.action import Action
+from edge.model.cap import Cap
 from edge.model.decision import Announce, Proceed, Refuse
 from edge.routing.admit import admit, over_cap
 from tests.routing.world import (

@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from edge.model.config import Action, Cap
+from edge.model.action import Action
+from edge.model.cap import Cap
 from edge.model.decision import CapClaim
 from edge.routing.caps import cap_rules, claims, first_full, on_cap, zone_missing, zone_of
 from tests.routing.world import NEW_YORK, Taken, office

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.model.config import Campaign, Cap, Target
+from edge.model.cap import Cap
+from edge.model.config import Campaign, Target
 from edge.model.decision import Candidate, CandidateLine, CapClaim, Proceed
 from edge.routing.actions import Owner, forward
 from edge.routing.admit import admit

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from edge.model.config import Action
+from edge.model.action import Action
 from edge.model.decision import Announce, Attempt, CandidateLine, Proceed, Refuse
 from edge.routing.actions import Owner, forward
 from edge.routing.admit import admit

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from edge.model.config import Action, Campaign, Hours, Number, Prompt, Routes, RouteTarget, Target, Trunk
+from edge.model.action import Action
+from edge.model.config import Campaign, Hours, Number, Prompt, Routes, RouteTarget, Target, Trunk
 from edge.model.decision import CallFacts
 from edge.routing.snapshot import Snapshot
 
