@@ -9,12 +9,14 @@ however it ends.
 import asyncio
 from collections.abc import Iterable
 from functools import partial
+from typing import Final
 
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked
 from edge.calls.hunt import Hunt
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg
+from edge.calls.menu import ask
 from edge.calls.reception import Reception
 from edge.calls.record import CallRecord
 from edge.calls.services import CallServices
@@ -24,8 +26,10 @@ from edge.media.engine import LegCounters, MediaUnavailable
 from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
 from edge.model.ledger import Connect, Finish, OpenCall, Reserve, Unavailable
+from edge.model.menu import Menu
 from edge.routing.admit import admit, over_cap
 from edge.routing.exhaust import exhausted, failsafe
+from edge.routing.menu import picked, unanswered
 from edge.routing.refusal import bye_reason, refusal
 from edge.routing.snapshot import Snapshot
 from edge.sip.invite import Invite
@@ -34,6 +38,10 @@ log = get_logger("edge.calls")
 
 RINGBACK = "tone:ringback"
 SETTLE_S = 1.0
+_LEFT_IN: Final[dict[str, Disposition]] = {
+    "prompt": "caller_hung_up_prompt",
+    "menu": "caller_hung_up_menu",
+}
 
 
 class Call:
@@ -61,6 +69,7 @@ class Call:
         self.target: Leg | None = None
         self._told = 0
         self._proceed_with: Proceed | None = None
+        self._reserved = False
 
     def hang_up(self, by: HungUpBy, detail: str) -> None:
         """Ends the call from outside."""
@@ -140,15 +149,17 @@ class Call:
         self._proceed_with = proceed
         self.record.tags = proceed.tags
         self.record.connected_as = proceed.base_disposition or "connected"
-        if proceed.claims and not await self._reserve(proceed):
+        if proceed.claims and not self._reserved and not await self._reserve(proceed):
             return
         caller = self.reception.listen()
         if caller.remote is None and not self.reception.late_offer:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return
-        if proceed.greeting_prompt_id is not None:
-            await self._greet(proceed.greeting_prompt_id)
-        await self._hunt(caller, proceed)
+        key = await self._greet(proceed) if proceed.greeting_prompt_id is not None else None
+        if proceed.menu is not None:
+            await self._ask(proceed, proceed.menu, key)
+        else:
+            await self._hunt(caller, proceed)
 
     async def _reserve(self, proceed: Proceed) -> bool:
         """Takes the capacity of the number; if it is taken, does what the cap says instead."""
@@ -158,13 +169,31 @@ class Call:
             self._refuse("rejected_overload", "the store can not write")
         elif full is not None:
             await self._follow(over_cap(proceed, self.snapshot, full))
-        return full is None
+        self._reserved = full is None
+        return self._reserved
 
-    async def _greet(self, prompt_id: str) -> None:
-        if await self.reception.answer_to_play():
-            await self.reception.play(prompt_id, "greeting")
-        else:
+    async def _greet(self, proceed: Proceed) -> str | None:
+        """Plays the greeting; a key that ends it, where a menu follows that takes it."""
+        reception, prompt_id = self.reception, proceed.greeting_prompt_id
+        if not await reception.answer_to_play():
             self.record.step("greeting", "skipped", "the caller offers no codec that we can encode")
+            return None
+        if proceed.menu is None:
+            await reception.play(prompt_id, "greeting")
+            return None
+        reception.phase = "prompt"
+        return await reception.ask(reception.source(prompt_id, "greeting"), 0.0)
+
+    async def _ask(self, proceed: Proceed, menu: Menu, key: str | None) -> None:
+        """The caller's key in the menu, or none, is one more decision."""
+        if not await self.reception.answer_to_play():
+            self._refuse("rejected_no_codec", "the caller offers neither PCMU nor PCMA")
+            return
+        said = await ask(self.reception, menu, key)
+        if said is None:
+            await self._follow(unanswered(proceed, self.snapshot, menu))
+        else:
+            await self._follow(picked(proceed, self.snapshot, *said))
 
     async def _hunt(self, caller: Leg, proceed: Proceed) -> None:
         """Dials the candidates; what to do when none answers is one more decision."""
@@ -226,8 +255,7 @@ class Call:
         elif record.disposition is not None:
             record.end(record.disposition, record.detail, over.by)
         elif over.by == "caller":
-            prompt = reception.phase == "prompt"
-            record.end("caller_hung_up_prompt" if prompt else "caller_hung_up_ringing", over.detail, "caller")
+            record.end(_LEFT_IN.get(reception.phase, "caller_hung_up_ringing"), over.detail, "caller")
         else:
             record.end("target_failed", over.detail, over.by)
 

@@ -6,10 +6,11 @@ answered (rule: Answering).
 
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
+from edge.calls.keys import Keys
 from edge.calls.leg import Leg
 from edge.calls.record import CallRecord
 from edge.calls.services import CallServices
-from edge.media.engine import Dtmf, MediaCall, PlayDone, WorkerDied
+from edge.media.engine import MediaCall, PlayDone, WorkerDied
 from edge.sip.events import Acked, Cancelled, Ended, Offered
 from edge.sip.invite import Invite
 
@@ -20,7 +21,7 @@ MEDIA_LOST = "Q.850;cause=41"
 class Reception:
     """What a call has of its caller.
 
-    ``phase`` is where the call is: arrived, prompt, ringing, bridged.  ``until`` is the instant
+    ``phase`` is where the call is: arrived, prompt, menu, ringing, bridged.  ``until`` is the instant
     (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None: all).
     """
 
@@ -38,6 +39,7 @@ class Reception:
         self.late_offer = not invite.offer
         self.until = services.clock.monotonic() + services.limits.max_call_s
         self._media: MediaCall | None = None
+        self._keys = Keys()
 
     @property
     def media(self) -> MediaCall:
@@ -88,24 +90,45 @@ class Reception:
 
     async def play(self, prompt_id: str | None, built_in: str) -> None:
         """Plays a prompt to its end; one that is not there is skipped and logged."""
-        caller, ready = self.listen(), self.services.prompt_ready
-        source = prompt_id if prompt_id is not None and ready(prompt_id) else built_in
-        if not ready(source):
-            self.record.step("prompt", "skipped", f"prompt {source} is not loaded")
-            return
         self.phase = "prompt"
-        token = caller.media.play(source)
+        token = self._start(self.source(prompt_id, built_in))
+        while token is not None and not _is_done(await self._awaited(self.until), token):
+            pass
+
+    async def ask(self, source: str, wait_s: float) -> str | None:
+        """Plays a prompt until a key is pressed, and waits ``wait_s`` more; the key, None without any."""
+        token = self._start(source)
+        until = self.until if token is not None else self.services.clock.monotonic() + wait_s
+        while (happening := await self._awaited(min(until, self.until))) is not None:
+            digit = self._keys.pressed(self.listen(), happening)
+            if digit is not None:
+                self.listen().media.stop()
+                return digit
+            if token is not None and _is_done(happening, token):
+                until = self.services.clock.monotonic() + wait_s
+        return None
+
+    def source(self, prompt_id: str | None, built_in: str) -> str:
+        """What stands for a prompt: itself, or the built-in one where it can not be played."""
+        return prompt_id if prompt_id is not None and self.services.prompt_ready(prompt_id) else built_in
+
+    def _start(self, source: str) -> int | None:
+        """Begins to play; the token of its end, None if there is no such prompt."""
+        if not self.services.prompt_ready(source):
+            self.record.step("prompt", "skipped", f"prompt {source} is not loaded")
+            return None
         self.record.step("prompt", "played", source)
-        while True:
-            match await self.next(self.until):
-                case MediaHappened(event=PlayDone(token=done)) if done == token:
-                    return
-                case MediaHappened(event=Dtmf(digit=digit)):
-                    self.record.step("key", digit)
-                case None:
-                    raise self.too_long()
-                case _:
-                    pass
+        return self.listen().media.play(source)
+
+    async def _awaited(self, until: float) -> Happening | None:
+        """What happens next while something plays; None at ``until``, unless the call's time is over."""
+        happening = await self.next(until)
+        if happening is None and self.services.clock.monotonic() >= self.until:
+            raise self.too_long()
+        digit = None if happening is None else self._keys.pressed(self.listen(), happening)
+        if digit is not None:
+            self.record.key(digit)
+        return happening
 
     def too_long(self) -> CallOver:
         """The longest call is over."""
@@ -140,3 +163,11 @@ class Reception:
                 self.invite.accept_offer(caller.local.to_bytes())
             case _:
                 pass
+
+
+def _is_done(happening: Happening | None, token: int) -> bool:
+    match happening:
+        case MediaHappened(event=PlayDone(token=done)):
+            return done == token
+        case _:
+            return False

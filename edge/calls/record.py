@@ -8,6 +8,8 @@ from typing import Any
 from edge.media.engine import LegCounters
 from edge.model.decision import Attempt, CallFacts, CandidateLine, DecisionLog, Disposition, HungUpBy, Step
 
+MOST_KEYS = 64
+
 
 def instant(at: datetime | None) -> str | None:
     """RFC 3339 in UTC with milliseconds, as every instant of the API."""
@@ -36,6 +38,11 @@ class CallRecord:
     hung_up_by: HungUpBy | None = None
     log: DecisionLog = field(default_factory=DecisionLog)
     attempts: list[Attempt] = field(default_factory=list)
+    keys_pressed: str = ""
+
+    def key(self, digit: str) -> None:
+        """A key that the caller pressed to us; what it presses to a target is none of our business."""
+        self.keys_pressed = (self.keys_pressed + digit)[:MOST_KEYS]
 
     def step(self, step: str, result: str, reason: str = "") -> None:
         """Adds a line to the decision log."""
@@ -72,6 +79,7 @@ class CallRecord:
                 "steps": [_step(step) for step in self.log.steps],
                 "candidates": [_candidate(line, self.attempts) for line in self.log.candidates],
             },
+            "keys_pressed": self.keys_pressed,
             "attempts": [_attempt(attempt) for attempt in self.attempts],
             "media": {name: _counters(counters) for name, counters in media.items()},
             "trace": ladder,

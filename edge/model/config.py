@@ -16,6 +16,7 @@ from pydantic import FailFast, Field, StringConstraints, model_validator
 from edge.model.action import Action
 from edge.model.base import Record, Stored
 from edge.model.cap import Caps
+from edge.model.menu import Menu
 from edge.model.types import (
     E164,
     Blocks,
@@ -164,8 +165,13 @@ class RouteTarget(Record):
 
 
 class Routes(Record):
-    """Where a campaign's calls go.  ``overflow`` is what happens when no target took the call."""
+    """Where a campaign's calls go.
 
+    With a ``menu`` the caller's key says where, and ``targets`` are for whoever pressed none.
+    ``overflow`` is what happens when no target took the call.
+    """
+
+    menu: Menu | None = None
     targets: Annotated[tuple[RouteTarget, ...], Field(max_length=500)] = ()
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 5
     overflow: Action | None = None

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from edge.model.menu import Menu
+
 Disposition = Literal[
     "connected", "no_answer", "busy", "target_failed",
     "caller_hung_up_prompt", "caller_hung_up_menu", "caller_hung_up_ringing",
@@ -124,6 +126,7 @@ class Proceed:
     When that fails, ``edge.routing.admit.over_cap`` says what the call gets for the full cap.
     ``forward_target_id`` is set when an action forwards the call to one target instead of the
     routes; ``base_disposition`` then replaces ``connected`` in the record (after_hours_forward).
+    ``menu`` is asked before targets are chosen; ``menu_target_id`` is the one target that a key chose.
     """
 
     number_id: str
@@ -134,6 +137,8 @@ class Proceed:
     base_disposition: Disposition | None
     tags: dict[str, str | tuple[str, ...]]
     steps: tuple[Step, ...]
+    menu: Menu | None = None
+    menu_target_id: str | None = None
 
 
 Admission = Refuse | Announce | Proceed

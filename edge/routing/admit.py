@@ -167,6 +167,7 @@ def _proceed(case: _Case) -> Proceed:
     number, campaign = case.owner
     greeting = known_prompt(case.snapshot, campaign.prompts.greeting_prompt_id)
     steps = case.note("prompts", "greeting" if greeting else "none")
+    menu = campaign.routes.menu
     return Proceed(
         number_id=number.id,
         campaign_id=campaign.id,
@@ -176,4 +177,5 @@ def _proceed(case: _Case) -> Proceed:
         base_disposition=None,
         tags=number.tags,
         steps=steps,
+        menu=menu,
     )

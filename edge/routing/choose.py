@@ -53,8 +53,9 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
 
 
 def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
-    if proceed.forward_target_id is not None:
-        return (Tier(1, ((proceed.forward_target_id, 1),)),)
+    only = proceed.forward_target_id or proceed.menu_target_id
+    if only is not None:
+        return (Tier(1, ((only, 1),)),)
     return snapshot.prepared(proceed.campaign_id).tiers
 
 

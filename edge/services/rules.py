@@ -10,6 +10,7 @@ from edge.model.config import Campaign, Number, NumberSpec, Target, Trunk
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
+from edge.services.loops import menu_loops
 from edge.services.numbering import contradictions, plan_of
 from edge.store.bodies import Object
 
@@ -89,6 +90,7 @@ def check(item: Object, snapshot: Snapshot) -> None:
         errors += _trunk(item, snapshot)
     elif isinstance(item, Campaign):
         errors += _campaign(item)
+        errors += menu_loops(item, snapshot)
     if errors:
         raise Invalid(errors)
 

@@ -40,6 +40,7 @@ _NAMES: dict[str, Kind] = {
     "default_number_id": "number",
     "prompt_id": "prompt",
     "greeting_prompt_id": "prompt",
+    "invalid_prompt_id": "prompt",
 }
 # Maps whose keys the operator chooses.
 _FREE = ("tags", "headers")

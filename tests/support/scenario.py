@@ -110,6 +110,12 @@ def ack_refusal(cseq: int = 1, uri: str = _SERVICE) -> str:
     return _send(_request("ACK", uri, cseq, via="[last_Via:]"))
 
 
+def info(body: str, content_type: str, cseq: int) -> str:
+    """An INFO inside the dialog, and its answer."""
+    head = [*_request("INFO", "[next_url]", cseq), "[routes]", f"Content-Type: {content_type}"]
+    return _send([*head, "Content-Length: [len]", "", body], again=True) + expect(200)
+
+
 def cancel() -> str:
     """Takes the INVITE back."""
     return _send(_request("CANCEL", _SERVICE, 1, via="[last_Via:]", to=_CALLED), again=True)

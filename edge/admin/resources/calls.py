@@ -87,6 +87,7 @@ class CallRead(BaseModel):
     disposition_detail: str | None = None
     hung_up_by: str | None = None
     decision: DecisionRead | None = None
+    keys_pressed: str | None = None
     attempts: list[AttemptRead] = []
     media: dict[str, Any] = {}
     config_version: int | None = None
