@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from edge.model.base import Stored
+from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import (
     Campaign,
     CampaignSpec,
@@ -24,9 +25,9 @@ from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
 from edge.services.readiness import Check
 
-Kind = Literal["trunk", "number", "campaign", "target", "prompt"]
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec
-Object = Trunk | Number | Campaign | Target | Prompt
+Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt"]
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec
+Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt
 
 
 class Configuration(Protocol):

@@ -219,6 +219,8 @@ class Call:
         bridge = Bridge(caller, target)
         await self._join(bridge)
         record.connected_at, record.connected_target_id = connected_at, target_id
+        answering = self.snapshot.target(target_id)
+        record.buyer_id = answering.buyer_id if answering is not None else None
         reception.phase = "bridged"
         log.info("call.connected", target=target_id)
         while True:

@@ -32,6 +32,7 @@ class CallRecord:
     answered_at: datetime | None = None
     connected_at: datetime | None = None
     connected_target_id: str | None = None
+    buyer_id: str | None = None
     connected_as: Disposition = "connected"
     disposition: Disposition | None = None
     detail: str = ""
@@ -65,6 +66,7 @@ class CallRecord:
             "number_id": self.number_id,
             "campaign_id": self.campaign_id,
             "target_id": self.connected_target_id,
+            "buyer_id": self.buyer_id,
             "caller": facts.caller,
             "called": facts.called,
             "tags": {key: _tag(value) for key, value in self.tags.items()},
@@ -125,6 +127,7 @@ def _candidate(line: CandidateLine, attempts: list[Attempt]) -> dict[str, object
         result, reason = "tried", _OUTCOME_REASON.get(tried.outcome, tried.outcome)
     return {
         "target_id": line.target_id,
+        "group_id": line.group_id,
         "tier": line.tier,
         "odds": round(line.odds, 4),
         "result": result,

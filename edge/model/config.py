@@ -15,6 +15,7 @@ from pydantic import FailFast, Field, StringConstraints, model_validator
 
 from edge.model.action import Action
 from edge.model.base import Record, Stored
+from edge.model.buyer import Priority, Weight
 from edge.model.cap import Caps
 from edge.model.menu import Menu
 from edge.model.types import (
@@ -157,11 +158,18 @@ class Number(Stored, NumberSpec):
 
 
 class RouteTarget(Record):
-    """A target's place in a route: lower ``priority`` first, then by ``weight`` within it."""
+    """A target's or a group's place in a route: lower ``priority`` first, then by ``weight`` within it."""
 
-    target_id: Reference
-    priority: Annotated[int, Field(ge=-1_000_000, le=1_000_000)] = 1
-    weight: Annotated[int, Field(ge=0, le=1_000_000)] = 1
+    target_id: Reference | None = None
+    group_id: Reference | None = None
+    priority: Priority = 1
+    weight: Weight = 1
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.target_id is None) == (self.group_id is None):
+            raise ValueError("name either target_id or group_id")
+        return self
 
 
 class Routes(Record):
@@ -211,6 +219,7 @@ class TargetSpec(Record):
     name: Name
     external_id: ExternalId | None = None
     address: Annotated[str, StringConstraints(min_length=3, max_length=500)]
+    buyer_id: Reference | None = None
     trunk_ids: Annotated[tuple[Reference, ...], Field(max_length=20)] = ()
     username: Username | None = None
     password: Password | None = None

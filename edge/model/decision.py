@@ -74,7 +74,8 @@ class CandidateLine:
     """A target in the decision log.
 
     ``tier`` is its priority; ``odds`` its share (0..1) of being first in that tier; ``result`` is
-    ``eligible`` or ``skipped`` when chosen, later the attempt's outcome.
+    ``eligible`` or ``skipped`` when chosen, later the attempt's outcome; ``group_id`` is the group
+    that brought it, if one did.
     """
 
     target_id: str
@@ -82,15 +83,17 @@ class CandidateLine:
     odds: float
     result: str
     reason: Reason
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A target to dial: its place in this call's order."""
+    """A target to dial: its place in this call's order, and the group that brought it, if one did."""
 
     target_id: str
     tier: int
     odds: float
+    group_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

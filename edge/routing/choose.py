@@ -9,10 +9,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from edge.model.buyer import Buyer, Group
 from edge.model.config import Target
 from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, Choice, Proceed, Reason
 from edge.routing.caps import Counts, claims, describe, first_full
-from edge.routing.snapshot import Snapshot, Tier
+from edge.routing.snapshot import Snapshot
+from edge.routing.tiers import Entry, Tier
 
 Draw = Callable[[], float]
 
@@ -44,36 +46,36 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
     lines: list[CandidateLine] = []
     for tier in _tiers(proceed, snapshot):
         eligible = _eligible(tier, case, lines)
-        total = sum(weight for _, weight in eligible)
-        for target_id, weight in _drawn(eligible, draw):
+        total = sum(entry.weight for entry in eligible)
+        for target_id, weight, group_id in _drawn(eligible, draw):
             odds = weight / total
-            candidates.append(Candidate(target_id, tier.priority, odds))
-            lines.append(CandidateLine(target_id, tier.priority, odds, "eligible", "not_reached"))
+            candidates.append(Candidate(target_id, tier.priority, odds, group_id))
+            lines.append(CandidateLine(target_id, tier.priority, odds, "eligible", "not_reached", group_id))
     return Choice(tuple(candidates), tuple(lines))
 
 
 def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
     only = proceed.forward_target_id or proceed.menu_target_id
     if only is not None:
-        return (Tier(1, ((only, 1),)),)
-    return snapshot.prepared(proceed.campaign_id).tiers
+        return (Tier(1, (Entry(only, 1),)),)
+    return snapshot.tiers(proceed.campaign_id)
 
 
-def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[tuple[str, int]]:
+def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[Entry]:
     """The tier's targets that may be dialled; the others leave their line."""
     eligible = []
-    for target_id, weight in tier.entries:
-        judged = _judge(target_id, case)
-        if isinstance(judged, Skip):
-            lines.append(CandidateLine(target_id, tier.priority, 0.0, "skipped", judged.reason))
-        elif weight == 0:
-            lines.append(CandidateLine(target_id, tier.priority, 0.0, "skipped", "not_reached"))
+    for entry in tier.entries:
+        judged = _judge(entry.target_id, entry.group_id, case)
+        reason = judged.reason if isinstance(judged, Skip) else "not_reached" if entry.weight == 0 else None
+        if reason is None:
+            eligible.append(entry)
         else:
-            eligible.append((target_id, weight))
+            line = CandidateLine(entry.target_id, tier.priority, 0.0, "skipped", reason, entry.group_id)
+            lines.append(line)
     return eligible
 
 
-def _drawn(entries: list[tuple[str, int]], draw: Draw) -> list[tuple[str, int]]:
+def _drawn(entries: list[Entry], draw: Draw) -> list[Entry]:
     """The entries in a random order, by weight, without replacement; one entry needs no draw."""
     if len(entries) < 2:
         return entries
@@ -83,11 +85,11 @@ def _drawn(entries: list[tuple[str, int]], draw: Draw) -> list[tuple[str, int]]:
     return ordered + left
 
 
-def _pick(entries: list[tuple[str, int]], point: float) -> int:
+def _pick(entries: list[Entry], point: float) -> int:
     """The place of the entry whose stretch of the summed weights holds ``point`` (0..1)."""
-    mark = point * sum(weight for _, weight in entries)
-    for place, (_, weight) in enumerate(entries):
-        mark -= weight
+    mark = point * sum(entry.weight for entry in entries)
+    for place, entry in enumerate(entries):
+        mark -= entry.weight
         if mark < 0:
             return place
     return len(entries) - 1
@@ -100,7 +102,7 @@ def recheck(
 
     Hours are judged at ``now``, cap windows at the call's arrival (rules: Business hours, Caps).
     """
-    return _judge(candidate.target_id, _Case(facts, snapshot, counts, now))
+    return _judge(candidate.target_id, candidate.group_id, _Case(facts, snapshot, counts, now))
 
 
 def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason) -> None:
@@ -111,13 +113,26 @@ def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason
             return
 
 
-def _judge(target_id: str, case: _Case) -> Skip | tuple[CapClaim, ...]:
+def _judge(target_id: str, group_id: str | None, case: _Case) -> Skip | tuple[CapClaim, ...]:
     target = case.snapshot.target(target_id)
     if target is None:
         return Skip("down", "the target no longer exists")
     if target.state == "paused":
         return Skip("paused", "the target is paused")
-    return _closed(target, case) or _wanted(target, case)
+    above = _above(target, group_id, case.snapshot)
+    for owner in above:
+        if owner.state == "paused":
+            return Skip("paused", f"{owner.id} is paused")
+    return _closed(target, case) or _wanted(target, above, case)
+
+
+def _above(target: Target, group_id: str | None, snapshot: Snapshot) -> tuple[Group | Buyer, ...]:
+    """The group that brought the target and its buyer, on which a call counts as well."""
+    if group_id is None and target.buyer_id is None:
+        return ()
+    group = snapshot.group(group_id) if group_id is not None else None
+    buyer = snapshot.buyer(target.buyer_id) if target.buyer_id is not None else None
+    return tuple(owner for owner in (group, buyer) if owner is not None)
 
 
 def _closed(target: Target, case: _Case) -> Skip | None:
@@ -127,8 +142,15 @@ def _closed(target: Target, case: _Case) -> Skip | None:
     return Skip("closed", schedule.judge(case.now).reason)
 
 
-def _wanted(target: Target, case: _Case) -> Skip | tuple[CapClaim, ...]:
-    prepared = case.snapshot.prepared(target.id)
-    wanted = claims(prepared.rules, prepared.zone or UTC, case.facts.arrived_at)
+def _wanted(target: Target, above: tuple[Group | Buyer, ...], case: _Case) -> Skip | tuple[CapClaim, ...]:
+    """The slots of the target, its group and its buyer: all of them, or none (rule: Caps)."""
+    wanted = _claims(target.id, case)
+    for owner in above:
+        wanted += _claims(owner.id, case)
     full = first_full(wanted, case.counts)
     return wanted if full is None else Skip("capped", describe(full, case.counts))
+
+
+def _claims(owner_id: str, case: _Case) -> tuple[CapClaim, ...]:
+    prepared = case.snapshot.prepared(owner_id)
+    return claims(prepared.rules, prepared.zone or UTC, case.facts.arrived_at)

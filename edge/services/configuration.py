@@ -13,6 +13,7 @@ from edge.ids import new_id
 from edge.logs import get_logger
 from edge.model.action import Action
 from edge.model.base import Record, Stored
+from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import (
     Campaign,
     CampaignSpec,
@@ -35,9 +36,9 @@ from edge.store.bodies import SHAPES, Kind, Object
 from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec
 T = TypeVar("T")
-O = TypeVar("O", Trunk, Number, Campaign, Target, Prompt)  # noqa: E741
+O = TypeVar("O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt)  # noqa: E741
 
 
 class PromptSpec(Record):
@@ -52,6 +53,8 @@ _SPECS: dict[Kind, type[BaseModel]] = {
     "number": NumberSpec,
     "campaign": CampaignSpec,
     "target": TargetSpec,
+    "buyer": BuyerSpec,
+    "group": GroupSpec,
     "prompt": PromptSpec,
 }
 log = get_logger()
@@ -87,6 +90,8 @@ class ConfigurationService:
                 await self._all(Campaign, "campaign"),
                 await self._all(Target, "target"),
                 await self._all(Prompt, "prompt"),
+                buyers=await self._all(Buyer, "buyer"),
+                groups=await self._all(Group, "group"),
                 failsafe=self._failsafe,
                 version=version,
             )

@@ -7,12 +7,15 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from edge.clock import Clock
+from edge.model.buyer import Buyer, Group
 from edge.model.config import Campaign, Hours, Number, Target
 from edge.model.ledger import CapCount
 from edge.routing.caps import CapRule, cap_rules, zone_of
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import NotFound
+
+Owner = Number | Target | Group | Buyer | Campaign
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class InsightService:
         self._clock = clock
 
     async def caps(self, owner_id: str) -> Sequence[CapUse]:
-        """Every cap of a number or a target, in the window of this instant."""
+        """Every cap of a number, target, group or buyer, in the window of this instant."""
         owner = self._owner(owner_id)
         if isinstance(owner, Campaign):
             return []
@@ -102,23 +105,26 @@ class InsightService:
             count.reserved,
         )
 
-    def _owner(self, owner_id: str) -> Number | Target | Campaign:
+    def _owner(self, owner_id: str) -> Owner:
         snapshot = self._configuration.current
-        found = snapshot.number_by_id(owner_id) or snapshot.target(owner_id) or snapshot.campaign(owner_id)
+        look = (snapshot.number_by_id, snapshot.target, snapshot.group, snapshot.buyer, snapshot.campaign)
+        found = next((item for find in look if (item := find(owner_id)) is not None), None)
         if found is None:
-            raise NotFound("there is no number, target or campaign with this id")
+            raise NotFound("there is no number, target, group, buyer or campaign with this id")
         return found
 
-    def _campaign(self, owner: Number | Target | Campaign) -> Campaign | None:
+    def _campaign(self, owner: Owner) -> Campaign | None:
         if isinstance(owner, Number) and owner.campaign_id is not None:
             return self._configuration.current.campaign(owner.campaign_id)
         return None
 
-    def _hours(self, owner: Number | Target | Campaign) -> Hours | None:
+    def _hours(self, owner: Owner) -> Hours | None:
         campaign = self._campaign(owner)
-        return owner.hours or (campaign.hours if campaign else None)
+        own = None if isinstance(owner, Buyer | Group) else owner.hours
+        return own or (campaign.hours if campaign else None)
 
-    def _zone(self, owner: Number | Target | Campaign) -> str:
+    def _zone(self, owner: Owner) -> str:
         campaign = self._campaign(owner)
         inherited = zone_of(campaign.timezone, campaign.hours) if campaign else None
-        return zone_of(owner.timezone, owner.hours) or inherited or "UTC"
+        own = None if isinstance(owner, Buyer | Group) else owner.hours
+        return zone_of(owner.timezone, own) or inherited or "UTC"

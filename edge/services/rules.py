@@ -1,10 +1,11 @@
 """What must hold when an object is saved beyond its own shape, and what the server fills in."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edge.ids import new_id
+from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
 from edge.model.config import Campaign, Number, NumberSpec, Target, Trunk
 from edge.routing.caps import zone_missing, zone_of
@@ -23,8 +24,8 @@ def filled(item: Object, before: Object | None) -> Object:
     Raises Invalid when a cap names an id that this object does not have.
     """
     changes: dict[str, Any] = {}
-    if isinstance(item, (Number, Target)):
-        old = before.caps if isinstance(before, (Number, Target)) else ()
+    if isinstance(item, Number | Target | Buyer | Group):
+        old = before.caps if isinstance(before, Number | Target | Buyer | Group) else ()
         changes["caps"] = cap_ids(item.caps, old)
     if isinstance(item, Number):
         changes |= _number_fields(item)
@@ -91,6 +92,8 @@ def check(item: Object, snapshot: Snapshot) -> None:
     elif isinstance(item, Campaign):
         errors += _campaign(item)
         errors += menu_loops(item, snapshot)
+    elif isinstance(item, Buyer | Group):
+        errors += _above_targets(item)
     if errors:
         raise Invalid(errors)
 
@@ -108,11 +111,25 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
 
 
 def _campaign(campaign: Campaign) -> Iterator[FieldError]:
+    entries = campaign.routes.targets
+    yield from _once([entry.target_id for entry in entries], "routes.targets[{}].target_id", "target")
+    yield from _once([entry.group_id for entry in entries], "routes.targets[{}].group_id", "group")
+
+
+def _once(ids: Iterable[str | None], path: str, what: str) -> Iterator[FieldError]:
     seen: set[str] = set()
-    for index, entry in enumerate(campaign.routes.targets):
-        if entry.target_id in seen:
-            yield FieldError(f"routes.targets[{index}].target_id", "this target is listed twice")
-        seen.add(entry.target_id)
+    for index, listed in enumerate(ids):
+        if listed in seen:
+            yield FieldError(path.format(index), f"this {what} is listed twice")
+        if listed is not None:
+            seen.add(listed)
+
+
+def _above_targets(item: Buyer | Group) -> Iterator[FieldError]:
+    if zone_missing(item.caps, item.timezone):
+        yield FieldError("timezone", "a cap by the day needs a time zone, such as America/New_York")
+    if isinstance(item, Group):
+        yield from _once([member.target_id for member in item.members], "members[{}].target_id", "target")
 
 
 def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:

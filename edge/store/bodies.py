@@ -7,20 +7,23 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from edge.model.base import Stored
+from edge.model.buyer import Buyer, Group
 from edge.model.config import Campaign, Number, Prompt, Target, Trunk
 from edge.store import tables
 from edge.store.errors import Reference
 from edge.store.instants import from_text, to_text
 
-Kind = Literal["trunk", "number", "campaign", "target", "prompt"]
-Object = Trunk | Number | Campaign | Target | Prompt
+Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt"]
+Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt
 
 
 class Shape(NamedTuple):
     """Where a kind is stored and what it is read back as; ``prefix`` begins its ids."""
 
     table: sa.Table
-    model: type[Trunk] | type[Number] | type[Campaign] | type[Target] | type[Prompt]
+    model: (
+        type[Trunk] | type[Number] | type[Campaign] | type[Target] | type[Buyer] | type[Group] | type[Prompt]
+    )
     prefix: str
 
 
@@ -29,6 +32,8 @@ SHAPES: dict[Kind, Shape] = {
     "number": Shape(tables.numbers, Number, "num"),
     "campaign": Shape(tables.campaigns, Campaign, "cmp"),
     "target": Shape(tables.targets, Target, "tgt"),
+    "buyer": Shape(tables.buyers, Buyer, "buy"),
+    "group": Shape(tables.target_groups, Group, "grp"),
     "prompt": Shape(tables.prompts, Prompt, "prm"),
 }
 _COMMON = tuple(Stored.model_fields)
@@ -36,6 +41,8 @@ _COMMON = tuple(Stored.model_fields)
 _NAMES: dict[str, Kind] = {
     "campaign_id": "campaign",
     "target_id": "target",
+    "group_id": "group",
+    "buyer_id": "buyer",
     "trunk_ids": "trunk",
     "default_number_id": "number",
     "prompt_id": "prompt",

@@ -44,6 +44,8 @@ numbers = _objects(
 )
 campaigns = _objects("campaigns", sa.Column("state", sa.Text, nullable=False))
 targets = _objects("targets", sa.Column("state", sa.Text, nullable=False))
+buyers = _objects("buyers", sa.Column("state", sa.Text, nullable=False))
+target_groups = _objects("target_groups", sa.Column("state", sa.Text, nullable=False))
 prompts = _objects("prompts")
 
 # Who refers to whom, kept in the transaction of each edit: what is referred to can not be deleted.

@@ -10,6 +10,8 @@ OBJECTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("trunks", {"name": "carrier", "addresses": ["192.0.2.0/24"]}, {"max_calls": 5}),
     ("campaigns", {"name": "spring"}, {"routes": {"max_attempts": 2}}),
     ("targets", {"name": "buyer", "address": "sip:a@192.0.2.9"}, {"ring_timeout_s": 12}),
+    ("buyers", {"name": "Acme", "timezone": "UTC"}, {"state": "paused"}),
+    ("target-groups", {"name": "night shift"}, {"timezone": "UTC"}),
     ("numbers", {"e164": "+13125550100", "tags": {"Channel": "tv"}}, {"tags": {"channel": "radio"}}),
 ]
 

@@ -6,6 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge.model.action import Action
+from edge.model.buyer import Buyer, Group, GroupMember
 from edge.model.config import Campaign, Hours, Number, Prompt, Routes, RouteTarget, Target, Trunk
 from edge.model.decision import CallFacts
 from edge.routing.snapshot import Snapshot
@@ -51,6 +52,14 @@ def target(target_id: str = "tgt_1", **fields: Any) -> Target:
     return Target(
         **{"id": target_id, "name": target_id, "address": "sip:sales@pbx.example", **STAMP, **fields}
     )
+
+
+def group(*members: GroupMember, **fields: Any) -> Group:
+    return Group(**{"id": "grp_1", "name": "group", "members": members, **STAMP, **fields})
+
+
+def buyer(**fields: Any) -> Buyer:
+    return Buyer(**{"id": "buy_1", "name": "buyer", **STAMP, **fields})
 
 
 def route(target_id: str, priority: int = 1, weight: int = 1) -> RouteTarget:

@@ -44,11 +44,12 @@ def test_an_older_database_is_migrated_and_a_copy_is_kept(
         place = newer / file.relative_to(MIGRATIONS)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(file.read_bytes())
-    step = "from alembic import op\nimport sqlalchemy as sa\nrevision = '0002'\ndown_revision = '0001'\n"
+    step = "from alembic import op\nimport sqlalchemy as sa\n"
+    step += f"revision = '9998'\ndown_revision = '{SCHEMA}'\n"
     step += "def upgrade() -> None:\n    op.create_table('later', sa.Column('id', sa.Text))\n"
-    (newer / "versions" / "0002_later.py").write_text(step)
+    (newer / "versions" / "9998_later.py").write_text(step)
     monkeypatch.setattr(opening, "MIGRATIONS", newer)
-    monkeypatch.setattr(opening, "SCHEMA", "0002")
+    monkeypatch.setattr(opening, "SCHEMA", "9998")
     with sqlite3.connect(path) as db:
         db.execute("INSERT INTO meta VALUES ('kept', 'yes')")
     db.close()
@@ -56,7 +57,7 @@ def test_an_older_database_is_migrated_and_a_copy_is_kept(
     copy = prepare(path)
 
     assert copy is not None
-    assert (revision(copy), revision(path)) == ("0001", "0002")
+    assert (revision(copy), revision(path)) == (SCHEMA, "9998")
     for file in (copy, path):
         with sqlite3.connect(file) as db:
             assert db.execute("SELECT value FROM meta WHERE key = 'kept'").fetchall() == [("yes",)]

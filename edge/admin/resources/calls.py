@@ -38,9 +38,11 @@ class StepRead(BaseModel):
 
 
 class CandidateRead(BaseModel):
-    """A target that was considered; ``odds`` is its share of being first in its tier."""
+    """A target that was considered; ``odds`` is its share of being first in its tier, ``group_id`` the
+    group that brought it."""
 
     target_id: str
+    group_id: str | None = None
     tier: int
     odds: float
     result: str
@@ -76,6 +78,7 @@ class CallRead(BaseModel):
     number_id: str | None = None
     campaign_id: str | None = None
     target_id: str | None = None
+    buyer_id: str | None = None
     caller: str | None = None
     called: str | None = None
     tags: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Trunks, numbers, campaigns and targets: one set of five routes each."""
+"""Trunks, numbers, campaigns, targets, groups and buyers: one set of five routes each."""
 
 from typing import cast
 
@@ -10,6 +10,7 @@ from edge.admin.present import created, one, page
 from edge.admin.queries import NumberQuery, ObjectQuery, PageQuery
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Stored
+from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import Campaign, CampaignSpec, Number, NumberSpec, Target, TargetSpec, Trunk, TrunkSpec
 
 
@@ -53,3 +54,5 @@ TRUNKS = _resource("trunk", "/trunks", TrunkSpec, Trunk, ObjectQuery)
 NUMBERS = _resource("number", "/numbers", NumberSpec, Number, NumberQuery)
 CAMPAIGNS = _resource("campaign", "/campaigns", CampaignSpec, Campaign, ObjectQuery)
 TARGETS = _resource("target", "/targets", TargetSpec, Target, ObjectQuery)
+BUYERS = _resource("buyer", "/buyers", BuyerSpec, Buyer, ObjectQuery)
+TARGET_GROUPS = _resource("group", "/target-groups", GroupSpec, Group, ObjectQuery)

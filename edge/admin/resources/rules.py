@@ -15,7 +15,7 @@ HOURS = Routes("hours")
 
 
 class OwnerQuery(BaseModel):
-    """``owner`` is the id of a number or a target (caps), or of a campaign too (hours)."""
+    """``owner`` is the id of a number, target, group, buyer or campaign."""
 
     model_config = ConfigDict(extra="forbid")
 
