@@ -36,8 +36,10 @@ from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.tokens import TokenService
 from edge.settings import Settings
+from edge.settings.sections import SipSection
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
+from edge.sip.tls import TlsConfig
 from edge.sip.transport import WILDCARDS, local_address_toward
 from edge.store.audio import AudioFiles
 from edge.store.calls import CallRecords
@@ -88,6 +90,12 @@ def media_address(settings: Settings) -> str:
             return host
     bound = [address.host for address in settings.sip.addresses if address.host not in WILDCARDS]
     return bound[0] if bound else local_address_toward(_OUTSIDE) or "127.0.0.1"
+
+
+def tls_config(sip: SipSection) -> TlsConfig:
+    """The files of ``[sip]`` that TLS uses."""
+    written = (sip.tls_certificate, sip.tls_private_key, sip.tls_trust)
+    return TlsConfig(*(Path(text) if text else None for text in written))
 
 
 def _is_literal(host: str) -> bool:
@@ -182,7 +190,7 @@ class _Builder:
             self._clock,
         )
         listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
-        config = EndpointConfig(listen, sip.advertised_address, sip.domains)
+        config = EndpointConfig(listen, sip.advertised_address, sip.domains, tls=tls_config(sip))
         endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite))  # noqa: PLW0108 - it is made below
         traces = TraceBook(self._clock.monotonic)
         endpoint.set_trace(traces.note)

@@ -35,7 +35,8 @@ def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list
     """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk."""
     if not target.address.startswith("+"):
         uri = _with_host(fill(target.address, values), target.sip.ruri_host)
-        return [Line(uri, fill(target.address, values), target.sip, _login(target))]
+        via = _over(fill(target.address, values), target.sip.transport)
+        return [Line(uri, via, target.sip, _login(target))]
     trunks = (snapshot.trunk(trunk_id) for trunk_id in target.trunk_ids)
     return [
         _through(trunk, target)
@@ -92,7 +93,16 @@ def _through(trunk: Trunk, target: Target) -> Line:
     login = None
     if trunk.username is not None and trunk.password is not None:
         login = Credentials(trunk.username, trunk.password.get_secret_value())
-    return Line(f"sip:{format_number(target.address, sip)}@{host}", proxy, sip, login, trunk.id)
+    scheme = "sips" if proxy[:5].lower() == "sips:" else "sip"
+    uri = f"{scheme}:{format_number(target.address, sip)}@{host}"
+    return Line(uri, _over(proxy, sip.transport), sip, login, trunk.id)
+
+
+def _over(uri: str, transport: str | None) -> str:
+    """Where a request is sent, over the transport that is set unless the URI names one itself."""
+    if transport is None or ";transport=" in uri.lower() or uri[:5].lower() == "sips:":
+        return uri
+    return f"{uri};transport={transport}"
 
 
 def _merged(trunk: SipSettings, target: SipSettings) -> SipSettings:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-from edge.commands import network_checks, peer_checks, storage_checks
+from edge.commands import network_checks, peer_checks, storage_checks, tls_checks
 from edge.commands.finding import Finding
 from edge.settings import Settings
 
@@ -17,6 +17,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     yield from storage_checks.data_dir(settings)
     yield from storage_checks.database(settings)
     yield from network_checks.listeners(settings, running)
+    yield from tls_checks.certificates(settings)
     yield from network_checks.media_ports(settings, running)
     yield from network_checks.advertised(settings)
     yield from network_checks.public_url(settings)

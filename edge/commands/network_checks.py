@@ -3,11 +3,11 @@
 import ipaddress
 import socket
 from collections.abc import Iterator
-from typing import Literal
 
 from edge.commands.finding import Finding
 from edge.commands.options import WILDCARDS
 from edge.settings import Settings
+from edge.settings.addresses import SipTransport
 
 # Enough to see a range that something else sits in; all 16,384 would take seconds.
 _SAMPLE = 64
@@ -42,13 +42,13 @@ def _listener(key: str, written: str, error: str | None, running: bool) -> Findi
     return Finding("fail", f"{key} {written!r} can not be used: {error}", remedy)
 
 
-def bind_error(transport: Literal["udp", "tcp"], host: str, port: int) -> str | None:
+def bind_error(transport: SipTransport, host: str, port: int) -> str | None:
     """Why a socket can not be bound there, in lower case; None when it can."""
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=kind, flags=socket.AI_PASSIVE)[0]
         with socket.socket(family, kind) as probe:
-            if transport == "tcp":
+            if transport != "udp":
                 # As servers do: connections that linger after a restart do not count as use.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)

@@ -93,7 +93,7 @@ class Hours(Record):
 class SipSettings(Record):
     """How one peer wants its SIP (trunk and target; the target's wins)."""
 
-    transport: Literal["udp", "tcp"] | None = None
+    transport: Literal["udp", "tcp", "tls"] | None = None
     codecs: Annotated[tuple[Codec, ...], Field(max_length=20)] | None = None
     from_user: UriPart | None = None
     from_host: UriPart | None = None
@@ -212,8 +212,8 @@ class Campaign(Stored, CampaignSpec):
 class TargetSpec(Record):
     """Where a call may be bridged to: a buyer's SIP address, or a phone number through trunks.
 
-    ``address`` is ``sip:user@host[:port][;transport=tcp]`` or E.164; a phone number needs
-    ``trunk_ids`` (tried in order) with a ``proxy``.
+    ``address`` is ``sip:user@host[:port][;transport=tcp]``, ``sips:user@host`` (TLS) or E.164; a phone
+    number needs ``trunk_ids`` (tried in order) with a ``proxy``.
     """
 
     name: Name

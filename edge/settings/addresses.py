@@ -11,10 +11,14 @@ class Address(NamedTuple):
     port: int
 
 
+SipTransport = Literal["udp", "tcp", "tls"]
+_TRANSPORTS: dict[str, SipTransport] = {"udp": "udp", "tcp": "tcp", "tls": "tls"}
+
+
 class SipAddress(NamedTuple):
     """A SIP listener: transport, host and port."""
 
-    transport: Literal["udp", "tcp"]
+    transport: SipTransport
     host: str
     port: int
 
@@ -29,12 +33,11 @@ def host_port(text: str) -> Address:
 
 def sip_address(text: str) -> SipAddress:
     """``udp://0.0.0.0:5060`` in three; raises ValueError."""
-    transport, _, rest = text.partition("://")
-    if transport == "tls":
-        raise ValueError("TLS listeners are not supported yet; use udp:// or tcp://")
-    if transport not in ("udp", "tcp"):
-        raise ValueError("write transport://host:port, such as udp://0.0.0.0:5060 or tcp://0.0.0.0:5060")
-    return SipAddress("udp" if transport == "udp" else "tcp", *host_port(rest))
+    written, _, rest = text.partition("://")
+    transport = _TRANSPORTS.get(written)
+    if transport is None:
+        raise ValueError("write transport://host:port with udp, tcp or tls, such as udp://0.0.0.0:5060")
+    return SipAddress(transport, *host_port(rest))
 
 
 def port_range(text: str) -> range:

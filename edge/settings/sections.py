@@ -5,9 +5,9 @@ Durations are seconds and end in ``_s``.
 
 import ipaddress
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from edge.model.action import Action
 from edge.model.types import Cidr
@@ -95,6 +95,15 @@ class SipSection(Section):
     trusted_proxies: tuple[Cidr, ...] = ()
     tls_certificate: str = ""
     tls_private_key: str = ""
+    tls_trust: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if bool(self.tls_certificate) != bool(self.tls_private_key):
+            raise ValueError("tls_certificate and tls_private_key belong together: set both, or neither")
+        if not self.tls_certificate and any(address.transport == "tls" for address in self.addresses):
+            raise ValueError("a tls:// listener needs tls_certificate and tls_private_key (PEM files)")
+        return self
 
     @property
     def addresses(self) -> tuple[SipAddress, ...]:

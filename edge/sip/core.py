@@ -74,10 +74,13 @@ class Core:
         if not self.busy:
             self._wake()
 
-    def contact(self, flow: Flow) -> tuple[str, str]:
-        """Our Contact toward a flow's peer."""
+    def contact(self, flow: Flow, uri: str = "") -> tuple[str, str]:
+        """Our Contact toward a flow's peer; as secure as the ``uri`` that was called (8.1.1.8, 12.1.1)."""
+        host = self.layer.wire.sent_by(flow)
+        if uri[:5].lower() == "sips:":
+            return ("Contact", f"<sips:edge@{host}>")
         transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
-        return ("Contact", f"<sip:edge@{self.layer.wire.sent_by(flow)}{transport}>")
+        return ("Contact", f"<sip:edge@{host}{transport}>")
 
     def _wake_up(self) -> None:
         if not self.busy:

@@ -2,14 +2,14 @@
 
 import ipaddress
 
-from edge.sip.events import Destination, Flow
+from edge.sip.events import Destination, Flow, Transport, default_port
 from edge.sip.grammar import split_name_addr
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Headers, Request, Response, SipParseError
 from edge.sip.uri import Uri, parse_uri
 from edge.sip.wire import Wire
 
-DEFAULT_PORT = 5060
+_TRANSPORTS: dict[str, Transport] = {"udp": "udp", "tcp": "tcp", "tls": "tls"}
 MAX_ROUTES = 20
 """A longer route set is refused: it would be copied into every request."""
 
@@ -122,15 +122,16 @@ class Dialog:
         """Where the next hop's URI points, None to stay with the dialog's own flow."""
         text = uri_in(self.routes[0]) if self.routes else self.target
         uri = _parsed(text) if text else None
-        if uri is None or uri.scheme != "sip":
+        transport = None if uri is None else transport_of(uri, self.flow.transport)
+        if uri is None or transport is None:
             return None
-        flow, port = self.flow, uri.port or DEFAULT_PORT
-        transport = (uri.params.get("transport") or flow.transport).lower()
-        if transport == flow.transport and flow.remote == (uri.host, port):
+        flow, port = self.flow, uri.port or default_port(transport)
+        if transport == flow.transport == "udp" and flow.remote == (uri.host, port):
             return None  # what nearly every peer's Contact says
-        if transport not in ("udp", "tcp") or not is_address(uri.host) or self._behind_nat(uri.host):
+        if not is_address(uri.host) or self._behind_nat(uri.host):
             return None
-        return Destination("tcp" if transport == "tcp" else "udp", uri.host, port)
+        name = (flow.name or uri.host) if transport == "tls" else ""
+        return Destination(transport, uri.host, port, name)
 
     def _behind_nat(self, host: str) -> bool:
         """A private Contact of a peer that we hear from a public address leads nowhere."""
@@ -160,6 +161,16 @@ def dialog_of_ours(invite: Request, response: Response, flow: Flow) -> Dialog:
     dialog.target = invite.uri
     dialog.confirm(response)
     return dialog
+
+
+def transport_of(uri: Uri, otherwise: Transport) -> Transport | None:
+    """The transport that a URI asks for, ``otherwise`` if it says nothing; None for one that we lack."""
+    wanted = (uri.params.get("transport") or "").lower()
+    if uri.scheme == "sips":  # section 26.2.2: tcp then means TLS over it
+        return "tls" if wanted in ("", "tcp", "tls") else None
+    if not wanted:
+        return otherwise
+    return _TRANSPORTS.get(wanted)
 
 
 def contact_uri(contact: str) -> str | None:

@@ -11,12 +11,14 @@ import structlog
 
 from edge.clock import Clock
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall
+from edge.sip.events import Transport as SipTransport
 from edge.sip.framer import Frame, Keepalive
 from edge.sip.invite import Invite
 from edge.sip.message import SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Limits, Stack
 from edge.sip.streams import StreamLimits, Streams
+from edge.sip.tls import Certificates, TlsConfig
 from edge.sip.transport import Transport, UdpListener, bound_socket
 from edge.sip.wire import Trace
 
@@ -48,6 +50,7 @@ class EndpointConfig:
     user_agent: str = "Edge"
     limits: Limits = field(default_factory=Limits)
     streams: StreamLimits = field(default_factory=StreamLimits)
+    tls: TlsConfig = field(default_factory=TlsConfig)
 
 
 class SystemChance:
@@ -179,28 +182,30 @@ class Endpoint:
     # -- opening and closing -----------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        sockets: list[socket.socket] = []
+        sockets: list[tuple[SipTransport, socket.socket]] = []
         try:
             for listen in self._config.listen:
                 self._bind(listen, sockets)
-            streams = Streams(self._loop, self, self._config.streams)
-            names = await self._transport.open_streams(streams, sockets)
+            certificates = Certificates(self._config.tls)
+            streams = Streams(self._loop, self, self._config.streams, certificates)
+            opened = await self._transport.open_streams(streams, sockets)
         except BaseException:
-            for sock in sockets:
+            for _, sock in sockets:
                 sock.close()
             raise
-        self._listening += [Listen("tcp", *name) for name in names]
+        self._listening += [Listen(transport, *name) for transport, name in opened]
 
-    def _bind(self, listen: Listen, sockets: list[socket.socket]) -> None:
+    def _bind(self, listen: Listen, sockets: list[tuple[SipTransport, socket.socket]]) -> None:
         """Opens a UDP listener, or adds a bound TCP socket to ``sockets``."""
         if listen.transport == "udp":
             listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
             self._transport.add_udp(listener)
             self._listening.append(Listen("udp", *listener.name))
-        elif listen.transport == "tcp":
-            sockets.append(bound_socket(socket.SOCK_STREAM, listen.host, listen.port))
+        elif listen.transport in ("tcp", "tls"):
+            transport: SipTransport = "tls" if listen.transport == "tls" else "tcp"
+            sockets.append((transport, bound_socket(socket.SOCK_STREAM, listen.host, listen.port)))
         else:
-            raise ValueError(f"{listen.transport}: SIP is spoken over udp and tcp only")
+            raise ValueError(f"{listen.transport}: SIP is spoken over udp, tcp and tls only")
 
     async def _close(self) -> None:
         if self._timer is not None:
@@ -219,7 +224,7 @@ class Endpoint:
         self._arm()
 
     def on_frame(self, frame: Frame, flow: Flow) -> None:
-        """A message of a TCP connection, or what was none."""
+        """A message of a connection, or what was none."""
         try:
             if isinstance(frame, SipParseError):
                 self.stack.receive_error(frame, flow)
@@ -231,11 +236,11 @@ class Endpoint:
         self._arm()
 
     def on_lost(self, flow: Flow) -> None:
-        """A TCP connection is gone, or was never made."""
+        """A connection is gone, or was never made."""
         self.stack.transport_failed(flow)
 
     def on_refused(self, remote: tuple[str, int]) -> None:
-        """A TCP connection too many was closed at once."""
+        """A connection too many, or without a TLS handshake, was closed."""
         self.stack.count("dropped_connection")
 
     def in_use(self, flow: Flow) -> bool:

@@ -9,16 +9,25 @@ from typing import Literal, Protocol
 
 from edge.sip.message import Headers, Request
 
-Transport = Literal["udp", "tcp"]
+Transport = Literal["udp", "tcp", "tls"]
+
+
+def default_port(transport: str) -> int:
+    """The port of a URI or Via that names none (RFC 3261 section 19.1.2)."""
+    return 5061 if transport == "tls" else 5060
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a request goes, resolved: an IP literal, a port and a transport."""
+    """Where a request goes, resolved: an IP literal, a port and a transport.
+
+    ``name`` is whom the peer must prove to be over TLS: the domain (or address) that was dialled.
+    """
 
     transport: Transport
     host: str
     port: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +35,14 @@ class Flow:
     """Where a message came from, and so where the answer goes (RFC 5626's word).
 
     ``local`` names the listener (``("127.0.0.1", 5060)``); ``connection`` is 0 for UDP, else the
-    stream's number, never used twice.
+    stream's number, never used twice.  ``name`` is whom the peer has proven to be (TLS, by us).
     """
 
     transport: Transport
     local: tuple[str, int]
     remote: tuple[str, int]
     connection: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class ClientInvite(Invite):
             ("To", outgoing.to),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._cseq} INVITE"),
-            self.core.contact(self.flow),
+            self.core.contact(self.flow, outgoing.request_uri),
             ALLOW,
             SUPPORTED,
             ("User-Agent", self.core.user_agent),

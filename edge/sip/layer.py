@@ -61,7 +61,8 @@ class TransactionLayer:
 
     def dial_back(self, flow: Flow, port: int) -> Flow:
         """A new connection to the peer of a flow whose own is gone, at the port of its Via (18.2.2)."""
-        return self.wire.route(Destination(flow.transport, flow.remote[0], port))
+        name = (flow.name or flow.remote[0]) if flow.transport == "tls" else ""
+        return self.wire.route(Destination(flow.transport, flow.remote[0], port, name))
 
     def send_again(self, data: bytes, flow: Flow, call_id: str) -> bool:
         """The same, counted as a retransmission."""

@@ -21,6 +21,7 @@ class OfferingUsage(Protocol):
     core: Core
     dialog: Dialog | None
     flow: Flow
+    request: Request
     credentials: Credentials | None
     unacked: UnackedAnswer | None
 
@@ -155,7 +156,7 @@ class PeerOffer:
         return transaction
 
     def _answer_headers(self) -> tuple[tuple[str, str], ...]:
-        return (self._usage.core.contact(self._usage.flow), ALLOW)
+        return (self._usage.core.contact(self._usage.flow, self._usage.request.uri), ALLOW)
 
 
 class OwnOffer:
@@ -215,7 +216,7 @@ class OwnOffer:
         if usage.dialog is None:
             return
         self._ack = None
-        headers = (usage.core.contact(usage.flow), ALLOW, *((SDP,) if self._sdp else ()))
+        headers = (usage.core.contact(usage.flow, usage.request.uri), ALLOW, *((SDP,) if self._sdp else ()))
         self._exchange = Exchange(
             usage.core,
             usage.dialog,

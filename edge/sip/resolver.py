@@ -3,11 +3,11 @@
 import asyncio
 import socket
 from collections import OrderedDict
-from typing import Final, Literal
+from typing import Final
 
 from edge.clock import Clock
-from edge.sip.dialog import DEFAULT_PORT, is_address
-from edge.sip.events import Destination
+from edge.sip.dialog import is_address, transport_of
+from edge.sip.events import Destination, default_port
 from edge.sip.message import SipParseError
 from edge.sip.uri import parse_uri
 
@@ -37,12 +37,13 @@ class Resolver:
             raise Unresolvable(f"{uri!r}: {error.reason}") from None
         if not parsed.host:
             raise Unresolvable(f"{uri!r} names no host")
-        transport = (parsed.params.get("transport") or "udp").lower()
-        if parsed.scheme == "sips" or transport not in ("udp", "tcp"):
-            raise Unresolvable(f"{uri!r}: SIP is spoken over udp and tcp only")
-        kind: Literal["udp", "tcp"] = "tcp" if transport == "tcp" else "udp"
+        transport = transport_of(parsed, "udp")
+        if transport is None:
+            raise Unresolvable(f"{uri!r}: SIP is spoken over udp, tcp and tls only")
         hosts = [parsed.host] if is_address(parsed.host) else await self._look_up(parsed.host.lower())
-        return [Destination(kind, host, parsed.port or DEFAULT_PORT) for host in hosts]
+        port = parsed.port or default_port(transport)
+        name = parsed.host if transport == "tls" else ""
+        return [Destination(transport, host, port, name) for host in hosts]
 
     async def _look_up(self, name: str) -> list[str]:
         now = self._clock.monotonic()

@@ -6,7 +6,7 @@ INVITE are absorbed.
 
 from typing import ClassVar, Protocol
 
-from edge.sip.events import Flow
+from edge.sip.events import Flow, default_port
 from edge.sip.message import Request, Response, respond
 from edge.sip.timers import LIMIT, T1, T2, T4
 from edge.sip.transaction import Outlet, Table, Transaction, compile_table
@@ -114,7 +114,8 @@ class ServerTransaction(Transaction):
         """Sends it, and keeps it for whoever asks again."""
         self.data = response.to_bytes()
         if not self._outlet.send(self.data, self.flow, self.call_id) and self.reliable:
-            self.flow = self._outlet.dial_back(self.flow, response.via.port or 5060)
+            port = response.via.port or default_port(self.flow.transport)
+            self.flow = self._outlet.dial_back(self.flow, port)
             self._outlet.send(self.data, self.flow, self.call_id)
 
     def repeat(self, _: None) -> None:

@@ -1,21 +1,29 @@
-"""TCP: connections in both directions, framed, bounded in number, time and memory."""
+"""TCP and TLS: connections in both directions, framed, bounded in number, time and memory."""
 
 import asyncio
 import socket
 from collections import Counter
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from edge.sip.events import Flow
+import structlog
+
+from edge.sip.events import Destination, Flow, Transport
 from edge.sip.framer import Frame, Framer, Keepalive
+from edge.sip.tls import HANDSHAKE_S, SHUTDOWN_S, Certificates, certified
 
 Address = tuple[str, int]
 
 MAX_UNSENT: Final = 256 * 1024
 """Bytes that wait for a peer that does not read; beyond it the connection is dropped."""
 CONNECT_S: Final = 4.0
-"""Seconds to connect: less than a caller waits for the next target."""
+"""Seconds to connect, TLS included: less than a caller waits for the next target."""
+PAUSE_S: Final = 0.1
+"""Seconds until the next try when the system can accept no connection."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +56,11 @@ class StreamOwner(Protocol):
         ...
 
 
+_BACKLOG: Final = 100
+
+
 class Connection(asyncio.Protocol):
-    """One TCP connection.  Until it is made, what is sent waits."""
+    """One connection.  Until it is made, and over TLS the peer's name proven, what is sent waits."""
 
     def __init__(self, streams: "Streams", flow: Flow) -> None:
         self.flow = flow
@@ -67,6 +78,11 @@ class Connection(asyncio.Protocol):
         """Sends what has waited."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        name = self.flow.name
+        if name and not certified(transport.get_extra_info("peercert") or {}, name):
+            log.warning("sip_tls_name", remote=self.flow.remote[0], wanted=name)
+            transport.abort()
+            return
         transport.writelines(self._unsent)
         self._unsent.clear()
         self._watch_idle()
@@ -143,50 +159,99 @@ class Connection(asyncio.Protocol):
 
 
 class Streams:
-    """All TCP connections of an endpoint, by number and by peer."""
+    """All TCP and TLS connections of an endpoint, by number and by peer.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: StreamOwner, limits: StreamLimits) -> None:
+    A connection is used again only toward the same name (RFC 5923): one that a TLS peer made to
+    us has proven none.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        owner: StreamOwner,
+        limits: StreamLimits,
+        certificates: Certificates,
+    ) -> None:
         self.loop = loop
         self.owner = owner
         self.limits = limits
+        self._certificates = certificates
         self._by_number: dict[int, Connection] = {}
-        self._by_remote: dict[Address, Connection] = {}
+        self._by_peer: dict[Destination, Connection] = {}
         self._per_address: Counter[str] = Counter()
         self._last = 0
-        self._servers: list[asyncio.Server] = []
-        self._dialling: set[asyncio.Task[None]] = set()
+        self._listening: list[asyncio.Server | socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._by_number)
 
-    async def listen(self, sock: socket.socket) -> Address:
-        """Accepts on a bound socket; answers its address."""
+    async def listen(self, transport: Transport, sock: socket.socket) -> Address:
+        """Accepts on a bound socket; answers its address.  ``TlsUnusable`` without a certificate."""
         name: Address = sock.getsockname()[:2]
-        self._servers.append(await self.loop.create_server(lambda: _Accepting(self, name), sock=sock))
+        if transport == "tls":
+            await self._certificates.context("server")
+            sock.listen(_BACKLOG)
+            self._listening.append(sock)
+            self._start(self._accept_tls(sock, name))
+        else:
+            server = await self.loop.create_server(lambda: _Accepting(self, name), sock=sock)
+            self._listening.append(server)
         return name
 
     def accept(self, transport: asyncio.Transport, local: Address) -> Connection | None:
-        """A new connection to us; None (and closed) when there are too many."""
+        """A new TCP connection to us; None (and closed) when there are too many."""
         peer = transport.get_extra_info("peername")
-        remote: Address = peer[:2] if peer else ("", 0)
-        full = len(self) >= self.limits.connections
-        if not peer or full or self._per_address[remote[0]] >= self.limits.per_address:
+        connection = self._admit("tcp", local, peer[:2] if peer else ("", 0))
+        if connection is None:
             transport.abort()
-            self.owner.on_refused(remote)
             return None
-        connection = self._remember(local, remote)
         transport.set_protocol(connection)
         connection.connection_made(transport)
         return connection
 
-    def toward(self, local: Address, remote: Address) -> Flow:
+    def _admit(self, transport: Transport, local: Address, remote: Address) -> Connection | None:
+        """Counts in a connection that a peer made, before anything is done for it."""
+        full = len(self) >= self.limits.connections
+        if not remote[0] or full or self._per_address[remote[0]] >= self.limits.per_address:
+            self.owner.on_refused(remote)
+            return None
+        return self._remember(local, Destination(transport, *remote))
+
+    async def _accept_tls(self, listening: socket.socket, local: Address) -> None:
+        """Handshakes happen beside this, so that a slow peer holds nobody up."""
+        while True:
+            try:
+                sock, remote = await self.loop.sock_accept(listening)
+            except OSError:  # no descriptor left, or the peer is gone already
+                await asyncio.sleep(PAUSE_S)
+                continue
+            connection = self._admit("tls", local, remote[:2])
+            if connection is None:
+                sock.close()
+            else:
+                self._start(self._shake_hands(connection, sock))
+
+    async def _shake_hands(self, connection: Connection, sock: socket.socket) -> None:
+        try:
+            context = await self._certificates.context("server")
+        except BaseException:
+            sock.close()
+            self.forget(connection)
+            raise
+        times = {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": SHUTDOWN_S}
+        try:
+            await self.loop.connect_accepted_socket(lambda: connection, sock, ssl=context, **times)
+        except OSError:  # no TLS, or none of ours, or too slow
+            self.forget(connection)
+            self.owner.on_refused(connection.flow.remote)
+
+    def toward(self, local: Address, destination: Destination) -> Flow:
         """The flow to a peer: over the connection there is, or one that is being made."""
-        connection = self._by_remote.get(remote)
+        connection = self._by_peer.get(destination)
         if connection is None or connection.closing:
-            connection = self._remember(local, remote)
-            task = self.loop.create_task(self._dial(connection))
-            self._dialling.add(task)
-            task.add_done_callback(self._dialling.discard)
+            connection = self._remember(local, destination)
+            self._start(self._dial(connection))
         return connection.flow
 
     def send(self, data: bytes, flow: Flow) -> bool:
@@ -204,8 +269,9 @@ class Streams:
         flow = connection.flow
         if self._by_number.pop(flow.connection, None) is None:
             return
-        if self._by_remote.get(flow.remote) is connection:
-            del self._by_remote[flow.remote]
+        peer = Destination(flow.transport, *flow.remote, flow.name)
+        if self._by_peer.get(peer) is connection:
+            del self._by_peer[peer]
         self._per_address[flow.remote[0]] -= 1
         if not self._per_address[flow.remote[0]]:
             del self._per_address[flow.remote[0]]
@@ -213,37 +279,51 @@ class Streams:
 
     async def close(self) -> None:
         """Stops listening and drops every connection."""
-        for server in self._servers:
-            server.close()
+        for listening in self._listening:
+            listening.close()
         for connection in list(self._by_number.values()):
             connection.abort()
-        for task in list(self._dialling):
+        for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._dialling, return_exceptions=True)
-        for server in self._servers:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(1):
-                    await server.wait_closed()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listening in self._listening:
+            if isinstance(listening, asyncio.Server):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await listening.wait_closed()
 
-    def _remember(self, local: Address, remote: Address) -> Connection:
+    def _remember(self, local: Address, destination: Destination) -> Connection:
         self._last += 1
-        connection = Connection(self, Flow("tcp", local, remote, self._last))
+        remote = (destination.host, destination.port)
+        flow = Flow(destination.transport, local, remote, self._last, destination.name)
+        connection = Connection(self, flow)
         self._by_number[self._last] = connection
-        self._by_remote[remote] = connection
-        self._per_address[remote[0]] += 1
+        self._by_peer[destination] = connection
+        self._per_address[destination.host] += 1
         return connection
 
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     async def _dial(self, connection: Connection) -> None:
-        host, port = connection.flow.remote
+        flow = connection.flow
+        secure: dict[str, Any] = {}
         try:
             async with asyncio.timeout(CONNECT_S):
-                await self.loop.create_connection(lambda: connection, host, port)
-        except OSError:  # TimeoutError is one
+                if flow.transport == "tls":
+                    context = await self._certificates.context("client")
+                    secure = {"ssl": context, "server_hostname": flow.name or flow.remote[0]}
+                    secure["ssl_shutdown_timeout"] = SHUTDOWN_S
+                await self.loop.create_connection(lambda: connection, *flow.remote, **secure)
+        except OSError as error:  # TimeoutError is one
+            log.info("sip_unconnected", transport=flow.transport, remote=flow.remote[0], why=str(error))
             self.forget(connection)
 
 
 class _Accepting(asyncio.Protocol):
-    """A connection before it is counted."""
+    """A TCP connection before it is counted."""
 
     def __init__(self, streams: Streams, local: Address) -> None:
         self._streams = streams

@@ -1,4 +1,5 @@
-"""Sockets: UDP by ``recvfrom`` in a reader callback, TCP by ``streams``; what the stack calls its wire.
+"""Sockets: UDP by ``recvfrom`` in a reader callback, TCP and TLS by ``streams``: what the stack calls
+its wire.
 
 A raw socket costs less a datagram than an asyncio DatagramProtocol: no transport object, no flow
 control that nothing here could use.
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Final
 
 from edge.sip.events import Destination, Flow
+from edge.sip.events import Transport as SipTransport
 from edge.sip.streams import Streams
 
 Address = tuple[str, int]
@@ -89,7 +91,7 @@ def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        scheme = "tcp" if kind == socket.SOCK_STREAM else "udp"
+        scheme = "udp" if kind == socket.SOCK_DGRAM else "tcp"
         reason = f"{scheme}://{host}:{port}: {error.strerror or error}"
         raise OSError(error.errno, reason) from error
     return sock
@@ -113,7 +115,7 @@ class Transport:
     def __init__(self, advertised: str) -> None:
         self._advertised = advertised
         self._udp: dict[Address, UdpListener] = {}
-        self._tcp: list[Address] = []
+        self._listening: dict[str, list[Address]] = {}
         self._streams: Streams | None = None
         self._routes: dict[Destination, Flow] = {}
         self._sent_by: dict[tuple[Address, str], str] = {}
@@ -122,11 +124,15 @@ class Transport:
         """Datagrams may leave through this listener too."""
         self._udp[listener.name] = listener
 
-    async def open_streams(self, streams: Streams, listening: Sequence[socket.socket]) -> Sequence[Address]:
-        """TCP too, in and out; answers the listening addresses."""
+    async def open_streams(
+        self, streams: Streams, listening: Sequence[tuple[SipTransport, socket.socket]]
+    ) -> Sequence[tuple[SipTransport, Address]]:
+        """Connections too, in and out; answers the listening addresses."""
         self._streams = streams
-        self._tcp = [await streams.listen(sock) for sock in listening]
-        return self._tcp
+        opened = [(transport, await streams.listen(transport, sock)) for transport, sock in listening]
+        for transport, name in opened:
+            self._listening.setdefault(transport, []).append(name)
+        return opened
 
     def send(self, data: bytes, flow: Flow) -> bool:
         """One message; False when it failed at once."""
@@ -137,9 +143,9 @@ class Transport:
 
     def route(self, destination: Destination) -> Flow:
         """The flow to a destination: through the first listener of its transport and family."""
-        if destination.transport == "tcp" and self._streams is not None:
-            local = self._local(self._tcp or self._udp, destination.host)
-            return self._streams.toward(local, (destination.host, destination.port))
+        if destination.transport != "udp" and self._streams is not None:
+            names = self._listening.get(destination.transport) or self._udp
+            return self._streams.toward(self._local(names, destination.host), destination)
         flow = self._routes.get(destination)
         if flow is None:
             if len(self._routes) >= MAX_KNOWN:
@@ -155,7 +161,7 @@ class Transport:
 
     @property
     def connections(self) -> int:
-        """TCP connections now."""
+        """TCP and TLS connections now."""
         return 0 if self._streams is None else len(self._streams)
 
     def alive(self, flow: Flow) -> bool:
@@ -175,8 +181,11 @@ class Transport:
     def _find_sent_by(self, local: Address, peer: str) -> str:
         host, port = local
         if self._advertised:
-            has_port = self._advertised.rpartition(":")[2].isdigit() and not self._advertised.endswith("]")
-            return self._advertised if has_port else f"{self._advertised}:{port}"
+            name, _, digits = self._advertised.rpartition(":")
+            if not digits.isdigit() or self._advertised.endswith("]"):
+                return f"{self._advertised}:{port}"
+            # The advertised port is that of UDP and TCP: TLS can not share it.
+            return f"{name}:{port}" if local in self._listening.get("tls", ()) else self._advertised
         if host in WILDCARDS:
             host = local_address_toward(peer) or host
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

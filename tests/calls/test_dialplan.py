@@ -90,3 +90,14 @@ def test_headers_carry_the_call_and_can_not_be_used_to_inject_another() -> None:
     headers = dialplan.target_headers(wanted, "call_1", "key", values)
     assert headers[:2] == [("X-Edge-Call-ID", "call_1"), ("X-Edge-Call-Key", "key")]
     assert headers[2:] == [("X-Campaign-ID", "cmp_7"), ("X-Tag", "aX-Evil: 1!")]
+
+
+def test_the_transport_that_is_set_holds_where_the_uri_names_none() -> None:
+    tls, empty = SipSettings(transport="tls"), Snapshot.build()
+    (line,) = dialplan.lines(target(sip=tls), empty, {})
+    assert (line.uri, line.via) == ("sip:sales@192.0.2.9", "sip:sales@192.0.2.9;transport=tls")
+    for named in ("sip:sales@192.0.2.9;transport=tcp", "sips:sales@192.0.2.9"):
+        assert dialplan.lines(target(address=named, sip=tls), empty, {})[0].via == named
+    through = Snapshot.build(trunks=(trunk(proxy="sips:gw.example.com"),))
+    (line,) = dialplan.lines(target(address="+13125550100", trunk_ids=("trk_1",)), through, {})
+    assert (line.uri, line.via) == ("sips:+13125550100@gw.example.com", "sips:gw.example.com")

@@ -10,6 +10,7 @@ import pytest
 from tests.admin.conftest import Backstage
 from tests.admin.test_calls import placed
 from tests.commands.conftest import Edge, Remote
+from tests.support.certificates import Authority
 
 LOOPBACK = {
     "EDGE_SIP__LISTEN": "udp://127.0.0.1:0,tcp://127.0.0.1:0",
@@ -137,3 +138,20 @@ async def test_drain_ends_when_no_call_lives(server: Remote, backstage: Backstag
     ran = await server("drain", "--max", "9")
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert backstage.switch.drained_s == 9
+
+
+def test_check_says_what_is_wrong_with_the_certificate(edge: Edge, work: Path) -> None:
+    authority = Authority(work)
+    good, other = authority.certificate("good", "DNS:a.example"), authority.certificate("b", "DNS:b.example")
+    soon = authority.certificate("soon", "DNS:a.example", days=3)
+    wanted = {
+        (good.certificate, good.private_key): "ok    sip.tls_certificate is that of a.example",
+        (good.certificate, other.private_key): "is not that of the certificate",
+        (work / "none.pem", good.private_key): "No such file",
+        (soon.certificate, soon.private_key): "warn  sip.tls_certificate is that of a.example",
+    }
+    for (certificate, key), words in wanted.items():
+        files = {"EDGE_SIP__TLS_CERTIFICATE": str(certificate), "EDGE_SIP__TLS_PRIVATE_KEY": str(key)}
+        ran = edge("check", **LOOPBACK, **files)
+        assert words in ran.out
+        assert ("FAIL  sip.tls" in ran.out) == ("a.example" not in words)

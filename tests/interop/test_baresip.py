@@ -1,9 +1,11 @@
 """baresip, a phone of other makers, through the running server, with sound that is heard at the other end."""
 
+import json
 from pathlib import Path
 
 from tests.support.api import Api, Json
 from tests.support.baresip import baresip
+from tests.support.certificates import Authority
 from tests.support.ports import own_address
 from tests.support.server import Server, eventually, running_server
 from tests.support.tones import heard, tone
@@ -77,3 +79,27 @@ async def test_after_hours_the_caller_hears_the_prompt_that_was_uploaded(tmp_pat
             record = await finished(server)
             assert heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S
     assert (record["disposition"], record["hung_up_by"]) == ("after_hours_message", "server")
+
+
+async def test_a_call_over_tls_on_both_sides(tmp_path: Path) -> None:
+    authority, host = Authority(tmp_path), own_address()
+    ours = authority.certificate("edge", f"IP:{host}")
+    tls = {
+        "EDGE_SIP__LISTEN": json.dumps([f"udp://{host}:0", f"tls://{host}:0"]),
+        "EDGE_SIP__TLS_CERTIFICATE": str(ours.certificate),
+        "EDGE_SIP__TLS_PRIVATE_KEY": str(ours.private_key),
+        "EDGE_SIP__TLS_TRUST": str(authority.file),
+    }
+    phone = baresip(tmp_path, "buyer", tone(BUYER_TONE, 20), authority=authority)
+    async with running_server(tmp_path, **tls) as server, phone as buyer:
+        await route(server.api, f"sip:buyer@{buyer.host}:{buyer.port + 1};transport=tls")
+        dial = f"sip:{NUMBER}@{server.address('tls')};transport=tls"
+        said = tone(CALLER_TONE, 20)
+        async with baresip(tmp_path, "caller", said, dial=dial, authority=authority) as caller:
+            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 15)
+            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 15)
+            await caller.hang_up()
+        record = await finished(server)
+        trace = (await server.api.get(f"calls/{record['id']}/trace"))["items"]
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller"), caller.log()
+    assert {line["peer"].partition(":")[0] for line in trace} == {"tls"}

@@ -318,8 +318,8 @@ async def test_a_used_port_is_told() -> None:
 
 
 async def test_a_transport_that_we_do_not_speak_is_told() -> None:
-    config = EndpointConfig([Listen("tls", "127.0.0.1", 0)])
-    with pytest.raises(ValueError, match="tls"):
+    config = EndpointConfig([Listen("ws", "127.0.0.1", 0)])
+    with pytest.raises(ValueError, match="ws"):
         async with Endpoint(config, SystemClock(), Open(), lambda usage: None):
             pass
 
@@ -329,14 +329,17 @@ async def test_resolving() -> None:
         assert await us.resolve("sip:a@192.0.2.1:5070;transport=tcp") == [
             Destination("tcp", "192.0.2.1", 5070)
         ]
+        secure = Destination("tls", "192.0.2.1", 5061, "192.0.2.1")
+        for uri in ("sips:a@192.0.2.1", "sips:a@192.0.2.1;transport=tcp", "sip:a@192.0.2.1;transport=TLS"):
+            assert await us.resolve(uri) == [secure]
         assert await us.resolve("sip:a@[2001:db8::1]") == [Destination("udp", "2001:db8::1", 5060)]
         assert Destination("udp", "127.0.0.1", 5060) in await us.resolve("sip:a@localhost")
         for bad in (
             "tel:+1",
             "http://x",
             "sip:",
-            "sips:a@192.0.2.1",
-            "sip:a@192.0.2.1;transport=tls",
+            "sips:a@192.0.2.1;transport=udp",
+            "sip:a@192.0.2.1;transport=ws",
             "sip:a@no-such-name.invalid",
         ):
             with pytest.raises(Unresolvable):

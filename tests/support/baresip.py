@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.certificates import Authority
 from tests.support.ports import free_port, own_address, until_bound
 from tests.support.tones import Samples
 from tests.support.wav import samples_of, wav_bytes
@@ -31,6 +32,10 @@ module aufile.so
 module sndfile.so
 module_tmp account.so
 module_app menu.so
+"""
+_TLS = """
+sip_certificate {pem}
+sip_cafile {authority}
 """
 
 
@@ -69,9 +74,23 @@ class Baresip:
         await asyncio.wait_for(self.process.wait(), 15)
 
 
+def _certificate(authority: Authority, name: str, host: str, where: Path) -> Path:
+    """Certificate and key in one file, as baresip wants them."""
+    made = authority.certificate(name, f"IP:{host}")
+    assert made.certificate is not None and made.private_key is not None
+    both = where / "both.pem"
+    both.write_text(made.certificate.read_text() + made.private_key.read_text(), encoding="ascii")
+    return both
+
+
 @asynccontextmanager
-async def baresip(directory: Path, name: str, said: Samples, *, dial: str = "") -> AsyncIterator[Baresip]:
-    """A running phone that answers every call, or dials ``dial`` (a SIP URI) as soon as it is up."""
+async def baresip(
+    directory: Path, name: str, said: Samples, *, dial: str = "", authority: Authority | None = None
+) -> AsyncIterator[Baresip]:
+    """A running phone that answers every call, or dials ``dial`` (a SIP URI) as soon as it is up.
+
+    With an ``authority`` it speaks TLS too, at the port after its own, and knows that authority.
+    """
     host = own_address()
     port, media = free_port(host), free_port(host) // 2 * 2 % 40000 + 20000
     where = directory / name
@@ -79,6 +98,8 @@ async def baresip(directory: Path, name: str, said: Samples, *, dial: str = "") 
     (where / "said.wav").write_bytes(wav_bytes(said))
     values = {"host": host, "port": port, "first": media, "last": media + 99, "modules": _modules()}
     text = _CONFIG.format(**values, said=where / "said.wav", where=where)
+    if authority is not None:
+        text += _TLS.format(pem=_certificate(authority, name, host, where), authority=authority.file)
     (where / "config").write_text(text, encoding="utf-8")
     (where / "accounts").write_text(
         f"<sip:{name}@{host}:{port}>;regint=0;answermode=auto;audio_codecs=PCMU,PCMA\n", encoding="utf-8"

@@ -1,0 +1,44 @@
+"""Checks of TLS: our certificate, its key and the trust file can be used, and stay valid."""
+
+import ssl
+import time
+from collections.abc import Iterator
+
+from edge.app import tls_config
+from edge.commands.finding import Finding
+from edge.settings import Settings
+from edge.sip.tls import TlsConfig, TlsUnusable, make_context, own_certificate
+
+_SOON_DAYS = 30
+_DAY_S = 86_400
+
+
+def certificates(settings: Settings) -> Iterator[Finding]:
+    """What is wrong with the files that ``[sip]`` names; nothing is said while it names none."""
+    config = tls_config(settings.sip)
+    if config.certificate is not None:
+        yield _own(config)
+    if config.trust is not None:
+        yield _trust(config)
+
+
+def _own(config: TlsConfig) -> Finding:
+    try:
+        found = own_certificate(config)
+    except TlsUnusable as error:
+        remedy = "write a certificate chain (PEM, ours first) and its private key, readable by the server"
+        return Finding("fail", f"sip.tls_certificate can not be used: {error}", remedy)
+    ends = str(found.get("notAfter", ""))
+    names = ", ".join(value for _, value in found.get("subjectAltName", ())) or "no name"
+    text = f"sip.tls_certificate is that of {names} and valid until {ends}"
+    if ends and ssl.cert_time_to_seconds(ends) - time.time() < _SOON_DAYS * _DAY_S:
+        return Finding("warn", text, "renew it; the server takes the new files up by itself")
+    return Finding("ok", text)
+
+
+def _trust(config: TlsConfig) -> Finding:
+    try:
+        make_context("client", TlsConfig(trust=config.trust))
+    except TlsUnusable as error:
+        return Finding("fail", f"sip.tls_trust can not be used: {error}", "write the authorities' PEM file")
+    return Finding("ok", f"sip.tls_trust {config.trust} is trusted beside the system's authorities")

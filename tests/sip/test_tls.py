@@ -1,0 +1,196 @@
+"""TLS on real sockets: calls, names, chains, new certificates, and peers that mean no good."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
+from edge.sip.events import Acked, Answered, Destination, Ended, OutgoingCall, Refused
+from edge.sip.invite import Invite
+from edge.sip.streams import StreamLimits
+from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
+from tests.sip.test_endpoint import Open, Owner
+from tests.support.certificates import Authority
+from tests.support.lossy_wire import SDP
+from tests.support.server import eventually
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def good(authority: Authority) -> TlsConfig:
+    return authority.certificate("good", "DNS:pbx.example", "IP:127.0.0.1")
+
+
+@asynccontextmanager
+async def endpoint(
+    tls: TlsConfig,
+    on_call: Callable[[Invite], None] = lambda usage: usage.reject(486),
+    streams: StreamLimits | None = None,
+) -> AsyncIterator[tuple[Endpoint, int]]:
+    config = EndpointConfig([Listen("tls", "127.0.0.1", 0)], streams=streams or StreamLimits(), tls=tls)
+    async with Endpoint(config, SystemClock(), Open(), on_call) as opened:
+        yield opened, opened.addresses[0].port
+
+
+def outgoing(port: int, name: str = "pbx.example") -> OutgoingCall:
+    to = Destination("tls", "127.0.0.1", port, name)
+    return OutgoingCall(f"sips:x@{name}:{port}", to, "<sips:a@b>", "<sips:x@y>", body=SDP)
+
+
+async def refused(us: Endpoint, port: int, name: str = "pbx.example") -> Refused:
+    event = await Owner(us.call(outgoing(port, name))).next()
+    assert isinstance(event, Refused)
+    return event
+
+
+async def test_a_call_from_end_to_end(good: TlsConfig) -> None:
+    callers: list[Owner] = []
+
+    def on_call(usage: Invite) -> None:
+        callers.append(Owner(usage))
+        usage.answer(SDP)
+
+    async with endpoint(good, on_call) as (_, port), endpoint(good) as (us, _):
+        leg = Owner(us.call(outgoing(port)))
+        answer = await leg.next()
+        assert isinstance(answer, Answered) and answer.sdp == SDP
+        assert (answer.headers.get("Contact") or "").startswith("<sips:edge@127.0.0.1:")
+        leg.usage.ack()
+        assert await callers[0].next() == Acked(b"")
+        request = callers[0].usage.request
+        assert request.via.transport == "TLS"
+        callers[0].usage.hang_up("Q.850;cause=16")
+        assert await leg.next() == Ended("peer", "Q.850;cause=16")
+
+
+async def test_a_second_call_uses_the_same_connection_but_only_under_the_same_name(good: TlsConfig) -> None:
+    async with endpoint(good) as (them, port), endpoint(good) as (us, _):
+        flows = set()
+        them.set_trace(lambda direction, flow, data, call_id: flows.add(flow))
+        for name in ("pbx.example", "pbx.example", "127.0.0.1"):
+            assert (await refused(us, port, name)).status == 486
+        assert len(flows) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "dialled"),
+    [("DNS:other.example", "pbx.example"), ("DNS:pbx.example", "127.0.0.1")],
+)
+async def test_a_certificate_of_another_name_gets_no_call(
+    authority: Authority, names: str, dialled: str
+) -> None:
+    theirs = authority.certificate("other", names)
+    async with endpoint(theirs) as (them, port), endpoint(theirs) as (us, _):
+        assert (await refused(us, port, dialled)).cause == "unreachable"
+        assert them.counters.get("received_invite", 0) == 0
+
+
+async def test_a_certificate_that_nobody_trusts_gets_no_call(good: TlsConfig) -> None:
+    async with endpoint(good) as (them, port), endpoint(replace(good, trust=None)) as (us, _):
+        assert (await refused(us, port)).cause == "unreachable"
+        assert them.counters.get("received_invite", 0) == 0
+
+
+async def shown(port: int, **limits: Any) -> str:
+    """The serial number of the certificate that the listener shows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for name, value in limits.items():
+        setattr(context, name, value)
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.transport.abort()
+    return str(hash(found))
+
+
+async def test_new_files_are_taken_up_and_bad_ones_are_not(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    config = authority.certificate("ours", "DNS:a.example")
+    async with endpoint(config) as (_, port):
+        first = await shown(port)
+        assert await shown(port) == first
+        authority.certificate("ours", "DNS:a.example")
+        second = await shown(port)
+        assert second != first
+        assert config.private_key is not None
+        config.private_key.write_text("no key")
+        assert await shown(port) == second
+
+
+async def test_old_versions_of_tls_are_refused(good: TlsConfig) -> None:
+    async with endpoint(good) as (_, port):
+        with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, ConnectionError)):
+            await shown(port, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+
+
+async def test_peers_that_never_shake_hands_count_and_hold_nobody_up(good: TlsConfig) -> None:
+    limits = StreamLimits(per_address=3)
+    async with endpoint(good, streams=limits) as (us, port):
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        assert await shown(port)
+        await eventually(lambda: us.counters["connections"] == 2)
+        silent.append(await asyncio.open_connection("127.0.0.1", port))
+        await eventually(lambda: us.counters["connections"] == 3)
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await shown(port)
+        for _, writer in silent:
+            writer.write(b"OPTIONS sip:x SIP/2.0\r\n\r\n" * 20)
+        await eventually(lambda: us.counters["connections"] == 0)
+        assert us.counters["dropped_connection"] == 4
+        for _, writer in silent:
+            writer.transport.abort()
+
+
+async def test_a_listener_without_a_usable_certificate_does_not_open(tmp_path: Path) -> None:
+    missing = TlsConfig(tmp_path / "no.pem", tmp_path / "no.key")
+    with pytest.raises(TlsUnusable, match=r"no\.pem"):
+        async with endpoint(missing):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("kinds", "name", "fits"),
+    [
+        ((("DNS", "pbx.example"),), "PBX.example.", True),
+        ((("DNS", "pbx.example"),), "a.pbx.example", False),
+        ((("DNS", "*.example.com"),), "a.example.com", True),
+        ((("DNS", "*.example.com"),), "example.com", False),
+        ((("DNS", "*.example.com"),), "a.b.example.com", False),
+        ((("DNS", "*.com"),), "example.com", False),
+        ((("URI", "sip:pbx.example"), ("DNS", "other.example")), "pbx.example", True),
+        ((("URI", "sip:pbx.example"), ("DNS", "other.example")), "other.example", False),
+        ((("URI", "sip:user@pbx.example"),), "pbx.example", False),
+        ((("IP Address", "2001:DB8:0:0:0:0:0:1"),), "2001:db8::1", True),
+        ((("DNS", "192.0.2.1"),), "192.0.2.2", False),
+        ((), "pbx.example", False),
+    ],
+)
+def test_names(kinds: tuple[tuple[str, str], ...], name: str, fits: bool) -> None:
+    certificate = {"subjectAltName": kinds, "subject": ((("commonName", name),),)}
+    assert certified(certificate, name) is fits
+
+
+def test_a_key_of_another_certificate_is_told(authority: Authority, good: TlsConfig) -> None:
+    other = authority.certificate("another", "DNS:a.example")
+    with pytest.raises(TlsUnusable, match="not that of the certificate"):
+        make_context("server", replace(good, private_key=other.private_key))
+    with pytest.raises(TlsUnusable, match="no such PEM text"):
+        make_context("client", replace(good, trust=good.private_key))
+
+
+def test_our_own_certificate_is_read(authority: Authority, good: TlsConfig) -> None:
+    assert ("DNS", "pbx.example") in own_certificate(good)["subjectAltName"]
+    assert own_certificate(good)["notAfter"].endswith("GMT")
+    with pytest.raises(TlsUnusable, match="expired"):
+        own_certificate(authority.certificate("old", "DNS:a.example", days=-1))
