@@ -1,7 +1,9 @@
 """The words of SIP's grammar (RFC 3261 section 25.1): names, tokens, quotes, lists, parameters.
 
 Everything here is a total function over text: what does not fit the grammar is answered with
-``None``, never raised.  Every pattern is possessive, so that no input makes one backtrack.
+``None``, never raised.  In every pattern runs of characters are possessive and what may follow a run
+can not begin like it, so that matching stays linear.  Groups are not possessive: Python before 3.11.4
+gets those wrong.
 """
 
 import ipaddress
@@ -55,22 +57,22 @@ _NEEDS_QUOTES: Final = re.compile(r'[";,<> \t]')
 _NEEDS_ESCAPE: Final = re.compile(r'(["\\])')
 
 # One element of a comma-separated list: commas inside quotes and <> belong to it.
-_ELEMENT: Final = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>)*+', re.DOTALL)
+_ELEMENT: Final = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*"|<[^>]*+>)*', re.DOTALL)
 
 # One parameter: ;name, ;name=value, ;name="quoted", with white space anywhere (section 7.3.1).
 _PARAM: Final = re.compile(
     r"[ \t]*+;[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]*+"
-    r'(?:=[ \t]*+("(?:[^"\\]++|\\.)*+"|[^";,<> \t]++)[ \t]*+)?+',
+    r'(?:=[ \t]*+("(?:[^"\\]++|\\.)*"|[^";,<> \t]++)[ \t]*+)?',
     re.DOTALL,
 )
 
 # Parameters as they nearly always come: no quotes, no white space.
-_PLAIN_PARAMS: Final = re.compile(r"""(?:;[A-Za-z0-9\-.!%*_+`'~]++(?:=[^";,<> \t]++)?+)++""")
+_PLAIN_PARAMS: Final = re.compile(r"""(?:;[A-Za-z0-9\-.!%*_+`'~]++(?:=[^";,<> \t]++)?)+""")
 
 # display-name <uri> ;tag=x rest.  A display name is quoted, or anything without quotes and <>.
 _NAME_ADDR: Final = re.compile(
-    r'("(?:[^"\\]++|\\.)*+"|[^"<>]*+)[ \t]*+<([A-Za-z][A-Za-z0-9+.\-]*+:[^ \t<>"]++)>'
-    r'(?:;tag=([^ \t;,"<>=]++))?+(.*+)',
+    r'("(?:[^"\\]++|\\.)*"|[^"<>]*+)[ \t]*+<([A-Za-z][A-Za-z0-9+.\-]*+:[^ \t<>"]++)>'
+    r'(?:;tag=([^ \t;,"<>=]++))?(.*+)',
     re.DOTALL,
 )
 _ADDR_SPEC: Final = re.compile(r'([A-Za-z][A-Za-z0-9+.\-]*+:[^ \t<>";?,]++)(.*+)', re.DOTALL)

@@ -17,12 +17,12 @@ SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):")
 _SIP: Final = re.compile(
-    r'(?:([^@:\s<>"\x00-\x1f\x7f]++)(?::([^@\s<>"\x00-\x1f\x7f]*+))?+@)?+'
-    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))(?::(\d{1,5}+)(?!\d))?+"
-    r'(;[^?\s<>"\x00-\x1f\x7f]*+)?+(?:\?([^\s<>"\x00-\x1f\x7f]*+))?+',
+    r'(?:([^@:\s<>"\x00-\x1f\x7f]++)(?::([^@\s<>"\x00-\x1f\x7f]*+))?@)?'
+    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))(?::(\d{1,5}+)(?!\d))?"
+    r'(;[^?\s<>"\x00-\x1f\x7f]*+)?(?:\?([^\s<>"\x00-\x1f\x7f]*+))?',
     re.ASCII,
 )
-_TEL: Final = re.compile(r'(\+?[0-9A-Fa-f*#\-.()]++)(;[^\s<>"?\x00-\x1f\x7f]*+)?+', re.ASCII)
+_TEL: Final = re.compile(r'(\+?[0-9A-Fa-f*#\-.()]++)(;[^\s<>"?\x00-\x1f\x7f]*+)?', re.ASCII)
 _SEPARATORS: Final = str.maketrans("", "", "-.()")
 # Section 19.1.4: these count even where only one of the two URIs has them.
 _ALWAYS_COMPARED: Final = ("transport", "user", "ttl", "method", "maddr")

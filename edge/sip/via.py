@@ -8,7 +8,7 @@ from edge.sip.grammar import CACHED, Params, is_ipv6, parse_params, print_params
 
 _VIA: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+\d\.\d[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
-    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)(?!\d)[ \t]*+)?+(.*+)",
+    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)(?!\d)[ \t]*+)?(.*+)",
     re.DOTALL | re.ASCII | re.IGNORECASE,
 )
 
