@@ -135,6 +135,7 @@ class Hunt:
     ) -> tuple[Leg | None, "_Result"]:
         """One INVITE to one address: rings until it answers, refuses or the time is over."""
         call = self.call
+        self.reception.check()
         leg, sdp = self._offer(line)
         if sdp is None:
             self.reception.media.close_leg(leg.media)
@@ -181,7 +182,7 @@ class Hunt:
     def _give_up(self, leg: Leg) -> None:
         """The attempt is over: its dialog ends, its ports and early media go."""
         call = self.call
-        call.target = None
+        call.target = self.reception.early = None
         if leg.invite is not None:
             leg.invite.hang_up()
         media = self.reception.media
@@ -212,6 +213,8 @@ class Hunt:
         leg.invite.ack()
         if not leg.hear(answered.sdp) and leg.remote is None:
             return _Result(488, "refused", "its 200 had no usable answer")
+        if leg.declined:
+            return _Result(488, "refused", "its answer declines the audio")
         if not leg.plan():
             return _Result(488, "refused", "its answer shares no codec with the offer")
         return _Result(200, "answered", "")
@@ -238,6 +241,7 @@ class Hunt:
         elif caller.needs_reoffer(target):
             return False
         caller.media.stop()
+        reception.early = target
         reception.media.bridge(caller.media, target.media)
         return Bridge(caller, target).relay()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -21,6 +22,14 @@ class Inbox(Generic[T]):
         """Adds an item; never blocks."""
         self._items.append(item)
         self._wake()
+
+    def __iter__(self) -> Iterator[T]:
+        """What waits, the oldest first; it stays."""
+        return iter(tuple(self._items))
+
+    def put_back(self, items: Iterable[T]) -> None:
+        """What was taken too early waits again, before everything else."""
+        self._items.extendleft(reversed(tuple(items)))
 
     async def get(self, timeout_s: float | None = None) -> T | None:
         """The next item, or None after ``timeout_s`` seconds."""

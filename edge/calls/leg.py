@@ -19,6 +19,7 @@ from edge.media.negotiate import (
 )
 from edge.media.plans import plan_for
 from edge.media.sdp import Description, SdpError, parse
+from edge.media.streams import audio
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite
 
@@ -99,6 +100,12 @@ class Leg:
             return False
         self.remote = heard
         return True
+
+    @property
+    def declined(self) -> bool:
+        """Whether the peer's last word has no audio stream, or one with port 0 (RFC 3264 section 6)."""
+        stream = audio(self.remote) if self.remote is not None else None
+        return stream is None or stream.port == 0
 
     @property
     def voice(self) -> str | None:

@@ -22,7 +22,8 @@ class Reception:
     """What a call has of its caller.
 
     ``phase`` is where the call is: arrived, prompt, menu, ringing, bridged.  ``until`` is the instant
-    (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None: all).
+    (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None: all);
+    ``early`` is the target that the caller hears before it has answered.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Reception:
         self.codecs = codecs
         self.inbox: Inbox[Happening] = Inbox()
         self.caller: Leg | None = None
+        self.early: Leg | None = None
         self.answered = False
         self.phase = "arrived"
         self.late_offer = not invite.offer
@@ -73,20 +75,31 @@ class Reception:
         return caller.plan()
 
     async def answer(self, caller: Leg, sdp: bytes) -> None:
-        """Our 200 to the caller; to a late offer the answer comes with the ACK (RFC 3261 13.2.1)."""
+        """Our 200 to the caller; to a late offer the answer comes with the ACK (RFC 3261 13.2.1).
+
+        Raises CallOver if the caller has gone already.  What others say before that ACK waits.
+        """
+        self.check()
         self.answered = True
         self.record.answered_at = self.services.clock.utc()
         self.invite.answer(sdp)
         until = self.services.clock.monotonic() + ACK_WAIT_S
+        early: list[Happening] = []
         while caller.remote is None:
             match await self.next(until):
-                case SipHappened(leg=leg, event=Acked(sdp=answer)) if leg is caller:
-                    if not caller.hear(answer):
-                        raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
+                case SipHappened(leg=leg) if leg is caller:
+                    pass  # ``next`` has taken it in
                 case None:
                     raise CallOver("server", "no ACK to our 200", "error_sip")
-                case _:
-                    pass
+                case happening:
+                    early.append(happening)
+        self.inbox.put_back(early)
+
+    def check(self) -> None:
+        """Raises CallOver if the caller has gone while the story waited for something else."""
+        for happening in self.inbox:
+            if isinstance(happening, SipHappened) and happening.leg is self.caller:
+                self._gone(happening.event)
 
     async def play(self, prompt_id: str | None, built_in: str) -> None:
         """Plays a prompt to its end; one that is not there is skipped and logged."""
@@ -138,7 +151,7 @@ class Reception:
         """The next thing that happens to the call, None at ``until`` (monotonic seconds).
 
         Raises CallOver when the caller is gone, when somebody hangs the call up, or when its media
-        is lost.  An offer of the caller before the bridge is answered with what it has.
+        is lost.  An offer of the caller before the bridge is answered by us alone.
         """
         wait = None if until is None else until - self.services.clock.monotonic()
         happening = await self.inbox.get(wait)
@@ -152,6 +165,16 @@ class Reception:
         return happening
 
     def _caller_said(self, caller: Leg, event: object) -> None:
+        self._gone(event)
+        match event:
+            case Offered(sdp=offer):
+                self._offered(caller, offer)
+            case Acked(sdp=answer) if answer or caller.remote is None:
+                self._late_answer(caller, answer)
+            case _:
+                pass
+
+    def _gone(self, event: object) -> None:
         match event:
             case Cancelled(reason=reason):
                 raise CallOver("caller", "cancelled", reason=reason)
@@ -159,10 +182,29 @@ class Reception:
                 raise CallOver("caller", "", reason=reason)
             case Ended(cause=cause):
                 raise CallOver("server", f"the caller's dialog broke: {cause}", "error_sip")
-            case Offered() if caller.local is not None:
-                self.invite.accept_offer(caller.local.to_bytes())
             case _:
                 pass
+
+    def _offered(self, caller: Leg, offer: bytes) -> None:
+        """A re-INVITE before the bridge: hold, resume, another address (RFC 3264 section 8)."""
+        before = caller.local, caller.remote
+        if not offer:
+            answer: bytes | None = caller.offer_ours()
+        else:
+            answer = caller.answer_locally(self.codecs) if caller.hear(offer) else None
+        if answer is None:
+            caller.local, caller.remote = before
+            self.invite.refuse_offer(488)
+            return
+        self.invite.accept_offer(answer)
+        if offer:
+            caller.plan(self.early)
+
+    def _late_answer(self, caller: Leg, answer: bytes) -> None:
+        """The answer to an offer of ours came with the ACK."""
+        if not caller.hear(answer) and caller.remote is None:
+            raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
+        caller.plan(self.early)
 
 
 def _is_done(happening: Happening | None, token: int) -> bool:

@@ -1,0 +1,227 @@
+"""Messages that cross, and peers that do the unexpected: every call ends, and its record says how."""
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.api import Json
+from tests.support.raw_phone import Outgoing, RawPhone, Said
+from tests.support.server import Server, eventually, running_server
+from tests.support.tones import tone
+from tests.support.wav import wav_bytes
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_digits = itertools.count(18005550300)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with running_server(tmp_path_factory.mktemp("crossings")) as running:
+        yield running
+        assert not [line for line in running.log() if "exception" in line or "Traceback" in str(line)]
+
+
+@dataclass
+class Scene:
+    """A caller, a number of its own and two targets, tried in order; everything by hand."""
+
+    server: Server
+    caller: RawPhone
+    target: RawPhone
+    second: RawPhone
+    number: str = ""
+    number_id: str = ""
+
+    async def route(self, *targets: RawPhone, fields: Json | None = None, **campaign: Any) -> None:
+        """A number of ours leads to the phones in this order."""
+        api, self.number = self.server.api, f"+{next(_digits)}"
+        made = [
+            await api.post(
+                "targets", {"name": phone.address, "address": f"sip:t@{phone.address}", **(fields or {})}
+            )
+            for phone in targets or (self.target, self.second)
+        ]
+        routes = {"targets": [{"target_id": one["id"], "priority": n} for n, one in enumerate(made)]}
+        body = {"name": self.number, "routes": routes, **campaign}
+        campaign_id = (await api.post("campaigns", body))["id"]
+        numbered = await api.post("numbers", {"e164": self.number, "campaign_id": campaign_id})
+        self.number_id = numbered["id"]
+
+    async def connected(self, offer: str | None = None) -> tuple[Outgoing, Said]:
+        """A call that is up: the caller's side of it, and the INVITE that the target got."""
+        call = await self.caller.invite(self.number, self.caller.sdp() if offer is None else offer)
+        invite = await self.target.hear("INVITE")
+        await self.target.answer(invite, 200, self.target.sdp())
+        await self.target.hear("ACK")
+        await call.hear("200")
+        await call.request("ACK")
+        return call, invite
+
+    async def record(self) -> Json:
+        """The number's only call, finished."""
+
+        async def look() -> Json | None:
+            items = (await self.server.api.get("calls", number_id=self.number_id))["items"]
+            return items[0] if items and items[0]["ended_at"] else None
+
+        found: Json = await eventually(look, 6)
+        return found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(server: Server) -> AsyncIterator[Scene]:
+    at = server.sip["udp"]
+    with RawPhone(at) as caller, RawPhone(at) as target, RawPhone(at) as second:
+        await server.api.post("trunks", {"name": caller.host, "addresses": [f"{caller.host}/32"]})
+        yield Scene(server, caller, target, second)
+
+
+async def test_a_cancel_that_crosses_the_targets_200_ends_the_call(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    invite = await scene.target.hear("INVITE")
+    await call.hear("100")
+    # Both are in the socket before the server wakes, the target's answer first.
+    await scene.target.answer(invite, 200, scene.target.sdp())
+    await call.request("CANCEL")
+    bye = await scene.target.hear("BYE")
+    await scene.target.answer(bye, 200)
+    assert (await call.hear("487", "200")).start.startswith("SIP/2.0 487")
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("caller_hung_up_ringing", "caller")
+    assert record["answered_at"] is None
+
+
+async def test_a_target_that_hangs_up_while_a_late_offer_waits_for_its_ack(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call = await scene.caller.invite(scene.number)
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 200, scene.target.sdp())
+    await scene.target.hear("ACK")
+    await call.hear("200")
+    await scene.target.say(invite, "BYE", 1)
+    await scene.target.hear("SIP/2.0 200")
+    await call.request("ACK", scene.caller.sdp())
+    await scene.caller.hear("BYE")
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "target")
+
+
+@pytest.mark.parametrize("answer", ["port 0", "no SDP", "no SDP, broken"])
+async def test_a_200_without_audio_gives_way_to_the_next_target(scene: Scene, answer: str) -> None:
+    await scene.route()
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    invite = await scene.target.hear("INVITE")
+    bodies = {"port 0": scene.target.sdp(port=0), "no SDP": "", "no SDP, broken": "v=0\r\nnonsense\r\n"}
+    await scene.target.answer(invite, 200, bodies[answer])
+    await scene.target.hear("ACK")
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    again = await scene.second.hear("INVITE")
+    await scene.second.answer(again, 200, scene.second.sdp())
+    await scene.second.hear("ACK")
+    await call.hear("200")
+    await call.request("ACK")
+    await call.request("BYE")
+    await scene.second.answer(await scene.second.hear("BYE"), 200)
+    record = await scene.record()
+    assert [one["outcome"] for one in record["attempts"]] == ["refused", "answered"]
+
+
+async def test_a_caller_that_holds_while_the_target_rings_is_answered_in_kind(scene: Scene) -> None:
+    wav = wav_bytes(tone(440, 0.02))
+    prompt = await scene.server.api.upload_prompt("short", wav)
+    await scene.route(scene.target, prompts={"greeting_prompt_id": prompt["id"]})
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    await call.hear("200")
+    await call.request("ACK")
+    invite = await scene.target.hear("INVITE")
+    await call.request("INVITE", scene.caller.sdp("a=sendonly", port=4100))
+    held = await call.hear("200")
+    assert "a=recvonly" in held.body or "a=inactive" in held.body, held.body
+    await call.request("ACK")
+    await scene.target.answer(invite, 200, scene.target.sdp())
+    await scene.target.hear("ACK")
+    await call.request("BYE")
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_two_byes_that_cross_end_the_call_once(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call, invite = await scene.connected()
+    await scene.target.say(invite, "BYE", 1)
+    await call.request("BYE")
+    await scene.target.hear("SIP/2.0 200", method="BYE")
+    await call.hear("200", method="BYE")
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_a_second_fork_that_answers_is_acknowledged_and_ended(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call, invite = await scene.connected()
+    await scene.target.answer(invite, 200, scene.target.sdp(), tag="other")
+    ack = await scene.target.hear("ACK")
+    assert "tag=other" in ack.get("To")
+    bye = await scene.target.hear("BYE")
+    assert "tag=other" in bye.get("To")
+    await scene.target.answer(bye, 200)
+    await call.request("BYE")
+    last = await scene.target.hear("BYE")
+    assert f"tag={scene.target.tag}" in last.get("To")
+    await scene.target.answer(last, 200)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_offers_that_cross_are_both_refused_with_491(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call, invite = await scene.connected()
+    await call.request("INVITE", scene.caller.sdp("a=sendonly"))
+    offered = await scene.target.hear("INVITE")
+    await scene.target.say(invite, "INVITE", 1, scene.target.sdp("a=sendonly"))
+    await scene.target.hear("SIP/2.0 491", method="INVITE")
+    await scene.target.answer(offered, 491)
+    await scene.target.hear("ACK")
+    again = await scene.target.hear("INVITE", limit_s=6)
+    await scene.target.answer(again, 200, scene.target.sdp("a=recvonly"))
+    await call.hear("200")
+    await call.request("ACK")
+    await call.request("BYE")
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_a_refused_offer_is_refused_to_who_made_it(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call, _ = await scene.connected()
+    await call.request("INVITE", scene.caller.sdp("a=sendonly"))
+    await scene.target.answer(await scene.target.hear("INVITE"), 488)
+    await call.refused("488")
+    await call.request("BYE")
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_early_media_then_failover_reaches_the_next_target(scene: Scene) -> None:
+    await scene.route()
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 183, scene.target.sdp())
+    await call.hear("183")
+    await scene.target.answer(invite, 180)
+    await call.hear("180")
+    await scene.target.answer(invite, 486)
+    again = await scene.second.hear("INVITE")
+    await scene.second.answer(again, 200, scene.second.sdp(formats="8 101"))
+    await scene.second.hear("ACK")
+    said = await call.hear("200")
+    assert said.audio_port
+    assert "RTP/AVP 8 101" in said.body, said.body
+    await call.request("ACK")
+    await call.request("BYE")
+    await scene.second.answer(await scene.second.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
