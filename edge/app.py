@@ -28,6 +28,7 @@ from edge.clock import Clock, SystemClock
 from edge.figures import CallFigures, ServerFigures, Sources, StoreFigures
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
+from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.configuration import ConfigurationService
 from edge.services.insight import InsightService
@@ -39,6 +40,7 @@ from edge.settings import Settings
 from edge.settings.sections import SipSection
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
+from edge.sip.guard import Guard
 from edge.sip.tls import TlsConfig
 from edge.sip.transport import WILDCARDS, local_address_toward
 from edge.store.audio import AudioFiles
@@ -143,7 +145,7 @@ class _Builder:
         engine = await stack.enter_async_context(LocalEngine(self._media(), clock))
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
-        switch, endpoint = await self._calls(writer, configuration, refused, engine, prompts)
+        switch, endpoint, guard = await self._calls(writer, configuration, refused, engine, prompts)
         ports = Ports(
             configuration=configuration,
             prompts=prompts,
@@ -153,6 +155,7 @@ class _Builder:
             calls=CallService(CallRecords(database), switch),
             insight=InsightService(configuration, writer.counts, clock),
             refused=refused,
+            bans=BanService(guard, clock),
             health=Readiness(_conditions(writer, engine), switch),
             figures=_figures(writer, engine, switch, endpoint, refused),
         )
@@ -178,20 +181,22 @@ class _Builder:
         refused: RefusedService,
         engine: LocalEngine,
         prompts: PromptService,
-    ) -> tuple[Switch, Endpoint]:
-        """The endpoint and the switch, which is drained before the endpoint closes."""
+    ) -> tuple[Switch, Endpoint, Guard]:
+        """The endpoint, its guard and the switch, which is drained before the endpoint closes."""
         sip, calls = self._settings.sip, self._settings.calls
         digest = ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms)
+        guard = Guard(self._clock.monotonic, lambda host: access.knows(host))  # noqa: PLW0108 - it is made below
         access = Access(
-            AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains),
+            AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains, sip.never_ban),
             configuration,
             digest,
             refused,
             self._clock,
+            guard=guard,
         )
         listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
         config = EndpointConfig(listen, sip.advertised_address, sip.domains, tls=tls_config(sip))
-        endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite))  # noqa: PLW0108 - it is made below
+        endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite), guard=guard)  # noqa: PLW0108 - it is made below
         traces = TraceBook(self._clock.monotonic)
         endpoint.set_trace(traces.note)
         services = CallServices(
@@ -209,7 +214,7 @@ class _Builder:
         switch = Switch(services, configuration, refused)
         await self._stack.enter_async_context(endpoint)
         await self._stack.enter_async_context(switch)
-        return switch, endpoint
+        return switch, endpoint, guard
 
     async def _web(self, ports: Ports) -> tuple[str, str]:
         """The HTTP listeners; the public one shares the admin's while it has no address."""

@@ -11,7 +11,7 @@ from edge.admin.ports import Sample
 from edge.media.control import Tally
 
 # What may go down as well as up among the stack's counters.
-_NOW = frozenset(("transactions", "dialogs", "connections"))
+_NOW = frozenset(("transactions", "dialogs", "connections", "bans"))
 _LEGS = "legs"
 
 

@@ -20,6 +20,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.services.bans import Ban
 from edge.services.identity import Identity
 from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
@@ -121,6 +122,16 @@ class RefusedSources(Protocol):
     def recent(self, limit: int) -> Sequence[Refused]: ...
 
 
+class Bans(Protocol):
+    """Sources that SIP does not hear for a while."""
+
+    def active(self, limit: int) -> Sequence[Ban]:
+        """The newest bans that hold."""
+
+    def lift(self, source: str | None) -> None:
+        """Ends the ban of a source, or all bans (None); raises ``NotFound``."""
+
+
 class Health(Protocol):
     """Whether new calls may come, and the way to stop them."""
 
@@ -157,5 +168,6 @@ class Ports:
     calls: Calls
     insight: Insight
     refused: RefusedSources
+    bans: Bans
     health: Health
     figures: Figures

@@ -6,21 +6,30 @@ gets the same 401, otherwise ``unknown_sources`` says: silence or 403.  A buyer'
 """
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from edge.calls import intake
-from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
+from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog, SourceGuard
 from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.routing.snapshot import Snapshot
+from edge.sip.bans import Reason
 from edge.sip.digest import ServerDigest
 from edge.sip.errors import SipParseError
 from edge.sip.events import Allow, Deny, Flow
 from edge.sip.message import Request
 from edge.sip.uri import parse_uri
 from edge.sip.via import parse_via
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+SCANNERS = (
+    "friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "pplsip", "vaxsipuseragent",
+    "iwar", "sip-scan", "sipscan", "smap",
+)  # fmt: skip
+"""How the User-Agent of the common scanners begins, as seen in 2026; in lower case."""
 
 
 class _Asker(NamedTuple):
@@ -34,11 +43,13 @@ class _Asker(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
     """``unknown_sources``: what strangers get.  ``trusted_proxies``: SIP proxies in front of us, behind
-    which the source is the next Via's.  ``domains``: names that callers may use for us; empty: any."""
+    which the source is the next Via's.  ``domains``: names that callers may use for us; empty: any.
+    ``never_ban``: addresses and networks that are never limited nor banned."""
 
     unknown_sources: Literal["drop", "403"] = "drop"
     trusted_proxies: Sequence[str] = ()
     domains: Sequence[str] = ()
+    never_ban: Sequence[str] = ()
 
 
 class Access:
@@ -51,6 +62,8 @@ class Access:
         digest: ServerDigest,
         refused: RefusedLog,
         clock: Clock,
+        *,
+        guard: SourceGuard,
     ) -> None:
         self._unknown_status = 403 if config.unknown_sources == "403" else 0
         self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in config.trusted_proxies)
@@ -59,6 +72,9 @@ class Access:
         self._digest = digest
         self._refused = refused
         self._clock = clock
+        self._guard = guard
+        never_ban = tuple(ipaddress.ip_network(network) for network in config.never_ban)
+        self._never_banned = (*never_ban, *self._proxies)
         self._targets: tuple[Snapshot | None, frozenset[str]] = (None, frozenset())
 
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
@@ -77,6 +93,14 @@ class Access:
             if judgement.verdict != "accepted":
                 return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
         return self._known(request, source, trunk)
+
+    def knows(self, source: str) -> bool:
+        """Whether an address is a trunk's, a target's, a proxy's in front or on the allow list: such are
+        neither limited nor banned, whatever they send."""
+        snapshot = self._configuration.current
+        if snapshot.trunk_index.by_address(source) is not None or source in self._target_hosts(snapshot):
+            return True
+        return bool(self._never_banned) and _is_in(source, self._never_banned)
 
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
         if request.method == "INVITE" and not self._ours(request):
@@ -102,17 +126,27 @@ class Access:
         """No trunk has this source address: credentials may still prove one that needs no address."""
         if request.method == "OPTIONS" and source in self._target_hosts(snapshot):
             return Allow("target")
+        if _is_scanner(request):
+            self._guard.offend(source, "scanner")
+            return Deny(0)
+        if self._guard.banned(source):
+            return Deny(0)
+        asker = _Asker(request, source, None)
         if not snapshot.trunk_index.has_credentials_only:
+            self._guard.offend(source, "unknown source")
             remedy = f"if this is your carrier, add {source} to the addresses of its trunk"
-            asker = _Asker(request, source, None)
             return self._deny(asker, self._unknown_status, "no trunk has this address", remedy)
         judgement = self._digest.judge(
             request, lambda name: _password(snapshot, name), self._clock.monotonic()
         )
         trunk = snapshot.trunk_index.by_username(judgement.username) if judgement.username else None
         if judgement.verdict == "accepted" and trunk is not None and trunk.state == "active":
+            self._guard.proven(source)
             return self._known(request, source, trunk)
-        return self._challenge(_Asker(request, source, None), stale=judgement.verdict == "stale")
+        offence = _OFFENCES.get(judgement.verdict)
+        if offence is not None:
+            self._guard.offend(source, offence)
+        return self._challenge(asker, stale=judgement.verdict == "stale")
 
     def _target_hosts(self, snapshot: Snapshot) -> frozenset[str]:
         """The address literals of the targets, made once for each snapshot."""
@@ -151,8 +185,23 @@ class Access:
         return via.params.get("received") or via.host
 
     def _is_proxy(self, source: str) -> bool:
+        return _is_in(source, self._proxies)
+
+
+_OFFENCES: dict[str, Reason] = {"absent": "no credentials", "refused": "wrong credentials"}
+
+
+def _is_scanner(request: Request) -> bool:
+    agent = request.headers.get("User-Agent")
+    return agent is not None and agent.strip().lower().startswith(SCANNERS)
+
+
+def _is_in(source: str, networks: Iterable[_Network]) -> bool:
+    try:
         address = ipaddress.ip_address(source.partition("%")[0])
-        return any(address in network for network in self._proxies)
+    except ValueError:
+        return False
+    return any(address in network for network in networks)
 
 
 def _host(address: str) -> str:

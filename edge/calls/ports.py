@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from edge.model.ledger import Command
 from edge.routing.snapshot import Snapshot
+from edge.sip.bans import Reason
 from edge.sip.events import Destination, OutgoingCall
 from edge.sip.invite import Invite
 
@@ -72,6 +73,22 @@ class RefusedLog(Protocol):
     """Collects what was turned away (bounded and aggregated)."""
 
     def note(self, refused: RefusedCall) -> None: ...
+
+
+class SourceGuard(Protocol):
+    """What becomes of sources that misbehave (``edge.sip.guard``)."""
+
+    def banned(self, host: str) -> bool:
+        """Whether nothing of this address is to be answered."""
+        ...
+
+    def offend(self, host: str, reason: Reason) -> None:
+        """Notes an offence; too many ban the source."""
+        ...
+
+    def proven(self, host: str) -> None:
+        """Somebody there has logged in."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,7 @@ class SipSection(Section):
     ] = ("SHA-256", "MD5")
     unknown_sources: Literal["drop", "403"] = "drop"
     trusted_proxies: tuple[Cidr, ...] = ()
+    never_ban: tuple[Cidr, ...] = ()
     tls_certificate: str = ""
     tls_private_key: str = ""
     tls_trust: str = ""

@@ -13,6 +13,7 @@ from edge.clock import Clock
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall
 from edge.sip.events import Transport as SipTransport
 from edge.sip.framer import Frame, Keepalive
+from edge.sip.guard import Guard
 from edge.sip.invite import Invite
 from edge.sip.message import SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
@@ -101,13 +102,21 @@ class Endpoint:
     """Our SIP endpoint, an async context manager: open in the block, closed after it.
 
     ``on_call`` is called for each new call that the access policy allowed; 100 has been sent.
+    ``guard`` judges sources before anything of theirs is read (None: all are heard).
     Whoever drains refuses new calls there with 503; the endpoint goes on with everything in a dialog.
     """
 
     def __init__(
-        self, config: EndpointConfig, clock: Clock, access: AccessPolicy, on_call: Callable[[Invite], None]
+        self,
+        config: EndpointConfig,
+        clock: Clock,
+        access: AccessPolicy,
+        on_call: Callable[[Invite], None],
+        *,
+        guard: Guard | None = None,
     ) -> None:
         self._config = config
+        self._guard = guard or Guard(clock.monotonic, lambda host: True)
         self._clock = clock
         self._resolver = Resolver(clock)
         self._transport = Transport(config.advertised)
@@ -124,7 +133,7 @@ class Endpoint:
             access=access,
             on_call=on_call,
             wake=self._wake,
-            report=self._complaints.note,
+            report=self._on_bad_message,
             user_agent=config.user_agent,
             limits=config.limits,
         )
@@ -157,7 +166,8 @@ class Endpoint:
     @property
     def counters(self) -> dict[str, int]:
         """See ``Stack.counters``; and ``connections`` now."""
-        return {**self.stack.counters, "connections": self._transport.connections}
+        now = {"connections": self._transport.connections}
+        return {**self.stack.counters, **self._guard.figures(), **now}
 
     def set_trace(self, trace: Trace | None) -> None:
         """Every message is shown to ``trace`` from now on."""
@@ -177,6 +187,7 @@ class Endpoint:
 
         Raises ValueError for CR, LF or NUL in what goes into headers.
         """
+        self._guard.dialled(outgoing.destination.host)
         return self.stack.call(outgoing)
 
     # -- opening and closing -----------------------------------------------------------------------------
@@ -198,7 +209,9 @@ class Endpoint:
     def _bind(self, listen: Listen, sockets: list[tuple[SipTransport, socket.socket]]) -> None:
         """Opens a UDP listener, or adds a bound TCP socket to ``sockets``."""
         if listen.transport == "udp":
-            listener = UdpListener(self._loop, listen.host, listen.port, self._on_datagram)
+            listener = UdpListener(
+                self._loop, listen.host, listen.port, self._on_datagram, self._guard.admits
+            )
             self._transport.add_udp(listener)
             self._listening.append(Listen("udp", *listener.name))
         elif listen.transport in ("tcp", "tls"):
@@ -222,6 +235,14 @@ class Endpoint:
             log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
             self._wake()  # others' events may still wait
         self._arm()
+
+    def admits(self, host: str) -> bool:
+        """Whether to read what comes from there over TCP."""
+        return self._guard.admits(host)
+
+    def _on_bad_message(self, why: str, flow: Flow) -> None:
+        self._guard.offend(flow.remote[0], "bad messages")
+        self._complaints.note(why, flow)
 
     def on_frame(self, frame: Frame, flow: Flow) -> None:
         """A message of a connection, or what was none."""

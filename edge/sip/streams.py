@@ -43,6 +43,10 @@ class StreamOwner(Protocol):
         """A message, or what was none."""
         ...
 
+    def admits(self, host: str) -> bool:
+        """Whether to read what comes from this address."""
+        ...
+
     def on_lost(self, flow: Flow) -> None:
         """The connection is gone, or was never made."""
         ...
@@ -88,7 +92,10 @@ class Connection(asyncio.Protocol):
         self._watch_idle()
 
     def data_received(self, data: bytes) -> None:
-        """Cuts the stream into messages and hands them on."""
+        """Cuts the stream into messages and hands them on; who sends too much is cut off."""
+        if not self._streams.owner.admits(self.flow.remote[0]):
+            self.abort()
+            return
         self._heard = True
         frames = self._framer.feed(data)
         if frames:
@@ -212,8 +219,9 @@ class Streams:
 
     def _admit(self, transport: Transport, local: Address, remote: Address) -> Connection | None:
         """Counts in a connection that a peer made, before anything is done for it."""
-        full = len(self) >= self.limits.connections
-        if not remote[0] or full or self._per_address[remote[0]] >= self.limits.per_address:
+        host, limits = remote[0], self.limits
+        full = len(self) >= limits.connections or self._per_address[host] >= limits.per_address
+        if not host or full or not self.owner.admits(host):
             self.owner.on_refused(remote)
             return None
         return self._remember(local, Destination(transport, *remote))

@@ -17,6 +17,7 @@ from edge.sip.streams import Streams
 
 Address = tuple[str, int]
 OnDatagram = Callable[[bytes, Flow], None]
+Admits = Callable[[str], bool]
 
 MAX_DATAGRAM: Final = 65_535
 BATCH: Final = 30
@@ -29,12 +30,13 @@ WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
 class UdpListener:
-    """One UDP socket.  ``name`` is its address as flows carry it."""
+    """One UDP socket.  ``name`` is its address as flows carry it; ``admits`` says whom to hear."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, host: str, port: int, on_datagram: OnDatagram
+        self, loop: asyncio.AbstractEventLoop, host: str, port: int, on_datagram: OnDatagram, admits: Admits
     ) -> None:
         self._loop = loop
+        self._admits = admits
         self._on_datagram = on_datagram
         self._flows: dict[Address, Flow] = {}
         self._socket = bound_socket(socket.SOCK_DGRAM, host, port)
@@ -64,7 +66,7 @@ class UdpListener:
                 return
             except OSError:
                 continue  # an ICMP error of an earlier datagram
-            if len(data) > 4:  # less is a keep-alive (RFC 5626 3.5.1)
+            if len(data) > 4 and self._admits(address[0]):  # less is a keep-alive (RFC 5626 3.5.1)
                 self._on_datagram(data, self._flow(address[:2]))
 
     def _flow(self, remote: Address) -> Flow:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from edge.admin.app import Applications, build
 from edge.admin.listener import Listener
 from edge.admin.ports import Ports, Sample
+from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.configuration import ConfigurationService
 from edge.services.insight import InsightService
@@ -21,6 +22,7 @@ from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.tokens import TokenService
 from edge.settings import Address
+from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
@@ -106,6 +108,7 @@ class Backstage:
     switch: Switch
     engine: Engine
     refused: RefusedService
+    guard: Guard
     failing: dict[str, str] = field(default_factory=dict)
 
 
@@ -130,7 +133,7 @@ async def backstage(empty_database: Path, tmp_path: Path, clock: Clock) -> Async
         Database(path) as database,
         RefusedService(RefusedSources(database), clock) as refused,
     ):
-        yield Backstage(writer, Switch(), Engine(), refused)
+        yield Backstage(writer, Switch(), Engine(), refused, Guard(clock, lambda host: False))
 
 
 @pytest.fixture
@@ -148,6 +151,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             calls=CallService(CallRecords(database), backstage.switch),
             insight=InsightService(configuration, backstage.writer.counts, clock),
             refused=backstage.refused,
+            bans=BanService(backstage.guard, clock),
             health=Readiness(conditions, backstage.switch),
             figures=Figures(),
         )

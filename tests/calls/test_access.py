@@ -12,6 +12,7 @@ from edge.model.config import Target, Trunk
 from edge.routing.snapshot import Snapshot
 from edge.sip.digest import ClientDigest, ServerDigest
 from edge.sip.events import Allow, Credentials, Deny, Flow
+from edge.sip.guard import Guard
 from edge.sip.message import Headers, Request, Response
 from tests.support.virtual_time import VirtualClock
 
@@ -31,7 +32,9 @@ class Bench:
 
     def __post_init__(self) -> None:
         clock = VirtualClock()
-        self.access = Access(self.config, self, ServerDigest("edge", b"k" * 32), self, clock)
+        self.guard = Guard(clock.monotonic, lambda host: self.access.knows(host))  # noqa: PLW0108 - it is made below
+        digest = ServerDigest("edge", b"k" * 32)
+        self.access = Access(self.config, self, digest, self, clock, guard=self.guard)
 
     def note(self, refused: RefusedCall) -> None:
         self.noted.append(refused)
@@ -146,3 +149,49 @@ def test_with_domains_a_request_for_another_name_is_refused() -> None:
     assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@CALLS.example.com")) == Allow("trk_1")
     assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@192.0.2.200")) == Allow("trk_1")
     assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@other.example.com")) == Deny(404)
+
+
+# -- bans -----------------------------------------------------------------------------------------------
+
+
+def test_a_scanner_is_banned_at_once_and_gets_nothing() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]), AccessConfig("403"))
+    scan = request("OPTIONS", "sip:100@192.0.2.200", ("User-Agent", "friendly-scanner"))
+    assert bench.judge("203.0.113.9", scan) == Deny(0)
+    (ban,) = bench.guard.active(10)
+    assert (ban.source, ban.reason) == ("203.0.113.9", "scanner")
+
+
+def test_guessing_passwords_bans_and_a_right_login_is_never_far() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    for _ in range(15):
+        logged_in(bench, "203.0.113.9", "a guess")
+    assert logged_in(bench, "203.0.113.9") == Allow("trk_1")
+    for _ in range(20):
+        logged_in(bench, "203.0.113.9", "a guess")
+        if bench.guard.active(10):
+            break
+    assert [ban.reason for ban in bench.guard.active(10)] == ["wrong credentials"]
+
+
+def test_strangers_are_banned_but_no_trunk_target_proxy_or_allowed_address() -> None:
+    buyer = Target(id="tgt_1", name="buyer", address="sip:b@198.51.100.4", **COMMON)
+    config = AccessConfig(trusted_proxies=("198.51.100.5/32",), never_ban=("198.51.100.64/26",))
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)], targets=[buyer]), config)
+    sources = ("192.0.2.1", "198.51.100.4", "198.51.100.5", "198.51.100.70", "203.0.113.9")
+    for source in sources:
+        for _ in range(100):
+            bench.guard.offend(source, "unknown source")
+    assert [ban.source for ban in bench.guard.active(10)] == ["203.0.113.9"]
+
+
+def test_a_banned_source_behind_a_proxy_is_not_heard_and_the_proxy_is() -> None:
+    bench = Bench(Snapshot.build(), AccessConfig("403", ("192.0.2.0/24",)))
+    proxied = request("INVITE", "sip:x@y", ("Via", "SIP/2.0/UDP 203.0.113.9;branch=z9hG4bKy"))
+    proxied.headers.items.insert(0, ("Via", "SIP/2.0/UDP 192.0.2.5;branch=z9hG4bKz"))
+    proxied.headers.items.pop(1)
+    assert bench.judge("192.0.2.5", proxied) == Deny(403)
+    for _ in range(60):
+        bench.judge("192.0.2.5", proxied)
+    assert bench.judge("192.0.2.5", proxied) == Deny(0)
+    assert bench.guard.admits("192.0.2.5")

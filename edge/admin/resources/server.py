@@ -33,6 +33,25 @@ class RefusedRead(BaseModel):
     last_seen: datetime
 
 
+class BanRead(BaseModel):
+    """A source that is not heard until then, why, how many bans it has had and what it sent meanwhile."""
+
+    source: str
+    reason: str
+    since: datetime
+    until: datetime
+    times: int
+    dropped: int
+
+
+class LiftQuery(BaseModel):
+    """``source`` as the list has it, or an address of it; without it every ban is lifted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+
+
 class DrainSpec(BaseModel):
     """``max_s`` is how long live calls may go on; the server's setting if left out."""
 
@@ -54,6 +73,18 @@ class Draining(BaseModel):
 async def refused(ports: Ports, exchange: Exchange) -> Reply:
     rows = ports.refused.recent(exchange.query.limit)
     return await many([RefusedRead.model_validate(row, from_attributes=True) for row in rows])
+
+
+@REFUSED.add("GET", "/sip/bans", "List banned sources", query=RefusedQuery, answer=BanRead, shape="list")
+async def bans(ports: Ports, exchange: Exchange) -> Reply:
+    rows = ports.bans.active(exchange.query.limit)
+    return await many([BanRead.model_validate(row, from_attributes=True) for row in rows])
+
+
+@REFUSED.add("DELETE", "/sip/bans", "Lift a ban, or all", query=LiftQuery, shape="none", status=204)
+async def lift(ports: Ports, exchange: Exchange) -> Reply:
+    ports.bans.lift(exchange.query.source)
+    return Reply(status=204)
 
 
 @DRAIN.add(

@@ -1,0 +1,66 @@
+"""Which sources are banned, why and until when: bounded, forgotten after a day, no IO."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Reason = Literal["scanner", "wrong credentials", "no credentials", "unknown source", "bad messages", "flood"]
+
+FIRST_S: Final = 600.0
+"""Seconds of a first ban; each further one lasts twice as long."""
+LONGEST_S: Final = 86_400.0
+MEMORY_S: Final = 86_400.0
+"""Seconds after the end of a ban in which a new one counts as a further one."""
+MAX_BANS: Final = 10_000
+
+
+@dataclass(slots=True)
+class Ban:
+    """A banned source (an IPv4 address, or an IPv6 network of 64 bits).
+
+    ``since`` and ``until`` are seconds of the guard's clock; ``times`` counts the bans of this source;
+    ``dropped`` what was dropped since the last one.
+    """
+
+    source: str
+    reason: Reason
+    since: float
+    until: float
+    times: int = 1
+    dropped: int = 0
+
+
+class BanList:
+    """Bans by source.  ``now`` is in seconds of any clock that never goes back."""
+
+    def __init__(self) -> None:
+        self._bans: dict[str, Ban] = {}
+
+    def holds(self, source: str, now: float) -> bool:
+        """Whether what came from this source is to be dropped; counts it then."""
+        ban = self._bans.get(source)
+        if ban is None or ban.until <= now:
+            return False
+        ban.dropped += 1
+        return True
+
+    def add(self, source: str, reason: Reason, now: float) -> Ban:
+        """Bans a source; when the list is full the oldest ban ends."""
+        old = self._bans.pop(source, None)
+        times = 1 if old is None or old.until + MEMORY_S < now else old.times + 1
+        length = min(FIRST_S * 2.0 ** min(times - 1, 20), LONGEST_S)
+        if len(self._bans) >= MAX_BANS:
+            del self._bans[next(iter(self._bans))]
+        ban = self._bans[source] = Ban(source, reason, now, now + length, times)
+        return ban
+
+    def active(self, now: float) -> list[Ban]:
+        """The bans that hold, newest first."""
+        return [ban for ban in reversed(self._bans.values()) if ban.until > now]
+
+    def lift(self, source: str) -> bool:
+        """Ends and forgets a ban; False if there was none."""
+        return self._bans.pop(source, None) is not None
+
+    def clear(self) -> None:
+        """Ends and forgets all bans."""
+        self._bans.clear()

@@ -1,0 +1,194 @@
+"""Who is heard at all: a token bucket and a score per unknown source, asked before anything is parsed.
+
+Known sources (trunks, targets, the allow list) always are.  Everybody else may send a little; what is
+no SIP, comes from no trunk, or fails to log in adds to the source's score, which decays; too much of it
+bans the source for a while.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Sequence
+from itertools import islice
+from typing import Final, TypeVar
+
+from edge.sip.bans import Ban, BanList, Reason
+
+T = TypeVar("T")
+
+OFFENCES: Final[dict[Reason, float]] = {
+    "scanner": 60.0,
+    "wrong credentials": 3.0,
+    "unknown source": 1.0,
+    "bad messages": 1.0,
+    "no credentials": 0.5,  # every honest login begins with one
+    "flood": 0.2,
+}
+BAN_AT: Final = 60.0
+DECAY: Final = 0.5
+"""Points that a score loses in a second."""
+RATE: Final = 50.0
+"""Messages a second of one unknown source, with a burst of two seconds."""
+RATE_OF_ALL: Final = 1000.0
+"""The same of all unknown sources together: source addresses of datagrams can be forged."""
+MAX_SOURCES: Final = 10_000
+FREE_S: Final = 60.0
+"""Seconds for which a known source is not asked about again."""
+PROVEN_S: Final = 3600.0
+"""Seconds for which who has logged in, or was dialled by us, goes without a bucket."""
+
+
+class _Bucket:
+    """Tokens for messages, and the score of offences; each brought up to date when it is looked at."""
+
+    __slots__ = ("at", "score", "tokens", "worst")
+
+    def __init__(self, rate: float, now: float) -> None:
+        self.at = now
+        self.tokens = 2 * rate
+        self.score = 0.0
+        self.worst: Reason | None = None
+
+    def refill(self, rate: float, now: float) -> None:
+        passed, self.at = now - self.at, now
+        self.tokens = min(2 * rate, self.tokens + passed * rate)
+        self.score = max(0.0, self.score - passed * DECAY)
+        if not self.score:
+            self.worst = None
+
+    def take(self) -> bool:
+        if self.tokens < 1.0:
+            return False
+        self.tokens -= 1.0
+        return True
+
+
+class Guard:
+    """Judges sources by their address.  ``known`` tells whether one may never be limited nor banned;
+    it is asked again before anything is dropped, so that an edit of the configuration holds at once.
+
+    ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``.
+    """
+
+    def __init__(self, clock: Callable[[], float], known: Callable[[str], bool]) -> None:
+        self._clock = clock
+        self._known = known
+        self._free: dict[str, float] = {}
+        self._dialled: dict[str, float] = {}
+        self._buckets: dict[str, _Bucket] = {}
+        self._all = _Bucket(RATE_OF_ALL, clock())
+        self._bans = BanList()
+        self.counters: Counter[str] = Counter()
+
+    def admits(self, host: str) -> bool:
+        """Whether to read what this address has sent: asked once for each datagram or piece of a stream."""
+        now = self._clock()
+        if self._free.get(host, 0.0) > now:
+            return True
+        if self._never_banned(host, now):
+            _remember(self._free, host, now + FREE_S)
+            return True
+        return self._admits_stranger(_source(host), now)
+
+    def _admits_stranger(self, source: str, now: float) -> bool:
+        if self._bans.holds(source, now):
+            self.counters["dropped_banned"] += 1
+            return False
+        bucket = self._bucket(source, now)
+        self._all.refill(RATE_OF_ALL, now)
+        if bucket.take() and self._all.take():
+            return True
+        self.counters["dropped_flood"] += 1
+        self._score(source, bucket, "flood")
+        return False
+
+    def banned(self, host: str) -> bool:
+        """Whether an address is banned: for sources that only a message tells (behind a proxy)."""
+        return self._bans.holds(_source(host), self._clock())
+
+    def offend(self, host: str, reason: Reason) -> None:
+        """Notes an offence of an address; known ones are forgiven."""
+        now = self._clock()
+        if not self._never_banned(host, now):
+            source = _source(host)
+            if self._score(source, self._bucket(source, now), reason):
+                self._free.pop(host, None)
+
+    def proven(self, host: str) -> None:
+        """Someone there has just logged in with right credentials."""
+        _remember(self._free, host, self._clock() + PROVEN_S)
+        self._buckets.pop(_source(host), None)
+
+    def dialled(self, host: str) -> None:
+        """We send a call there: answers will come, and it is never banned."""
+        until = self._clock() + PROVEN_S
+        _remember(self._free, host, until)
+        _remember(self._dialled, host, until)
+
+    # -- for whoever operates the server -------------------------------------------------------------
+
+    def active(self, limit: int) -> Sequence[Ban]:
+        """The newest bans that hold; of sources that have become known meanwhile none does."""
+        now = self._clock()
+        found = self._bans.active(now)
+        return list(islice((ban for ban in found if not self._never_banned(ban.source, now)), limit))
+
+    def figures(self) -> dict[str, int]:
+        """The counters, and ``bans`` that hold now."""
+        return {**self.counters, "bans": len(self._bans.active(self._clock()))}
+
+    def lift(self, source: str | None) -> bool:
+        """Ends the ban of a source or address, or all (None); False if there was none of it."""
+        if source is None:
+            self._bans.clear()
+            self._buckets.clear()
+            return True
+        key = source if "/" in source else _source(source)
+        self._buckets.pop(key, None)
+        return self._bans.lift(key)
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _never_banned(self, host: str, now: float) -> bool:
+        return self._dialled.get(host, 0.0) > now or self._known(host)
+
+    def _bucket(self, source: str, now: float) -> _Bucket:
+        bucket = self._buckets.get(source)
+        if bucket is None:
+            bucket = _Bucket(RATE, now)
+            _remember(self._buckets, source, bucket)
+        else:
+            bucket.refill(RATE, now)
+        return bucket
+
+    def _score(self, source: str, bucket: _Bucket, reason: Reason) -> bool:
+        """Adds to a score (just brought up to date); True when that banned the source."""
+        bucket.score += OFFENCES[reason]
+        if bucket.worst is None or OFFENCES[reason] > OFFENCES[bucket.worst]:
+            bucket.worst = reason
+        if bucket.score < BAN_AT:
+            return False
+        self._bans.add(source, bucket.worst, bucket.at)
+        bucket.score, bucket.worst = 0.0, None
+        self.counters["bans_imposed"] += 1
+        return True
+
+
+def _remember(table: dict[str, T], key: str, value: T) -> None:
+    """Puts a value; from a full table the oldest tenth goes first."""
+    if key not in table and len(table) >= MAX_SOURCES:
+        for old in list(table)[: MAX_SOURCES // 10]:
+            del table[old]
+    table[key] = value
+
+
+def _source(host: str) -> str:
+    """What is limited and banned as one: an IPv4 address, an IPv6 network of 64 bits."""
+    if ":" not in host:
+        return host
+    try:
+        address = ipaddress.IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

@@ -1,0 +1,144 @@
+"""What the internet sends all day: sipvicious finds nothing and is banned, garbage disturbs nobody."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.support.ports import own_address
+from tests.support.scenario import expect, options, written
+from tests.support.server import Server, eventually, running_server, simple_route
+from tests.support.sipp import call, sipp
+
+NUMBER = "+18005550100"
+SCAN = b"""OPTIONS sip:100@HERE SIP/2.0\r
+Via: SIP/2.0/UDP HERE;branch=z9hG4bK1;rport\r
+From: <sip:100@HERE>;tag=1\r
+To: <sip:100@HERE>\r
+Call-ID: 1\r
+CSeq: 1 OPTIONS\r
+User-Agent: friendly-scanner\r
+Content-Length: 0\r
+\r
+"""
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Site:
+    """A server that takes calls from ``carrier``."""
+
+    server: Server
+    carrier: str
+    directory: Path
+
+    async def scan(self, tool: str, *arguments: str) -> tuple[str, str]:
+        """Runs a tool of sipvicious from an address of its own; answers that and what it printed."""
+        host, port = self.server.sip["udp"]
+        source = own_address()
+        scanner = await asyncio.create_subprocess_exec(
+            *(tool, "-b", source, "-x", source, "-p", str(port), *arguments, host),
+            cwd=self.directory,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(scanner.communicate(), 60)
+        return source, output.decode()
+
+    async def banned(self) -> str:
+        """An address that has just been banned, for one message of a scanner."""
+        source = own_address()
+        with socket.socket(type=socket.SOCK_DGRAM) as scanner:
+            scanner.bind((source, 0))
+            scanner.sendto(SCAN.replace(b"HERE", source.encode()), self.server.sip["udp"])
+            await eventually(lambda: self._is_banned(source))
+            scanner.sendto(SCAN.replace(b"HERE", source.encode()), self.server.sip["udp"])
+        return source
+
+    async def _is_banned(self, source: str) -> bool:
+        return source in await self.bans()
+
+    async def bans(self) -> dict[str, str]:
+        """Why each banned source is."""
+        return {ban["source"]: ban["reason"] for ban in (await self.server.api.get("sip/bans"))["items"]}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["by address", "by login"])
+async def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    """Once as strangers meet silence, once as they meet a challenge."""
+    directory, carrier = tmp_path_factory.mktemp("scanners"), own_address()
+    async with sipp(directory, "answer", calls=50) as target, running_server(directory) as server:
+        await simple_route(server.api, caller_host=carrier, target=f"sip:buyer@{target.address}")
+        if request.param == "by login":
+            await server.api.post("trunks", {"name": "phone", "username": "100", "password": "secret"})
+        yield Site(server, carrier, directory)
+
+
+async def test_svmap_finds_no_device(site: Site) -> None:
+    source, output = await site.scan("svmap")
+    assert "| SIP Device" not in output and "Edge" not in output
+    assert (await site.bans())[source] == "scanner"
+
+
+async def test_svwar_and_svcrack_find_neither_extension_nor_password(site: Site) -> None:
+    (site.directory / "words").write_text("guess\nsecret\n")
+    found = await asyncio.gather(
+        site.scan("svwar", "-e", "98-102", "--maximumtime", "1", "--force"),
+        site.scan("svwar", "-m", "INVITE", "-e", "18005550099-18005550101", "--maximumtime", "1", "--force"),
+        site.scan("svcrack", "-u", "100", "-d", "words", "--maximumtime", "1"),
+    )
+    for _, output in found:
+        assert "| 1" not in output and "auth" not in output.replace("authentication", "")
+    assert "127.0.0.1" in await site.bans()  # they bind to no address
+
+
+async def test_a_banned_source_is_heard_again_once_it_is_a_trunk(site: Site) -> None:
+    source = await site.banned()
+    asks = written(site.directory, "asks", options(), expect(200))
+    await site.server.api.post("trunks", {"name": source, "addresses": [source]})
+    assert source not in await site.bans()
+    (await call(site.directory, site.server.address(), NUMBER, asks, host=source, limit_s=10)).check()
+
+
+async def test_ten_thousand_datagrams_of_garbage_disturb_nobody(site: Site) -> None:
+    """The carrier asks, and calls, while a stranger sends as fast as it can."""
+    asks = written(site.directory, "asks", options(), expect(200))
+    with socket.socket(type=socket.SOCK_DGRAM) as stranger:
+        source = own_address()
+        stranger.bind((source, 0))
+        stranger.setblocking(False)
+
+        async def flood() -> None:
+            for n in range(10_000):
+                await asyncio.get_running_loop().sock_sendto(
+                    stranger, b"\x00garbage\xff" * 60, site.server.sip["udp"]
+                )
+                if n % 20 == 0:
+                    await asyncio.sleep(0)
+
+        address = site.server.address()
+        _, asked, called = await asyncio.gather(
+            flood(),
+            call(site.directory, address, NUMBER, asks, "-r", "50", host=site.carrier, calls=50),
+            call(site.directory, address, NUMBER, "caller", "-d", "20", host=site.carrier, calls=3),
+        )
+        asked.check(50)
+        called.check(3)
+        assert (await site.bans())[source] in ("flood", "bad messages")
+        with pytest.raises(BlockingIOError):
+            stranger.recv(65535)
+
+
+async def test_a_ban_is_lifted_over_the_api_and_bans_are_on_the_metrics_page(site: Site) -> None:
+    source = await site.banned()
+    assert await site.server.api.metric("edge_sip_bans") >= 1
+    assert "dropped_banned" in await site.server.api.get("/metrics")
+    await site.server.api.delete(f"sip/bans?source={source}")
+    assert source not in await site.bans()

@@ -1,0 +1,113 @@
+"""Who is heard at all: buckets, scores, bans and what ends them."""
+
+import pytest
+
+from edge.sip import bans, guard
+from edge.sip.guard import Guard
+
+STRANGER = "203.0.113.9"
+
+
+class World:
+    """A guard, its clock, and the addresses that are known now."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.known: set[str] = set()
+        self.guard = Guard(lambda: self.now, lambda host: host in self.known)
+
+    def ban(self, host: str = STRANGER) -> None:
+        self.guard.offend(host, "scanner")
+
+    def heard(self, host: str = STRANGER, times: int = 1000) -> int:
+        return sum(self.guard.admits(host) for _ in range(times))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_stranger_has_a_burst_and_then_a_rate(world: World) -> None:
+    assert world.heard(times=150) == 100
+    world.now += 1
+    assert world.heard(times=100) == 50
+    assert world.guard.counters["dropped_flood"] == 100
+
+
+def test_a_flood_bans(world: World) -> None:
+    assert world.heard(times=500) == 100
+    assert [ban.reason for ban in world.guard.active(10)] == ["flood"]
+    assert world.guard.counters["dropped_banned"] == 100
+    assert world.guard.figures()["bans"] == 1
+
+
+def test_all_strangers_together_are_bounded(world: World) -> None:
+    assert sum(world.heard(f"10.0.{n // 200}.{n % 200}", 2) for n in range(3000)) == 2000
+
+
+def test_the_known_are_heard_without_bound_from_the_moment_they_are_known(world: World) -> None:
+    world.ban()
+    assert world.heard() == 0
+    world.known.add(STRANGER)
+    assert world.heard() == 1000
+    assert world.guard.active(10) == []
+
+
+def test_a_score_decays(world: World) -> None:
+    for _ in range(3):
+        for _ in range(59):
+            world.guard.offend(STRANGER, "unknown source")
+        world.now += 120
+    assert world.guard.active(10) == []
+    for _ in range(60):
+        world.guard.offend(STRANGER, "unknown source")
+    assert world.guard.active(10) != []
+
+
+def test_a_ban_ends_and_the_next_one_is_longer(world: World) -> None:
+    lengths = []
+    for _ in range(10):
+        world.ban()
+        (ban,) = world.guard.active(10)
+        lengths.append(ban.until - ban.since)
+        world.now = ban.until
+        assert world.guard.active(10) == [] and world.guard.admits(STRANGER)
+    assert lengths[:3] == [600, 1200, 2400] and lengths[-1] == 86_400
+    world.now += bans.MEMORY_S + 1
+    world.ban()
+    assert world.guard.active(1)[0].times == 1
+
+
+def test_a_ban_may_be_lifted(world: World) -> None:
+    world.ban()
+    world.ban("203.0.113.10")
+    assert world.guard.lift(STRANGER) and not world.guard.lift(STRANGER)
+    assert world.heard(times=1) == 1
+    assert world.guard.lift(None) and world.guard.active(10) == []
+
+
+def test_a_login_and_a_dial_free_from_the_bucket_and_only_the_dialled_from_bans(world: World) -> None:
+    world.guard.proven("192.0.2.1")
+    world.guard.dialled("192.0.2.2")
+    assert world.heard("192.0.2.1") == world.heard("192.0.2.2") == 1000
+    world.ban("192.0.2.1")
+    world.ban("192.0.2.2")
+    assert (world.heard("192.0.2.1"), world.heard("192.0.2.2")) == (0, 1000)
+
+
+def test_ipv6_sources_are_networks_of_64_bits(world: World) -> None:
+    world.ban("2001:db8::1")
+    assert world.guard.active(1)[0].source == "2001:db8::/64"
+    assert not world.guard.admits("2001:db8::ffff:1") and world.guard.admits("2001:db8:0:1::1")
+    assert world.guard.lift("2001:db8::/64")
+    world.ban("::ffff:203.0.113.9")
+    assert not world.guard.admits(STRANGER)
+
+
+def test_memory_is_bounded(world: World) -> None:
+    for n in range(guard.MAX_SOURCES + 5000):
+        world.guard.admits(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+        world.ban(f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+    assert len(world.guard.active(50_000)) == bans.MAX_BANS
+    assert len(world.guard._buckets) <= guard.MAX_SOURCES
