@@ -32,6 +32,7 @@ from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.configuration import ConfigurationService
 from edge.services.insight import InsightService
+from edge.services.numbers import NumberService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -49,6 +50,7 @@ from edge.store.engine import Database
 from edge.store.opening import prepare
 from edge.store.refused import RefusedSources
 from edge.store.repository import Objects
+from edge.store.stock import Stock
 from edge.store.tokens import Tokens
 from edge.store.writer import Writer
 
@@ -148,6 +150,7 @@ class _Builder:
         switch, endpoint, guard = await self._calls(writer, configuration, refused, engine, prompts)
         ports = Ports(
             configuration=configuration,
+            numbers=NumberService(configuration, Stock(database)),
             prompts=prompts,
             tokens=await stack.enter_async_context(
                 TokenService(Tokens(database), clock, settings.admin_token)

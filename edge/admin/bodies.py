@@ -130,8 +130,16 @@ async def _multipart(request: web.Request) -> Upload:
     return Upload(file, fields)
 
 
+async def _csv(request: web.Request) -> tuple[str, bytes]:
+    _content_type(request, "text/csv")
+    raw = await request.read()
+    return _text(raw, ""), raw
+
+
 async def read(request: web.Request, route: Route) -> tuple[Any, bytes]:
     """The body as the route wants it, and its raw bytes (for recognising a repeated request)."""
+    if route.body_kind == "csv":
+        return await _csv(request)
     if route.body_kind != "multipart":
         return await _json(request, route)
     try:

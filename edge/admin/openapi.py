@@ -128,6 +128,9 @@ def _operation(route: Route) -> Json:
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": {str(route.status): _answer(route), **_problems(route)},
     }
+    if route.body_kind == "csv":
+        content: Json = {"text/csv": {"schema": {"type": "string"}}}
+        operation["requestBody"] = {"required": True, "content": content}
     if route.body is not None:
         required = any(field.is_required() for field in route.body.model_fields.values())
         operation["requestBody"] = {"required": required, "content": _body(route, route.body)}
@@ -206,7 +209,7 @@ def _problems(route: Route) -> Json:
         statuses |= {404}
     if route.method != "GET":
         statuses |= {404, 409, 412}
-    if route.body is not None:
+    if route.body is not None or route.body_kind == "csv":
         statuses |= {413, 415}
     content = {"application/problem+json": {"schema": {"$ref": _REF + "Problem"}}}
     return {str(status): {"description": _WORDS[status], "content": content} for status in sorted(statuses)}

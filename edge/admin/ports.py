@@ -10,6 +10,7 @@ from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import (
     Campaign,
     CampaignSpec,
+    NewNumber,
     Number,
     NumberSpec,
     Prompt,
@@ -20,15 +21,17 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.publishers import Publisher, PublisherSpec
 from edge.services.bans import Ban
 from edge.services.identity import Identity
 from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
+from edge.services.numbers import NumberResult
 from edge.services.readiness import Check
 
-Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt"]
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec
-Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt
+Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher"]
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec
+Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher
 
 
 class Configuration(Protocol):
@@ -47,6 +50,16 @@ class Configuration(Protocol):
         """A JSON merge patch (RFC 7396) over what may be written; secrets left out are kept."""
 
     async def delete(self, kind: Kind, object_id: str, expected_version: int | None) -> None: ...
+
+
+class Numbers(Protocol):
+    """Numbers by the piece and in quantity (``edge.services.numbers``)."""
+
+    async def create(self, new: NewNumber) -> Number: ...
+    async def import_csv(self, text: str, dry_run: bool) -> Sequence[NumberResult]: ...
+    async def bulk_update(
+        self, ids: Sequence[str], filters: Mapping[str, str], changes: Mapping[str, Any], dry_run: bool
+    ) -> Sequence[NumberResult]: ...
 
 
 class Prompts(Protocol):
@@ -163,6 +176,7 @@ class Ports:
     """Everything the applications are built from."""
 
     configuration: Configuration
+    numbers: Numbers
     prompts: Prompts
     tokens: Tokens
     calls: Calls

@@ -6,11 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from edge.model.base import Record
 from edge.model.config import Role
 from edge.services.listing import ListQuery
 
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+SubIdText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 _PAGING = {"limit", "cursor", "sort"}
 
 
@@ -66,16 +68,32 @@ class ObjectQuery(PageQuery):
     state: Literal["active", "paused"] | None = None
 
 
-class NumberQuery(PageQuery):
-    """Lists of numbers."""
+class NumberFilter(Record):
+    """Which numbers; ``tag`` is ``key:value``, ``search`` a part of the digits or the external id."""
 
-    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "e164", "-e164"] | None = None
     e164: Phone | None = None
     external_id: Text | None = None
     campaign_id: Text | None = None
     kind: Literal["local", "toll_free", "mobile", "national"] | None = None
     country: Text | None = None
+    region: Text | None = None
+    area_code: Text | None = None
+    publisher_id: Text | None = None
+    sub_id: SubIdText | None = None
     state: Literal["available", "active", "paused"] | None = None
+    tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")] | None = None
+    search: Text | None = None
+
+    def filters(self) -> dict[str, str]:
+        """The fields that are set, as texts."""
+        given = self.model_dump(exclude_none=True, include=set(NumberFilter.model_fields))
+        return {name: _text(value) for name, value in given.items()}
+
+
+class NumberQuery(NumberFilter, PageQuery):
+    """Lists of numbers."""
+
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "e164", "-e164"] | None = None
 
 
 class PromptQuery(PageQuery):

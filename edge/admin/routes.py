@@ -52,7 +52,7 @@ class Reply:
 
 
 Handler = Callable[[Ports, Exchange], Awaitable[Reply]]
-Body = Literal["json", "patch", "multipart", "none"]
+Body = Literal["json", "patch", "multipart", "csv", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Route:
     """A path (below the API's base), its method and everything that OpenAPI tells of it.
 
     ``access`` is the least role that may use it.  ``body_kind`` ``patch`` takes a JSON merge patch
-    of ``body``.  ``answer`` describes the JSON answered, of the given ``shape``.
+    of ``body``, ``csv`` text.  ``answer`` describes the JSON answered, of the given ``shape``.
     """
 
     method: str

@@ -100,11 +100,14 @@ class Call:
     async def _story(self) -> None:
         facts = self.facts
         admission = admit(facts, self.snapshot, self.services.counts)
-        self.record.number_id, self.record.campaign_id = admission.number_id, admission.campaign_id
+        record = self.record
+        number = self.snapshot.number_by_id(admission.number_id) if admission.number_id else None
+        if number is not None:
+            record.attribute(number)
         self.services.store.post(
             OpenCall(
                 facts.call_id, facts.arrived_at, facts.trunk_id, facts.caller, facts.called,
-                admission.number_id, admission.campaign_id,
+                record.number_id, record.campaign_id, record.publisher_id, record.sub_id,
             )
         )  # fmt: skip
         await self._follow(admission)
@@ -147,7 +150,6 @@ class Call:
 
     async def _proceed(self, proceed: Proceed) -> None:
         self._proceed_with = proceed
-        self.record.tags = proceed.tags
         self.record.connected_as = proceed.base_disposition or "connected"
         if proceed.claims and not self._reserved and not await self._reserve(proceed):
             return

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.media.engine import LegCounters
+from edge.model.config import Number
 from edge.model.decision import Attempt, CallFacts, CandidateLine, DecisionLog, Disposition, HungUpBy, Step
 
 MOST_KEYS = 64
@@ -28,6 +29,8 @@ class CallRecord:
     config_version: int
     number_id: str | None = None
     campaign_id: str | None = None
+    publisher_id: str | None = None
+    sub_id: str | None = None
     tags: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     answered_at: datetime | None = None
     connected_at: datetime | None = None
@@ -44,6 +47,11 @@ class CallRecord:
     def key(self, digit: str) -> None:
         """A key that the caller pressed to us; what it presses to a target is none of our business."""
         self.keys_pressed = (self.keys_pressed + digit)[:MOST_KEYS]
+
+    def attribute(self, number: Number) -> None:
+        """The call is this number's, with its publisher and tags of now (rule: publishers)."""
+        self.number_id, self.campaign_id = number.id, number.campaign_id
+        self.publisher_id, self.sub_id, self.tags = number.publisher_id, number.sub_id, number.tags
 
     def step(self, step: str, result: str, reason: str = "") -> None:
         """Adds a line to the decision log."""
@@ -65,6 +73,8 @@ class CallRecord:
             "trunk_id": facts.trunk_id,
             "number_id": self.number_id,
             "campaign_id": self.campaign_id,
+            "publisher_id": self.publisher_id,
+            "sub_id": self.sub_id,
             "target_id": self.connected_target_id,
             "buyer_id": self.buyer_id,
             "caller": facts.caller,

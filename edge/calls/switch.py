@@ -176,6 +176,8 @@ def _live(call: Call) -> Mapping[str, Any]:
         "trunk_id": facts.trunk_id,
         "number_id": record.number_id,
         "campaign_id": record.campaign_id,
+        "publisher_id": record.publisher_id,
+        "sub_id": record.sub_id,
         "target_id": record.connected_target_id,
         "caller": facts.caller,
         "called": facts.called,

@@ -18,12 +18,14 @@ from edge.model.base import Record, Stored
 from edge.model.buyer import Priority, Weight
 from edge.model.cap import Caps
 from edge.model.menu import Menu
+from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.types import (
     E164,
     Blocks,
     Cidr,
     Codec,
     Count,
+    Dialled,
     ExternalId,
     HeaderName,
     HeaderValue,
@@ -138,10 +140,9 @@ class Trunk(Stored, TrunkSpec):
     """A stored trunk."""
 
 
-class NumberSpec(Record):
-    """A number (DID) that we own.  An active number lives in exactly one campaign (rule N7)."""
+class NumberFields(NumberFacts):
+    """What may be written of a number beside its digits (Rule: numbers)."""
 
-    e164: E164
     external_id: ExternalId | None = None
     kind: Literal["local", "toll_free", "mobile", "national"] | None = None
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] | None = None
@@ -151,6 +152,19 @@ class NumberSpec(Record):
     hours: Hours | None = None
     caps: Caps = ()
     state: Literal["available", "active", "paused"] | None = None
+
+
+class NumberSpec(NumberFields):
+    """A number (DID) that we own.  An active number lives in exactly one campaign."""
+
+    e164: Dialled
+
+
+class NewNumber(NumberFields):
+    """A new number, or one from stock: without ``e164`` the longest-unused available one that fits
+    ``kind``, ``country`` and ``area_code`` is taken."""
+
+    e164: Dialled | None = None
 
 
 class Number(Stored, NumberSpec):
@@ -191,7 +205,7 @@ class CampaignPrompts(Record):
     greeting_prompt_id: Reference | None = None
 
 
-class CampaignSpec(Record):
+class CampaignSpec(ActiveWindow):
     """The parent of numbers: their routes, prompts and default hours."""
 
     name: Name

@@ -22,6 +22,8 @@ class OpenCall:
     called: str
     number_id: str | None
     campaign_id: str | None
+    publisher_id: str | None = None
+    sub_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

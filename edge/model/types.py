@@ -9,7 +9,7 @@ import zoneinfo
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -47,6 +47,20 @@ def _cidr(value: str) -> str:
 
 E164 = Annotated[
     str, AfterValidator(check_e164), Field(json_schema_extra={"pattern": r"^\+[1-9][0-9]{3,14}$"})
+]
+_PUNCTUATION = re.compile(r"[ ().\-/\u00a0]")
+
+
+def _plain(value: object) -> object:
+    """A telephone number without the punctuation that people write in it."""
+    return _PUNCTUATION.sub("", value) if isinstance(value, str) and len(value) < 50 else value
+
+
+Dialled = Annotated[
+    str,
+    BeforeValidator(_plain),
+    AfterValidator(check_e164),
+    Field(json_schema_extra={"pattern": r"^\+[0-9 ().\-/]{4,48}$", "description": "E.164"}),
 ]
 Zone = Annotated[str, AfterValidator(_zone)]
 Cidr = Annotated[str, AfterValidator(_cidr)]

@@ -79,12 +79,34 @@ def _unknown(steps: list[Step], reason: str, number_id: str | None) -> Refuse:
 def _paused(case: _Case) -> Admission | None:
     number, campaign = case.owner
     what = "campaign" if campaign.state == "paused" else "number" if number.state == "paused" else None
+    if what is None and number.publisher_id is not None:
+        publisher = case.snapshot.publisher(number.publisher_id)
+        what = "publisher" if publisher is not None and publisher.state == "paused" else None
     if what is None:
         case.note("paused", "no")
         return None
     steps = case.note("paused", "yes", f"the {what} is paused")
     outcome = Outcome.of(f"{what} paused", "rejected_paused")
     return act(campaign.on_paused, outcome, case.owner, case.snapshot, steps)
+
+
+def _outside_window(case: _Case) -> Admission | None:
+    """Half-open: at exactly ``active_until`` the window is over (rule: Activity window)."""
+    at = case.facts.arrived_at
+    for what, window in (("number", case.owner.number), ("campaign", case.owner.campaign)):
+        if window.active_until is not None and at >= window.active_until:
+            reason = f"the {what} was active until {window.active_until:%Y-%m-%dT%H:%M:%SZ}"
+        elif window.active_from is not None and at < window.active_from:
+            reason = f"the {what} is active from {window.active_from:%Y-%m-%dT%H:%M:%SZ}"
+        else:
+            continue
+        return _shut(case, "window_ended", case.note("window", "outside", reason))
+    return None
+
+
+def _shut(case: _Case, detail: str, steps: tuple[Step, ...]) -> Admission:
+    outcome = Outcome(detail, "after_hours_message", "after_hours_reject", "after_hours_forward", "closed")
+    return act(_after_hours(case.owner), outcome, case.owner, case.snapshot, steps)
 
 
 def _closed(case: _Case) -> Admission | None:
@@ -96,8 +118,7 @@ def _closed(case: _Case) -> Admission | None:
     steps = case.note("hours", "open" if judgement.open else "closed", judgement.reason)
     if judgement.open:
         return None
-    outcome = Outcome("closed", "after_hours_message", "after_hours_reject", "after_hours_forward", "closed")
-    return act(_after_hours(case.owner), outcome, case.owner, case.snapshot, steps)
+    return _shut(case, "closed", steps)
 
 
 def _over_number_cap(case: _Case) -> Admission | None:
@@ -113,7 +134,9 @@ def _over_number_cap(case: _Case) -> Admission | None:
 
 
 # Hours stand before caps, so that a closed number never reports "capped".
-GATES: Final[tuple[Callable[[_Case], Admission | None], ...]] = (_paused, _closed, _over_number_cap)
+GATES: Final[tuple[Callable[[_Case], Admission | None], ...]] = (
+    _paused, _outside_window, _closed, _over_number_cap,
+)  # fmt: skip
 
 
 def over_cap(proceed: Proceed, snapshot: Snapshot, cap_id: str) -> Admission:

@@ -12,12 +12,13 @@ from zoneinfo import ZoneInfo
 from edge.model.action import Action
 from edge.model.buyer import Buyer, Group
 from edge.model.config import Campaign, Hours, Number, Prompt, Target, Trunk
+from edge.model.publishers import Publisher
 from edge.routing.caps import CapRule, cap_rules, zone_of
 from edge.routing.schedule import Schedule
 from edge.routing.tiers import Tier, fixed, tiers
 from edge.routing.trunks import TrunkIndex
 
-Configured = Trunk | Number | Campaign | Target | Buyer | Group | Prompt
+Configured = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher
 V = TypeVar("V")
 
 # An edit copies the one shard that it touches: about 400 entries, 3 µs, at 100,000 numbers.
@@ -120,6 +121,7 @@ class _Tables(NamedTuple):
     groups: Table[Group]
     prompts: Table[Prompt]
     prepared: Table[Prepared]
+    publishers: Table[Publisher]
 
 
 class Snapshot:
@@ -140,13 +142,14 @@ class Snapshot:
         self.version = version
 
     @classmethod
-    def build(
+    def build(  # noqa: PLR0917 - one argument a kind
         cls,
         trunks: Iterable[Trunk] = (),
         numbers: Iterable[Number] = (),
         campaigns: Iterable[Campaign] = (),
         targets: Iterable[Target] = (),
         prompts: Iterable[Prompt] = (),
+        publishers: Iterable[Publisher] = (),
         *,
         buyers: Iterable[Buyer] = (),
         groups: Iterable[Group] = (),
@@ -174,6 +177,7 @@ class Snapshot:
             Table.of(by_group),
             Table.of({p.id: p for p in prompts}),
             Table.of(prepared),
+            Table.of({p.id: p for p in publishers}),
         )
         return cls(tables, TrunkIndex(trunks), failsafe, version)
 
@@ -220,6 +224,10 @@ class Snapshot:
         """The prompt of this id."""
         return self._tables.prompts.get(prompt_id)
 
+    def publisher(self, publisher_id: str) -> Publisher | None:
+        """The publisher of this id."""
+        return self._tables.publishers.get(publisher_id)
+
     def trunk(self, trunk_id: str) -> Trunk | None:
         """The trunk of this id."""
         return self.trunk_index.by_id(trunk_id)
@@ -255,11 +263,15 @@ class _Edit:
         self._buyers: dict[str, Buyer | None] = {}
         self._groups: dict[str, Group | None] = {}
         self._prompts: dict[str, Prompt | None] = {}
+        self._publishers: dict[str, Publisher | None] = {}
         self._prepared: dict[str, Prepared | None] = {}
 
-    def put(self, item: Number | Campaign | Target | Buyer | Group | Prompt) -> None:
+    def put(self, item: Number | Campaign | Target | Buyer | Group | Prompt | Publisher) -> None:
         if isinstance(item, Prompt):
             self._prompts[item.id] = item
+            return
+        if isinstance(item, Publisher):
+            self._publishers[item.id] = item
             return
         self._prepared[item.id] = _prepare(item)
         if isinstance(item, Number):
@@ -283,6 +295,7 @@ class _Edit:
         self._buyers.update(gone)
         self._groups.update(gone)
         self._prompts.update(gone)
+        self._publishers.update(gone)
         self._prepared.update(gone)
 
     def _forget_digits(self, number_id: str) -> None:
@@ -306,4 +319,5 @@ class _Edit:
             old.groups.changed(self._groups),
             old.prompts.changed(self._prompts),
             old.prepared.changed(self._prepared),
+            old.publishers.changed(self._publishers),
         )

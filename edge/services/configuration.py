@@ -25,6 +25,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.types import ExternalId, Name
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import Conflict, Invalid, Stale, field_errors
@@ -36,9 +37,9 @@ from edge.store.bodies import SHAPES, Kind, Object
 from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec
 T = TypeVar("T")
-O = TypeVar("O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt)  # noqa: E741
+O = TypeVar("O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt, Publisher)  # noqa: E741
 
 
 class PromptSpec(Record):
@@ -56,6 +57,7 @@ _SPECS: dict[Kind, type[BaseModel]] = {
     "buyer": BuyerSpec,
     "group": GroupSpec,
     "prompt": PromptSpec,
+    "publisher": PublisherSpec,
 }
 log = get_logger()
 
@@ -90,6 +92,7 @@ class ConfigurationService:
                 await self._all(Campaign, "campaign"),
                 await self._all(Target, "target"),
                 await self._all(Prompt, "prompt"),
+                await self._all(Publisher, "publisher"),
                 buyers=await self._all(Buyer, "buyer"),
                 groups=await self._all(Group, "group"),
                 failsafe=self._failsafe,
@@ -117,6 +120,22 @@ class ConfigurationService:
         """A new object, stored and in the next snapshot."""
         fields = {name: getattr(spec, name) for name in type(spec).model_fields}
         return await self._alone(self._insert(kind, self._new(kind, fields)))
+
+    def spec_of(self, kind: Kind, fields: Mapping[str, Any]) -> Any:
+        """What may be written of a kind, from JSON-ready fields; raises Invalid."""
+        return _validated(_SPECS[kind], fields)
+
+    def rehearse(self, kind: Kind, spec: Spec) -> Stored:
+        """The object that ``create`` would make, as far as can be judged without storing it."""
+        item = self._new(kind, {name: getattr(spec, name) for name in type(spec).model_fields})
+        check(item, self._current)
+        return item
+
+    def rehearse_patch(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Stored:
+        """The object that ``patch`` would make, as far as can be judged without storing it."""
+        after = self._patched(kind, before, changes)
+        check(after, self._current)
+        return after
 
     async def add_prompt(self, fields: Mapping[str, Any]) -> Prompt:
         """A new prompt; its audio is stored already.  ``fields`` are those of ``Prompt``."""
@@ -181,10 +200,7 @@ class ConfigurationService:
         merged = merge_patch(_written(before, spec_model), kept)
         if isinstance(before, Number):
             reset_for_patch(before, merged, kept)
-        try:
-            spec = spec_model.model_validate_json(json.dumps(merged), strict=True)
-        except ValidationError as error:
-            raise Invalid(field_errors(error)) from None
+        spec = _validated(spec_model, merged)
         fields = {name: getattr(spec, name) for name in spec_model.model_fields}
         return filled(before.model_copy(update=fields), before)
 
@@ -228,6 +244,13 @@ class ConfigurationService:
 
     async def _all(self, model: type[O], kind: Kind) -> Iterable[O]:
         return [item for item in await self._objects.all(kind) if isinstance(item, model)]
+
+
+def _validated(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:
+    try:
+        return model.model_validate_json(json.dumps(fields), strict=True)
+    except ValidationError as error:
+        raise Invalid(field_errors(error)) from None
 
 
 def _written(item: Object, spec: type[BaseModel]) -> dict[str, Any]:

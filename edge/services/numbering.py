@@ -8,6 +8,7 @@ from phonenumbers import NumberParseException, PhoneNumberType
 from edge.model.config import NumberSpec
 from edge.services.errors import FieldError
 
+_NORTH_AMERICA = 1
 Kind = Literal["local", "toll_free", "mobile", "national"]
 
 _KINDS: dict[int, Kind] = {
@@ -33,6 +34,18 @@ def plan_of(e164: str) -> tuple[str | None, Kind]:
     return country if country and country.isalpha() and country != "ZZ" else None, kind
 
 
+def area_code_of(e164: str) -> str | None:
+    """The area code of a geographic or North American number, None where the plan has none."""
+    try:
+        parsed = phonenumbers.parse(e164)
+    except NumberParseException:
+        return None
+    length = phonenumbers.length_of_geographical_area_code(parsed)
+    if not length and parsed.country_code == _NORTH_AMERICA and len(str(parsed.national_number)) == 10:
+        length = 3
+    return phonenumbers.national_significant_number(parsed)[:length] or None
+
+
 def contradictions(spec: NumberSpec) -> list[FieldError]:
     """Is what the operator says of a number against its digits?"""
     country, kind = plan_of(spec.e164)
@@ -41,6 +54,9 @@ def contradictions(spec: NumberSpec) -> list[FieldError]:
         found.append(FieldError("kind", f"the numbering plan says that {spec.e164} is {kind}"))
     if spec.country is not None and country is not None and not _shares_code(spec.country, country):
         found.append(FieldError("country", f"the numbering plan says that {spec.e164} is of {country}"))
+    area = area_code_of(spec.e164)
+    if spec.area_code is not None and area is not None and spec.area_code != area:
+        found.append(FieldError("area_code", f"the numbering plan says that {spec.e164} has {area}"))
     return found
 
 

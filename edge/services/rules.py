@@ -12,7 +12,7 @@ from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
 from edge.services.loops import menu_loops
-from edge.services.numbering import contradictions, plan_of
+from edge.services.numbering import area_code_of, contradictions, plan_of
 from edge.store.bodies import Object
 
 _SIP_URI = re.compile(r"sips?:[^\s<>\"\x00-\x1f]{1,400}")
@@ -67,7 +67,22 @@ def _check_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> None:
 def _number_fields(number: Number) -> dict[str, Any]:
     country, kind = plan_of(number.e164)
     state = number.state or ("active" if number.campaign_id else "available")
-    return {"kind": number.kind or kind, "country": number.country or country, "state": state}
+    area_code = number.area_code or area_code_of(number.e164)
+    plan = {"kind": number.kind or kind, "country": number.country or country, "area_code": area_code}
+    return {**plan, "state": state, **_sub_id(number)}
+
+
+def _sub_id(number: Number) -> dict[str, Any]:
+    """The field and the tag of that name hold one value; Invalid when they are written as two."""
+    tag = number.tags.get("sub_id")
+    if tag is None and number.sub_id is None:
+        return {}
+    if not isinstance(tag, str | None) or tag == "":
+        raise Invalid([FieldError("tags.sub_id", "sub_id has one value that is not empty")])
+    if None not in (tag, number.sub_id) and tag != number.sub_id:
+        raise Invalid([FieldError("sub_id", "sub_id and tags.sub_id are one value; write one of them")])
+    value = number.sub_id or tag
+    return {"sub_id": value, "tags": {**number.tags, "sub_id": value}}
 
 
 def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
@@ -75,9 +90,13 @@ def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping
     if "campaign_id" in changes and "state" not in changes and before.state != "paused":
         merged.pop("state", None)
     if "e164" in changes:
-        for name in ("kind", "country"):
+        for name in ("kind", "country", "area_code"):
             if name not in changes:
                 merged.pop(name, None)
+    if "sub_id" in changes and "sub_id" not in (changes.get("tags") or {}):
+        (merged.get("tags") or {}).pop("sub_id", None)
+    elif "tags" in changes and "sub_id" not in changes:
+        merged.pop("sub_id", None)
 
 
 def check(item: Object, snapshot: Snapshot) -> None:
@@ -104,8 +123,14 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
         yield FieldError("campaign_id", "an active number belongs to a campaign; name it")
     if number.state == "available" and number.campaign_id is not None:
         yield FieldError("state", "an available number belongs to no campaign; make it active or paused")
+    if number.state == "available" and number.publisher_id is not None:
+        yield FieldError("publisher_id", "an available number belongs to no publisher")
+    if number.publisher_id is not None and snapshot.publisher(number.publisher_id) is None:
+        yield FieldError("publisher_id", f"there is no publisher with the id {number.publisher_id!r}")
     campaign = snapshot.campaign(number.campaign_id) if number.campaign_id else None
     zone = zone_of(campaign.timezone, campaign.hours) if campaign else None
+    if number.campaign_id is not None and campaign is None:
+        yield FieldError("campaign_id", f"there is no campaign with the id {number.campaign_id!r}")
     if zone_missing(number.caps, zone_of(number.timezone, number.hours), zone):
         yield FieldError("timezone", "a cap by the day needs a time zone, such as America/New_York")
 

@@ -9,12 +9,13 @@ from pydantic import SecretStr
 from edge.model.base import Stored
 from edge.model.buyer import Buyer, Group
 from edge.model.config import Campaign, Number, Prompt, Target, Trunk
+from edge.model.publishers import Publisher
 from edge.store import tables
 from edge.store.errors import Reference
 from edge.store.instants import from_text, to_text
 
-Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt"]
-Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt
+Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher"]
+Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher
 
 
 class Shape(NamedTuple):
@@ -22,7 +23,14 @@ class Shape(NamedTuple):
 
     table: sa.Table
     model: (
-        type[Trunk] | type[Number] | type[Campaign] | type[Target] | type[Buyer] | type[Group] | type[Prompt]
+        type[Trunk]
+        | type[Number]
+        | type[Campaign]
+        | type[Target]
+        | type[Buyer]
+        | type[Group]
+        | type[Prompt]
+        | type[Publisher]
     )
     prefix: str
 
@@ -35,11 +43,13 @@ SHAPES: dict[Kind, Shape] = {
     "buyer": Shape(tables.buyers, Buyer, "buy"),
     "group": Shape(tables.target_groups, Group, "grp"),
     "prompt": Shape(tables.prompts, Prompt, "prm"),
+    "publisher": Shape(tables.publishers, Publisher, "pub"),
 }
 _COMMON = tuple(Stored.model_fields)
 # What a field's name says about the kind of object that it names.
 _NAMES: dict[str, Kind] = {
     "campaign_id": "campaign",
+    "publisher_id": "publisher",
     "target_id": "target",
     "group_id": "group",
     "buyer_id": "buyer",

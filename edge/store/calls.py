@@ -17,6 +17,8 @@ _EQUAL = {
     "called": calls.c.called,
     "number_id": calls.c.number_id,
     "campaign_id": calls.c.campaign_id,
+    "publisher_id": calls.c.publisher_id,
+    "sub_id": calls.c.sub_id,
     "trunk_id": calls.c.trunk_id,
     "target_id": calls.c.target_id,
     "disposition": calls.c.disposition,

@@ -24,12 +24,13 @@ Row = tuple[object, ...]
 # A command that comes after its call's Finish was crossed by it, not sent thousands of calls later.
 _REMEMBERED = 5_000
 
-_OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, number_id, campaign_id)
-VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, number_id, campaign_id,
+publisher_id, sub_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, called, number_id, campaign_id,
-target_id, disposition, record, trace) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+target_id, publisher_id, sub_id, disposition, record, trace)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _SLOT = """INSERT INTO reservations
 (call_id, attempt, cap_id, window_key, owner_id, counts_on, state, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET state = excluded.state, since = excluded.since, window_key = excluded.window_key"""
@@ -107,7 +108,8 @@ class Ledger:
         if not self._begin(c.call_id):
             return None
         parties = (c.trunk_id, _storable(c.caller), _storable(c.called))
-        self._opened.append((c.call_id, to_text(c.started_at), *parties, c.number_id, c.campaign_id))
+        owners = (c.number_id, c.campaign_id, c.publisher_id, c.sub_id)
+        self._opened.append((c.call_id, to_text(c.started_at), *parties, *owners))
         return None
 
     def _reserve(self, command: Reserve) -> Answer:
@@ -159,16 +161,20 @@ class Ledger:
             self._db.executemany(_NO_SLOT, gone)
 
 
+_COLUMNS = (
+    "trunk_id", "caller", "called", "number_id", "campaign_id", "target_id", "publisher_id", "sub_id",
+)  # fmt: skip
+
+
 def _call_row(command: Finish) -> Row:
     ended = to_text(command.ended_at)
     record = dict(command.record)
     trace = record.pop("trace", None)
-    columns = ("trunk_id", "caller", "called", "number_id", "campaign_id", "target_id")
     return (
         command.call_id,
         record.get("started_at") or ended,
         ended,
-        *(_storable(record.get(column)) for column in columns),
+        *(_storable(record.get(column)) for column in _COLUMNS),
         command.disposition,
         _json(record),
         None if trace is None else _json(trace),
@@ -192,7 +198,7 @@ def _json(value: object) -> str:
 
 _INTERRUPTED = "the server stopped while the call was running; it ended at or before this instant"
 _OPEN_CALLS = """SELECT id, started_at, trunk_id, caller, called, number_id, campaign_id, connected_at,
-target_id FROM open_calls ORDER BY id"""
+target_id, publisher_id, sub_id FROM open_calls ORDER BY id"""
 
 
 def recover(db: sqlite3.Connection, now: datetime) -> int:

@@ -51,7 +51,7 @@ class Objects:
     ) -> tuple[list[Object], str | None]:
         """A page of the objects whose columns equal the filters; raises BadCursor."""
         table, order = SHAPES[kind].table, order_of(sort, "-created_at")
-        query = sa.select(table).where(*(table.c[name] == value for name, value in filters.items()))
+        query = sa.select(table).where(*(_condition(table, *wanted) for wanted in filters.items()))
         async with self._database.reading() as connection:
             rows = list((await connection.execute(paged(query, table, order, cursor, limit))).all())
         return await _made(kind, rows[:limit]), next_cursor(rows, order, limit)
@@ -89,6 +89,18 @@ class Objects:
             await connection.execute(table.delete().where(table.c.id == object_id))
             await _unlink(connection, kind, object_id)
             await _count_edit(connection)
+
+
+def _condition(table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]:
+    if name == "tag":
+        key, _, wanted = value.partition(":")
+        # One value or several: SQLite's json_each gives a row for each.
+        values = sa.func.json_each(table.c.body, f"$.tags.{key.lower()}").table_valued("value")
+        return sa.exists(sa.select(values.c.value).where(values.c.value == wanted))
+    if name == "search":
+        either = (table.c.name, table.c.external_id)
+        return sa.or_(*(column.contains(value, autoescape=True) for column in either))
+    return table.c[name] == value
 
 
 async def _made(kind: Kind, rows: Sequence[Any]) -> list[Object]:

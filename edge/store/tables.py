@@ -41,7 +41,12 @@ numbers = _objects(
     sa.Column("kind", sa.Text),
     sa.Column("country", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
+    sa.Column("publisher_id", sa.Text, index=True),
+    sa.Column("sub_id", sa.Text, index=True),
+    sa.Column("region", sa.Text),
+    sa.Column("area_code", sa.Text),
 )
+publishers = _objects("publishers", sa.Column("state", sa.Text, nullable=False))
 campaigns = _objects("campaigns", sa.Column("state", sa.Text, nullable=False))
 targets = _objects("targets", sa.Column("state", sa.Text, nullable=False))
 buyers = _objects("buyers", sa.Column("state", sa.Text, nullable=False))
@@ -86,6 +91,8 @@ open_calls = sa.Table(
     sa.Column("campaign_id", sa.Text),
     sa.Column("connected_at", sa.Text),
     sa.Column("target_id", sa.Text),
+    sa.Column("publisher_id", sa.Text),
+    sa.Column("sub_id", sa.Text),
     sqlite_with_rowid=False,
 )
 
@@ -104,9 +111,12 @@ calls = sa.Table(
     sa.Column("disposition", sa.Text, nullable=False),
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("trace", sa.Text),
+    sa.Column("publisher_id", sa.Text),
+    sa.Column("sub_id", sa.Text),
     sa.Index("ix_calls_started_at", "started_at", "id"),
     sa.Index("ix_calls_number_id", "number_id", "started_at"),
     sa.Index("ix_calls_campaign_id", "campaign_id", "started_at"),
+    sa.Index("ix_calls_publisher_id", "publisher_id", "started_at"),
     sa.Index("ix_calls_caller", "caller", "started_at"),
     sa.Index("ix_calls_called", "called", "started_at"),
     sa.Index("ix_calls_disposition", "disposition", "started_at"),

@@ -17,6 +17,7 @@ from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.configuration import ConfigurationService
 from edge.services.insight import InsightService
+from edge.services.numbers import NumberService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -29,6 +30,7 @@ from edge.store.engine import Database
 from edge.store.opening import prepare
 from edge.store.refused import RefusedSources
 from edge.store.repository import Objects
+from edge.store.stock import Stock
 from edge.store.tokens import Tokens
 from edge.store.writer import Writer
 from tests.admin.client import Client
@@ -146,6 +148,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
     ):
         yield Ports(
             configuration=configuration,
+            numbers=NumberService(configuration, Stock(database)),
             prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch),

@@ -1,7 +1,15 @@
 """One file a resource; ``ROUTES`` is the list of them all."""
 
 from edge.admin.resources.calls import CALLS
-from edge.admin.resources.configuration import BUYERS, CAMPAIGNS, NUMBERS, TARGET_GROUPS, TARGETS, TRUNKS
+from edge.admin.resources.configuration import (
+    BUYERS,
+    CAMPAIGNS,
+    PUBLISHERS,
+    TARGET_GROUPS,
+    TARGETS,
+    TRUNKS,
+)
+from edge.admin.resources.numbers import NUMBERS
 from edge.admin.resources.prompts import PROMPTS
 from edge.admin.resources.rules import CAPS, HOURS
 from edge.admin.resources.server import DRAIN, REFUSED
@@ -9,6 +17,6 @@ from edge.admin.resources.tokens import TOKENS
 from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *TRUNKS, *NUMBERS, *CAMPAIGNS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS, *CAPS, *HOURS,
-    *REFUSED, *DRAIN, *TOKENS,
+    *TRUNKS, *NUMBERS, *CAMPAIGNS, *PUBLISHERS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
+    *CAPS, *HOURS, *REFUSED, *DRAIN, *TOKENS,
 )  # fmt: skip

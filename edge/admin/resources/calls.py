@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge.admin.ports import Ports
 from edge.admin.present import encode, many, one, page
-from edge.admin.queries import Instant, PageQuery, Phone, Text
+from edge.admin.queries import Instant, PageQuery, Phone, SubIdText, Text
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.decision import Disposition
 from edge.services.listing import Page
@@ -23,6 +23,8 @@ class CallQuery(PageQuery):
     number: Phone | None = None
     number_id: Text | None = None
     campaign_id: Text | None = None
+    publisher_id: Text | None = None
+    sub_id: SubIdText | None = None
     trunk_id: Text | None = None
     disposition: Disposition | None = None
     since: Instant | None = None
@@ -77,6 +79,8 @@ class CallRead(BaseModel):
     trunk_id: str | None = None
     number_id: str | None = None
     campaign_id: str | None = None
+    publisher_id: str | None = None
+    sub_id: str | None = None
     target_id: str | None = None
     buyer_id: str | None = None
     caller: str | None = None

@@ -1,0 +1,63 @@
+"""Publishers (sources of calls), and what a number says of its place in their business.
+
+Amounts are integers in minor units with a currency; instants are UTC.
+"""
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+
+from edge.model.base import Record, Stored
+from edge.model.types import ExternalId, Name, Reference, Zone
+
+SubId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+Place = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
+
+
+class Money(Record):
+    """An amount in minor units (cents) of a currency (ISO 4217)."""
+
+    minor: Annotated[int, Field(ge=-1_000_000_000_000, le=1_000_000_000_000)]
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class PublisherSpec(Record):
+    """A source of calls: a partner, an affiliate, a medium.  Paused acts as its numbers paused."""
+
+    name: Name
+    external_id: ExternalId | None = None
+    state: Literal["active", "paused"] = "active"
+    timezone: Zone | None = None
+
+
+class Publisher(Stored, PublisherSpec):
+    """A stored publisher."""
+
+
+class ActiveWindow(Record):
+    """``[active_from, active_until)``: outside it the after-hours action (Rule: activity window)."""
+
+    active_from: AwareDatetime | None = None
+    active_until: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _has_length(self) -> Self:
+        if self.active_from and self.active_until and self.active_from >= self.active_until:
+            raise ValueError("active_until must be after active_from")
+        return self
+
+
+class NumberFacts(ActiveWindow):
+    """What a number says of itself beside its settings.
+
+    ``sub_id`` and the tag of that name are one value; ``renews_on`` is when the carrier charges
+    ``monthly_cost`` next.
+    """
+
+    publisher_id: Reference | None = None
+    sub_id: SubId | None = None
+    region: Place | None = None
+    area_code: Annotated[str, StringConstraints(pattern=r"^\d{1,8}$")] | None = None
+    monthly_cost: Money | None = None
+    renews_on: date | None = None
