@@ -55,7 +55,7 @@ async def test_stock_gives_the_longest_unused_number_of_the_kind_and_area(
         await numbers.create(new(kind="local"))
 
 
-CSV = """\ufeffe164,campaign_id,publisher_id,tag:channel,sub_id,monthly_cost_minor,monthly_cost_currency,country
+CSV = """e164,campaign_id,publisher_id,tag:channel,sub_id,monthly_cost_minor,monthly_cost_currency,country
 +1 (312) 555-0101,{campaign},{publisher},tv,a1,250,USD,
 3125550102,,,,,,,US
 nonsense,,,,,,,
@@ -69,7 +69,7 @@ async def test_an_import_tells_of_each_row_and_can_be_repeated(
 ) -> None:
     campaign = await service.create("campaign", CampaignSpec(name="C"))
     publisher = await service.create("publisher", PublisherSpec(name="P"))
-    text = CSV.format(campaign=campaign.id, publisher=publisher.id)
+    text = "\ufeff" + CSV.format(campaign=campaign.id, publisher=publisher.id)
     expected = ["created", "created", "refused", "refused", "refused"]
     rehearsed = await numbers.import_csv(text, dry_run=True)
     assert [each.result for each in rehearsed] == expected

@@ -1,0 +1,45 @@
+"""Numbers over HTTP: stock, CSV, bulk edits, filters; publishers."""
+
+from tests.admin.client import Client
+
+CSV = {"Content-Type": "text/csv"}
+ROWS = "e164,region\n+13125550101,Illinois\n+13125550102,Illinois\nx,\n"
+
+
+async def test_numbers_come_in_by_csv_and_go_out_of_stock(api: Client) -> None:
+    path = "numbers/import"
+    tried = await api.ask("POST", f"{path}?dry_run=true", data=ROWS.encode(), headers=CSV)
+    assert [row["result"] for row in tried.json["items"]] == ["created", "created", "refused"]
+    assert (await api.get("numbers")).json["items"] == []
+    done = await api.ask("POST", path, data=ROWS.encode(), headers=CSV)
+    assert [row["row"] for row in done.json["items"]] == [1, 2, 3]
+    assert done.json["items"][2]["errors"][0]["path"] == "e164"
+    campaign = await api.new("campaigns", name="C")
+    wanted = {"kind": "local", "country": "US", "area_code": "312", "campaign_id": campaign["id"]}
+    taken = await api.new("numbers", **wanted)
+    assert (taken["e164"], taken["state"], taken["region"]) == ("+13125550101", "active", "Illinois")
+    await api.new("numbers", **wanted)
+    assert (await api.post("numbers", wanted)).status == 409
+
+
+async def test_a_publisher_owns_numbers_and_can_not_go_before_them(api: Client) -> None:
+    publisher = await api.new("publishers", name="Partner", timezone="America/New_York")
+    campaign = await api.new("campaigns", name="C")
+    fields = {"campaign_id": campaign["id"], "publisher_id": publisher["id"], "sub_id": "a1"}
+    made = await api.new("numbers", e164="+1 (312) 555-0101", **fields)
+    await api.new("numbers", e164="+13125550102", campaign_id=campaign["id"])
+    assert made["e164"] == "+13125550101"
+    for query in (f"publisher_id={publisher['id']}", "sub_id=a1", "tag=sub_id:a1", "search=0101"):
+        assert [n["id"] for n in (await api.get(f"numbers?{query}")).json["items"]] == [made["id"]], query
+    refused = await api.delete(f"publishers/{publisher['id']}")
+    assert refused.status == 409 and made["id"] in refused.json["detail"]
+
+
+async def test_a_bulk_update_names_ids_or_a_filter(api: Client) -> None:
+    made = await api.new("numbers", e164="+13125550101")
+    changes = {"region": "Illinois"}
+    for body in ({}, {"ids": [made["id"]], "filter": {"kind": "local"}}, {"filter": {}}):
+        assert (await api.post("numbers/bulk-update", {"changes": changes, **body})).status == 422
+    answer = await api.post("numbers/bulk-update", {"changes": changes, "filter": {"kind": "local"}})
+    assert [(row["id"], row["result"]) for row in answer.json["items"]] == [(made["id"], "updated")]
+    assert (await api.get(f"numbers/{made['id']}")).json["region"] == "Illinois"

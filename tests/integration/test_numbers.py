@@ -1,0 +1,33 @@
+"""What becomes of a number, and of whom it belongs to, as callers notice it."""
+
+import pytest
+
+from tests.integration.test_calls import CALLS, TAKES_THE_CALL, World, server, world
+from tests.support.scenario import ack_refusal, expect, invite, provisional, sdp
+
+__all__ = ["server", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_call_keeps_the_publisher_of_its_arrival(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    api = world.server.api
+    first, second = [await api.post("publishers", {"name": name}) for name in ("First", "Second")]
+    line = await world.line(target.address, publisher_id=first["id"], sub_id="a1", tags={"channel": "tv"})
+    (await line.call(*CALLS)).check()
+    record = await line.record()
+    await api.patch(f"numbers/{line.number['id']}", {"publisher_id": second["id"], "sub_id": "b2"})
+    assert (record["publisher_id"], record["sub_id"]) == (first["id"], "a1")
+    assert record["tags"]["channel"]["value"] == "tv"
+    found = await api.get("calls", publisher_id=first["id"], sub_id="a1")
+    assert [call["id"] for call in found["items"]] == [record["id"]]
+    assert (await api.get("calls", publisher_id=second["id"]))["items"] == []
+
+
+async def test_a_paused_publisher_s_numbers_refuse(world: World) -> None:
+    publisher = await world.server.api.post("publishers", {"name": "P", "state": "paused"})
+    line = await world.line("127.0.0.1:9", publisher_id=publisher["id"])
+    (await line.call(invite(sdp()), provisional(), expect(480), ack_refusal())).check()
+    record = await line.record()
+    assert (record["disposition"], record["disposition_detail"]) == ("rejected_paused", "publisher paused")
+    assert record["publisher_id"] == publisher["id"]
