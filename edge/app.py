@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import hashlib
 import hmac
 import ipaddress
 import os
@@ -83,7 +82,7 @@ def server_secret(data_dir: Path) -> bytes:
 
 def call_key(secret: bytes, call_id: str) -> str:
     """What proves to us that somebody was given a call: derived, so it needs no storing."""
-    return hmac.new(secret, b"call:" + call_id.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, b"call:" + call_id.encode(), "sha256").hex()[:32]
 
 
 def media_address(settings: Settings) -> str:

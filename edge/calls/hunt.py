@@ -215,7 +215,7 @@ class Hunt:
             return _Result(488, "refused", "its 200 had no usable answer")
         if leg.declined:
             return _Result(488, "refused", "its answer declines the audio")
-        if not leg.plan():
+        if not leg.agreed:
             return _Result(488, "refused", "its answer shares no codec with the offer")
         return _Result(200, "answered", "")
 

@@ -17,7 +17,7 @@ from edge.media.negotiate import (
     relay_answer,
     relay_offer,
 )
-from edge.media.plans import plan_for
+from edge.media.plans import plan_for, share_voice
 from edge.media.sdp import Description, SdpError, parse
 from edge.media.streams import audio
 from edge.sip.events import InviteEvent
@@ -113,6 +113,11 @@ class Leg:
         if self.local is None:
             return None
         return next((c.name for m in self.local.media if m.port for c in m.codecs), None)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether the exchange with the peer left a voice codec."""
+        return self.local is not None and self.remote is not None and share_voice(self.local, self.remote)
 
     # -- media ----------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ log = get_logger(__name__)
 class LocalLeg:
     """A leg on a worker.  See ``engine.MediaLeg``."""
 
-    __slots__ = ("_call", "_link", "_token", "counters", "host", "on_event", "port")
+    __slots__ = ("_call", "_link", "_played", "_token", "counters", "host", "on_event", "port")
 
     def __init__(self, call: "LocalCall", worker: Link, host: str, port: int) -> None:
         self.host = host
@@ -29,6 +29,7 @@ class LocalLeg:
         self._call = call
         self._link = worker
         self._token = 0
+        self._played = False
 
     def update(self, plan: Plan) -> None:
         """The wanted state, whole.  An address that is no unicast IP literal counts as not known."""
@@ -42,12 +43,15 @@ class LocalLeg:
             log.warning("prompt is not loaded", prompt=source)
             asyncio.get_running_loop().call_soon(self.happened, PlayDone(self._token))
         else:
+            self._played = True
             self._link.send(control.encode_play(self.port, self._token, stored.number, loop=loop))
         return self._token
 
     def stop(self) -> None:
         """Stops what ``play`` started."""
-        self._link.send(control.encode_port(control.STOP, self.port))
+        if self._played:
+            self._played = False
+            self._link.send(control.encode_port(control.STOP, self.port))
 
     def happened(self, event: MediaEvent) -> None:
         """From the worker: passed to ``on_event``."""

@@ -45,6 +45,14 @@ def plan_for(local: Description, remote: Description, onward: Description | None
     )
 
 
+def share_voice(local: Description, remote: Description) -> bool:
+    """Whether an exchange left a voice codec that both sides named: ``plan_for`` then has a plan."""
+    ours, theirs = audio(local), audio(remote)
+    return (
+        ours is not None and theirs is not None and any(is_voice(codec) for _, codec in _agreed(ours, theirs))
+    )
+
+
 def _law(codec: Codec) -> Literal["PCMU", "PCMA"]:
     return "PCMU" if codec.key[0] == "pcmu" else "PCMA"
 

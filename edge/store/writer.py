@@ -1,9 +1,10 @@
 """The call path's writer: commands from the loop, many in one durable commit, answers back.
 
 A thread of its own takes everything that is queued, runs it in one transaction, commits (synced)
-and wakes the loop once.  Reserve and Connect go at once; the others wait up to ``RIDE_S`` for a
-commit to ride along with.  Nothing here raises at the caller: what could not be written is
-answered ``Unavailable``, and facts (bridged, released, over) are kept and written later.
+and wakes the loop once.  Reserve and Connect go at once; the others wait for a commit to ride along
+with: up to ``RIDE_S`` what gives capacity back, up to ``LINGER_S`` what nobody waits for.  Nothing
+here raises at the caller: what could not be written is answered ``Unavailable``, and facts (bridged,
+released, over) are kept and written later.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from typing import Any, Self
 
 from edge.clock import Clock
 from edge.logs import get_logger
-from edge.model.ledger import CapCount, Command, Connect, Reserve, Unavailable
+from edge.model.ledger import CapCount, Command, Connect, Finish, OpenCall, Reserve, Unavailable
 from edge.store import ledger
 from edge.store.counts import Counts
 from edge.store.database import connect, only_server
@@ -27,6 +28,8 @@ from edge.store.group import Group
 from edge.store.spool import FACTS, Spool
 
 RIDE_S = 0.008
+# A record touches a page of each index: some records together cost little more than one.
+LINGER_S = 0.1
 # At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
 # command goes at once; at 300 they share commits instead of keeping two threads awake.
 PACE_S = 0.005
@@ -56,6 +59,9 @@ class Writer:
         self._open_database = open_database
         self._queue: queue.SimpleQueue[list[Entry] | None] = queue.SimpleQueue()
         self._buffer: list[Entry] = []
+        self._records: list[Entry] = []
+        self._records_due = 0.0
+        self._holders: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._queued = 0
         self._next_commit = 0.0
@@ -76,7 +82,7 @@ class Writer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._flush()
+        self._flush(everything=True)
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_S)
         if self._thread.is_alive():
@@ -111,27 +117,54 @@ class Writer:
                 future.set_result(Unavailable("too many commands wait for the store"))
             return
         self._queued += 1
-        self._buffer.append((command, future))
         now = self._loop.time()
-        due = self._next_commit - BURST * PACE_S if isinstance(command, (Reserve, Connect)) else now + RIDE_S
+        if isinstance(command, Finish) and command.call_id not in self._holders:
+            due = now + LINGER_S
+            if not self._records:
+                self._records_due = due
+            self._records.append((command, future))
+        else:
+            due = self._due(command, now)
+            self._buffer.append((command, future))
         if due <= now:
             self._flush()
         elif self._timer is None or due < self._timer.when():
             self._arm(due)
+
+    def _due(self, command: Command, now: float) -> float:
+        """When the command is to be written at the latest (loop seconds)."""
+        if isinstance(command, (Reserve, Connect)):
+            if isinstance(command, Reserve) and command.claims:
+                self._holders.add(command.call_id)
+            return self._next_commit - BURST * PACE_S
+        if isinstance(command, OpenCall):
+            return now + LINGER_S
+        # It gives back what another call may be waiting for.
+        if isinstance(command, Finish):
+            self._holders.discard(command.call_id)
+        return now + RIDE_S
 
     def _arm(self, due: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(due, self._flush)
 
-    def _flush(self) -> None:
-        self._next_commit = max(self._next_commit, self._loop.time()) + PACE_S
+    def _flush(self, *, everything: bool = False) -> None:
+        """Hands over what waits, with the records if they have waited for half their time."""
+        now = self._loop.time()
+        self._next_commit = max(self._next_commit, now) + PACE_S
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._buffer:
-            self._queue.put(self._buffer)
-            self._buffer = []
+        group, self._buffer = self._buffer, []
+        if everything or self._records_due - now < LINGER_S / 2:
+            # Last, since a call's other commands come before its end.
+            group += self._records
+            self._records = []
+        if group:
+            self._queue.put(group)
+        if self._records:
+            self._arm(self._records_due)
 
     def _deliver(self, count: int, answered: Answered, moved: list[CapCount]) -> None:
         self._queued -= count

@@ -37,6 +37,18 @@ async def test_posted_commands_are_written_without_being_waited_for(
     assert query("SELECT id FROM calls") == [("a",)]
 
 
+async def test_records_that_nobody_waits_for_share_a_commit(
+    path: Path, clock: HandClock, query: Query
+) -> None:
+    async with Writer(path, clock) as writer:
+        writer.post(finish("a"))
+        await writer.submit(connect("b"))
+        assert query("SELECT id FROM calls") == []
+        await writer.submit(finish("c"))
+        assert query("SELECT id FROM calls ORDER BY id") == [("a",), ("c",)]
+        assert writer.commits == 3  # recovery's, the connect's, the records'
+
+
 async def test_the_record_is_kept_whole_and_its_trace_apart(
     path: Path, clock: HandClock, query: Query
 ) -> None:
