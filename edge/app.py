@@ -89,6 +89,7 @@ def media_address(settings: Settings) -> str:
     """The address in our SDP: advertised, else the SIP listener's, else the one toward the outside."""
     for text in (settings.media.advertised_address, settings.sip.advertised_address):
         host = text.partition(":")[0] if text.count(":") == 1 else text
+        host = host[1:].partition("]")[0] if host[:1] == "[" else host
         if host and _is_literal(host):
             return host
     bound = [address.host for address in settings.sip.addresses if address.host not in WILDCARDS]

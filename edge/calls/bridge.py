@@ -98,7 +98,7 @@ class Bridge:
                 self._offer_refused(event)
             case Acked() if event.sdp:
                 self._late_answer(leg, event.sdp)
-            case Info():
+            case Info() if event.body:  # without one it is a keep-alive
                 _invite(self._other(leg)).info(event.content_type, event.body)
             case Answered():
                 _invite(leg).ack()

@@ -2,13 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from edge.calls.placeholders import fill
+from edge.calls.placeholders import example, fill, fill_address
 from edge.model.config import SipSettings, Target, Trunk
 from edge.routing.snapshot import Snapshot
+from edge.sip.errors import SipParseError
 from edge.sip.events import Credentials
+from edge.sip.grammar import canonical
+from edge.sip.uri import parse_uri
 
 _DEFAULT = SipSettings()
+OURS: Final = frozenset(
+    ("via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "allow",
+     "supported", "require", "proxy-require", "user-agent", "authorization", "proxy-authorization",
+     "content-length", "content-type", "content-encoding", "content-disposition", "mime-version",
+     "session-expires", "min-se", "x-edge-call-id", "x-edge-call-key")
+)  # fmt: skip
+"""Headers that are ours to write: a second one would break the request, or say what is not so."""
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
@@ -34,8 +45,8 @@ class Identity:
 def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list[Line]:
     """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk."""
     if not target.address.startswith("+"):
-        uri = _with_host(fill(target.address, values), target.sip.ruri_host)
-        via = _over(fill(target.address, values), target.sip.transport)
+        address = fill_address(target.address, values)
+        uri, via = _with_host(address, target.sip.ruri_host), _over(address, target.sip.transport)
         return [Line(uri, via, target.sip, _login(target))]
     trunks = (snapshot.trunk(trunk_id) for trunk_id in target.trunk_ids)
     return [
@@ -43,6 +54,22 @@ def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list
         for trunk in trunks
         if trunk is not None and trunk.proxy and trunk.state == "active"
     ]
+
+
+def wrong_address(address: str) -> str | None:
+    """What is wrong with a target's SIP address, whatever its placeholders become; None if nothing."""
+    try:
+        uri = parse_uri(example(address))
+    except SipParseError as error:
+        return error.reason
+    if uri.scheme == "tel" or uri.headers:
+        return "write sip:user@host[:port], without headers"
+    return None
+
+
+def is_ours(header: str) -> bool:
+    """Whether a target may not set this header."""
+    return canonical(header).lower() in OURS
 
 
 def from_header(identity: Identity, sip: SipSettings, our_host: str, caller_id: str | None) -> str:

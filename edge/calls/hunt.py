@@ -19,6 +19,7 @@ from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.hunt import verdict_of
 from edge.sip.endpoint import Unresolvable
 from edge.sip.events import Answered, Destination, Ended, OutgoingCall, Progress, Refused
+from edge.sip.headers import printable
 from edge.sip.invite import Invite
 
 if TYPE_CHECKING:
@@ -280,7 +281,9 @@ def _refused(refused: Refused) -> _Result:
     """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
     said = verdict_of(refused.status, refused.cause)
     status = refused.status if refused.cause == "status" else 0
-    return _Result(status, said.outcome, f"{refused.reason}: {said.words}", said.next_address)
+    return _Result(
+        status, said.outcome, f"{printable(refused.reason)[:100]}: {said.words}", said.next_address
+    )
 
 
 def _values(call: "Call", key: str) -> dict[str, str]:

@@ -1,7 +1,9 @@
-"""Fills ``[name]`` and ``[tag:key]`` in the headers that a target wants (rule: placeholders)."""
+"""Fills ``[name]`` and ``[tag:key]`` in a target's headers and address (rule: placeholders)."""
 
 import re
 from collections.abc import Mapping
+from typing import Final
+from urllib.parse import quote
 
 from edge.sip.headers import without_breaks
 
@@ -13,3 +15,23 @@ def fill(text: str, values: Mapping[str, str]) -> str:
     if "[" not in text:
         return text
     return without_breaks(_PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text))
+
+
+def fill_address(text: str, values: Mapping[str, str]) -> str:
+    """The same for a URI: a value fills its own place only, and never becomes a host or a parameter.
+
+    Some values are what a caller dialled, and no caller steers where a call goes (rule: trunks).
+    """
+    if "[" not in text:
+        return text
+    return _PLACEHOLDER.sub(
+        lambda match: quote(values.get(match[1], ""), safe=_PLAIN, errors="replace"), text
+    )
+
+
+def example(address: str) -> str:
+    """An address as it may come out: with a digit, which is good anywhere, for each placeholder."""
+    return _PLACEHOLDER.sub("1", address)
+
+
+_PLAIN: Final = "!~*'()+:"

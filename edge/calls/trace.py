@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from edge.sip.events import Flow
+from edge.sip.headers import printable
 
 MAX_LINES = 200
 MAX_EARLY = 64
@@ -41,7 +42,7 @@ class Trace:
                 "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
                 "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
-                "message": start.decode("utf-8", "replace"),
+                "message": printable(start.decode("utf-8", "surrogateescape")),
             }
             for at, direction, flow, start in self._lines
         ]

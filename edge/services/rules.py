@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from edge.calls.dialplan import is_ours, wrong_address
 from edge.ids import new_id
 from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
@@ -158,6 +159,12 @@ def _above_targets(item: Buyer | Group) -> Iterator[FieldError]:
 
 
 def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
+    for name in target.headers:
+        if is_ours(name):
+            yield FieldError(f"headers.{name}", "this header is the server's own; use another name")
+    wrong = None if target.address.startswith("+") else wrong_address(target.address)
+    if wrong is not None:
+        yield FieldError("address", f"{wrong}; write sip:user@host, such as sip:sales@pbx.example.com")
     if target.address.startswith("+"):
         for index, trunk_id in enumerate(target.trunk_ids):
             trunk = snapshot.trunk(trunk_id)

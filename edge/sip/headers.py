@@ -52,6 +52,12 @@ def refuse_breaks(text: str) -> None:
         raise ValueError("CR, LF or NUL in what goes into a header")
 
 
+def printable(text: str) -> str:
+    """``text`` for records and terminals: control characters, and bytes that are no UTF-8, become U+FFFD."""
+    whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return whole if whole.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in whole)
+
+
 def without_breaks(text: str) -> str:
     """``text`` without any CR, LF or NUL: for what comes from outside and is passed on."""
     return text.translate(_BREAKS)

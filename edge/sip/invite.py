@@ -13,6 +13,7 @@ from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core, Lines
 from edge.sip.dialog import Dialog
 from edge.sip.events import Credentials, Ended, Flow, Info, InviteEvent
 from edge.sip.exchange import Exchange
+from edge.sip.headers import without_breaks
 from edge.sip.message import Request, Response
 from edge.sip.reoffer import OwnOffer, PeerOffer
 from edge.sip.server_transaction import ServerTransaction
@@ -132,7 +133,7 @@ class Invite:
         ``reason`` is a Reason header's value (RFC 3326).  No event follows a hang-up of ours.
         """
         self._silent = True
-        self._leave((("Reason", reason),) if reason else ())
+        self._leave((("Reason", without_breaks(reason)),) if reason else ())
 
     def offer_again(self, sdp: bytes) -> None:
         """Sends a re-INVITE (empty: ask the peer for an offer).  Glare is retried as RFC 3261 14.1 says.

@@ -13,6 +13,7 @@ from typing import Final
 
 from edge.sip.events import Destination, Flow
 from edge.sip.events import Transport as SipTransport
+from edge.sip.grammar import is_ipv6
 from edge.sip.streams import Streams
 
 Address = tuple[str, int]
@@ -115,7 +116,7 @@ class Transport:
     """
 
     def __init__(self, advertised: str) -> None:
-        self._advertised = advertised
+        self._advertised = f"[{advertised}]" if is_ipv6(advertised) else advertised
         self._udp: dict[Address, UdpListener] = {}
         self._listening: dict[str, list[Address]] = {}
         self._streams: Streams | None = None

@@ -37,13 +37,11 @@ class Scene:
     number: str = ""
     number_id: str = ""
 
-    async def route(self, *targets: RawPhone, fields: Json | None = None, **campaign: Any) -> None:
+    async def route(self, *targets: RawPhone, user: str = "t", **campaign: Any) -> None:
         """A number of ours leads to the phones in this order."""
         api, self.number = self.server.api, f"+{next(_digits)}"
         made = [
-            await api.post(
-                "targets", {"name": phone.address, "address": f"sip:t@{phone.address}", **(fields or {})}
-            )
+            await api.post("targets", {"name": phone.address, "address": f"sip:{user}@{phone.address}"})
             for phone in targets or (self.target, self.second)
         ]
         routes = {"targets": [{"target_id": one["id"], "priority": n} for n, one in enumerate(made)]}
@@ -225,3 +223,41 @@ async def test_early_media_then_failover_reaches_the_next_target(scene: Scene) -
     await call.request("BYE")
     await scene.second.answer(await scene.second.hear("BYE"), 200)
     assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_no_caller_steers_where_a_call_goes(scene: Scene) -> None:
+    await scene.route(scene.target, user="[number]")
+    trunks = (await scene.server.api.get("trunks", limit=500))["items"]
+    trunk = next(one for one in trunks if one["name"] == scene.caller.host)
+    await scene.server.api.patch(f"trunks/{trunk['id']}", {"default_number_id": scene.number_id})
+    call = await scene.caller.invite(
+        f"1%40{scene.second.host}%3A{scene.second.port}%3Bx=", scene.caller.sdp()
+    )
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 486)
+    await call.refused("486")
+    assert not scene.second.log
+
+
+async def test_what_a_target_says_reaches_records_and_the_caller_clean(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call, invite = await scene.connected()
+    await call.request("INFO")
+    await call.hear("200", method="INFO")
+    await scene.target.say(invite, "BYE", 1, "", 'Reason: Q.850;cause=16;text="\0\x1b[31m"')
+    bye = await scene.caller.hear("BYE")
+    assert "\0" not in bye.get("Reason")
+    assert bye.get("Reason").startswith("Q.850;cause=16")
+    assert not [said for said in scene.target.log if said.start.startswith("INFO")]
+
+
+async def test_a_reason_phrase_can_not_paint_the_operators_terminal(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    await scene.target.answer(await scene.target.hear("INVITE"), 486, phrase="Busy \x1b[31m\0")
+    await call.refused("486")
+    record = await scene.record()
+    assert record["attempts"][0]["reason"] == "Busy \ufffd[31m\ufffd: is busy"
+    ladder = await scene.server.api.get(f"calls/{record['id']}/trace")
+    assert "\x1b" not in str(ladder)
+    assert "\\x1b" not in str(ladder)

@@ -311,3 +311,30 @@ async def test_a_store_that_is_down_changes_nothing(database: Database) -> None:
         with pytest.raises(StoreDown, match="disk full"):
             await number(service)
         assert service.current.number("+18005550100") is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"headers": {"v": "1"}}, "headers.v"),
+        ({"headers": {"call-ID": "1"}}, "headers.call-ID"),
+        ({"headers": {"X-Edge-Call-Key": "1"}}, "headers.X-Edge-Call-Key"),
+        ({"address": "sip:@"}, "address"),
+        ({"address": "sip:a@[::1"}, "address"),
+        ({"address": "sip:a@b:99999"}, "address"),
+        ({"address": "sip:a@b?Route=c"}, "address"),
+    ],
+)
+async def test_a_target_that_would_break_its_requests_is_refused(
+    service: ConfigurationService, fields: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        await target(service, **fields)
+    assert [error.path for error in refused.value.errors] == [path]
+
+
+async def test_placeholders_may_stand_anywhere_in_an_address(service: ConfigurationService) -> None:
+    made = await target(
+        service, address="sip:[number]@[tag:pbx].example:[tag:port]", headers={"X-Id": "[call_id]"}
+    )
+    assert made.address.startswith("sip:[number]")

@@ -292,7 +292,13 @@ async def test_a_wildcard_listener_names_the_address_that_the_peer_sees() -> Non
 
 
 @pytest.mark.parametrize(
-    ("advertised", "written"), [("203.0.113.5", "203.0.113.5:{}"), ("a.example:5080", "a.example:5080")]
+    ("advertised", "written"),
+    [
+        ("203.0.113.5", "203.0.113.5:{}"),
+        ("a.example:5080", "a.example:5080"),
+        ("2001:db8::1", "[2001:db8::1]:{}"),
+        ("[2001:db8::1]:5080", "[2001:db8::1]:5080"),
+    ],
 )
 async def test_the_advertised_address_is_written(advertised: str, written: str) -> None:
     async with endpoint("udp", advertised=advertised) as (us, own), endpoint("udp") as (_, port):

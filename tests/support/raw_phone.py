@@ -128,7 +128,7 @@ class RawPhone:
     # -- as target ------------------------------------------------------------------------------------
 
     async def answer(
-        self, to: Said, status: int, body: str = "", *extra: str, tag: str | None = None
+        self, to: Said, status: int, body: str = "", *extra: str, tag: str | None = None, phrase: str = "Said"
     ) -> None:
         """An answer to a request that came."""
         recipient = to.get("To")
@@ -137,7 +137,7 @@ class RawPhone:
         lines = [f"Via: {via}" for via in to.all("Via")]
         lines += [f"From: {to.get('From')}", f"To: {recipient}", f"Call-ID: {to.get('Call-ID')}"]
         lines += [f"CSeq: {to.get('CSeq')}", f"Contact: <sip:target@{self.address}>", *extra]
-        await self.send(f"SIP/2.0 {status} Said", lines, body, to.source)
+        await self.send(f"SIP/2.0 {status} {phrase}", lines, body, to.source)
 
     async def say(self, invite: Said, method: str, cseq: int, body: str = "", *extra: str) -> None:
         """A request within the dialog of a call that came (and was answered with our own tag)."""
