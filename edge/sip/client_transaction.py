@@ -5,12 +5,11 @@ owner.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar, Literal
 
 from edge.sip.derived import ack_for
-from edge.sip.events import Flow
-from edge.sip.message import Request, Response
+from edge.sip.message import Response
+from edge.sip.printing import PrintedRequest
 from edge.sip.timers import LIMIT, T1, T2, T4
 from edge.sip.transaction import Outlet, Table, Transaction, compile_table
 
@@ -63,38 +62,28 @@ class ClientTransaction(Transaction):
     ``on_failure`` hears when there will be none.
     """
 
-    __slots__ = ("_on_failure", "_on_response", "key", "request")
+    __slots__ = ("_on_failure", "_on_response", "key")
 
     def __init__(
-        self,
-        outlet: Outlet,
-        request: Request,
-        branch: str,
-        flow: Flow,
-        *,
-        on_response: OnResponse,
-        on_failure: OnFailure,
+        self, outlet: Outlet, request: PrintedRequest, *, on_response: OnResponse, on_failure: OnFailure
     ) -> None:
-        super().__init__(outlet, flow, request.call_id, self.first_state)
+        super().__init__(outlet, request.flow, request.call_id, request.data, self.first_state)
         self._on_response: OnResponse | None = on_response
         self._on_failure: OnFailure | None = on_failure
-        self.key = (branch, request.method)
-        self.request: Request | None = request
+        self.key = (request.branch, request.method)
 
     first_state: ClassVar[str]
     repeat_event: ClassVar[str]
     limit_event: ClassVar[str]
 
     def start(self) -> None:
-        """Sends the request and starts the timers."""
-        if self.request is not None:
-            self.data = self.request.to_bytes()
+        """Sends the request and starts the timer."""
         if not self._outlet.send(self.data, self.flow, self.call_id):
-            self._outlet.timers.start(0.0, partial(self.step, "error"))
-            return
-        self._limit_after(LIMIT, self.limit_event)
-        if not self.reliable:
-            self._repeat_after(T1, self.repeat_event)
+            self._wait(0.0, "error")
+        elif self.reliable:
+            self._wait(LIMIT, self.limit_event)
+        else:
+            self._repeat_after(T1, self.repeat_event, self.limit_event)
 
     def receive(self, response: Response) -> None:
         """An answer to this request."""
@@ -108,7 +97,7 @@ class ClientTransaction(Transaction):
     def hand_over(self, on_response: OnResponse) -> None:
         """Further 2xx go to ``on_response``; nothing else of the request is kept."""
         self.data = b""
-        self.request = self._on_failure = None
+        self._on_failure = None
         self._on_response = on_response
 
     def time_out(self, _: None) -> None:
@@ -121,7 +110,7 @@ class ClientTransaction(Transaction):
 
     def end(self, _: None = None) -> None:
         """Out of the tables; nothing refers to the user any more."""
-        self.stop_timers()
+        self.stop_timer()
         self.state = "terminated"  # also when the user, not a row, ends it
         self._release()
         self._outlet.forget_client(self.key)
@@ -129,7 +118,7 @@ class ClientTransaction(Transaction):
     def _release(self) -> OnResponse | None:
         """What only an unanswered request needs may go; answers who is to be told."""
         on_response, self._on_response = self._on_response, None
-        self.request = self._on_failure = None
+        self._on_failure = None
         return on_response
 
     def _give_up(self, cause: Cause) -> None:
@@ -150,29 +139,27 @@ class InviteClient(ClientTransaction):
     def resend(self, _: None) -> None:
         """Timer A: doubling without a cap."""
         self._outlet.send_again(self.data, self.flow, self.call_id)
-        self._repeat_after(self._interval * 2, "A")
+        self._repeat_after(self._interval * 2, "A", "B")
 
     def proceed(self, response: Response) -> None:
         """Someone is there: neither repeat nor give up."""
-        self.stop_timers()
+        self.stop_timer()
         self.deliver(response)
 
     def accept(self, response: Response) -> None:
         """The first 2xx; others may follow, of this dialog or of a fork, until timer M."""
-        self._limit_after(LIMIT, "M")
+        self._linger(LIMIT, "M")
         self.deliver(response)
 
     def refuse(self, response: Response) -> None:
         """A refusal is acknowledged here, and again for each copy, until timer D."""
-        self.stop_timers()
-        if self.request is not None:
-            self.data = ack_for(self.request, response).to_bytes()
+        self.data = ack_for(self.data, response)
         self._outlet.send(self.data, self.flow, self.call_id)
         on_response = self._release()
         if self.reliable:
             self.end()
         else:
-            self._limit_after(LIMIT, "D")
+            self._linger(LIMIT, "D")
         if on_response is not None:
             on_response(self, response)
 
@@ -193,7 +180,7 @@ class RequestClient(ClientTransaction):
         """Timer E: doubling up to T2; T2 at once when there was a provisional answer."""
         self._outlet.send_again(self.data, self.flow, self.call_id)
         longer = T2 if self.state == "proceeding" else min(self._interval * 2, T2)
-        self._repeat_after(longer, "E")
+        self._repeat_after(longer, "E", "F")
 
     def slow_down(self, response: Response) -> None:
         """A provisional answer: timer E goes on, at T2 from its next turn."""
@@ -206,7 +193,7 @@ class RequestClient(ClientTransaction):
         if self.reliable:
             self.end()
         else:
-            self._limit_after(T4, "K")
+            self._linger(T4, "K")
         if on_response is not None:
             on_response(self, response)
 

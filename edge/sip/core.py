@@ -11,8 +11,6 @@ from edge.sip.message import Request
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.wire import Chance, Wire
 
-Lines = tuple[tuple[str, str], ...]
-
 ALLOW = ("Allow", ", ".join(METHODS))
 ACCEPT = ("Accept", "application/sdp")
 SUPPORTED = ("Supported", "")

@@ -5,7 +5,8 @@ import ipaddress
 from edge.sip.events import Destination, Flow, Transport, default_port
 from edge.sip.grammar import split_name_addr
 from edge.sip.layer import TransactionLayer
-from edge.sip.message import Headers, Request, Response, SipParseError
+from edge.sip.message import Request, Response, SipParseError
+from edge.sip.printing import Lines, PrintedRequest, print_message
 from edge.sip.uri import Uri, parse_uri
 from edge.sip.wire import Wire
 
@@ -69,35 +70,26 @@ class Dialog:
         self.refresh(response)
 
     def request(
-        self,
-        layer: TransactionLayer,
-        method: str,
-        headers: tuple[tuple[str, str], ...] = (),
-        body: bytes = b"",
-        cseq: int = 0,
-    ) -> tuple[Request, str, Flow]:
-        """A request within the dialog (12.2.1.1), its branch and its next hop.
+        self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b"", cseq: int = 0
+    ) -> PrintedRequest:
+        """A request within the dialog (12.2.1.1).
 
-        ``cseq`` 0 takes the next number; ACK gives that of its INVITE.
+        ``cseq`` 0 takes the next number; ACK gives that of its INVITE.  Raises ValueError for CR or
+        LF in ``headers``.
         """
         if cseq == 0:
             self.local_cseq += 1
             cseq = self.local_cseq
         flow = self.hop(layer.wire)
         via, branch = layer.via(flow)
-        uri, routes = self._first_line()
-        items = [("Via", via), ("Max-Forwards", "70")]
-        items += [("Route", route) for route in routes]
-        items += [
-            ("From", self.local),
-            ("To", self.remote),
-            ("Call-ID", self.call_id),
-            ("CSeq", f"{cseq} {method}"),
-            *headers,
-        ]
-        request = Request(method, uri, Headers(items), body)
-        request.call_id, request.cseq = self.call_id, cseq  # known here, so that nobody parses them again
-        return request, branch, flow
+        uri, routes = self.first_line()
+        route = "".join([f"Route: {value}\r\n" for value in routes]) if routes else ""
+        head = (
+            f"{method} {uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n{route}"
+            f"From: {self.local}\r\nTo: {self.remote}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {cseq} {method}\r\n"
+        )
+        return PrintedRequest(print_message(head, headers, body), method, branch, self.call_id, flow)
 
     def hop(self, wire: Wire) -> Flow:
         """The flow to the first route, or else to the remote target."""
@@ -109,7 +101,7 @@ class Dialog:
             self._hop = flow if destination is None else wire.route(destination)
         return self._hop
 
-    def _first_line(self) -> tuple[str, list[str]]:
+    def first_line(self) -> tuple[str, list[str]]:
         """Request-URI and Route values for loose and strict routers (12.2.1.1)."""
         if not self.routes:
             return self.target, []

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from edge.sip.client_transaction import Cause, ClientTransaction
-from edge.sip.core import Core, Lines
+from edge.sip.core import Core
 from edge.sip.dialog import Dialog
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Credentials
-from edge.sip.message import Headers, Request, Response
+from edge.sip.message import Headers, Response
+from edge.sip.printing import Lines
 
 OnAnswer = Callable[[Response], None]
 
@@ -26,7 +27,6 @@ class Exchange:
         "_headers",
         "_method",
         "_on_answer",
-        "request",
         "transaction",
     )
 
@@ -48,21 +48,19 @@ class Exchange:
         self._body = body
         self._on_answer = on_answer
         self._digest = None if credentials is None else ClientDigest(credentials, core.chance.token)
-        self.request: Request
         self.transaction: ClientTransaction = self._send(headers)
 
     def _send(self, headers: Lines) -> ClientTransaction:
         layer = self._core.layer
-        request, branch, flow = self._dialog.request(layer, self._method, headers, self._body)
-        self.request = request
-        return layer.request(request, branch, flow, self._receive, self._fail)
+        request = self._dialog.request(layer, self._method, headers, self._body)
+        return layer.request(request, self._receive, self._fail)
 
     def _receive(self, _: ClientTransaction, response: Response) -> None:
         if response.status < 200:
             return
         digest = self._digest
         if digest is not None and response.status in (401, 407) and digest.accept(response):
-            answers = digest.headers(self._method, self.request.uri)
+            answers = digest.headers(self._method, self._dialog.first_line()[0])
             self.transaction = self._send((*self._headers, *answers))
             return
         if self._on_answer is not None:

@@ -7,12 +7,13 @@ with the transaction for that long; the call itself may be over and gone before.
 from typing import Final
 
 from edge.sip.client_transaction import ClientTransaction
-from edge.sip.core import SDP, Core, Lines
+from edge.sip.core import SDP, Core
 from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.events import Credentials, Flow
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
+from edge.sip.printing import Lines
 
 MAX_FORKS: Final = 16
 """Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
@@ -41,10 +42,9 @@ class Forks:
     def acknowledge(self, dialog: Dialog, cseq: int, headers: Lines, sdp: bytes = b"") -> None:
         """Sends the ACK, and keeps it; ``headers`` are the credentials that the INVITE carried (22.1)."""
         lines = (*headers, SDP) if sdp else headers
-        request, _, flow = dialog.request(self._core.layer, "ACK", lines, sdp, cseq)
-        data = request.to_bytes()
-        self._acks[dialog.remote_tag] = (data, flow)
-        self._core.layer.send(data, flow, dialog.call_id)
+        ack = dialog.request(self._core.layer, "ACK", lines, sdp, cseq)
+        self._acks[dialog.remote_tag] = (ack.data, ack.flow)
+        self._core.layer.send(ack.data, ack.flow, dialog.call_id)
 
     def receive(self, transaction: ClientTransaction, response: Response) -> None:
         """Another 200."""

@@ -125,7 +125,7 @@ def _framed_head(raw: bytes) -> parser.Head:
 
 def _declared_length(head: parser.Head, raw: bytes) -> int:
     """The Content-Length, which a stream can not do without."""
-    declared = [value for name, value in head.items if name == "Content-Length"]
+    declared = head.headers.all("Content-Length")
     length = decimal(declared[0], 2**31) if len(declared) == 1 else None
     if length is None:
         reason = "malformed or repeated Content-Length" if declared else "no Content-Length on a stream"

@@ -3,10 +3,11 @@
 import ipaddress
 from typing import Final
 
-from edge.sip.core import ACCEPT, ALLOW, Lines
+from edge.sip.core import ACCEPT, ALLOW
 from edge.sip.events import Flow
 from edge.sip.layer import METHODS
 from edge.sip.message import Request
+from edge.sip.printing import Lines
 from edge.sip.timers import T1
 from edge.sip.uri import SCHEMES
 

@@ -12,8 +12,8 @@ from typing import Final
 
 Params = dict[str, str | None]
 
-# The messages of one call repeat their Via, From, To, CSeq and URIs: so many are parsed but once.
-# What is cached is shared, hence never written to.
+# Messages repeat their CSeqs, URIs and what stands before the parameters of a Via: so many are parsed
+# but once.  What is cached is shared, hence never written to.
 CACHED: Final = 256
 
 _KNOWN = (
@@ -133,15 +133,12 @@ def parse_params(text: str) -> Params | None:
     """
     if _PLAIN_PARAMS.fullmatch(text) is None:
         return _parse_spaced_params(text)
+    parts = text[1:].split(";")
     params: Params = {}
-    for part in text[1:].split(";"):
+    for part in parts:
         name, equals, value = part.partition("=")
-        if not name.islower():
-            name = name.lower()
-        if name in params:
-            return None
-        params[name] = value if equals else None
-    return params
+        params[name if name.islower() else name.lower()] = value if equals else None
+    return params if len(params) == len(parts) else None
 
 
 def _parse_spaced_params(text: str) -> Params | None:

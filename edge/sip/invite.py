@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core, Lines
+from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core
 from edge.sip.dialog import Dialog
 from edge.sip.events import Credentials, Ended, Flow, Info, InviteEvent
 from edge.sip.exchange import Exchange
 from edge.sip.headers import without_breaks
 from edge.sip.message import Request, Response
+from edge.sip.printing import Lines
 from edge.sip.reoffer import OwnOffer, PeerOffer
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.unacked import UnackedAnswer

@@ -3,8 +3,7 @@
 from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
-from edge.sip.core import ALLOW, SUPPORTED, Core, Lines
-from edge.sip.derived import cancel_for
+from edge.sip.core import ALLOW, SUPPORTED, Core
 from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
@@ -13,6 +12,7 @@ from edge.sip.forks import MAX_FORKS, Forks
 from edge.sip.grammar import decimal
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Headers, Request, Response
+from edge.sip.printing import Lines, PrintedRequest
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
 
@@ -64,7 +64,8 @@ class ClientInvite(Invite):
         self._cseq += 1
         via, branch = self.core.layer.via(self.flow)
         self.request = self._invite(via)
-        return self.core.layer.request(self.request, branch, self.flow, self._receive_answer, self._fail)
+        printed = PrintedRequest(self.request.to_bytes(), "INVITE", branch, self.call_id, self.flow)
+        return self.core.layer.request(printed, self._receive_answer, self._fail)
 
     def _invite(self, via: str) -> Request:
         outgoing = self._outgoing
@@ -198,8 +199,7 @@ class ClientInvite(Invite):
             return
         self._cancelled = True
         transaction = self._transaction
-        cancel = cancel_for(self.request, self._cancel_headers)
-        self.core.layer.request(cancel, transaction.key[0], transaction.flow, _ignore, _ignore)
+        self.core.layer.cancel(transaction, self._cancel_headers)
         self.core.timers.start(LIMIT, self._cancel_unanswered)
 
     def _cancel_unanswered(self) -> None:
@@ -232,7 +232,3 @@ class ClientInvite(Invite):
         self._stop_patience()
         self._early.clear()
         super()._stop()
-
-
-def _ignore(*_: object) -> None:
-    """Nothing depends on the answer to a CANCEL: the INVITE's own tells (9.1)."""

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from edge.sip.core import ALLOW, SUPPORTED, Core, Lines
+from edge.sip.core import ALLOW, SUPPORTED, Core
 from edge.sip.dialog import dialog_to_us
 from edge.sip.events import Acked, Cancelled, Flow
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Request
+from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerTransaction
 from edge.sip.timers import Timer
 from edge.sip.unacked import UnackedAnswer

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.sip.client_transaction import ClientTransaction, InviteClient, OnFailure, OnResponse, RequestClient
+from edge.sip.derived import cancel_for
 from edge.sip.events import Destination, Flow
 from edge.sip.message import Request, Response
+from edge.sip.printing import PrintedRequest
 from edge.sip.server_transaction import InviteServer, RequestServer, ServerKey, ServerTransaction
 from edge.sip.timers import Timers
 from edge.sip.wire import Chance, Trace, Wire
@@ -75,14 +77,20 @@ class TransactionLayer:
         return f"SIP/2.0/{flow.transport.upper()} {self.wire.sent_by(flow)};branch={branch};rport", branch
 
     def request(
-        self, request: Request, branch: str, flow: Flow, on_response: OnResponse, on_failure: OnFailure
+        self, request: PrintedRequest, on_response: OnResponse, on_failure: OnFailure
     ) -> ClientTransaction:
-        """Starts a client transaction; the request has its Via already."""
+        """Starts a client transaction."""
         kind = InviteClient if request.method == "INVITE" else RequestClient
-        transaction = kind(self, request, branch, flow, on_response=on_response, on_failure=on_failure)
+        transaction = kind(self, request, on_response=on_response, on_failure=on_failure)
         self.clients[transaction.key] = transaction
         transaction.start()
         return transaction
+
+    def cancel(self, invite: ClientTransaction, reason: str | None) -> None:
+        """CANCEL of an INVITE of ours that has had a provisional answer (9.1)."""
+        data = cancel_for(invite.data, reason)
+        printed = PrintedRequest(data, "CANCEL", invite.key[0], invite.call_id, invite.flow)
+        self.request(printed, _ignore, _ignore)
 
     # -- in --------------------------------------------------------------------------------------
 
@@ -124,3 +132,7 @@ class TransactionLayer:
         self.servers.pop(key, None)
         if merge_key is not None:
             self.merges.discard(merge_key)
+
+
+def _ignore(*_: object) -> None:
+    """Nothing depends on the answer to a CANCEL: the INVITE's own tells (9.1)."""

@@ -30,20 +30,45 @@ class Headers:
     Names compare case-insensitively and compact forms are expanded when parsed.  A header that
     arrived folded is one line; values that arrived comma-separated stay as they arrived:
     ``values`` splits them where the grammar allows (never inside quotes or <>).  ``items`` may be
-    read freely; who writes to it keeps the names canonical.
+    read and written freely; who writes to it keeps the names canonical.
     """
 
-    __slots__ = ("items",)
+    # Most messages name each header once.  They are held by name alone until somebody wants the list;
+    # who has the list may write to it, so then it is all there is.
+    __slots__ = ("_by_name", "_items")
 
     def __init__(self, items: list[tuple[str, str]] | None = None) -> None:
-        self.items: list[tuple[str, str]] = [] if items is None else items
+        self._items: list[tuple[str, str]] = [] if items is None else items
+        self._by_name: dict[str, str] | None = None
+
+    @classmethod
+    def by_name(cls, lines: dict[str, str]) -> "Headers":
+        """Headers of which no name comes twice, by canonical name and in order."""
+        headers = cls.__new__(cls)
+        headers._by_name = lines
+        return headers
+
+    def first_values(self) -> dict[str, str] | None:
+        """Each line's value by name, not to be written to; None when a name came twice or was written."""
+        return self._by_name
+
+    @property
+    def items(self) -> list[tuple[str, str]]:
+        """All lines."""
+        lines = self._by_name
+        if lines is not None:
+            self._items = list(lines.items())
+            self._by_name = None
+        return self._items
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first line's whole value."""
         known = KNOWN_NAMES.get(name)
         if known is None:
             return next(iter(self.all(name)), default)
-        for key, value in self.items:
+        if self._by_name is not None:
+            return self._by_name.get(known, default)
+        for key, value in self._items:
             if key == known:
                 return value
         return default
@@ -52,9 +77,12 @@ class Headers:
         """Every line's value, unsplit, in order."""
         known = KNOWN_NAMES.get(name)
         if known is not None:
-            return [value for key, value in self.items if key == known]
+            if self._by_name is not None:
+                value = self._by_name.get(known)
+                return [] if value is None else [value]
+            return [value for key, value in self._items if key == known]
         wanted = canonical(name).lower()
-        return [value for key, value in self.items if key.lower() == wanted]
+        return [value for key, value in self if key.lower() == wanted]
 
     def values(self, name: str) -> list[str]:
         """Every comma-separated element of every line, in order."""
@@ -75,12 +103,19 @@ class Headers:
             self.items.append((key, value))
             return
         self.remove(name)
-        self.items.insert(at, (key, value))
+        self._items.insert(at, (key, value))
+
+    def set_first(self, name: str, value: str) -> None:
+        """Replaces the first line of that name (a canonical one), which there must be."""
+        if self._by_name is not None:
+            self._by_name[name] = value
+        else:
+            self._items[self._index(name)] = (name, value)
 
     def remove(self, name: str) -> None:
         """Removes every line of that name."""
         wanted = canonical(name).lower()
-        self.items = [item for item in self.items if item[0].lower() != wanted]
+        self._items = [item for item in self.items if item[0].lower() != wanted]
 
     def _index(self, name: str) -> int:
         wanted = name.lower()
@@ -90,15 +125,15 @@ class Headers:
         return self.get(name) is not None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self.items)
+        return iter(self._items if self._by_name is None else self._by_name.items())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and self.items == other.items
+        return isinstance(other, Headers) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"Headers({self.items!r})"
+        return f"Headers({list(self)!r})"
 
 
 class Message:
@@ -147,7 +182,7 @@ class Message:
 
 
 def _print(start: str, headers: Headers, body: bytes) -> bytes:
-    lines = [f"{name}: {value}\r\n" for name, value in headers.items if name != "Content-Length"]
+    lines = [f"{name}: {value}\r\n" for name, value in headers if name != "Content-Length"]
     text = f"{start}\r\n{''.join(lines)}Content-Length: {len(body)}\r\n\r\n"
     expected = len(lines) + 3
     if text.count("\n") != expected or text.count("\r") != expected:
@@ -190,12 +225,13 @@ class Request(Message):
 
         ``received`` always, as interoperability wants it; ``rport`` only where it was asked for.
         """
-        items = self.headers.items
-        at = next(at for at, item in enumerate(items) if item[0] == "Via")
-        line = items[at][1]
-        rest = split_list(line)[1:] if "," in line else ()
-        self.via = via = self.via.stamped(host, port)
-        items[at] = ("Via", ", ".join((str(via), *rest)) if rest else str(via))
+        line = self.headers.get("Via") or ""
+        first, rest = (line, "")
+        if "," in line:
+            first, *others = split_list(line)
+            rest = ", ".join(("", *others))
+        self.via, text = self.via.stamped(first, host, port)
+        self.headers.set_first("Via", text + rest)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
@@ -277,7 +313,7 @@ def respond(request: Request, status: int, reason: str | None = None, to_tag: st
     """
     items: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for item in request.headers.items:
+    for item in request.headers:
         name = item[0]
         if name == "Via":
             items.append(item)

@@ -28,8 +28,6 @@ MAX_VALUE: Final = 8192
 MAX_VIAS: Final = 70
 MAX_CONTACTS: Final = 20
 
-_Items = list[tuple[str, str]]
-
 _LISTS: Final = {"Via": MAX_VIAS, "Contact": MAX_CONTACTS}
 _SINGLE: Final = frozenset(
     ("Call-ID", "Content-Disposition", "Content-Encoding", "Content-Length", "Content-Type", "CSeq", "Date",
@@ -47,7 +45,7 @@ class Head(NamedTuple):
 
     start: str
     text: str
-    items: list[tuple[str, str]]
+    headers: Headers
 
 
 def parse(data: bytes) -> Request | Response:
@@ -81,7 +79,7 @@ def split_head(head: bytes) -> Head:
 def build(head: Head, body: bytes) -> Request | Response:
     """The message of a head and its body; raises SipParseError as ``parse``."""
     try:
-        return _message(head.start, head.items, body)
+        return _message(head.start, head.headers, body)
     except SipParseError as error:
         raise _refusal(error, head.start, head.text) from None
 
@@ -92,53 +90,79 @@ def refusal(error: SipParseError, head: bytes) -> SipParseError:
     return _refusal(error, start, text)
 
 
-def _message(start: str, items: _Items, body: bytes) -> Request | Response:
+def _message(start: str, headers: Headers, body: bytes) -> Request | Response:
     if start[:8] == "SIP/2.0 ":
-        return _response(start, items, body)
-    return _request(start, items, body)
+        return _response(start, headers, body)
+    return _request(start, headers, body)
 
 
-def _split_headers(text: str) -> _Items:
+class _Names(dict[str, str]):
+    """Canonical names by the spellings that are met, and by any other token."""
+
+    def __missing__(self, name: str) -> str:
+        stripped = name.rstrip(" \t")  # section 7.3.1: white space is allowed before the colon
+        if not is_token(stripped):
+            raise SipParseError("a header line without a name")
+        return canonical(stripped)
+
+
+_NAMES: Final = _Names(KNOWN_NAMES)
+
+
+def _split_headers(text: str) -> Headers:
     lines = text.split("\r\n")
     breaks = len(lines) - 1
     if text.count("\n") != breaks or text.count("\r") != breaks:
         raise SipParseError("CR or LF within a line")
     if breaks >= MAX_HEADERS:
-        lines = _FOLD.sub(" ", text).split("\r\n")
+        lines = _unfold(text)
         if len(lines) > MAX_HEADERS:
             raise SipParseError(f"more than {MAX_HEADERS} headers", close=True)
-    items: _Items = []
-    known = KNOWN_NAMES.get
+    try:
+        headers = _named(lines)
+    except SipParseError:
+        unfolded = _unfold(text)
+        if len(unfolded) == len(lines):
+            raise
+        headers = _named(unfolded)
+    if len(text) > MAX_VALUE:
+        _check_lengths(headers)
+    return headers
+
+
+def _unfold(text: str) -> list[str]:
+    return _FOLD.sub(" ", text).split("\r\n")
+
+
+def _named(lines: list[str]) -> Headers:
+    """Lines as headers.  A folded one's second half has no name: it is refused."""
+    by_name: dict[str, str] = {}
     for line in lines:
-        name, _, value = line.partition(":")
-        key = known(name)
-        if key is None:
-            if line[:1] in (" ", "\t") and items:
-                return _split_headers(_FOLD.sub(" ", text))  # once: no folded line is left
-            key = _unusual_name(name, line)
-        items.append((key, value.strip(" \t")))
-    if len(text) > MAX_VALUE and any(len(value) > MAX_VALUE for _, value in items):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise SipParseError("a header line without a name")
+        by_name[_NAMES[name]] = value.strip(" \t")
+    if len(by_name) == len(lines):
+        return Headers.by_name(by_name)
+    parts = [line.partition(":") for line in lines]
+    return Headers([(_NAMES[name], value.strip(" \t")) for name, _, value in parts])
+
+
+def _check_lengths(headers: Headers) -> None:
+    if any(len(value) > MAX_VALUE for _, value in headers):
         raise SipParseError(f"a header value of more than {MAX_VALUE} characters", 513, close=True)
-    return items
 
 
-def _unusual_name(name: str, line: str) -> str:
-    stripped = name.rstrip(" \t")  # section 7.3.1: white space is allowed before the colon
-    if ":" not in line or not is_token(stripped):
-        raise SipParseError("a header line without a name")
-    return canonical(stripped)
-
-
-def _request(start: str, items: _Items, body: bytes) -> Request:
+def _request(start: str, headers: Headers, body: bytes) -> Request:
     method, _, tail = start.partition(" ")
     uri, _, version = tail.rpartition(" ")
     if version != "SIP/2.0":
         _check_version(version)
     if method not in _METHODS and not is_token(method):
         raise SipParseError("malformed method")
-    request = Request(method, uri, Headers(items))
+    request = Request(method, uri, headers)
     request.target = parse_uri(uri)
-    first = _common(request, items)
+    first = _common(request, headers)
     request.max_forwards = parse_max_forwards(first.get("Max-Forwards"))
     if request.cseq_method != method:
         raise SipParseError("the CSeq's method is not the request's")
@@ -154,50 +178,51 @@ def _check_version(version: str) -> None:
     raise SipParseError("malformed request line")
 
 
-def _response(start: str, items: _Items, body: bytes) -> Response:
+def _response(start: str, headers: Headers, body: bytes) -> Response:
     digits, space, reason = start[8:].partition(" ")
     status = decimal(digits, 700)
     if status is None or status < 100 or not (space or digits == start[8:]):
         raise SipParseError("malformed status line")
-    response = Response(status, reason, Headers(items))
-    first = _common(response, items)
+    response = Response(status, reason, headers)
+    first = _common(response, headers)
     response.body = _cut(body, first.get("Content-Length"))
     return response
 
 
-def _common(message: Message, items: _Items) -> dict[str, str]:
+def _common(message: Message, headers: Headers) -> dict[str, str]:
     """Fills in the fields that every message has; answers each header's first value by name."""
-    first = dict(items)
-    if len(first) != len(items):
-        first = dict(reversed(items))
-        _check_repeated(items)
-    if "," in first.get("Via", "") or "," in first.get("Contact", ""):
-        _check_counts(message.headers)
+    first = headers.first_values()
+    if first is None:
+        first = dict(reversed(headers.items))
+        _check_repeated(headers)
+    elif "," in first.get("Via", "") or "," in first.get("Contact", ""):
+        _check_counts(headers)
     try:
         via = parse_via(first["Via"])
-        message.call_id = first["Call-ID"]
+        call_id = first["Call-ID"]
         cseq, sender, recipient = first["CSeq"], first["From"], first["To"]
     except KeyError as missing:
         raise SipParseError(f"no {missing.args[0]} header") from None
     if via is None:
         raise SipParseError("malformed Via")
-    if not message.call_id or " " in message.call_id:
+    if not call_id or " " in call_id:
         raise SipParseError("malformed Call-ID")
     message.via = via
+    message.call_id = call_id
     message.cseq, message.cseq_method = parse_cseq(cseq)
     message.from_tag = parse_tag("From", sender)
     message.to_tag = parse_tag("To", recipient)
     return first
 
 
-def _check_repeated(items: _Items) -> None:
+def _check_repeated(headers: Headers) -> None:
     """Refuses a second line of a header that has one value (section 7.3.1), and too long lists."""
     seen: set[str] = set()
-    for name, _ in items:
+    for name, _ in headers:
         if name in seen and name in _SINGLE:
             raise SipParseError(f"more than one {name} header")
         seen.add(name)
-    _check_counts(Headers(items))
+    _check_counts(headers)
 
 
 def _check_counts(headers: Headers) -> None:
@@ -234,9 +259,9 @@ def _refusal(error: SipParseError, start: str, rest: str) -> SipParseError:
     return SipParseError(error.reason, error.status, close=error.close, request=request)
 
 
-def _salvage(text: str) -> _Items:
+def _salvage(text: str) -> list[tuple[str, str]]:
     """The lines that an answer is made from, out of a message that is otherwise refused."""
-    items: _Items = []
+    items: list[tuple[str, str]] = []
     for line in _FOLD.sub(" ", text).split("\r\n", MAX_HEADERS)[:MAX_HEADERS]:
         name, colon, value = line.partition(":")
         key = canonical(name.rstrip(" \t"))

@@ -3,7 +3,6 @@
 from typing import Protocol
 
 from edge.sip.core import ALLOW, SDP, Core
-from edge.sip.derived import cancel_for
 from edge.sip.dialog import Dialog
 from edge.sip.events import Acked, Credentials, Ended, Flow, InviteEvent, OfferAnswered, Offered, OfferRefused
 from edge.sip.exchange import Exchange
@@ -256,9 +255,9 @@ class OwnOffer:
             return
         cseq = self._ack[0]
         headers = (SDP,) if sdp else ()
-        request, _, flow = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
-        self._ack = (cseq, request.to_bytes(), flow)
-        usage.core.layer.send(self._ack[1], flow, usage.dialog.call_id)
+        ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
+        self._ack = (cseq, ack.data, ack.flow)
+        usage.core.layer.send(ack.data, ack.flow, ack.call_id)
 
     def _ack_again(self, response: Response) -> None:
         if self._ack is not None and self._ack[0] == response.cseq and self._ack[1] and self._usage.dialog:
@@ -294,8 +293,7 @@ class OwnOffer:
         usage, layer = self._usage, self._usage.core.layer
         transaction = exchange.transaction
         if transaction.state == "proceeding":
-            cancel = cancel_for(exchange.request, None)
-            layer.request(cancel, transaction.key[0], transaction.flow, _ignore, _ignore)
+            layer.cancel(transaction, None)
         self._timer = usage.core.timers.start(LIMIT, self._given_up)
 
     def _given_up(self) -> None:
@@ -314,7 +312,3 @@ class OwnOffer:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _ignore(*_: object) -> None:
-    """Nothing depends on the answer to a CANCEL: the INVITE's own tells (9.1)."""

@@ -7,7 +7,8 @@ INVITE are absorbed.
 from typing import ClassVar, Protocol
 
 from edge.sip.events import Flow, default_port
-from edge.sip.message import Request, Response, respond
+from edge.sip.message import Request
+from edge.sip.printing import Lines, print_answer
 from edge.sip.timers import LIMIT, T1, T2, T4
 from edge.sip.transaction import Outlet, Table, Transaction, compile_table
 
@@ -77,7 +78,7 @@ class ServerTransaction(Transaction):
     def __init__(
         self, outlet: Outlet, request: Request, key: ServerKey, flow: Flow, to_tag: str | None
     ) -> None:
-        super().__init__(outlet, flow, request.call_id, self.first_state)
+        super().__init__(outlet, flow, request.call_id, b"", self.first_state)
         self.request: Request | None = request
         self.key = key
         self.merge_key: tuple[str, ...] | None = None
@@ -91,32 +92,29 @@ class ServerTransaction(Transaction):
         """Whether a final answer has been sent."""
         return self.state not in ("trying", "proceeding")
 
-    def respond(
-        self,
-        status: int,
-        reason: str | None = None,
-        headers: tuple[tuple[str, str], ...] = (),
-        body: bytes = b"",
-    ) -> None:
-        """Answers; does nothing when a final answer has been sent already."""
+    def respond(self, status: int, reason: str | None = None, headers: Lines = (), body: bytes = b"") -> None:
+        """Answers; does nothing when a final answer has been sent already.
+
+        Raises ValueError for CR or LF in the reason or the headers.
+        """
         if self.request is None:
             return
-        response = respond(self.request, status, reason, self.to_tag if status > 100 else None)
-        response.headers.items.extend(headers)
-        response.body = body
-        self.step(_SENT[status // 100], response)
+        to_tag = self.to_tag if status > 100 else None
+        self.step(
+            _SENT[status // 100], print_answer(self.request, status, reason, to_tag, lines=headers, body=body)
+        )
 
     def receive(self, request: Request) -> None:
         """A retransmission, or the ACK to a refusal."""
         self.step("ack" if request.method == "ACK" else "request")
 
-    def reply(self, response: Response) -> None:
+    def reply(self, data: bytes) -> None:
         """Sends it, and keeps it for whoever asks again."""
-        self.data = response.to_bytes()
-        if not self._outlet.send(self.data, self.flow, self.call_id) and self.reliable:
-            port = response.via.port or default_port(self.flow.transport)
+        self.data = data
+        if not self._outlet.send(data, self.flow, self.call_id) and self.reliable and self.request:
+            port = self.request.via.port or default_port(self.flow.transport)
             self.flow = self._outlet.dial_back(self.flow, port)
-            self._outlet.send(self.data, self.flow, self.call_id)
+            self._outlet.send(data, self.flow, self.call_id)
 
     def repeat(self, _: None) -> None:
         """They ask again: the last answer, if there is one."""
@@ -125,7 +123,7 @@ class ServerTransaction(Transaction):
 
     def end(self, _: None = None) -> None:
         """Out of the tables."""
-        self.stop_timers()
+        self.stop_timer()
         self.state = "terminated"
         self._release()
         self._outlet.forget_server(self.key, self.merge_key)
@@ -141,11 +139,11 @@ class InviteServer(ServerTransaction):
     __slots__ = ()
     first_state = "proceeding"
 
-    def accept(self, response: Response) -> None:
+    def accept(self, data: bytes) -> None:
         """The first 2xx.  Its repetition until the ACK is its owner's work (13.3.1.4)."""
-        self.reply(response)
+        self.reply(data)
         self._release()
-        self._limit_after(LIMIT, "L")
+        self._linger(LIMIT, "L")
 
     def repeat_answer(self) -> None:
         """The owner repeats its 2xx, as its ACK has not come."""
@@ -155,18 +153,19 @@ class InviteServer(ServerTransaction):
         """The ACK to the 2xx has come: from here on this is a tombstone."""
         self.data = b""
 
-    def refuse(self, response: Response) -> None:
+    def refuse(self, data: bytes) -> None:
         """300 and above: repeated (over UDP) until its ACK comes, or timer H."""
-        self.reply(response)
+        self.reply(data)
         self._release()
-        self._limit_after(LIMIT, "H")
-        if not self.reliable:
-            self._repeat_after(T1, "G")
+        if self.reliable:
+            self._wait(LIMIT, "H")
+        else:
+            self._repeat_after(T1, "G", "H")
 
     def resend(self, _: None) -> None:
         """Timer G: doubling up to T2."""
         self.repeat(None)
-        self._repeat_after(min(self._interval * 2, T2), "G")
+        self._repeat_after(min(self._interval * 2, T2), "G", "H")
 
     def confirm(self, _: None) -> None:
         """The ACK has come; copies of it are absorbed until timer I."""
@@ -174,7 +173,7 @@ class InviteServer(ServerTransaction):
         if self.reliable:
             self.end()
         else:
-            self._limit_after(T4, "I")
+            self._linger(T4, "I")
 
 
 class RequestServer(ServerTransaction):
@@ -183,14 +182,14 @@ class RequestServer(ServerTransaction):
     __slots__ = ()
     first_state = "trying"
 
-    def complete(self, response: Response) -> None:
+    def complete(self, data: bytes) -> None:
         """The final answer, given again for each copy until timer J."""
-        self.reply(response)
+        self.reply(data)
         self._release()
         if self.reliable:
             self.end()
         else:
-            self._limit_after(LIMIT, "J")
+            self._linger(LIMIT, "J")
 
 
 InviteServer.rows = compile_table(INVITE_SERVER, InviteServer)

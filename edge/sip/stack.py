@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.sip import gate
-from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Lines
+from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall
 from edge.sip.headers import refuse_breaks
 from edge.sip.invite import Invite
@@ -17,6 +17,7 @@ from edge.sip.invite_server import ServerInvite
 from edge.sip.layer import RECEIVED
 from edge.sip.message import Request, Response, SipParseError, respond
 from edge.sip.parser import parse
+from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
 from edge.sip.wire import Chance, Trace, Wire
 

@@ -1,12 +1,13 @@
 """Timers without a clock of their own: one FIFO queue per duration, so starting one is an append.
 
 SIP uses few durations (RFC 3261 table 4), and within one duration timers fall due in the order in
-which they were started; no heap is needed.  A cancelled timer stays in its queue, empty, until its
-turn comes.
+which they were started; no heap is needed.  (Lingering ones have queues of their own.)  A cancelled
+timer stays in its queue, empty, until its turn comes.
 """
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
+from math import ceil
 
 T1 = 0.5
 """Seconds: estimate of the round trip (RFC 3261 section 17.1.1.1)."""
@@ -18,6 +19,9 @@ LIMIT = 64 * T1
 """Seconds: timers B, D, F, H, J, L and M."""
 
 NEVER = float("inf")
+GRID = 4
+"""Ticks a second, at which lingering ends."""
+MANY_DURATIONS = 64
 
 
 class Timer:
@@ -40,17 +44,20 @@ class Timers:
     def __init__(self, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._clock = clock
         self._wake = wake
-        self._queues: dict[float, deque[Timer]] = {}
+        self._queues: defaultdict[float, deque[Timer]] = defaultdict(deque)
         self._due: deque[Timer] = deque()
         self._earliest = NEVER
 
     def start(self, delay: float, action: Callable[[], None]) -> Timer:
         """Runs ``action`` once, ``delay`` seconds from now."""
-        timer = Timer(self._clock() + delay, action)
-        queue = self._queues.get(delay)
-        if queue is None:
-            queue = self._queues[delay] = deque()
-        queue.append(timer)
+        return self._add(delay, Timer(self._clock() + delay, action))
+
+    def linger(self, delay: float, action: Callable[[], None]) -> Timer:
+        """The same at the next tick of a coarse grid: one wake serves all that ends by then."""
+        return self._add(-delay, Timer(ceil((self._clock() + delay) * GRID) / GRID, action))
+
+    def _add(self, queue: float, timer: Timer) -> Timer:
+        self._queues[queue].append(timer)
         if timer.due < self._earliest:
             self._earliest = timer.due
             self._wake()
@@ -62,7 +69,10 @@ class Timers:
 
     def run(self) -> None:
         """Runs everything that is due, oldest first.  Should an action raise, the others keep waiting."""
-        self._collect()
+        now = self._clock()
+        if now < self._earliest:
+            return
+        self._collect(now)
         due = self._due
         try:
             while due:
@@ -73,8 +83,7 @@ class Timers:
         finally:
             self._settle()
 
-    def _collect(self) -> None:
-        now = self._clock()
+    def _collect(self, now: float) -> None:
         due = list(self._due)
         for queue in self._queues.values():
             while queue and (queue[0].due <= now or queue[0].action is None):
@@ -83,16 +92,17 @@ class Timers:
         self._due = deque(due)
 
     def _settle(self) -> None:
-        """Drops empty queues and finds the next deadline."""
+        """Finds the next deadline."""
         earliest = self._due[0].due if self._due else NEVER
-        for delay, queue in list(self._queues.items()):
+        for queue in self._queues.values():
             while queue and queue[0].action is None:
                 queue.popleft()
-            if not queue:
-                del self._queues[delay]
-            elif queue[0].due < earliest:
+            if queue and queue[0].due < earliest:
                 earliest = queue[0].due
         self._earliest = earliest
+        if len(self._queues) > MANY_DURATIONS:  # back-off times are drawn
+            for delay in [delay for delay, queue in self._queues.items() if not queue]:
+                del self._queues[delay]
 
     def __len__(self) -> int:
         """How many timers wait (cancelled ones that are still in the queue not counted)."""

@@ -7,12 +7,10 @@ and the timers' letters.
 """
 
 from collections.abc import Callable
-from functools import partial
 from typing import ClassVar, Protocol
 
 from edge.sip.events import Flow
-from edge.sip.message import Response
-from edge.sip.timers import T1, Timer, Timers
+from edge.sip.timers import LIMIT, T1, Timer, Timers
 
 Table = dict[tuple[str, str], tuple[str, str]]
 Rows = dict[tuple[str, str], tuple[str, Callable[..., None]]]
@@ -50,22 +48,26 @@ def compile_table(table: Table, owner: type) -> Rows:
 
 
 class Transaction:
-    """What the four machines share.  At most two timers run: a repetition, and an end."""
+    """What the four machines share.  One timer runs at most.
 
-    __slots__ = ("_interval", "_limit", "_outlet", "_repeat", "call_id", "data", "flow", "state")
+    While something is repeated, that timer is the next repetition, or what is left of 64*T1.
+    """
+
+    __slots__ = ("_event", "_interval", "_left", "_outlet", "_timer", "call_id", "data", "flow", "state")
     rows: ClassVar[Rows]
 
-    def __init__(self, outlet: Outlet, flow: Flow, call_id: str, state: str) -> None:
+    def __init__(self, outlet: Outlet, flow: Flow, call_id: str, data: bytes, state: str) -> None:
         self._outlet = outlet
         self._interval = T1
-        self._repeat: Timer | None = None
-        self._limit: Timer | None = None
+        self._left = LIMIT
+        self._event = ""
+        self._timer: Timer | None = None
         self.call_id = call_id
-        self.data = b""
+        self.data = data
         self.flow = flow
         self.state = state
 
-    def step(self, event: str, message: Response | None = None) -> None:
+    def step(self, event: str, message: object = None) -> None:
         """One event through the table; what has no row is ignored."""
         row = self.rows.get((self.state, event))
         if row is not None:
@@ -77,22 +79,36 @@ class Transaction:
         """Whether the transport repeats for us (then the timers of repetition and waiting are off)."""
         return self.flow.transport != "udp"
 
-    def absorb(self, _: Response | None) -> None:
+    def absorb(self, _: object) -> None:
         """Nothing to do: the row only says that the event is known."""
 
-    def _limit_after(self, delay: float, event: str) -> None:
-        self.stop_timers()
-        self._limit = self._outlet.timers.start(delay, partial(self.step, event))
+    def _wait(self, delay: float, event: str) -> None:
+        if self._timer is not None:
+            self._timer.action = None
+        self._event = event
+        self._timer = self._outlet.timers.start(delay, self._elapsed)
 
-    def _repeat_after(self, delay: float, event: str) -> None:
-        self._interval = delay
-        self._repeat = self._outlet.timers.start(delay, partial(self.step, event))
+    def _linger(self, delay: float, event: str) -> None:
+        """Stays for late copies: nothing depends on when exactly that ends."""
+        if self._timer is not None:
+            self._timer.action = None
+        self._event = event
+        self._timer = self._outlet.timers.linger(delay, self._elapsed)
 
-    def stop_timers(self) -> None:
+    def _repeat_after(self, interval: float, event: str, limit_event: str) -> None:
+        if interval >= self._left:
+            self._wait(self._left, limit_event)
+            return
+        self._left -= interval
+        self._interval = interval
+        self._wait(interval, event)
+
+    def _elapsed(self) -> None:
+        self._timer = None
+        self.step(self._event)
+
+    def stop_timer(self) -> None:
         """Cancels what runs."""
-        if self._repeat is not None:
-            self._repeat.cancel()
-            self._repeat = None
-        if self._limit is not None:
-            self._limit.cancel()
-            self._limit = None
+        if self._timer is not None:
+            self._timer.action = None
+            self._timer = None

@@ -6,10 +6,10 @@ from typing import Final
 
 from edge.sip.grammar import CACHED, Params, is_ipv6, parse_params, print_params, split_list
 
-_VIA: Final = re.compile(
+_SENT: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+\d\.\d[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
-    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)(?!\d)[ \t]*+)?(.*+)",
-    re.DOTALL | re.ASCII | re.IGNORECASE,
+    r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)[ \t]*+)?",
+    re.ASCII | re.IGNORECASE,
 )
 
 
@@ -39,12 +39,23 @@ class Via:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
-    def stamped(self, host: str, port: int) -> "Via":
-        """A copy with ``received``, and ``rport`` where it was asked for, filled in."""
+    def stamped(self, text: str, host: str, port: int) -> tuple["Via", str]:
+        """A copy with ``received``, and ``rport`` where it was asked for, filled in; and as text.
+
+        ``text`` is what this was parsed from: mostly it needs no more than two insertions.
+        """
         params = {**self.params, "received": host}
         if "rport" in params:
             params["rport"] = str(port)
-        return Via(self.transport, self.host, self.port, params)
+        via = Via(self.transport, self.host, self.port, params)
+        if "received" in self.params:
+            return via, str(via)
+        text = f"{text};received={host}"
+        if "rport" not in params:
+            return via, text
+        if ";rport;" in text and '"' not in text and self.params["rport"] is None:
+            return via, text.replace(";rport;", f";rport={port};", 1)
+        return via, str(via)
 
     def __str__(self) -> str:
         return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(self.params)}"
@@ -59,19 +70,26 @@ class Via:
         return f"<Via {self}>"
 
 
-@lru_cache(CACHED)
 def parse_via(value: str) -> Via | None:
     """The first element of a Via line, ``None`` if it is malformed."""
-    match = _VIA.fullmatch(split_list(value)[0] if "," in value else value)
+    sent, semicolon, rest = (split_list(value)[0] if "," in value else value).partition(";")
+    head = _parse_sent(sent)
+    if head is None:
+        return None
+    params = parse_params(f";{rest}") if semicolon else {}
+    return None if params is None else Via(*head, params)
+
+
+# The part before the parameters is the same in all messages of a peer; branches never come again.
+@lru_cache(CACHED)
+def _parse_sent(text: str) -> tuple[str, str, int | None] | None:
+    match = _SENT.fullmatch(text)
     if match is None:
         return None
-    transport, literal, name, digits, rest = match.groups()
+    transport, literal, name, digits = match.groups()
     port = int(digits) if digits else None
     if port is not None and not 0 < port < 65536:
         return None
     if literal is not None and not is_ipv6(literal):
         return None
-    params = parse_params(rest) if rest else {}
-    if params is None:
-        return None
-    return Via(transport.upper(), literal or name, port, params)
+    return transport.upper(), literal or name, port

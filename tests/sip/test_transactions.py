@@ -13,6 +13,7 @@ from edge.sip.client_transaction import (
 )
 from edge.sip.events import Flow
 from edge.sip.message import Headers, Request, Response, respond
+from edge.sip.printing import PrintedRequest
 from edge.sip.server_transaction import (
     INVITE_SERVER,
     REQUEST_SERVER,
@@ -85,9 +86,8 @@ def client(method: str, flow: Flow = UDP) -> tuple[ClientTransaction, Outlet, li
         told.append(cause)
 
     kind = InviteClient if method == "INVITE" else RequestClient
-    transaction = kind(
-        outlet, request(method), "z9hG4bK1", flow, on_response=on_response, on_failure=on_failure
-    )
+    printed = PrintedRequest(request(method).to_bytes(), method, "z9hG4bK1", "x", flow)
+    transaction = kind(outlet, printed, on_response=on_response, on_failure=on_failure)
     transaction.start()
     return transaction, outlet, told
 

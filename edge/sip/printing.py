@@ -1,0 +1,58 @@
+"""Answers and header lines straight to bytes: what a bridged call sends, without a message object.
+
+What was parsed holds no line breaks, so only what our own side adds is looked through for them.
+"""
+
+from typing import NamedTuple
+
+from edge.sip.events import Flow
+from edge.sip.message import Request
+from edge.sip.status import phrase
+
+Lines = tuple[tuple[str, str], ...]
+
+
+class PrintedRequest(NamedTuple):
+    """A request of ours as it goes out, and what its transaction is known by."""
+
+    data: bytes
+    method: str
+    branch: str
+    call_id: str
+    flow: Flow
+
+
+def print_lines(lines: Lines) -> str:
+    """Header lines as text; ValueError if a CR or LF in one would make another of it."""
+    text = "".join([f"{name}: {value}\r\n" for name, value in lines])
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
+        raise ValueError("CR or LF within a header")
+    return text
+
+
+def print_message(head: str, lines: Lines, body: bytes) -> bytes:
+    """A message of a head (start line and headers, each with its line break), more headers, and a body."""
+    text = f"{head}{print_lines(lines) if lines else ''}Content-Length: {len(body)}\r\n\r\n"
+    return text.encode("utf-8", "surrogateescape") + body
+
+
+def print_answer(
+    request: Request, status: int, reason: str | None, to_tag: str | None, *, lines: Lines, body: bytes
+) -> bytes:
+    """The answer to a request that was parsed, as ``message.respond`` makes it (section 8.2.6)."""
+    if reason is None:
+        reason = phrase(status)
+    elif "\r" in reason or "\n" in reason:
+        raise ValueError("CR or LF within a reason")
+    headers = request.headers
+    vias = "\r\nVia: ".join(headers.all("Via"))
+    to = headers.get("To")
+    if to_tag and request.to_tag is None:
+        to = f"{to};tag={to_tag}"
+    head = (
+        f"SIP/2.0 {status} {reason}\r\nVia: {vias}\r\nFrom: {headers.get('From')}\r\nTo: {to}\r\n"
+        f"Call-ID: {request.call_id}\r\nCSeq: {headers.get('CSeq')}\r\n"
+    )
+    if status == 100 and (timestamp := headers.get("Timestamp")) is not None:
+        head = f"{head}Timestamp: {timestamp}\r\n"
+    return print_message(head, lines, body)
