@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from edge.clock import Clock
+from edge.sip.arrivals import Arrivals
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall
 from edge.sip.events import Transport as SipTransport
 from edge.sip.framer import Frame, Keepalive
@@ -27,6 +28,10 @@ __all__ = ["Endpoint", "EndpointConfig", "Listen", "Unresolvable"]
 
 FAREWELL_S = 1.0
 """Seconds that the last BYEs may take when the endpoint closes: one repetition fits in."""
+
+MAX_LAG_S = 0.5
+"""Seconds by which the timers may be late, twice running, before new calls get 503 (for ``LAG_HOLDS_S``)."""
+LAG_HOLDS_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -125,7 +130,9 @@ class Endpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._awake = False
+        self._late = (0.0, 0.0, 0.0)
         self._all_left: asyncio.Event | None = None
+        self._arrivals = Arrivals(clock.monotonic, self._receive, self._turn_away, self._serve_more)
         self.stack = Stack(
             self._transport,
             clock.monotonic,
@@ -136,6 +143,7 @@ class Endpoint:
             report=self._on_bad_message,
             user_agent=config.user_agent,
             limits=config.limits,
+            overloaded=self._is_late,
         )
 
     async def __aenter__(self) -> "Endpoint":
@@ -210,8 +218,9 @@ class Endpoint:
         """Opens a UDP listener, or adds a bound TCP socket to ``sockets``."""
         if listen.transport == "udp":
             listener = UdpListener(
-                self._loop, listen.host, listen.port, self._on_datagram, self._guard.admits
-            )
+                self._loop, listen.host, listen.port, self._on_datagram,
+                admits=self._guard.admits, on_read=self._arrivals.read,
+            )  # fmt: skip
             self._transport.add_udp(listener)
             self._listening.append(Listen("udp", *listener.name))
         elif listen.transport in ("tcp", "tls"):
@@ -228,13 +237,32 @@ class Endpoint:
 
     # -- what the sockets tell -------------------------------------------------------------------------
 
-    def _on_datagram(self, data: bytes, flow: Flow) -> None:
+    def _on_datagram(self, data: bytes, flow: Flow) -> bool:
+        """True if it was dealt with at once: a new call waits until nothing else does."""
+        if self._arrivals.take(data, flow):
+            return False
+        self._receive(data, flow)
+        return True
+
+    def _receive(self, data: bytes, flow: Flow) -> None:
         try:
             self.stack.receive(data, flow)
         except Exception:
             log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
             self._wake()  # others' events may still wait
         self._arm()
+
+    def _turn_away(self, data: bytes, flow: Flow) -> None:
+        """No time for a new call: 503, and nothing at all for strangers."""
+        if self._guard.is_free(flow.remote[0]):
+            self.stack.turn_away(data, flow)
+        else:
+            self.stack.count("dropped_stranger")
+
+    def _is_late(self) -> bool:
+        """Whether the loop lags so much that new calls are to go elsewhere."""
+        before_s, late_s, at = self._late
+        return min(before_s, late_s) > MAX_LAG_S and self._clock.monotonic() - at < LAG_HOLDS_S
 
     def admits(self, host: str) -> bool:
         """Whether to read what comes from there over TCP."""
@@ -275,6 +303,9 @@ class Endpoint:
             self._awake = True
             self._loop.call_soon(self._pump)
 
+    def _serve_more(self) -> None:
+        self._loop.call_soon(self._arrivals.go_on)
+
     def _pump(self) -> None:
         self._awake = False
         try:
@@ -286,6 +317,8 @@ class Endpoint:
 
     def _on_timer(self) -> None:
         self._timer = None
+        now = self._clock.monotonic()
+        self._late = (self._late[1], now - self._due, now)
         self._pump()
 
     def _arm(self) -> None:

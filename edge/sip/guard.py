@@ -101,6 +101,10 @@ class Guard:
         self._score(source, bucket, "flood")
         return False
 
+    def is_free(self, host: str) -> bool:
+        """Whether an address is heard without a bucket: it is known, has logged in, or was dialled."""
+        return host in self._free
+
     def banned(self, host: str) -> bool:
         """Whether an address is banned: for sources that only a message tells (behind a proxy)."""
         return self._bans.holds(_source(host), self._clock())

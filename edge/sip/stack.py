@@ -7,7 +7,7 @@ call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.sip import gate
+from edge.sip import arrivals, gate
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall
 from edge.sip.headers import refuse_breaks
@@ -34,7 +34,7 @@ class Stack:
     """One SIP user agent.
 
     ``on_call`` is given each new call that the policy allowed; 100 has been sent.  ``report`` hears of
-    bad input: why, and from where.
+    bad input: why, and from where.  While ``overloaded`` says so, new calls get 503.
     """
 
     def __init__(
@@ -49,6 +49,7 @@ class Stack:
         report: Callable[[str, Flow], None] = lambda why, flow: None,
         user_agent: str = "Edge",
         limits: Limits | None = None,
+        overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._core = Core(wire, clock, chance, wake)
         self._core.user_agent = user_agent
@@ -57,6 +58,7 @@ class Stack:
         self._on_call = on_call
         self._report = report
         self._limits = limits or Limits()
+        self._overloaded = overloaded
 
     # -- what the pump and the metrics ask -----------------------------------------------------------
 
@@ -103,6 +105,17 @@ class Stack:
             self.receive_error(error, flow)
             return
         self.receive_message(message, flow, data)
+
+    def turn_away(self, data: bytes, flow: Flow) -> None:
+        """A new call's datagram for which there is no time: 503; a copy of a call that is served is
+        taken as such."""
+        after = int(self._layer.chance.uniform(*gate.RETRY_AFTER))
+        refusal = arrivals.refusal(data, flow, self._layer.chance.token(), after)
+        if refusal is None or refusal.key in self._layer.servers:
+            self.receive(data, flow)
+        else:
+            self._layer.counters["turned_away"] += 1
+            self._layer.send(refusal.answer, flow, "")
 
     def receive_message(self, message: Request | Response, flow: Flow, data: bytes = b"") -> None:
         """One message, and (for a datagram) the bytes it was read from."""
@@ -225,7 +238,9 @@ class Stack:
 
     def _receive_call(self, request: Request, flow: Flow, key: ServerKey, peer_id: str) -> None:
         layer, limits = self._layer, self._limits
-        if len(layer) >= limits.transactions or len(self._core.usages) >= limits.usages:
+        full = len(layer) >= limits.transactions or len(self._core.usages) >= limits.usages
+        if full or self._overloaded():
+            layer.counters["turned_away"] += 1
             self._answer(request, flow, *gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
             return
         merge_key = (request.call_id, request.from_tag or "", str(request.cseq))

@@ -17,12 +17,15 @@ from edge.sip.grammar import is_ipv6
 from edge.sip.streams import Streams
 
 Address = tuple[str, int]
-OnDatagram = Callable[[bytes, Flow], None]
+OnDatagram = Callable[[bytes, Flow], bool]
+OnRead = Callable[[bool], None]
 Admits = Callable[[str], bool]
 
 MAX_DATAGRAM: Final = 65_535
 BATCH: Final = 30
-"""Datagrams read at one wake, so that nothing else in the loop waits longer than some milliseconds."""
+"""Datagrams worked on at one wake, so that nothing else in the loop waits longer than some milliseconds."""
+READS: Final = 200
+"""Datagrams read at one wake: those that only wait, or are dropped, cost little."""
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes: bursts wait in the kernel, not in retransmissions (the kernel may grant less)."""
 MAX_KNOWN: Final = 10_000
@@ -31,13 +34,25 @@ WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
 class UdpListener:
-    """One UDP socket.  ``name`` is its address as flows carry it; ``admits`` says whom to hear."""
+    """One UDP socket.  ``name`` is its address as flows carry it.
+
+    ``admits`` says whom to hear; ``on_datagram`` answers whether work was done; ``on_read`` is told
+    after each look at the socket whether it is empty now.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, host: str, port: int, on_datagram: OnDatagram, admits: Admits
+        self,
+        loop: asyncio.AbstractEventLoop,
+        host: str,
+        port: int,
+        on_datagram: OnDatagram,
+        *,
+        admits: Admits,
+        on_read: OnRead,
     ) -> None:
         self._loop = loop
         self._admits = admits
+        self._on_read = on_read
         self._on_datagram = on_datagram
         self._flows: dict[Address, Flow] = {}
         self._socket = bound_socket(socket.SOCK_DGRAM, host, port)
@@ -60,15 +75,23 @@ class UdpListener:
         return True
 
     def _readable(self) -> None:
-        for _ in range(BATCH):
+        self._on_read(self._read())
+
+    def _read(self) -> bool:
+        """Reads what is there, within bounds; True if that was all."""
+        work = 0
+        for _ in range(READS):
             try:
                 data, address = self._socket.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
-                return
+                return True
             except OSError:
                 continue  # an ICMP error of an earlier datagram
             if len(data) > 4 and self._admits(address[0]):  # less is a keep-alive (RFC 5626 3.5.1)
-                self._on_datagram(data, self._flow(address[:2]))
+                work += self._on_datagram(data, self._flow(address[:2]))
+                if work >= BATCH:
+                    break
+        return False
 
     def _flow(self, remote: Address) -> Flow:
         flow = self._flows.get(remote)

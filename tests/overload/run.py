@@ -1,0 +1,122 @@
+"""Three times the capacity: how many calls still get through, and how soon all is well again.
+
+The server is pinned to core 0, SIPp to core 1.  The capacity is the highest rate of the steps with less
+than 0.1 % failed; then three callers at once, each at that rate, and afterwards 80 % of it.  A report,
+never a verdict: other work on the machine moves every figure.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench import signalling
+from bench.proc import calibrate, first_among_groups, pin
+from bench.signalling import Ends
+from tests.support.ports import free_port, own_address
+from tests.support.server import Server, running_server, simple_route
+
+NUMBER = "+18005550100"
+CALLERS = 3
+STEPS = (200, 300, 400, 500, 600, 700, 800, 1000)
+FAILED = 0.001
+NO_LIMITS = {
+    "EDGE_CALLS__MAX_CPS": "100000",
+    "EDGE_CALLS__MAX_LIVE": "100000",
+    "EDGE_MEDIA__PORTS": "16384-32767",
+}
+
+
+def ends() -> Ends:
+    """A caller's and a target's address of their own."""
+    caller, target = own_address(), own_address()
+    return Ends((caller, free_port(caller)), (target, free_port(target)), NUMBER)
+
+
+class Campaign:
+    """The load on one server: every caller is a trunk with a number and a target of its own."""
+
+    def __init__(self, server: Server, seconds: float) -> None:
+        self.server = server
+        self.seconds = seconds
+        self.callers: list[Ends] = []
+
+    async def prepare(self) -> None:
+        """The routes, and a little warmth."""
+        for n in range(CALLERS):
+            made = replace(ends(), number=f"+1800555010{n}")
+            host, port = made.target
+            await simple_route(
+                self.server.api, caller_host=made.caller[0], target=f"sip:b@{host}:{port}", e164=made.number
+            )
+            self.callers.append(made)
+        self.run(50, 1)
+
+    def run(self, rate: int, callers: int) -> dict[str, Any]:
+        """``rate`` calls a second over so many callers; their figures added up."""
+        server, each = self.server, rate // callers
+        with ThreadPoolExecutor(callers) as pool:
+            runs = list(
+                pool.map(
+                    lambda at: signalling.run(server.address(), server.pid, at, each, self.seconds),
+                    self.callers[:callers],
+                )
+            )
+        calls, failed = sum(run["calls"] for run in runs), sum(run["failed"] for run in runs)
+        return {
+            "offered": rate,
+            "goodput": round((calls - failed) / self.seconds, 1),
+            "failed_pct": round(100 * failed / calls, 2),
+            "answer_p99_ms": max(run["answer_p99_ms"] or 0 for run in runs),
+            "others_pct": runs[0]["others_pct"],
+        }
+
+    def capacity(self) -> tuple[int, float]:
+        """The highest rate that fails nobody, and the highest goodput seen."""
+        best, most = 0, 0.0
+        for rate in STEPS:
+            found = self.run(rate, 1)
+            print(found, flush=True)
+            most = max(most, found["goodput"])
+            if found["failed_pct"] >= 100 * FAILED:
+                break
+            best = rate
+        return best, most
+
+
+async def campaign(seconds: float, fixed: int) -> None:
+    """All of it, printed."""
+    with tempfile.TemporaryDirectory(prefix="edge-overload-") as name:
+        pin(0)
+        async with running_server(Path(name), **NO_LIMITS) as server:
+            pin(1)
+            first_among_groups(server.pid)
+            load = Campaign(server, seconds)
+            await load.prepare()
+            print("calibration", calibrate(), flush=True)
+            best, most = (fixed, 0.0) if fixed else await asyncio.to_thread(load.capacity)
+            over = await asyncio.to_thread(load.run, CALLERS * best, CALLERS)
+            after = await asyncio.to_thread(load.run, best * 8 // 10, 1)
+            share = f"{100 * over['goodput'] / (most or best):.0f} % of the maximum"
+            print(f"capacity {best}/s\n{CALLERS} times that: {over}: {share}\nafterwards: {after}")
+            print(
+                {name: await server.api.metric(name) for name in ("edge_calls_live", "edge_sip_transactions")}
+            )
+
+
+def main() -> int:
+    """The command line."""
+    parse = argparse.ArgumentParser(description=__doc__)
+    parse.add_argument("--seconds", type=float, default=10, help="of every step")
+    parse.add_argument("--capacity", type=int, default=0, help="calls a second, instead of looking for it")
+    args = parse.parse_args()
+    asyncio.run(campaign(args.seconds, args.capacity))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

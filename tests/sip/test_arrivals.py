@@ -1,0 +1,142 @@
+"""New calls go last, and away when they waited too long; refusing one costs no parse."""
+
+import pytest
+
+from edge.sip import arrivals
+from edge.sip.arrivals import Arrivals, refusal
+from edge.sip.events import Flow
+from edge.sip.message import Response
+from edge.sip.parser import parse
+from edge.sip.server_transaction import server_key
+from tests.support.lossy_wire import Network
+
+FLOW = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.2", 5070))
+INVITE = b"""INVITE sip:+18005550100@192.0.2.1 SIP/2.0\r
+v: SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bKa;rport\r
+Via: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bKb\r
+Record-Route: <sip:192.0.2.9;lr>\r
+From: "A, B" <sip:a@b>;tag=1\r
+t: <sip:c@d>\r
+i: c1@b\r
+CSeq: 7 INVITE\r
+Contact: <sip:a@b>\r
+Content-Length: 0\r
+\r
+"""
+
+
+class Desk:
+    """Arrivals with a clock to set, and what became of each."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.served: list[bytes] = []
+        self.shed: list[bytes] = []
+        self.asked = 0
+        self.arrivals = Arrivals(
+            lambda: self.now,
+            lambda data, _: self.served.append(data),
+            lambda data, _: self.shed.append(data),
+            self._again,
+        )
+
+    def _again(self) -> None:
+        self.asked += 1
+
+    def call(self, times: int = 1) -> None:
+        for _ in range(times):
+            assert self.arrivals.take(INVITE, FLOW)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        INVITE.replace(b"t: <sip:c@d>", b"t: <sip:c@d>;tag=ours"),
+        INVITE.replace(b"t: <sip:c@d>", b"TO : <sip:c@d> ; x=1; TAG = ours"),
+        INVITE.replace(b"INVITE sip", b"BYE sip"),
+        b"SIP/2.0 200 OK\r\n\r\n",
+    ],
+)
+def test_only_new_calls_wait(data: bytes) -> None:
+    assert not Desk().arrivals.take(data, FLOW)
+
+
+def test_with_time_left_calls_are_served_a_few_at_once_in_order() -> None:
+    desk = Desk()
+    desk.call(2 * arrivals.AT_ONCE + 1)
+    desk.arrivals.read(True)
+    assert (len(desk.served), desk.asked) == (arrivals.AT_ONCE, 1)
+    desk.arrivals.go_on()
+    desk.arrivals.go_on()
+    assert (len(desk.served), desk.asked, desk.shed) == (2 * arrivals.AT_ONCE + 1, 2, [])
+
+
+def test_while_the_sockets_are_full_no_call_is_served_and_late_ones_are_turned_away() -> None:
+    desk = Desk()
+    desk.call(3)
+    desk.arrivals.read(False)
+    assert (desk.served, desk.shed, desk.asked) == ([], [], 0)
+    desk.now += arrivals.MAX_WAIT
+    desk.call()
+    desk.arrivals.read(False)
+    assert (len(desk.served), len(desk.shed)) == (0, 3)
+    desk.arrivals.read(True)
+    assert (len(desk.served), len(desk.shed)) == (1, 3)
+
+
+def test_memory_is_bounded() -> None:
+    desk = Desk()
+    desk.call(arrivals.MAX_WAITING + 10)
+    assert len(desk.shed) == 10
+
+
+def test_the_refusal_is_the_answer_that_the_stack_would_give() -> None:
+    made = refusal(INVITE, FLOW, "ours", 9)
+    assert made is not None
+    answer = parse(made.answer)
+    assert isinstance(answer, Response)
+    assert (answer.status, answer.cseq, answer.call_id, answer.to_tag) == (503, 7, "c1@b", "ours")
+    assert answer.headers.get("Retry-After") == "9"
+    assert len(answer.headers.all("Via")) == 2
+    assert (answer.via.params["rport"], answer.via.params["received"]) == ("5070", "192.0.2.2")
+    request = parse(INVITE)
+    assert not isinstance(request, Response)
+    assert made.key == server_key(request, "INVITE")
+    assert len(made.answer) <= len(INVITE) + 64
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b";rport", b""),
+        (b"t: <sip:c@d>\r\n", b"t: <sip:c@d>\r\n ;folded\r\n"),
+        (b"z9hG4bKa", b"old"),
+        (b"i: c1@b\r\n", b""),
+        (b"CSeq: 7 INVITE\r\n", b"CSeq: 7 INVITE\r\nCSeq: 8 INVITE\r\n"),
+        (b"\r\n\r\n", b"\r\n"),
+    ],
+)
+def test_what_is_written_in_an_unusual_way_is_read_properly(old: bytes, new: bytes) -> None:
+    assert refusal(INVITE.replace(old, new), FLOW, "ours", 9) is None
+
+
+def test_a_call_turned_away_leaves_no_state_and_a_copy_of_a_served_one_is_absorbed() -> None:
+    net = Network()
+    us, peer = net.node("192.0.2.1"), net.peer("192.0.2.2")
+    us.stack.turn_away(INVITE, FLOW)
+    net.nodes[FLOW.remote] = peer
+    net.run(1)
+    assert us.calls == [] and us.stack.counters["turned_away"] == 1
+    assert us.stack.counters["transactions"] == 0 and us.stack.counters["sent_5xx"] == 1
+    us.stack.receive(INVITE, FLOW)
+    us.stack.turn_away(INVITE, FLOW)
+    assert len(us.calls) == 1 and us.stack.counters["turned_away"] == 1
+
+
+def test_new_calls_get_503_while_the_loop_lags() -> None:
+    net = Network()
+    us, peer = net.node("192.0.2.1"), net.peer("192.0.2.2")
+    us.stack._overloaded = lambda: True
+    peer.request("OPTIONS", us)
+    peer.request("INVITE", us)
+    assert peer.statuses() == [200, 503] and us.calls == []
