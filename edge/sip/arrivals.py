@@ -91,12 +91,13 @@ def refusal(data: bytes, flow: Flow, tag: str, retry_after_s: int) -> Refusal | 
     counts = [sum(name == wanted for name, _ in fields) for wanted in (b"From", b"To", b"Call-ID", b"CSeq")]
     if counts != [1, 1, 1, 1] or not fields or fields[0][0] != b"Via":
         return None
-    via = parse_via(fields[0][1].decode("utf-8", "surrogateescape"))
+    text = fields[0][1].decode("utf-8", "surrogateescape")
+    via = parse_via(text)
     if via is None or b"," in fields[0][1] or not via.branch.startswith("z9hG4bK"):
         return None
     if "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
         return None  # the answer would go elsewhere (18.2.2)
-    stamped = str(via.stamped(*flow.remote)).encode("utf-8", "surrogateescape")
+    stamped = via.stamped(text, *flow.remote)[1].encode("utf-8", "surrogateescape")
     answer = [b"SIP/2.0 503 Service Unavailable", b"Via: " + stamped]
     for name, value in fields[1:]:
         answer.append(name + b": " + value + (b";tag=" + tag.encode() if name == b"To" else b""))
