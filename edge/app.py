@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import gc
-import hmac
+import hashlib
 import ipaddress
 import os
 import random
@@ -57,6 +57,10 @@ log = get_logger("edge.app")
 
 SECRET_OCTETS = 32
 _OUTSIDE = "192.0.2.1"
+# Calls make no reference cycles: they are freed as they end, and what a collection would walk is what
+# their transactions keep for 32 s (200,000 objects at 300 calls a second: a stop of 100 ms or more).
+# So the young are collected in small portions, and everything after a million objects more.
+COLLECTION = (2_000, 10, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def server_secret(data_dir: Path) -> bytes:
 
 def call_key(secret: bytes, call_id: str) -> str:
     """What proves to us that somebody was given a call: derived, so it needs no storing."""
-    return hmac.digest(secret, b"call:" + call_id.encode(), "sha256").hex()[:32]
+    return hashlib.blake2b(b"call:" + call_id.encode(), key=secret, digest_size=16).hexdigest()
 
 
 def media_address(settings: Settings) -> str:
@@ -270,6 +274,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         # What lives as long as the server need not be walked at each collection.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*COLLECTION)
         log.info(
             "ready",
             sip=list(server.addresses.sip),

@@ -284,6 +284,9 @@ class Call:
         invites = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}.values()
         for invite in invites:
             invite.hang_up(reason)
+        self.reception.inbox.close()
+        for leg in legs:
+            leg.detach()
         counters = await media_call.finish() if media_call is not None else {}
         await _settled(invites)
         for invite in invites:
@@ -309,5 +312,8 @@ async def _settled(invites: Iterable[Invite]) -> None:
     for invite in waiting:
         invite.on_closed = partial(inbox.put, None)
     until = asyncio.get_running_loop().time() + SETTLE_S
-    for _ in waiting:
-        await inbox.get(until - asyncio.get_running_loop().time())
+    try:
+        for _ in waiting:
+            await inbox.get(until - asyncio.get_running_loop().time())
+    finally:
+        inbox.close()

@@ -186,6 +186,7 @@ class Hunt:
         call.target = self.reception.early = None
         if leg.invite is not None:
             leg.invite.hang_up()
+            leg.detach()
         media = self.reception.media
         media.unbridge()
         media.close_leg(leg.media)

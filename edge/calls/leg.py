@@ -54,6 +54,11 @@ class Leg:
         self.invite = invite
         invite.on_event = self._on_sip
 
+    def detach(self) -> None:
+        """Nothing more is heard of the dialog usage: the two are freed at once, not by a collection."""
+        if self.invite is not None:
+            self.invite.on_event = _ignore
+
     def _on_sip(self, event: InviteEvent) -> None:
         self.inbox.put(SipHappened(self, event))
 
@@ -136,3 +141,7 @@ class Leg:
             return None
         self.local = made
         return made.to_bytes()
+
+
+def _ignore(_event: InviteEvent) -> None:
+    """What comes after the end concerns nobody."""

@@ -1,6 +1,7 @@
 """The SIP ladder of a call: one line a message, bounded; no header or body text is kept."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Literal
 
 from edge.sip.events import Flow
@@ -33,7 +34,7 @@ class Trace:
         if len(self._lines) >= MAX_LINES:
             self.dropped += 1
             return
-        self._lines.append((at, direction, flow, data[: data.find(b"\r\n")][:200]))
+        self._lines.append((at, direction, flow, data[:200].partition(b"\r\n")[0]))
 
     def lines(self) -> list[dict[str, object]]:
         """The ladder, JSON-ready."""
@@ -41,11 +42,16 @@ class Trace:
             {
                 "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
-                "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
+                "peer": _peer(flow),
                 "message": printable(start.decode("utf-8", "surrogateescape")),
             }
             for at, direction, flow, start in self._lines
         ]
+
+
+@lru_cache(maxsize=1024)
+def _peer(flow: Flow) -> str:
+    return f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}"
 
 
 class TraceBook:

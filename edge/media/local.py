@@ -44,7 +44,7 @@ class LocalConfig:
     media_timeout_s: float = 60.0
     relatch_silence_s: float = 3.0
     quarantine_s: float = 5.0
-    stock: int = 128
+    stock: int = 512
     hung_s: float = 5.0
 
 

@@ -27,3 +27,22 @@ async def test_a_cancelled_reader_loses_nothing() -> None:
     reader.cancel()
     await asyncio.gather(reader, return_exceptions=True)
     assert await inbox.get(0) == "kept"
+
+
+async def test_a_later_deadline_is_not_met_by_the_timer_of_an_earlier_one() -> None:
+    inbox: Inbox[str] = Inbox()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(inbox.put, "before it")
+    assert await inbox.get(0.01) == "before it"
+    began = loop.time()
+    assert await inbox.get(0.05) is None
+    assert loop.time() - began >= 0.045
+
+
+async def test_an_earlier_deadline_is_met_though_a_later_one_was_set() -> None:
+    inbox: Inbox[str] = Inbox()
+    asyncio.get_running_loop().call_soon(inbox.put, "here")
+    assert await inbox.get(3600) == "here"
+    async with asyncio.timeout(5):
+        assert await inbox.get(0.001) is None
+    inbox.close()
