@@ -29,6 +29,7 @@ from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
 from edge.services.bans import BanService
 from edge.services.calls import CallService
+from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
@@ -46,6 +47,7 @@ from edge.sip.transport import WILDCARDS, local_address_toward
 from edge.store.audio import AudioFiles
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
+from edge.store.holdings import Holdings
 from edge.store.opening import prepare
 from edge.store.refused import RefusedSources
 from edge.store.repository import Objects
@@ -152,6 +154,7 @@ class _Builder:
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
         switch, endpoint, guard = await self._calls(writer, configuration, refused, engine, prompts)
+        insight = InsightService(configuration, writer.counts, clock)
         ports = Ports(
             configuration=configuration,
             numbers=NumberService(configuration, Stock(database)),
@@ -160,7 +163,8 @@ class _Builder:
                 TokenService(Tokens(database), clock, settings.admin_token)
             ),
             calls=CallService(CallRecords(database), switch),
-            insight=InsightService(configuration, writer.counts, clock),
+            insight=insight,
+            caps=CapService(configuration, insight, Holdings(database), writer, clock),
             refused=refused,
             bans=BanService(guard, clock),
             health=Readiness(_conditions(writer, engine), switch),

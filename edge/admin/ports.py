@@ -110,6 +110,16 @@ class Insight(Protocol):
         """At an instant, or now; raises ``NotFound``.  An owner without hours is open."""
 
 
+class Caps(Protocol):
+    """One cap by its id.  Raises ``NotFound``, ``Invalid``, ``Conflict`` and ``StoreDown``."""
+
+    async def ledger(self, cap_id: str, cursor: str | None, limit: int) -> Page[Mapping[str, Any]]:
+        """Who holds or used what, since when, and the resets by hand; newest first."""
+
+    async def reset(self, cap_id: str, by: str) -> CapUse:
+        """Nothing of the present window is used any more; idempotent."""
+
+
 class Refused(Protocol):
     """A source whose calls we did not serve; ``count`` times between the two instants."""
 
@@ -181,6 +191,7 @@ class Ports:
     tokens: Tokens
     calls: Calls
     insight: Insight
+    caps: Caps
     refused: RefusedSources
     bans: Bans
     health: Health

@@ -8,7 +8,9 @@ from pydantic import BaseModel, ConfigDict
 class Record(BaseModel):
     """A frozen record whose unknown fields are refused (422 at the API)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_alias=True, validate_by_name=True, serialize_by_alias=True
+    )
 
 
 class Stored(Record):

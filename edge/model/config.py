@@ -215,6 +215,7 @@ class CampaignSpec(ActiveWindow):
     failsafe: Action | None = None
     timezone: Zone | None = None
     hours: Hours | None = None
+    caps: Caps = ()
     routes: Routes = Routes()
     prompts: CampaignPrompts = CampaignPrompts()
 

@@ -58,15 +58,20 @@ class Step:
 class CapClaim:
     """One slot wanted of one cap: what the ledger reserves.
 
-    ``window`` names the counted window: ``2026-11-22`` (local date), or ``""`` for concurrency.
-    ``counts_on`` is when the slot is used up; concurrency claims are held until released.
+    ``window`` names the counted window: ``2026-11-22`` (a day), ``2026-11-22T09`` (an hour),
+    ``2026-11-22T09:00`` (a block, by its start), ``2026-11`` (a month), ``lifetime``, or ``""`` for
+    concurrency.  ``counts_on`` is when the slot is used up; concurrency claims are held until
+    released.  Unless ``strict``, nothing is reserved: the claim finds the window full or not, and
+    counts when it is used.  ``warning`` is the count that is warned of, 0 for none.
     """
 
     cap_id: str
     owner_id: str
     window: str
     limit: int
-    counts_on: Literal["attempt", "connect", "concurrency"]
+    counts_on: Literal["attempt", "connect", "convert", "concurrency"]
+    strict: bool = True
+    warning: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A command is durable when it is answered.  ``edge/store/writer.py`` runs them in
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from edge.model.decision import CapClaim
 
@@ -59,6 +59,30 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Convert:
+    """The call has converted, while it was up or after: uses up its ``convert`` claims, once.
+
+    Only a call that was bridged converts.
+    """
+
+    call_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResetCap:
+    """Sets what is used of one window of a cap to zero, by hand; what is reserved stays.
+
+    ``by`` names who asked, for the audit.  Answered by what was used before.
+    """
+
+    cap_id: str
+    window: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The call is over: its whole record, and everything it still held is given back.
 
@@ -71,7 +95,7 @@ class Finish:
     record: Mapping[str, Any]
 
 
-Command = OpenCall | Reserve | Connect | Release | Finish
+Command = OpenCall | Reserve | Connect | Release | Convert | ResetCap | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +113,18 @@ class CapCount:
     window: str
     used: int
     reserved: int
+
+
+@dataclass(frozen=True, slots=True)
+class CapNotice:
+    """A window of a cap that has just been used up (``cap.reached``), or nearly (``cap.warning``).
+
+    Told once a window, and again only after a reset.
+    """
+
+    event: Literal["cap.reached", "cap.warning"]
+    cap_id: str
+    owner_id: str
+    window: str
+    used: int
+    limit: int

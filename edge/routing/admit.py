@@ -121,8 +121,8 @@ def _closed(case: _Case) -> Admission | None:
     return _shut(case, "closed", steps)
 
 
-def _over_number_cap(case: _Case) -> Admission | None:
-    wanted = _number_claims(case)
+def _over_cap(case: _Case) -> Admission | None:
+    wanted = _arrival_claims(case)
     if not wanted:
         case.note("caps", "free", "no caps")
         return None
@@ -135,7 +135,7 @@ def _over_number_cap(case: _Case) -> Admission | None:
 
 # Hours stand before caps, so that a closed number never reports "capped".
 GATES: Final[tuple[Callable[[_Case], Admission | None], ...]] = (
-    _paused, _outside_window, _closed, _over_number_cap,
+    _paused, _outside_window, _closed, _over_cap,
 )  # fmt: skip
 
 
@@ -154,7 +154,8 @@ def over_cap(proceed: Proceed, snapshot: Snapshot, cap_id: str) -> Admission:
 
 def _capped(owner: Owner, snapshot: Snapshot, steps: list[Step], cap_id: str, reason: str) -> Admission:
     steps.append(Step("caps", "full", reason))
-    action = on_cap(snapshot.prepared(owner.number.id).rules, cap_id) or _after_hours(owner)
+    number, campaign = snapshot.prepared(owner.number.id), snapshot.prepared(owner.campaign.id)
+    action = on_cap((*number.rules, *campaign.rules), cap_id) or _after_hours(owner)
     return act(action, Outcome.of(reason, "number_cap"), owner, snapshot, tuple(steps))
 
 
@@ -174,11 +175,12 @@ def _schedule(case: _Case) -> Schedule | None:
     return case.snapshot.prepared(owner_id).schedule
 
 
-def _number_claims(case: _Case) -> tuple[CapClaim, ...]:
-    own = case.snapshot.prepared(case.owner.number.id)
-    if not own.rules:
-        return ()
-    return claims(own.rules, _zone(own, case), case.facts.arrived_at)
+def _arrival_claims(case: _Case) -> tuple[CapClaim, ...]:
+    """The slots of the number and of its campaign, to be reserved at arrival and kept."""
+    own, arrived_at = case.snapshot.prepared(case.owner.number.id), case.facts.arrived_at
+    campaign = case.snapshot.prepared(case.owner.campaign.id)
+    wanted = claims(own.rules, _zone(own, case), arrived_at) if own.rules else ()
+    return wanted + claims(campaign.rules, campaign.zone or UTC, arrived_at)
 
 
 def _zone(own: Prepared, case: _Case) -> tzinfo:
@@ -194,7 +196,7 @@ def _proceed(case: _Case) -> Proceed:
     return Proceed(
         number_id=number.id,
         campaign_id=campaign.id,
-        claims=_number_claims(case),
+        claims=_arrival_claims(case),
         greeting_prompt_id=greeting,
         forward_target_id=None,
         base_disposition=None,

@@ -10,7 +10,7 @@ from edge.clock import Clock
 from edge.model.buyer import Buyer, Group
 from edge.model.config import Campaign, Hours, Number, Target
 from edge.model.ledger import CapCount
-from edge.routing.caps import CapRule, cap_rules, zone_of
+from edge.routing.caps import CapRule, cap_rules, window_of, zone_of
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import NotFound
@@ -20,7 +20,7 @@ Owner = Number | Target | Group | Buyer | Campaign
 
 @dataclass(frozen=True, slots=True)
 class CapUse:
-    """One cap now: ``window`` its kind, ``key`` the counted window (a local date, or empty)."""
+    """One cap now: ``window`` its kind, ``key`` the window counted in, named as in ``CapClaim``."""
 
     id: str
     owner_id: str
@@ -30,6 +30,7 @@ class CapUse:
     counts_on: str
     used: int
     reserved: int
+    strict: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +67,14 @@ class InsightService:
         self._clock = clock
 
     async def caps(self, owner_id: str) -> Sequence[CapUse]:
-        """Every cap of a number, target, group or buyer, in the window of this instant."""
+        """Every cap of an owner, in the window of this instant."""
         owner = self._owner(owner_id)
-        if isinstance(owner, Campaign):
-            return []
         unlimited = tuple(cap.model_copy(update={"limit": 0}) for cap in owner.caps if cap.limit is None)
         most = owner.max_calls if isinstance(owner, Target) else None
         rules = (*cap_rules(owner.id, owner.caps, most), *cap_rules(owner.id, unlimited))
         without = {cap.id for cap in unlimited}
-        day = self._clock.utc().astimezone(ZoneInfo(self._zone(owner))).date().isoformat()
-        return [self._use(rule, day, rule.cap_id in without) for rule in rules]
+        local = self._clock.utc().astimezone(ZoneInfo(self._zone(owner)))
+        return [self._use(rule, local, rule.cap_id in without) for rule in rules]
 
     async def hours(self, owner_id: str, at: datetime | None) -> HoursPreview:
         """Open at an instant (or now)?  A number without hours of its own keeps its campaign's."""
@@ -89,9 +88,9 @@ class InsightService:
         judged = schedule.judge(instant)
         return HoursPreview(judged.open, judged.reason, schedule.zone.key, schedule.next_change(instant))
 
-    def _use(self, rule: CapRule, day: str, unlimited: bool) -> CapUse:
+    def _use(self, rule: CapRule, local: datetime, unlimited: bool) -> CapUse:
         concurrency = rule.cap.window == "concurrency"
-        count = self._counts.count(rule.cap_id, "" if concurrency else day)
+        count = self._counts.count(rule.cap_id, window_of(rule.cap, local))
         limit = None if unlimited else rule.limit
         counts_on = "concurrency" if concurrency else rule.cap.counts_on
         return CapUse(
@@ -103,6 +102,7 @@ class InsightService:
             counts_on,
             count.used,
             count.reserved,
+            rule.cap.is_strict,
         )
 
     def _owner(self, owner_id: str) -> Owner:

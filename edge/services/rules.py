@@ -16,6 +16,8 @@ from edge.services.loops import menu_loops
 from edge.services.numbering import area_code_of, contradictions, plan_of
 from edge.store.bodies import Object
 
+CapOwner = Number | Campaign | Target | Buyer | Group
+_NO_ZONE = FieldError("timezone", "a cap by the calendar needs a time zone, such as America/New_York")
 _SIP_URI = re.compile(r"sips?:[^\s<>\"\x00-\x1f]{1,400}")
 
 
@@ -25,8 +27,8 @@ def filled(item: Object, before: Object | None) -> Object:
     Raises Invalid when a cap names an id that this object does not have.
     """
     changes: dict[str, Any] = {}
-    if isinstance(item, Number | Target | Buyer | Group):
-        old = before.caps if isinstance(before, Number | Target | Buyer | Group) else ()
+    if isinstance(item, CapOwner):
+        old = before.caps if isinstance(before, CapOwner) else ()
         changes["caps"] = cap_ids(item.caps, old)
     if isinstance(item, Number):
         changes |= _number_fields(item)
@@ -34,7 +36,7 @@ def filled(item: Object, before: Object | None) -> Object:
 
 
 def cap_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> tuple[Cap, ...]:
-    """Caps with ids: their own, else that of the old cap of the same window and trigger, else new.
+    """Caps with ids: their own, else that of the old cap of the same window, block and trigger, else new.
 
     So that changing a ``limit`` keeps what is used (Rule: caps).
     """
@@ -46,12 +48,16 @@ def cap_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> tuple[Cap, ...]:
         match = next((old for old in free if cap.id is None and _same(old, cap)), None)
         if match is not None:
             free.remove(match)
-        found.append(cap.model_copy(update={"id": cap.id or (match.id if match else new_id("cap"))}))
+        given_id = cap.id or (match.id if match else new_id("cap"))
+        found.append(cap.model_copy(update={"id": given_id, "strict": cap.is_strict}))
     return tuple(found)
 
 
+_IDENTITY = ("window", "from_", "to", "days", "counts_on")
+
+
 def _same(old: Cap, new: Cap) -> bool:
-    return (old.window, old.counts_on) == (new.window, new.counts_on)
+    return all(getattr(old, name) == getattr(new, name) for name in _IDENTITY)
 
 
 def _check_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> None:
@@ -133,10 +139,12 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
     if number.campaign_id is not None and campaign is None:
         yield FieldError("campaign_id", f"there is no campaign with the id {number.campaign_id!r}")
     if zone_missing(number.caps, zone_of(number.timezone, number.hours), zone):
-        yield FieldError("timezone", "a cap by the day needs a time zone, such as America/New_York")
+        yield _NO_ZONE
 
 
 def _campaign(campaign: Campaign) -> Iterator[FieldError]:
+    if zone_missing(campaign.caps, zone_of(campaign.timezone, campaign.hours)):
+        yield _NO_ZONE
     entries = campaign.routes.targets
     yield from _once([entry.target_id for entry in entries], "routes.targets[{}].target_id", "target")
     yield from _once([entry.group_id for entry in entries], "routes.targets[{}].group_id", "group")
@@ -153,7 +161,7 @@ def _once(ids: Iterable[str | None], path: str, what: str) -> Iterator[FieldErro
 
 def _above_targets(item: Buyer | Group) -> Iterator[FieldError]:
     if zone_missing(item.caps, item.timezone):
-        yield FieldError("timezone", "a cap by the day needs a time zone, such as America/New_York")
+        yield _NO_ZONE
     if isinstance(item, Group):
         yield from _once([member.target_id for member in item.members], "members[{}].target_id", "target")
 

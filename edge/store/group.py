@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.clock import Clock
-from edge.model.ledger import CapCount, Command, Unavailable
+from edge.model.ledger import CapCount, CapNotice, Command, Unavailable
 from edge.store.instants import to_text
 from edge.store.ledger import Ledger, recover
 from edge.store.spool import Spool
@@ -33,6 +33,7 @@ class Group:
         self.commits = 0
         self._failures = 0
         self._moved: list[CapCount] = []
+        self._notices: list[CapNotice] = []
 
     def recover(self, now: datetime) -> int:
         """Writes what the spool holds, then closes what is open; raises ``sqlite3.Error``."""
@@ -58,6 +59,11 @@ class Group:
     def moved(self) -> list[CapCount]:
         """The counters that the commits since the last call changed."""
         found, self._moved = self._moved, []
+        return found
+
+    def notices(self) -> list[CapNotice]:
+        """The windows that were used up, or nearly, since the last call."""
+        found, self._notices = self._notices, []
         return found
 
     def _alone(self, command: Command) -> list[Any]:
@@ -87,7 +93,9 @@ class Group:
                 db.execute("ROLLBACK")
             raise
         self.commits += 1
-        self._moved += ledger.committed()
+        moved, notices = ledger.committed()
+        self._moved += moved
+        self._notices += notices
 
     def _failed(self, error: Exception, commands: Sequence[Command]) -> list[Any]:
         self.failure = str(error)

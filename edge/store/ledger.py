@@ -14,11 +14,24 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-from edge.model.ledger import CapCount, Command, Connect, Finish, OpenCall, Release, Reserve, Unavailable
+from edge.model.decision import CapClaim
+from edge.model.ledger import (
+    CapCount,
+    CapNotice,
+    Command,
+    Connect,
+    Convert,
+    Finish,
+    OpenCall,
+    Release,
+    Reserve,
+    ResetCap,
+    Unavailable,
+)
 from edge.store.instants import to_text
-from edge.store.slots import Key, Slots
+from edge.store.slots import Key, Slot, Slots
 
-Answer = str | None | Unavailable
+Answer = str | int | None | Unavailable
 Row = tuple[object, ...]
 
 # A command that comes after its call's Finish was crossed by it, not sent thousands of calls later.
@@ -32,8 +45,13 @@ _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, call
 target_id, publisher_id, sub_id, disposition, record, trace)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _SLOT = """INSERT INTO reservations
-(call_id, attempt, cap_id, window_key, owner_id, counts_on, state, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+(call_id, attempt, cap_id, window_key, owner_id, counts_on, cap_limit, warning, state, since)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET state = excluded.state, since = excluded.since, window_key = excluded.window_key"""
+_AWAITING = """SELECT attempt, cap_id, owner_id, window_key, cap_limit, warning, since FROM reservations
+WHERE call_id = ? AND state = 'awaiting'"""
+_CLEARED = "UPDATE reservations SET state = 'cleared' WHERE cap_id = ? AND window_key = ? AND state = 'used'"
+_RESET = "INSERT OR REPLACE INTO cap_resets (cap_id, window_key, at, by, used) VALUES (?, ?, ?, ?, ?)"
 _NO_SLOT = "DELETE FROM reservations WHERE call_id = ? AND attempt = ? AND cap_id = ?"
 _USED = """INSERT INTO counters (cap_id, window_key, used) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET used = excluded.used"""
@@ -60,6 +78,8 @@ class Ledger:
             Reserve: self._reserve,
             Connect: self._connect,
             Release: self._release,
+            Convert: self._convert,
+            ResetCap: self._reset,
             Finish: self._finish,
         }
 
@@ -82,8 +102,9 @@ class Ledger:
             db.executemany(_CLOSE, [(call_id,) for call_id in self._over])
             db.executemany(_RECORD, self._over.values())
 
-    def committed(self) -> list[CapCount]:
-        """Everything is durable; answers the counters that moved."""
+    def committed(self) -> tuple[list[CapCount], list[CapNotice]]:
+        """Everything is durable; answers the counters that moved, and the windows used up."""
+        notices = self._slots.notices.copy()
         counter = self._slots.counter
         moved = [CapCount(*key, counter(key).used, counter(key).reserved) for key in self._slots.touched]
         self._slots.settle()
@@ -91,7 +112,7 @@ class Ledger:
         while len(self._lately_over) > _REMEMBERED:
             self._lately_over.popitem(last=False)
         self._clear()
-        return moved
+        return moved, notices
 
     def rolled_back(self) -> None:
         """Nothing happened: everything is as after the last commit."""
@@ -130,6 +151,35 @@ class Ledger:
         self._slots.release(command.call_id, command.attempt)
         return None
 
+    def _convert(self, command: Convert) -> Answer:
+        call_id, slots = command.call_id, self._slots
+        if slots.knows(call_id):
+            slots.convert(call_id)
+            return None
+        self._write_slots()
+        slots.adopt(call_id, self._awaiting(call_id))
+        slots.convert(call_id)
+        slots.end(call_id)
+        return None
+
+    def _awaiting(self, call_id: str) -> dict[tuple[int, str], Slot]:
+        """What a call that is over left to its conversion."""
+        found = {}
+        rows = self._db.execute(_AWAITING, (call_id,)).fetchall()
+        for attempt, cap_id, owner_id, window, limit, warning, since in rows:
+            claim = CapClaim(cap_id, owner_id, window, limit, "convert", strict=False, warning=warning)
+            found[attempt, cap_id] = Slot(claim, "awaiting", since)
+        return found
+
+    def _reset(self, command: ResetCap) -> Answer:
+        key = (command.cap_id, command.window)
+        used = self._slots.reset(key)
+        if used:
+            self._write_slots()
+            self._db.execute(_CLEARED, key)
+            self._db.execute(_RESET, (*key, to_text(command.at), command.by, used))
+        return used
+
     def _finish(self, command: Finish) -> Answer:
         self._slots.end(command.call_id)
         self._over.setdefault(command.call_id, _call_row(command))
@@ -154,11 +204,13 @@ class Ledger:
                 gone.append(place)
             else:
                 claim = slot.claim
-                kept.append((*place, claim.window, claim.owner_id, claim.counts_on, slot.state, slot.since))
+                fixed = (claim.window, claim.owner_id, claim.counts_on, claim.limit, claim.warning)
+                kept.append((*place, *fixed, slot.state, slot.since))
         if kept:
             self._db.executemany(_SLOT, kept)
         if gone:
             self._db.executemany(_NO_SLOT, gone)
+        self._slots.dirty_slots.clear()
 
 
 _COLUMNS = (
@@ -213,7 +265,7 @@ def recover(db: sqlite3.Connection, now: datetime) -> int:
     for row in rows:
         db.execute(_RECORD, _call_row(_interrupted(dict(zip(names, row, strict=True)), now)))
     db.execute("DELETE FROM open_calls")
-    db.execute("DELETE FROM reservations WHERE state = 'reserved'")
+    db.execute("DELETE FROM reservations WHERE state IN ('reserved', 'watched')")
     return len(rows)
 
 
@@ -233,7 +285,7 @@ def _interrupted(found: dict[str, Any], now: datetime) -> Finish:
     return Finish(found["id"], now, "interrupted", record)
 
 
-def used_since(db: sqlite3.Connection, window: str) -> list[CapCount]:
-    """What is used of each counter, of windows from ``window`` (a local date) on."""
-    query = "SELECT cap_id, window_key, used FROM counters WHERE window_key >= ?"
-    return [CapCount(cap, key, used, 0) for cap, key, used in db.execute(query, (window,))]
+def used_since(db: sqlite3.Connection, day: str) -> list[CapCount]:
+    """What is used of each counter, of windows from ``day`` (a local date) and its month on."""
+    query = "SELECT cap_id, window_key, used FROM counters WHERE window_key >= ? OR window_key = ?"
+    return [CapCount(cap, key, used, 0) for cap, key, used in db.execute(query, (day, day[:7]))]

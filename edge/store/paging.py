@@ -23,7 +23,7 @@ def order_of(sort: str | None, default: str) -> Order:
 
 
 def paged(
-    query: sa.Select[Any], table: sa.Table, order: Order, cursor: str | None, limit: int
+    query: sa.Select[Any], table: sa.FromClause, order: Order, cursor: str | None, limit: int
 ) -> sa.Select[Any]:
     """The query for one page and one row more, which tells whether there is another page.
 

@@ -5,13 +5,17 @@ One server owns the database, so the counting happens here and only its outcome 
 ``settle``: a commit that fails leaves no trace.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from edge.model.decision import CapClaim
+from edge.model.ledger import CapNotice
 
 Key = tuple[str, str]
+SlotState = Literal["reserved", "watched", "awaiting", "used"]
+"""``reserved``: counted on top of what is used.  ``watched``: in flight and not counted (not strict).
+``awaiting``: bridged and perhaps to convert, uncounted.  ``used``: counted for good."""
 SlotKey = tuple[str, int, str]
 
 _PRUNE_FROM = 20_000
@@ -32,25 +36,31 @@ class Slot:
     """A slot that a call holds (or has used up): as it is written."""
 
     claim: CapClaim
-    state: Literal["reserved", "used"]
+    state: SlotState
     since: str
+
+
+Held = dict[tuple[int, str], Slot]
+"""The slots of one call, by attempt and cap."""
 
 
 class Slots:
     """All live calls' slots.  ``load_used`` tells a window's durable use when it is first touched.
 
-    ``dirty_slots``, ``dirty_used`` and ``touched`` are what changed since ``settle``.
+    ``dirty_slots``, ``dirty_used`` and ``touched`` are what changed since ``settle``, ``notices`` the
+    windows that were used up, or nearly.
     """
 
     def __init__(self, load_used: Callable[[Key], int]) -> None:
         self._load_used = load_used
         self._counters: dict[Key, Counter] = {}
-        self._held: dict[str, dict[tuple[int, str], Slot]] = {}
+        self._held: dict[str, Held] = {}
         self._undo: list[Callable[[], None]] = []
         self._prune_at = _PRUNE_FROM
         self.dirty_slots: dict[SlotKey, Slot | None] = {}
         self.dirty_used: set[Key] = set()
         self.touched: set[Key] = set()
+        self.notices: list[CapNotice] = []
 
     def knows(self, call_id: str) -> bool:
         """Whether the call is live here."""
@@ -68,33 +78,74 @@ class Slots:
         new = {claim.cap_id: claim for claim in claims if (attempt, claim.cap_id) not in held}
         for claim in new.values():
             counter = self.counter((claim.cap_id, claim.window))
-            if counter.used + counter.reserved >= claim.limit:
+            if counter.used + (counter.reserved if claim.strict else 0) >= claim.limit:
                 return claim.cap_id
         for claim in new.values():
-            key = (claim.cap_id, claim.window)
-            self._count(key, self.counter(key), 0, 1)
-            self._put(call_id, held, (attempt, claim.cap_id), Slot(claim, "reserved", since))
+            if claim.strict:
+                key = (claim.cap_id, claim.window)
+                self._count(key, self.counter(key), 0, 1)
+            state: SlotState = "reserved" if claim.strict else "watched"
+            self._put(call_id, held, (attempt, claim.cap_id), Slot(claim, state, since))
         return None
 
     def use(self, call_id: str, attempt: int, triggered: tuple[str, ...]) -> None:
         """The trigger came: what the admission and the attempt reserved for it is used up."""
         held = self._held.get(call_id, {})
         for place, slot in list(held.items()):
-            claim = slot.claim
-            if place[0] in (0, attempt) and slot.state == "reserved" and claim.counts_on in triggered:
-                key = (claim.cap_id, claim.window)
-                self._count(key, self.counter(key), 1, -1)
-                self.dirty_used.add(key)
-                self._put(call_id, held, place, Slot(claim, "used", slot.since))
+            if place[0] not in (0, attempt) or slot.state in ("awaiting", "used"):
+                continue
+            if slot.claim.counts_on in triggered:
+                self._use(call_id, held, place, slot)
+            elif slot.claim.counts_on == "convert" and "connect" in triggered:
+                self._put(call_id, held, place, Slot(slot.claim, "awaiting", slot.since))
+
+    def convert(self, call_id: str) -> None:
+        """The call converted: what waited for it is used up, even beyond the limit."""
+        held = self._held.get(call_id, {})
+        for place, slot in list(held.items()):
+            if slot.state == "awaiting":
+                self._use(call_id, held, place, slot)
+
+    def adopt(self, call_id: str, slots: Mapping[tuple[int, str], Slot]) -> None:
+        """A call that is over holds these slots until ``end``: it has more to tell."""
+        self.begin(call_id)
+        self._held[call_id].update(slots)
+
+    def reset(self, key: Key) -> int:
+        """Nothing is used of the window any more; answers what was."""
+        counter = self.counter(key)
+        used = counter.used
+        if used:
+            self._count(key, counter, -used, 0)
+            self.dirty_used.add(key)
+        return used
+
+    def _use(self, call_id: str, held: Held, place: tuple[int, str], slot: Slot) -> None:
+        claim = slot.claim
+        key = (claim.cap_id, claim.window)
+        counter = self.counter(key)
+        self._count(key, counter, 1, -1 if slot.state == "reserved" else 0)
+        self.dirty_used.add(key)
+        if counter.used == claim.limit:
+            self._notice("cap.reached", claim)
+        elif counter.used == claim.warning:
+            self._notice("cap.warning", claim)
+        self._put(call_id, held, place, Slot(claim, "used", slot.since))
+
+    def _notice(self, event: Literal["cap.reached", "cap.warning"], claim: CapClaim) -> None:
+        used = self.counter((claim.cap_id, claim.window)).used
+        self.notices.append(CapNotice(event, claim.cap_id, claim.owner_id, claim.window, used, claim.limit))
 
     def release(self, call_id: str, attempt: int | None = None) -> None:
         """Gives back what a call has reserved, or one attempt of it."""
         held = self._held.get(call_id, {})
         for place, slot in list(held.items()):
-            if attempt in (None, place[0]) and slot.state == "reserved":
+            if attempt not in (None, place[0]) or slot.state not in ("reserved", "watched"):
+                continue
+            if slot.state == "reserved":
                 key = (slot.claim.cap_id, slot.claim.window)
                 self._count(key, self.counter(key), 0, -1)
-                self._put(call_id, held, place, None)
+            self._put(call_id, held, place, None)
 
     def end(self, call_id: str) -> None:
         """The call is over: gives everything back and forgets it."""
@@ -128,6 +179,7 @@ class Slots:
         self.dirty_slots.clear()
         self.dirty_used.clear()
         self.touched.clear()
+        self.notices.clear()
 
     def _count(self, key: Key, counter: Counter, used: int, reserved: int) -> None:
         counter.used += used
@@ -140,21 +192,19 @@ class Slots:
 
         self._undo.append(back)
 
-    def _put(
-        self, call_id: str, held: dict[tuple[int, str], Slot], place: tuple[int, str], slot: Slot | None
-    ) -> None:
+    def _put(self, call_id: str, held: Held, place: tuple[int, str], slot: Slot | None) -> None:
         before = held.get(place)
         _place(held, place, slot)
         self.dirty_slots[(call_id, *place)] = slot
         self._undo.append(lambda: _place(held, place, before))
 
 
-def _place(held: dict[tuple[int, str], Slot], place: tuple[int, str], slot: Slot | None) -> None:
+def _place(held: Held, place: tuple[int, str], slot: Slot | None) -> None:
     if slot is None:
         held.pop(place, None)
     else:
         held[place] = slot
 
 
-def _forget(held: dict[str, dict[tuple[int, str], Slot]], call_id: str) -> None:
+def _forget(held: dict[str, Held], call_id: str) -> None:
     held.pop(call_id, None)

@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edge.model.ledger import Command, Connect, Finish, Release
+from edge.model.ledger import Command, Connect, Convert, Finish, Release
 
-Fact = Connect | Release | Finish
-FACTS = (Connect, Release, Finish)
+Fact = Connect | Release | Convert | Finish
+FACTS = (Connect, Release, Convert, Finish)
 MAX_FACTS = 50_000
 
 _TYPES = {fact.__name__: fact for fact in FACTS}

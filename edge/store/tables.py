@@ -132,7 +132,8 @@ counters = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# ``state``: reserved or used; a released slot leaves.  Who holds what since when.
+# ``state``: reserved, watched, awaiting or used (``edge.store.slots``), cleared by a reset; a released
+# slot leaves.  ``cap_limit`` and ``warning`` are those of the claim.  Who holds what since when.
 reservations = sa.Table(
     "reservations",
     metadata,
@@ -144,7 +145,21 @@ reservations = sa.Table(
     sa.Column("counts_on", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("since", sa.Text, nullable=False),
+    sa.Column("cap_limit", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("warning", sa.Integer, nullable=False, server_default="0"),
+    sa.Index("ix_reservations_cap_id", "cap_id", "since"),
     sqlite_with_rowid=False,
+)
+
+# What was used when a cap was set to zero by hand, and by whom.
+cap_resets = sa.Table(
+    "cap_resets",
+    metadata,
+    sa.Column("cap_id", sa.Text, primary_key=True),
+    sa.Column("window_key", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("used", sa.Integer, nullable=False),
 )
 
 refused_calls = sa.Table(

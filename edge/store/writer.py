@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from edge.clock import Clock
 from edge.logs import get_logger
-from edge.model.ledger import CapCount, Command, Connect, Finish, OpenCall, Reserve, Unavailable
+from edge.model.ledger import CapCount, CapNotice, Command, Connect, Finish, OpenCall, Reserve, Unavailable
 from edge.store import ledger
 from edge.store.counts import Counts
 from edge.store.database import connect, only_server
@@ -228,8 +228,23 @@ class Writer:
             pairs = zip(entries, answers, strict=True)
             answered = [(future, answer) for (_, future), answer in pairs if future is not None]
             self._call(self._deliver, len(entries), answered, moved)
+        notices = self._group.notices()
+        if notices:
+            self._call(_tell, notices)
 
     def _call(self, function: Callable[..., None], *values: object) -> None:
         # The loop may be closed when a server is torn down without leaving our block.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(function, *values)
+
+
+def _tell(notices: list[CapNotice]) -> None:
+    for notice in notices:
+        log.info(
+            notice.event,
+            cap_id=notice.cap_id,
+            owner_id=notice.owner_id,
+            window=notice.window,
+            used=notice.used,
+            limit=notice.limit,
+        )

@@ -15,6 +15,7 @@ from edge.admin.listener import Listener
 from edge.admin.ports import Ports, Sample
 from edge.services.bans import BanService
 from edge.services.calls import CallService
+from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
@@ -27,6 +28,7 @@ from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
+from edge.store.holdings import Holdings
 from edge.store.opening import prepare
 from edge.store.refused import RefusedSources
 from edge.store.repository import Objects
@@ -146,13 +148,15 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         ConfigurationService(Objects(database), clock) as configuration,
         TokenService(Tokens(database), clock, SecretStr(ADMIN)) as tokens,
     ):
+        insight = InsightService(configuration, backstage.writer.counts, clock)
         yield Ports(
             configuration=configuration,
             numbers=NumberService(configuration, Stock(database)),
             prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch),
-            insight=InsightService(configuration, backstage.writer.counts, clock),
+            insight=insight,
+            caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
             refused=backstage.refused,
             bans=BanService(backstage.guard, clock),
             health=Readiness(conditions, backstage.switch),

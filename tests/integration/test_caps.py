@@ -1,7 +1,9 @@
 """Caps as callers meet them: whole calls through the running server, placed and taken by SIPp."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,19 @@ import pytest_asyncio
 from tests.integration.test_calls import CALLS, TAKES_THE_CALL, Line, World, outcomes
 from tests.support.api import Json
 from tests.support.ports import own_address
-from tests.support.server import Server, running_server
+from tests.support.scenario import (
+    ack_refusal,
+    answer,
+    arrives,
+    called,
+    expect,
+    invite,
+    provisional,
+    reply,
+    sdp,
+)
+from tests.support.server import Server, eventually, running_server
+from tests.support.sipp import sipp
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -64,3 +78,81 @@ async def test_a_call_counts_on_the_group_and_the_buyer_of_its_target(world: Wor
     _, second = await line.records(2)
     assert second["disposition"] == "no_target_all_capped"
     assert reasons(second) == ["capped", "capped"]
+
+
+def midday() -> str:
+    """A zone where it is about noon now, so that no window ends under a test."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+
+
+async def test_k1_the_third_call_of_a_block_of_two_gets_the_caps_action(world: World) -> None:
+    block = {"window": "block", "from": "00:00", "to": "24:00", "limit": 2, "on_cap": {"action": "reject"}}
+    target = await world.target(*TAKES_THE_CALL, calls=2)
+    line = await world.line(target.address, caps=[block], timezone=midday())
+    for _ in range(2):
+        (await line.call(*CALLS)).check()
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
+    ended = [record["disposition"] for record in await line.records(3)]
+    assert ended == ["connected", "connected", "number_cap"]
+
+
+async def test_k4_a_call_that_rings_out_gives_its_slot_back(world: World) -> None:
+    rings = (called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
+    first, second = await world.target(*rings), await world.target(*TAKES_THE_CALL)
+    line = await world.line(first.address, campaign={"target": {"ring_timeout_s": 1}})
+    where = f"targets/{line.targets[0]['id']}"
+    await world.server.api.patch(where, {"caps": [{"window": "lifetime", "limit": 1}]})
+    (await line.call(invite(sdp()), provisional(), expect(480), ack_refusal())).check()
+    await world.server.api.patch(where, {"address": f"sip:sales@{second.address}"})
+    (await line.call(*CALLS)).check()
+    [cap] = (await world.server.api.get("caps", owner=line.targets[0]["id"]))["items"]
+    assert (cap["used"], cap["reserved"]) == (1, 0)
+    [entry] = (await world.server.api.get(f"caps/{cap['id']}/ledger"))["items"]
+    assert (entry["state"], entry["call_id"]) == ("used", (await line.records(2))[1]["id"])
+
+
+async def test_a_campaigns_cap_holds_for_all_its_numbers_until_it_is_reset(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL, calls=2)
+    total = [{"window": "lifetime", "limit": 1, "on_cap": {"action": "reject"}}]
+    line = await world.line(target.address, campaign={"caps": total})
+    (await line.call(*CALLS)).check()
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
+    [cap] = (await world.server.api.get("caps", owner=line.number["campaign_id"]))["items"]
+    assert (await world.server.api.post(f"caps/{cap['id']}/reset", {}))["used"] == 0
+    (await line.call(*CALLS)).check()
+
+
+RACERS = 50
+ROUNDS = 10
+
+
+@pytest.mark.parametrize("owner", ["target", "number"])
+async def test_fifty_callers_race_for_one_slot(world: World, owner: str) -> None:
+    """One is connected, 49 get the overflow of the target or the ``on_cap`` of the number; every time."""
+    target = await world.target(*TAKES_THE_CALL, calls=ROUNDS)
+    line = await world.line(target.address)
+    path, owner_id = (
+        ("targets", line.targets[0]["id"]) if owner == "target" else ("numbers", line.number["id"])
+    )
+    slot = {"window": "lifetime", "limit": 1, "on_cap": {"action": "reject"}}
+    [cap] = (await world.server.api.patch(f"{path}/{owner_id}", {"caps": [slot]}))["caps"]
+    at_once = ("-s", line.e164, "-r", "5000", "-l", str(RACERS))
+    for _ in range(ROUNDS):
+        address = world.server.address()
+        async with sipp(world.directory, "race", address, *at_once, host=line.host, calls=RACERS) as callers:
+            (await callers.result()).check(RACERS)
+        await world.server.api.post(f"caps/{cap['id']}/reset", {})
+    ended = Counter(record["disposition"] for record in await everything(line, RACERS * ROUNDS))
+    others = ended.pop("number_cap", 0) + ended.pop("no_target_all_capped", 0)
+    assert (ended, others) == ({"connected": ROUNDS}, (RACERS - 1) * ROUNDS)
+
+
+async def everything(line: Line, count: int) -> list[Json]:
+    """Every record of the line's number, once there are ``count``."""
+
+    async def look() -> list[Json] | None:
+        found = (await line.server.api.get("calls", number_id=line.number["id"], limit=500))["items"]
+        return found if len(found) == count else None
+
+    found: list[Json] = await eventually(look)
+    return found

@@ -197,3 +197,17 @@ def test_the_steps_tell_the_gates_in_order() -> None:
     assert isinstance(decided, Proceed)
     assert [step.step for step in decided.steps] == ["number", "paused", "hours", "caps", "prompts"]
     assert decided.tags == {"channel": "tv"}
+
+
+def test_a_campaigns_caps_are_reserved_with_the_numbers_in_its_own_zone() -> None:
+    daily = Cap(id="cap_c", window="day", limit=1, on_cap=Action(action="reject"))
+    own = Cap(id="cap_n", window="concurrency", limit=1)
+    plan = campaign(caps=(daily,), timezone="Asia/Kolkata")
+    snapshot = world(number(caps=(own,), timezone="America/New_York"), plan)
+    late = facts(NOON.replace(hour=22))
+    proceed = admit(late, snapshot, Taken())
+    assert isinstance(proceed, Proceed)
+    assert {claim.cap_id: claim.window for claim in proceed.claims} == {"cap_n": "", "cap_c": "2026-11-21"}
+    for refused in (admit(late, snapshot, Taken(cap_c=1)), over_cap(proceed, snapshot, "cap_c")):
+        assert isinstance(refused, Refuse)
+        assert (refused.status, refused.disposition) == (486, "number_cap")

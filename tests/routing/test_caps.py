@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from pydantic import ValidationError
 
 from edge.model.action import Action
 from edge.model.cap import Cap
@@ -28,7 +29,7 @@ LINE = Cap(id="cap_c", window="concurrency", limit=3)
 )
 def test_a_day_is_the_local_date_of_the_arrival(zone: ZoneInfo, arrival: str, window: str) -> None:
     (claim,) = claims(cap_rules("num_1", (DAY,)), zone, datetime.fromisoformat(arrival))
-    assert claim == CapClaim("cap_d", "num_1", window, 2, "connect")
+    assert claim == CapClaim("cap_d", "num_1", window, 2, "connect", warning=2)
 
 
 def test_concurrency_has_no_window_and_is_held_whatever_it_counts_on() -> None:
@@ -71,3 +72,78 @@ def test_each_cap_may_name_its_own_action() -> None:
     rules = cap_rules("n", (DAY, LINE.model_copy(update={"on_cap": refuse})))
     assert on_cap(rules, "cap_c") == refuse
     assert on_cap(rules, "cap_d") is None
+
+
+AT_NINE = {"window": "block", "from": "09:00", "to": "10:00"}
+
+
+def window(cap: dict[str, object], arrival: str, zone: ZoneInfo = NEW_YORK) -> str | None:
+    """The window that a call falls into, None when the cap is not for it."""
+    rules = cap_rules("num_1", (Cap.model_validate({"id": "c", "limit": 1, **cap}),))
+    found = claims(rules, zone, datetime.fromisoformat(arrival))
+    return found[0].window if found else None
+
+
+@pytest.mark.parametrize(
+    ("cap", "arrival", "expected"),
+    [
+        (AT_NINE, "2026-11-20T13:59:59Z", None),
+        (AT_NINE, "2026-11-20T14:00:00Z", "2026-11-20T09:00"),
+        (AT_NINE, "2026-11-20T14:59:59Z", "2026-11-20T09:00"),  # K2: answered later, counted here
+        (AT_NINE, "2026-11-20T15:00:00Z", None),
+        ({**AT_NINE, "days": ["sat"]}, "2026-11-20T14:30:00Z", None),  # a Friday
+        ({**AT_NINE, "days": ["sat"]}, "2026-11-21T14:30:00Z", "2026-11-21T09:00"),
+        ({**AT_NINE, "window": "concurrency"}, "2026-11-20T14:30:00Z", ""),
+        ({**AT_NINE, "window": "concurrency"}, "2026-11-20T15:30:00Z", None),
+        ({"window": "block", "from": "00:00", "to": "24:00"}, "2026-11-21T04:59:59Z", "2026-11-20T00:00"),
+        # The hour that comes twice, on 1 November 2026, is one block and one hour.
+        ({"window": "block", "from": "01:00", "to": "02:00"}, "2026-11-01T05:30:00Z", "2026-11-01T01:00"),
+        ({"window": "block", "from": "01:00", "to": "02:00"}, "2026-11-01T06:30:00Z", "2026-11-01T01:00"),
+        ({"window": "hour"}, "2026-11-01T05:30:00Z", "2026-11-01T01"),
+        ({"window": "hour"}, "2026-11-01T06:30:00Z", "2026-11-01T01"),
+        ({"window": "hour"}, "2026-11-01T07:00:00Z", "2026-11-01T02"),
+        ({"window": "month"}, "2026-12-01T04:59:59Z", "2026-11"),
+        ({"window": "month"}, "2026-12-01T05:00:00Z", "2026-12"),
+        ({"window": "lifetime"}, "2026-12-01T05:00:00Z", "lifetime"),
+    ],
+)
+def test_the_window_of_each_kind(cap: dict[str, object], arrival: str, expected: str | None) -> None:
+    assert window(cap, arrival) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"window": "block"},
+        {"window": "block", "from": "09:00"},
+        {"window": "block", "from": "10:00", "to": "09:00"},
+        {"window": "day", "from": "09:00", "to": "10:00"},
+        {"window": "hour", "days": ["mon"]},
+        {"window": "day", "counts_on": "convert", "strict": True},
+        {"window": "concurrency", "counts_on": "convert"},
+        {"window": "concurrency", "strict": False},
+    ],
+)
+def test_a_cap_that_can_not_be_counted_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Cap.model_validate({"limit": 1, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("cap", "strict"),
+    [
+        ({}, True),
+        ({"counts_on": "attempt"}, True),
+        ({"counts_on": "convert"}, False),
+        ({"strict": False}, False),
+    ],
+)
+def test_slots_are_reserved_but_for_conversions(cap: dict[str, object], strict: bool) -> None:
+    rules = cap_rules("n", (Cap.model_validate({"window": "day", "limit": 9, **cap}),))
+    (claim,) = claims(rules, UTC, datetime(2026, 11, 20, tzinfo=UTC))
+    assert (claim.strict, claim.warning) == (strict, 8)
+
+
+def test_a_lifetime_needs_no_zone_and_concurrency_by_the_hour_does() -> None:
+    assert not zone_missing((Cap(window="lifetime", limit=1),), None)
+    assert zone_missing((Cap.model_validate({"limit": 1, **AT_NINE, "window": "concurrency"}),), None)

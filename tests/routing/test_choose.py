@@ -154,7 +154,7 @@ def test_recheck_wants_the_targets_slots_in_the_window_of_the_arrival() -> None:
     arrived = facts(NIGHT.replace(hour=23, minute=59))
     judged = recheck(Candidate("a", 1, 1.0), arrived, snapshot, Taken(), NOON.replace(day=21))
     assert judged == (
-        CapClaim("cap_1", "a", "2026-11-20", 5, "attempt"),
+        CapClaim("cap_1", "a", "2026-11-20", 5, "attempt", warning=4),
         CapClaim("max_calls:a", "a", "", 2, "concurrency"),
     )
 

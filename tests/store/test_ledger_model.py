@@ -10,21 +10,34 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from edge.model.decision import CapClaim
-from edge.model.ledger import Unavailable
+from edge.model.ledger import ResetCap, Unavailable
 from edge.store.database import connect as connect_database
 from edge.store.group import Group
 from edge.store.opening import prepare
 from edge.store.spool import Spool
 from tests.store.conftest import HandClock
-from tests.support.commands import at_once, connect, daily, finish, opened, release, reserve
+from tests.support.commands import (
+    DAY,
+    at_once,
+    connect,
+    convert,
+    daily,
+    finish,
+    opened,
+    release,
+    reserve,
+    soft,
+)
 
 CALLS = st.sampled_from(["a", "b", "c", "d"])
 ATTEMPTS = st.integers(1, 3)
-LIMITS = {"one": 1, "two": 2, "tried": 2, "line": 1, "lines": 3}
+LIMITS = {"one": 1, "two": 2, "tried": 2, "line": 1, "lines": 3, "soft": 1, "sold": 1}
 CLAIMS = st.lists(st.sampled_from(sorted(LIMITS)), max_size=4, unique=True)
 
 
 def claim(cap: str) -> CapClaim:
+    if cap in ("soft", "sold"):
+        return soft(cap, LIMITS[cap], "connect" if cap == "soft" else "convert")
     if cap.startswith("line"):
         return at_once(cap, LIMITS[cap])
     return daily(cap, LIMITS[cap], "attempt" if cap == "tried" else "connect")
@@ -33,6 +46,12 @@ def claim(cap: str) -> CapClaim:
 class Slot:
     def __init__(self, call: str, attempt: int, wanted: CapClaim) -> None:
         self.call, self.attempt, self.claim, self.used = call, attempt, wanted, False
+        self.bridged = self.cleared = False
+
+    @property
+    def counted(self) -> bool:
+        """What is used counts, and what is reserved where slots are."""
+        return not self.cleared and (self.used or self.claim.strict)
 
 
 class Model:
@@ -43,7 +62,7 @@ class Model:
         self.over: set[str] = set()
 
     def taken(self, cap: str) -> int:
-        return sum(slot.claim.cap_id == cap for slot in self.slots)
+        return sum(slot.claim.cap_id == cap and slot.counted for slot in self.slots)
 
     def held(self, call: str, attempt: int, cap: str) -> bool:
         key = (call, attempt, cap)
@@ -64,11 +83,25 @@ class Model:
 
     def use(self, call: str, attempt: int, triggers: set[str]) -> None:
         for slot in self.slots:
-            if slot.call == call and slot.attempt in (0, attempt) and slot.claim.counts_on in triggers:
-                slot.used = True
+            if slot.call == call and slot.attempt in (0, attempt):
+                slot.used |= slot.claim.counts_on in triggers
+                slot.bridged |= "connect" in triggers
+
+    def convert(self, call: str) -> None:
+        for slot in self.slots:
+            slot.used |= slot.call == call and slot.bridged and slot.claim.counts_on == "convert"
+
+    def reset(self, cap: str) -> None:
+        for slot in self.slots:
+            slot.cleared |= slot.claim.cap_id == cap and slot.used
+
+    def stays(self, slot: Slot) -> bool:
+        """What is used, or may yet convert, outlives its call."""
+        return slot.used or (slot.bridged and slot.claim.counts_on == "convert")
 
     def drop(self, call: str, attempt: int | None = None) -> None:
-        self.slots = [s for s in self.slots if s.used or s.call != call or attempt not in (None, s.attempt)]
+        kept = [s for s in self.slots if self.stays(s) or s.call != call or attempt not in (None, s.attempt)]
+        self.slots = kept
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -124,6 +157,20 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model.drop(call, attempt)
 
     @rule(call=CALLS)
+    def convert(self, call: str) -> None:
+        """During the call or after it, as often as one likes."""
+        call += str(self.starts)
+        assert self.group.run([convert(call)]) == [None]
+        self.model.convert(call)
+
+    @rule(cap=st.sampled_from(["one", "two", "tried", "soft", "sold"]))
+    def reset(self, cap: str) -> None:
+        used = sum(s.claim.cap_id == cap and s.used and not s.cleared for s in self.model.slots)
+        assert self.group.run([ResetCap(cap, DAY, "tok_1", self.clock.utc())]) == [used]
+        assert self.group.run([ResetCap(cap, DAY, "tok_1", self.clock.utc())]) == [0]
+        self.model.reset(cap)
+
+    @rule(call=CALLS)
     def finish(self, call: str) -> None:
         call += str(self.starts)
         self.group.run([finish(call)])
@@ -149,7 +196,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.db.close()
         self._open()
         self.starts += 1
-        self.model.slots = [slot for slot in self.model.slots if slot.used]
+        self.model.slots = [slot for slot in self.model.slots if self.model.stays(slot)]
 
     @invariant()
     def counts_are_those_of_the_model(self) -> None:
@@ -161,8 +208,8 @@ class LedgerMachine(RuleBasedStateMachine):
         reserved = "SELECT cap_id, count(*) FROM reservations WHERE state = 'reserved' GROUP BY cap_id"
         for cap, count in self.db.execute(reserved):
             taken[cap] += count
-        assert dict(taken) == {cap: n for cap in LIMITS if (n := self.model.taken(cap))}
-        assert all(taken[cap] <= limit for cap, limit in LIMITS.items())
+        assert all(taken[cap] == self.model.taken(cap) for cap in LIMITS)
+        assert all(taken[cap] <= LIMITS[cap] for cap in LIMITS if claim(cap).strict)
 
 
 def _no_commit(action: int, what: str | None, *_: object) -> int:

@@ -2,15 +2,28 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from edge.model.ledger import CapCount, Unavailable
+from edge.model.decision import CapClaim
+from edge.model.ledger import CapCount, ResetCap, Unavailable
 from edge.store.database import StoreInUse
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock, Query
-from tests.support.commands import DAY, at_once, connect, daily, finish, opened, release, reserve
+from tests.support.commands import (
+    DAY,
+    at_once,
+    connect,
+    convert,
+    daily,
+    finish,
+    opened,
+    release,
+    reserve,
+    soft,
+)
 
 WINDOWS = ("2026-11-22", "2026-11-23")
 
@@ -278,3 +291,73 @@ async def test_many_calls_share_commits(path: Path, clock: HandClock) -> None:
         await asyncio.gather(*(writer.submit(reserve(call, 1, at_once("k", 150))) for call in calls))
         assert writer.counts.taken("k", "") == 150
         assert writer.commits - before < 50
+
+
+async def test_k7_two_in_flight_both_convert_and_the_overshoot_is_seen(path: Path, clock: HandClock) -> None:
+    async with Writer(path, clock) as writer:
+        sold = soft("k", 1)
+        for call in ("a", "b"):
+            assert await writer.submit(reserve(call, 1, sold)) is None
+            assert await writer.submit(connect(call)) is None
+        assert writer.counts.taken("k", DAY) == 0
+        assert await writer.submit(convert("a")) is None
+        await writer.submit(finish("b"))
+        assert await writer.submit(convert("b")) is None  # after its end
+        assert await writer.submit(convert("b")) is None  # and never twice
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 2, 0)
+        assert await writer.submit(reserve("c", 1, sold)) == "k"
+
+
+async def test_a_conversion_after_a_crash_still_counts_and_one_that_was_never_bridged_does_not(
+    path: Path, clock: HandClock
+) -> None:
+    async with Writer(path, clock) as writer:
+        for call in ("a", "b"):
+            writer.post(opened(call))
+            await writer.submit(reserve(call, 1, soft("k", 5)))
+        await writer.submit(connect("a"))
+    async with Writer(path, clock) as writer:
+        assert writer.recovered == 2
+        await writer.submit(convert("a"))
+        await writer.submit(convert("b"))
+        assert writer.counts.count("k", DAY).used == 1
+
+
+async def test_reaching_a_cap_and_its_warning_are_told_once_a_window(
+    path: Path, clock: HandClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with Writer(path, clock) as writer:
+        claim = CapClaim("k", "tgt_1", DAY, 3, "connect", warning=2)
+        for call in ("a", "b", "c"):
+            await writer.submit(reserve(call, 1, claim))
+            await writer.submit(connect(call))
+            await writer.submit(connect(call))
+            await writer.submit(finish(call))
+        assert await writer.submit(reserve("d", 1, claim)) == "k"
+        assert await writer.submit(ResetCap("k", DAY, "tok_1", clock.utc())) == 3
+    told = re.findall(r"cap\.\w+", capsys.readouterr().out)
+    assert told == ["cap.warning", "cap.reached"]
+
+
+async def test_a_reset_is_audited_and_takes_nothing_that_is_reserved(
+    path: Path, clock: HandClock, query: Query
+) -> None:
+    async with Writer(path, clock) as writer:
+        for call in ("a", "b"):
+            await writer.submit(reserve(call, 1, daily("k", 2)))
+        await writer.submit(connect("a"))
+        for expected in (1, 0):
+            assert await writer.submit(ResetCap("k", DAY, "tok_1", clock.utc())) == expected
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 0, 1)
+    assert query("SELECT cap_id, by, used FROM cap_resets") == [("k", "tok_1", 1)]
+    assert query("SELECT call_id, state FROM reservations WHERE state <> 'reserved'") == [("a", "cleared")]
+
+
+async def test_counts_of_months_and_lifetimes_are_known_after_a_restart(path: Path, clock: HandClock) -> None:
+    windows = ("2026-11", "lifetime", "2026-11-22T12", "2026-11-22T09:00")
+    async with Writer(path, clock) as writer:
+        for number, window in enumerate(windows):
+            await writer.submit(reserve(str(number), 1, daily(f"k{number}", 5, window=window)))
+            await writer.submit(connect(str(number)))
+    async with Writer(path, clock) as writer:
+        assert [writer.counts.taken(f"k{n}", window) for n, window in enumerate(windows)] == [1] * 4

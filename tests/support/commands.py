@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from edge.model.decision import CapClaim
-from edge.model.ledger import Connect, Finish, OpenCall, Release, Reserve
+from edge.model.ledger import Connect, Convert, Finish, OpenCall, Release, Reserve
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = "2026-11-22"
@@ -14,6 +14,10 @@ def daily(
     cap_id: str, limit: int, counts_on: Literal["attempt", "connect"] = "connect", window: str = DAY
 ) -> CapClaim:
     return CapClaim(cap_id, f"owner-of-{cap_id}", window, limit, counts_on)
+
+
+def soft(cap_id: str, limit: int, counts_on: Literal["connect", "convert"] = "convert") -> CapClaim:
+    return CapClaim(cap_id, f"owner-of-{cap_id}", DAY, limit, counts_on, strict=False)
 
 
 def at_once(cap_id: str, limit: int) -> CapClaim:
@@ -34,6 +38,10 @@ def connect(call_id: str, attempt: int = 1) -> Connect:
 
 def release(call_id: str, attempt: int = 1) -> Release:
     return Release(call_id, attempt, NOON)
+
+
+def convert(call_id: str) -> Convert:
+    return Convert(call_id, NOON)
 
 
 def finish(call_id: str, disposition: str = "connected", **record: Any) -> Finish:
