@@ -41,13 +41,14 @@ class Listener:
     """An application on ``host:port`` while in the block; port 0 takes a free one.
 
     At most 256 connections; one that brings no whole request within 15 s is closed, and so is one
-    that idles for 30 s.
+    that idles for 30 s.  When all are taken, the oldest that has brought no request makes room: silent
+    connections lock nobody out.
     """
 
     def __init__(self, application: web.Application, address: Address) -> None:
         self._application = application
         self._wanted = address
-        self._unheard: dict[object, asyncio.TimerHandle] = {}
+        self._unheard: dict[web.RequestHandler, asyncio.TimerHandle] = {}
         self.addresses: tuple[tuple[str, int], ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -93,12 +94,26 @@ class Listener:
     def _connection(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None
-        if len(server.connections) >= MAX_CONNECTIONS:
+        if len(server.connections) >= MAX_CONNECTIONS and not self._make_room():
             return _Refuse()
         protocol = server()
         loop = asyncio.get_running_loop()
         self._unheard[protocol] = loop.call_later(FIRST_REQUEST_S, self._reap, protocol)
         return protocol
+
+    def _make_room(self) -> bool:
+        """Closes the oldest connection without a request; False if there is none."""
+        just_made = asyncio.get_running_loop().time() + FIRST_REQUEST_S - 1
+        while self._unheard:
+            protocol, timer = next(iter(self._unheard.items()))
+            alive = protocol.transport is not None
+            if not alive and timer.when() > just_made:
+                return False  # asyncio has not connected it yet
+            timer.cancel()
+            self._reap(protocol)
+            if alive:
+                return True
+        return False
 
     def _reap(self, protocol: web.RequestHandler) -> None:
         self._unheard.pop(protocol, None)

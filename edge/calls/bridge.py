@@ -110,7 +110,7 @@ class Bridge:
     def _offered(self, leg: Leg, event: Offered) -> None:
         """The peer of ``leg`` offers anew, or wants our offer."""
         invite, other = _invite(leg), self._other(leg)
-        if self._crossing is not None or self._awaits_ack is not None:
+        if self._crossing is not None or self._awaits_ack is not None or self._ours_is_out:
             invite.refuse_offer(491)
             return
         heard = description(event.sdp)
@@ -120,6 +120,11 @@ class Bridge:
             invite.accept_offer(leg.local.to_bytes())
         else:
             self._cross(leg, other, heard)
+
+    @property
+    def _ours_is_out(self) -> bool:
+        """Whether an offer that is ours alone has no answer yet: another's would be taken for it."""
+        return self._before_ours is not None or self._last_try
 
     def _unchanged(self, leg: Leg, heard: Description) -> bool:
         """A refresh (RFC 4028 section 7.4): nothing about the streams is new."""
@@ -158,7 +163,7 @@ class Bridge:
 
     def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
         """The answer to an offer that was ours alone (the codec that the target chose)."""
-        self._before_ours = None
+        self._before_ours, self._last_try = None, False
         if leg.hear(event.sdp):
             self.relay()
 

@@ -154,7 +154,7 @@ class Call:
         if proceed.claims and not self._reserved and not await self._reserve(proceed):
             return
         caller = self.reception.listen()
-        if caller.remote is None and not self.reception.late_offer:
+        if caller.declined and not self.reception.late_offer:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return
         key = await self._greet(proceed) if proceed.greeting_prompt_id is not None else None

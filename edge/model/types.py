@@ -17,7 +17,7 @@ WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun"
 
 def check_e164(value: str) -> str:
     """``value`` if it is E.164 with its ``+``; raises ``ValueError``."""
-    if not re.fullmatch(r"\+[1-9]\d{3,14}", value):
+    if not re.fullmatch(r"\+[1-9][0-9]{3,14}", value):
         raise ValueError("must be E.164: '+', then 4 to 15 digits, such as +18005550100")
     return value
 
@@ -65,7 +65,10 @@ Dialled = Annotated[
 Zone = Annotated[str, AfterValidator(_zone)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$", to_lower=True)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]*$"),
+]
 ExternalId = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$")]
 HeaderValue = Annotated[str, StringConstraints(max_length=1000, pattern=r"^[^\r\n\x00]*$")]

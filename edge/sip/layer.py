@@ -45,6 +45,7 @@ class TransactionLayer:
         self.counters: defaultdict[str, int] = defaultdict(int)
         self.trace: Trace | None = None
         self.clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._on_stream: dict[int, set[ClientTransaction]] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self.merges: set[tuple[str, ...]] = set()
 
@@ -83,6 +84,8 @@ class TransactionLayer:
         kind = InviteClient if request.method == "INVITE" else RequestClient
         transaction = kind(self, request, on_response=on_response, on_failure=on_failure)
         self.clients[transaction.key] = transaction
+        if flow.connection:
+            self._on_stream.setdefault(flow.connection, set()).add(transaction)
         transaction.start()
         return transaction
 
@@ -117,15 +120,19 @@ class TransactionLayer:
 
     def transport_failed(self, flow: Flow) -> None:
         """A connection broke, or could not be made: its pending requests failed (8.1.3.1)."""
-        for transaction in list(self.clients.values()):
-            if transaction.flow == flow:
-                transaction.step("error")
+        for transaction in tuple(self._on_stream.get(flow.connection, ())):
+            transaction.step("error")
 
     # -- the tables ------------------------------------------------------------------------------
 
     def forget_client(self, key: tuple[str, str]) -> None:
         """Takes a client transaction out of its table."""
-        self.clients.pop(key, None)
+        gone = self.clients.pop(key, None)
+        if gone is not None and gone.flow.connection:
+            others = self._on_stream.get(gone.flow.connection, set())
+            others.discard(gone)
+            if not others:
+                self._on_stream.pop(gone.flow.connection, None)
 
     def forget_server(self, key: ServerKey, merge_key: tuple[str, ...] | None) -> None:
         """Takes a server transaction out of its tables."""

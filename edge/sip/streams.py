@@ -124,8 +124,10 @@ class Connection(asyncio.Protocol):
         """Writes, or keeps until connected; False when the peer does not read any more."""
         transport = self._transport
         if transport is None:
+            if sum(map(len, self._unsent)) + len(data) > MAX_UNSENT:
+                return False
             self._unsent.append(data)
-            return sum(map(len, self._unsent)) <= MAX_UNSENT
+            return True
         if transport.is_closing():
             return False
         transport.write(data)

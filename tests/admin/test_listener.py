@@ -89,3 +89,17 @@ async def test_a_used_port_is_told(applications: Applications) -> None:
         with pytest.raises(OSError, match="in use"):
             async with Listener(applications.public, module.Address(host, port)):
                 pass
+
+
+async def test_silent_connections_lock_nobody_out(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
+    async with Listener(applications.admin, ANYWHERE) as listener:
+        silent = [await asyncio.open_connection(*listener.addresses[0]) for _ in range(3)]
+        async with asyncio.timeout(5):
+            while not await _served(listener):
+                pass
+            assert await silent[0][0].read() == b""
+        for _, writer in silent:
+            writer.close()

@@ -67,7 +67,7 @@ class Scene:
             items = (await self.server.api.get("calls", number_id=self.number_id))["items"]
             return items[0] if items and items[0]["ended_at"] else None
 
-        found: Json = await eventually(look, 6)
+        found: Json = await eventually(look, 15)
         return found
 
 
@@ -261,3 +261,33 @@ async def test_a_reason_phrase_can_not_paint_the_operators_terminal(scene: Scene
     ladder = await scene.server.api.get(f"calls/{record['id']}/trace")
     assert "\x1b" not in str(ladder)
     assert "\\x1b" not in str(ladder)
+
+
+@pytest.mark.parametrize("offer", ["video alone", "port 0"])
+async def test_an_offer_without_audio_is_refused_before_anybody_is_dialled(scene: Scene, offer: str) -> None:
+    await scene.route(scene.target)
+    body = scene.caller.sdp(port=0) if offer == "port 0" else scene.caller.sdp().replace("m=audio", "m=video")
+    await (await scene.caller.invite(scene.number, body)).refused("488")
+    record = await scene.record()
+    assert (record["disposition"], record["attempts"]) == ("rejected_no_codec", [])
+
+
+async def test_a_target_that_offers_while_the_caller_is_offered_its_codec_is_told_to_wait(
+    scene: Scene,
+) -> None:
+    prompt = await scene.server.api.upload_prompt("brief", wav_bytes(tone(440, 0.02)))
+    await scene.route(scene.target, prompts={"greeting_prompt_id": prompt["id"]})
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    await call.hear("200")
+    await call.request("ACK")
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 200, scene.target.sdp(formats="8 101"))
+    await scene.target.hear("ACK")
+    ours = await scene.caller.hear("INVITE")
+    await scene.target.say(invite, "INVITE", 1, scene.target.sdp(formats="8 101", port=4200))
+    await scene.target.hear("SIP/2.0 491", method="INVITE")
+    await scene.caller.answer(ours, 200, scene.caller.sdp(formats="8 101"))
+    await scene.caller.hear("ACK")
+    await call.request("BYE")
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
