@@ -84,8 +84,8 @@ class TransactionLayer:
         kind = InviteClient if request.method == "INVITE" else RequestClient
         transaction = kind(self, request, on_response=on_response, on_failure=on_failure)
         self.clients[transaction.key] = transaction
-        if flow.connection:
-            self._on_stream.setdefault(flow.connection, set()).add(transaction)
+        if request.flow.connection:
+            self._on_stream.setdefault(request.flow.connection, set()).add(transaction)
         transaction.start()
         return transaction
 
