@@ -168,7 +168,7 @@ def _header_parameters(route: Route) -> list[Json]:
     if route.method == "POST":
         schema = {"type": "string", "minLength": 1, "maxLength": 255}
         return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if route.method in ("PATCH", "DELETE") and route.tag != "tokens":
+    if route.method in ("PATCH", "PUT", "DELETE") and route.tag != "tokens":
         schema = {"type": "string", "pattern": '^(\\*|"[!#-~]*")$'}
         return [{"name": "If-Match", "in": "header", "required": False, "schema": schema}]
     return []

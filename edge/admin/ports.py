@@ -21,9 +21,11 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.inherited import Effective, Setting
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.services.bans import Ban
 from edge.services.identity import Identity
+from edge.services.inheritance import Deviation
 from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
@@ -60,6 +62,16 @@ class Numbers(Protocol):
     async def bulk_update(
         self, ids: Sequence[str], filters: Mapping[str, str], changes: Mapping[str, Any], dry_run: bool
     ) -> Sequence[NumberResult]: ...
+
+
+class Inheritance(Protocol):
+    """The four settings of numbers, inherited or own (``edge.services.inheritance``)."""
+
+    def effective(self, number: Number) -> Mapping[Setting, Effective]: ...
+    async def put(self, number_id: str, setting: Setting, value: Any, expected: int | None) -> Number: ...
+    async def unlock(self, number_id: str, setting: Setting, expected: int | None) -> Number: ...
+    async def lock(self, number_id: str, setting: Setting, expected: int | None) -> Number: ...
+    async def deviations(self, campaign_id: str) -> Sequence[Deviation]: ...
 
 
 class Prompts(Protocol):
@@ -187,6 +199,7 @@ class Ports:
 
     configuration: Configuration
     numbers: Numbers
+    inheritance: Inheritance
     prompts: Prompts
     tokens: Tokens
     calls: Calls

@@ -17,6 +17,7 @@ from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
 from edge.model.ledger import Release, Reserve, Unavailable
 from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.hunt import verdict_of
+from edge.routing.inheritance import routes_in
 from edge.sip.endpoint import Unresolvable
 from edge.sip.events import Answered, Destination, Ended, OutgoingCall, Progress, Refused
 from edge.sip.headers import printable
@@ -49,8 +50,7 @@ class Hunt:
 
     async def run(self) -> Leg | None:
         """The leg of the target that answered, or None when nobody did."""
-        campaign = self.call.snapshot.campaign(self.proceed.campaign_id)
-        most = campaign.routes.max_attempts if campaign is not None else 1
+        most = routes_in(self.proceed, self.call.snapshot).max_attempts
         for candidate in self.choice.candidates:
             # Only dials count, and those of this hunt: a forward still has its own.
             if self._dialled >= most:

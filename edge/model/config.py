@@ -18,6 +18,7 @@ from edge.model.base import Record, Stored
 from edge.model.buyer import Priority, Weight
 from edge.model.cap import Caps
 from edge.model.menu import Menu
+from edge.model.outcomes import Conversions, Webhooks
 from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.types import (
     E164,
@@ -167,10 +168,6 @@ class NewNumber(NumberFields):
     e164: Dialled | None = None
 
 
-class Number(Stored, NumberSpec):
-    """A stored number; kind, country and state are filled in."""
-
-
 class RouteTarget(Record):
     """A target's or a group's place in a route: lower ``priority`` first, then by ``weight`` within it."""
 
@@ -205,6 +202,54 @@ class CampaignPrompts(Record):
     greeting_prompt_id: Reference | None = None
 
 
+class OwnRoutes(Record):
+    """A number's own routes; ``locked``: they lie dormant and the campaign's hold."""
+
+    locked: bool = False
+    value: Routes
+
+
+class OwnPrompts(Record):
+    """A number's own prompts; dormant while ``locked``."""
+
+    locked: bool = False
+    value: CampaignPrompts
+
+
+class OwnConversions(Record):
+    """A number's own conversions; dormant while ``locked``."""
+
+    locked: bool = False
+    value: Conversions
+
+
+class OwnWebhooks(Record):
+    """A number's own webhooks; dormant while ``locked``."""
+
+    locked: bool = False
+    value: Webhooks
+
+
+class OwnSettings(Record):
+    """What a number has of its own of the four settings that it else inherits, each whole
+    (Rule: inherited settings).  None: never unlocked."""
+
+    routes: OwnRoutes | None = None
+    prompts: OwnPrompts | None = None
+    conversions: OwnConversions | None = None
+    webhooks: OwnWebhooks | None = None
+
+
+# One for all numbers that have none, which are most.
+NOTHING_OWN = OwnSettings()
+
+
+class Number(Stored, NumberSpec):
+    """A stored number; kind, country and state are filled in, ``settings`` written by their own paths."""
+
+    settings: OwnSettings = NOTHING_OWN
+
+
 class CampaignSpec(ActiveWindow):
     """The parent of numbers: their routes, prompts and default hours."""
 
@@ -218,6 +263,8 @@ class CampaignSpec(ActiveWindow):
     caps: Caps = ()
     routes: Routes = Routes()
     prompts: CampaignPrompts = CampaignPrompts()
+    conversions: Conversions = ()
+    webhooks: Webhooks = ()
 
 
 class Campaign(Stored, CampaignSpec):

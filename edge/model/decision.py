@@ -135,6 +135,7 @@ class Proceed:
     ``forward_target_id`` is set when an action forwards the call to one target instead of the
     routes; ``base_disposition`` then replaces ``connected`` in the record (after_hours_forward).
     ``menu`` is asked before targets are chosen; ``menu_target_id`` is the one target that a key chose.
+    ``own_routes``: the number's own routes hold, not its campaign's (rule: Inherited settings).
     """
 
     number_id: str
@@ -147,6 +148,7 @@ class Proceed:
     steps: tuple[Step, ...]
     menu: Menu | None = None
     menu_target_id: str | None = None
+    own_routes: bool = False
 
 
 Admission = Refuse | Announce | Proceed

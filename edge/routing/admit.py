@@ -14,6 +14,7 @@ from edge.model.config import Hours
 from edge.model.decision import Admission, CallFacts, CapClaim, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, known_prompt
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
+from edge.routing.inheritance import is_own, prompts_of, routes_of
 from edge.routing.refusal import refusal
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Prepared, Snapshot
@@ -190,9 +191,9 @@ def _zone(own: Prepared, case: _Case) -> tzinfo:
 
 def _proceed(case: _Case) -> Proceed:
     number, campaign = case.owner
-    greeting = known_prompt(case.snapshot, campaign.prompts.greeting_prompt_id)
+    greeting = known_prompt(case.snapshot, prompts_of(number, campaign).greeting_prompt_id)
     steps = case.note("prompts", "greeting" if greeting else "none")
-    menu = campaign.routes.menu
+    menu = routes_of(number, campaign).menu
     return Proceed(
         number_id=number.id,
         campaign_id=campaign.id,
@@ -203,4 +204,5 @@ def _proceed(case: _Case) -> Proceed:
         tags=number.tags,
         steps=steps,
         menu=menu,
+        own_routes=is_own(number, "routes"),
     )

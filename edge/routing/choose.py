@@ -58,7 +58,7 @@ def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
     only = proceed.forward_target_id or proceed.menu_target_id
     if only is not None:
         return (Tier(1, (Entry(only, 1),)),)
-    return snapshot.tiers(proceed.campaign_id)
+    return snapshot.tiers(proceed.number_id if proceed.own_routes else proceed.campaign_id)
 
 
 def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[Entry]:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from edge.model.action import Action
-from edge.model.config import Campaign
 from edge.model.decision import Admission, Attempt, CandidateLine, Disposition, Proceed, Reason, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act
 from edge.routing.hunt import NOT_ACCEPTABLE
+from edge.routing.inheritance import routes_in
 from edge.routing.refusal import refusal
 from edge.routing.snapshot import Snapshot
 
@@ -70,7 +70,8 @@ def exhausted(
     named = None
     if campaign is not None and number is not None and proceed.forward_target_id is None:
         dialled = any(a.outcome != "cap_taken" for a in attempts)
-        named = _last_resort(campaign, snapshot, dialled)
+        overflow = routes_in(proceed, snapshot).overflow
+        named = _last_resort(overflow, campaign.failsafe or snapshot.failsafe, dialled)
     if named is None or campaign is None or number is None:
         return _refused(proceed, disposition, detail)
     name, action = named
@@ -91,11 +92,12 @@ def failsafe(proceed: Proceed, snapshot: Snapshot) -> Admission:
     return act(action, outcome, Owner(number, campaign), snapshot, steps)
 
 
-def _last_resort(campaign: Campaign, snapshot: Snapshot, dialled: bool) -> tuple[str, Action] | None:
-    if campaign.routes.overflow is not None:
-        return "overflow", campaign.routes.overflow
-    action = None if dialled else campaign.failsafe or snapshot.failsafe
-    return None if action is None else ("failsafe", action)
+def _last_resort(
+    overflow: Action | None, failsafe_action: Action | None, dialled: bool
+) -> tuple[str, Action] | None:
+    if overflow is not None:
+        return "overflow", overflow
+    return None if dialled or failsafe_action is None else ("failsafe", failsafe_action)
 
 
 def _refused(proceed: Proceed, disposition: Disposition, detail: str) -> Refuse:

@@ -42,6 +42,7 @@ def _enter(proceed: Proceed, snapshot: Snapshot, number: Number, campaign: Campa
         campaign_id=campaign.id,
         greeting_prompt_id=known_prompt(snapshot, campaign.prompts.greeting_prompt_id),
         menu=campaign.routes.menu,
+        own_routes=False,
     )
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from edge.model.action import Action
 from edge.model.buyer import Buyer, Group
-from edge.model.config import Campaign, Hours, Number, Prompt, Target, Trunk
+from edge.model.config import NOTHING_OWN, Campaign, Hours, Number, Prompt, Routes, Target, Trunk
 from edge.model.publishers import Publisher
 from edge.routing.caps import CapRule, cap_rules, zone_of
 from edge.routing.schedule import Schedule
@@ -45,6 +45,20 @@ def _schedule(hours: Hours | None) -> Schedule | None:
     return Schedule(hours) if hours is not None and hours.active else None
 
 
+def _has_nothing(number: Number) -> bool:
+    """Nothing of its own to prepare: so are most numbers."""
+    return (
+        number.hours is None
+        and not number.caps
+        and number.timezone is None
+        and number.settings is NOTHING_OWN
+    )
+
+
+def _fixed_tiers(routes: Routes) -> tuple[Tier, ...] | None:
+    return tiers(routes, _no_group) if fixed(routes) else None
+
+
 def _no_group(_group_id: str) -> None:
     return None
 
@@ -55,9 +69,12 @@ def _prepare(item: Owner) -> Prepared:
         return Prepared(None, cap_rules(item.id, item.caps), _zone_info(item.timezone), ())
     rules = cap_rules(item.id, item.caps, item.max_calls if isinstance(item, Target) else None)
     if isinstance(item, Campaign):
-        ready = tiers(item.routes, _no_group) if fixed(item.routes) else None
-    elif isinstance(item, Number) and item.hours is None and not item.caps and item.timezone is None:
-        return NOTHING_PREPARED
+        ready = _fixed_tiers(item.routes)
+    elif isinstance(item, Number):
+        if _has_nothing(item):
+            return NOTHING_PREPARED
+        own = item.settings.routes
+        ready = _fixed_tiers(own.value) if own is not None else ()
     return Prepared(_schedule(item.hours), rules, _zone_info(zone_of(item.timezone, item.hours)), ready)
 
 
@@ -209,11 +226,15 @@ class Snapshot:
         kind, _, owner_id = cap_id.partition(":")
         return owner_id if kind == "max_calls" and owner_id else self._tables.cap_owners.get(cap_id)
 
-    def tiers(self, campaign_id: str) -> tuple[Tier, ...]:
-        """The tiers of a campaign's route, with the members that its groups have now."""
-        ready = self.prepared(campaign_id).tiers
-        campaign = self.campaign(campaign_id) if ready is None else None
-        return tiers(campaign.routes, self.group) if campaign is not None else ready or ()
+    def tiers(self, owner_id: str) -> tuple[Tier, ...]:
+        """The tiers of a campaign's or a number's own route, with the members its groups have now."""
+        ready = self.prepared(owner_id).tiers
+        if ready is not None:
+            return ready
+        campaign, number = self.campaign(owner_id), self.number_by_id(owner_id)
+        own = number.settings.routes if number is not None else None
+        routes = campaign.routes if campaign is not None else own.value if own is not None else None
+        return () if routes is None else tiers(routes, self.group)
 
 
 class _Edit:

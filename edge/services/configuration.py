@@ -154,6 +154,12 @@ class ConfigurationService:
         """A JSON merge patch over what may be written; ``{"set": true}`` leaves a secret as it is."""
         return await self._alone(self._patch(kind, object_id, changes, expected_version))
 
+    async def amend(
+        self, kind: Kind, object_id: str, edit: Callable[[Any], Any], expected_version: int | None
+    ) -> Stored:
+        """Replaces an object by what ``edit`` makes of it; for what a merge patch can not write."""
+        return await self._alone(self._amend(kind, object_id, edit, expected_version, "settings"))
+
     async def delete(self, kind: Kind, object_id: str, expected_version: int | None) -> None:
         """Removes an object that no other names."""
         await self._alone(self._delete(kind, object_id, expected_version))
@@ -179,11 +185,19 @@ class ConfigurationService:
     async def _patch(
         self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected: int | None
     ) -> Object:
+        def merged(before: Object) -> Object:
+            return self._patched(kind, before, changes)
+
+        return await self._amend(kind, object_id, merged, expected, *sorted(changes))
+
+    async def _amend(
+        self, kind: Kind, object_id: str, edit: Callable[[Object], Object], expected: int | None, *fields: str
+    ) -> Object:
         with translated(kind):
             before = await self._objects.get(kind, object_id)
         if expected is not None and before.version != expected:
             raise Stale(before.version)
-        after = self._patched(kind, before, changes)
+        after = edit(before)
         if after == before:
             return before
         check(after, self._current)
@@ -191,7 +205,7 @@ class ConfigurationService:
         with translated(kind):
             await self._objects.update(kind, after, before.version)
         self._publish(put=[after])
-        log.info("configuration changed", edit="change", kind=kind, id=object_id, fields=sorted(changes))
+        log.info("configuration changed", edit="change", kind=kind, id=object_id, fields=fields)
         return after
 
     def _patched(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Object:

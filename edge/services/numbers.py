@@ -15,7 +15,7 @@ from edge.services.errors import Conflict, FieldError, Invalid, ServiceError, St
 from edge.services.guard import translated
 from edge.services.listing import ListQuery
 from edge.services.sheet import Row, rows_of
-from edge.store.stock import Stock
+from edge.store.numbers import NumberRecords
 
 MAX_AT_ONCE = 500
 _FROM_STOCK = ("kind", "country", "area_code")
@@ -39,9 +39,9 @@ class NumberResult:
 class NumberService:
     """Raises ``Invalid``, ``Conflict``, ``NotFound`` and ``StoreDown``."""
 
-    def __init__(self, configuration: ConfigurationService, stock: Stock) -> None:
+    def __init__(self, configuration: ConfigurationService, records: NumberRecords) -> None:
         self._configuration = configuration
-        self._stock = stock
+        self._records = records
         self._one_take = asyncio.Lock()
 
     async def create(self, new: NewNumber) -> Number:
@@ -62,7 +62,7 @@ class NumberService:
         changes = {name: value for name, value in written.items() if name not in _FROM_STOCK}
         async with self._one_take:
             with translated("number"):
-                found = await self._stock.longest_unused(new.kind, new.country, new.area_code)
+                found = await self._records.longest_unused(new.kind, new.country, new.area_code)
             if found is None:
                 where = f"{new.kind} numbers of {new.country} {new.area_code or ''}".rstrip()
                 raise Conflict(f"there are no available {where} in stock; import some first")

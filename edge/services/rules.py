@@ -8,7 +8,7 @@ from edge.calls.dialplan import is_ours, wrong_address
 from edge.ids import new_id
 from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
-from edge.model.config import Campaign, Number, NumberSpec, Target, Trunk
+from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trunk
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
@@ -134,6 +134,8 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
         yield FieldError("publisher_id", "an available number belongs to no publisher")
     if number.publisher_id is not None and snapshot.publisher(number.publisher_id) is None:
         yield FieldError("publisher_id", f"there is no publisher with the id {number.publisher_id!r}")
+    if number.settings.routes is not None:
+        yield from _routes(number.settings.routes.value, "settings.routes.value")
     campaign = snapshot.campaign(number.campaign_id) if number.campaign_id else None
     zone = zone_of(campaign.timezone, campaign.hours) if campaign else None
     if number.campaign_id is not None and campaign is None:
@@ -145,9 +147,13 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
 def _campaign(campaign: Campaign) -> Iterator[FieldError]:
     if zone_missing(campaign.caps, zone_of(campaign.timezone, campaign.hours)):
         yield _NO_ZONE
-    entries = campaign.routes.targets
-    yield from _once([entry.target_id for entry in entries], "routes.targets[{}].target_id", "target")
-    yield from _once([entry.group_id for entry in entries], "routes.targets[{}].group_id", "group")
+    yield from _routes(campaign.routes, "routes")
+
+
+def _routes(routes: Routes, path: str) -> Iterator[FieldError]:
+    entries = routes.targets
+    yield from _once([entry.target_id for entry in entries], path + ".targets[{}].target_id", "target")
+    yield from _once([entry.group_id for entry in entries], path + ".targets[{}].group_id", "group")
 
 
 def _once(ids: Iterable[str | None], path: str, what: str) -> Iterator[FieldError]:

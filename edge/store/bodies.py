@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from edge.model.base import Stored
 from edge.model.buyer import Buyer, Group
-from edge.model.config import Campaign, Number, Prompt, Target, Trunk
+from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
 from edge.model.publishers import Publisher
 from edge.store import tables
 from edge.store.errors import Reference
@@ -70,6 +70,8 @@ def to_row(kind: Kind, item: Object) -> dict[str, Any]:
         value = getattr(item, name)
         if isinstance(value, SecretStr):
             body[name] = value.get_secret_value()
+    if isinstance(item, Number) and item.settings == NOTHING_OWN:
+        del body["settings"]
     row = {"id": item.id, "version": item.version, "name": body.get("name") or body.get("e164", "")}
     row |= {"created_at": to_text(item.created_at), "updated_at": to_text(item.updated_at), "body": body}
     columns = SHAPES[kind].table.c.keys()
@@ -99,6 +101,8 @@ def _named(path: str, name: str, value: Any) -> Iterator[tuple[str, Kind, str]]:
         yield path, _NAMES[name], value
     elif isinstance(value, dict):
         for key, part in value.items():
+            if key in _FREE:
+                continue
             yield from _named(f"{path}.{key}", key, part)
     elif isinstance(value, list):
         for index, part in enumerate(value):

@@ -17,6 +17,7 @@ from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
+from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
 from edge.services.prompts import PromptService
@@ -29,10 +30,10 @@ from edge.store.audio import AudioFiles
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
 from edge.store.holdings import Holdings
+from edge.store.numbers import NumberRecords
 from edge.store.opening import prepare
 from edge.store.refused import RefusedSources
 from edge.store.repository import Objects
-from edge.store.stock import Stock
 from edge.store.tokens import Tokens
 from edge.store.writer import Writer
 from tests.admin.client import Client
@@ -151,7 +152,8 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         insight = InsightService(configuration, backstage.writer.counts, clock)
         yield Ports(
             configuration=configuration,
-            numbers=NumberService(configuration, Stock(database)),
+            numbers=NumberService(configuration, NumberRecords(database)),
+            inheritance=InheritanceService(configuration, NumberRecords(database)),
             prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch),

@@ -31,3 +31,17 @@ async def test_a_paused_publisher_s_numbers_refuse(world: World) -> None:
     record = await line.record()
     assert (record["disposition"], record["disposition_detail"]) == ("rejected_paused", "publisher paused")
     assert record["publisher_id"] == publisher["id"]
+
+
+async def test_a_number_s_own_routes_hold_until_they_are_locked_again(world: World) -> None:
+    common, own = await world.target(*TAKES_THE_CALL), await world.target(*TAKES_THE_CALL)
+    line, api = await world.line(common.address), world.server.api
+    target = await api.post("targets", {"name": "own", "address": f"sip:sales@{own.address}"})
+    path = f"numbers/{line.number['id']}/settings/routes"
+    await api.put(path, {"targets": [{"target_id": target["id"]}]})
+    (await line.call(*CALLS)).check()
+    (await own.result()).check()
+    await api.post(f"{path}/lock", {})
+    (await line.call(*CALLS)).check()
+    (await common.result()).check()
+    assert [call["target_id"] for call in await line.records(2)] == [target["id"], line.targets[0]["id"]]

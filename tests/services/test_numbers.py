@@ -13,14 +13,14 @@ from edge.services.errors import Conflict, Invalid
 from edge.services.listing import ListQuery
 from edge.services.numbers import NumberService
 from edge.store.engine import Database
-from edge.store.stock import Stock
+from edge.store.numbers import NumberRecords
 from edge.store.writer import Writer
 from tests.support.commands import finish
 
 
 @pytest.fixture
 def numbers(service: ConfigurationService, database: Database) -> NumberService:
-    return NumberService(service, Stock(database))
+    return NumberService(service, NumberRecords(database))
 
 
 async def make(service: ConfigurationService, e164: str, **fields: Any) -> Number:

@@ -51,6 +51,10 @@ class Api:
         """POST of a new object; answers what was stored."""
         return await self._ask("POST", path, json=body)
 
+    async def put(self, path: str, body: Any) -> Any:
+        """PUT of a whole value."""
+        return await self._ask("PUT", path, json=body)
+
     async def patch(self, path: str, body: Json) -> Any:
         """A JSON merge patch."""
         content = {"Content-Type": "application/merge-patch+json"}

@@ -9,6 +9,7 @@ from edge.admin.resources.configuration import (
     TARGETS,
     TRUNKS,
 )
+from edge.admin.resources.inheritance import DEVIATIONS, SETTINGS
 from edge.admin.resources.numbers import NUMBERS
 from edge.admin.resources.prompts import PROMPTS
 from edge.admin.resources.rules import CAPS, HOURS
@@ -17,6 +18,7 @@ from edge.admin.resources.tokens import TOKENS
 from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *TRUNKS, *NUMBERS, *CAMPAIGNS, *PUBLISHERS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
+    *TRUNKS, *NUMBERS, *SETTINGS, *DEVIATIONS,
+    *CAMPAIGNS, *PUBLISHERS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
     *CAPS, *HOURS, *REFUSED, *DRAIN, *TOKENS,
 )  # fmt: skip

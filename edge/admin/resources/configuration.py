@@ -15,7 +15,7 @@ from edge.model.config import Campaign, CampaignSpec, Target, TargetSpec, Trunk,
 from edge.model.publishers import Publisher, PublisherSpec
 
 
-def reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: type[PageQuery]) -> None:
+def _reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: type[PageQuery]) -> None:
     """The list of a kind, and one of it."""
 
     @routes.add("GET", path, f"List {kind}s", query=query, answer=answer, shape="list")
@@ -28,7 +28,7 @@ def reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: ty
         return one(await ports.configuration.get(kind, exchange.parameters["id"]))
 
 
-def edits(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
+def _edits(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
     """``PATCH`` and ``DELETE`` of a kind."""
 
     @routes.add("PATCH", f"{path}/{{id}}", f"Change a {kind}", body=spec, body_kind="patch", answer=answer)
@@ -52,9 +52,9 @@ def _resource(
     kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored], query: type[PageQuery]
 ) -> Routes:
     routes = Routes(path.removeprefix("/"))
-    reads(routes, kind, path, answer, query)
+    _reads(routes, kind, path, answer, query)
     _creates(routes, kind, path, spec, answer)
-    edits(routes, kind, path, spec, answer)
+    _edits(routes, kind, path, spec, answer)
     return routes
 
 

@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
-from edge.admin.present import created, many
+from edge.admin.present import created, many, one, page
 from edge.admin.queries import NumberFilter, NumberQuery
-from edge.admin.resources.configuration import edits, reads
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Record
 from edge.model.config import NewNumber, Number, NumberSpec
 from edge.model.types import Reference
 from edge.services.errors import FieldError, Invalid
+from edge.services.listing import Page
 from edge.services.numbers import MAX_AT_ONCE, NumberResult
 
 NUMBERS = Routes("numbers")
@@ -56,6 +57,27 @@ class BulkUpdate(Record):
     dry_run: bool = False
 
 
+class EffectiveRead(BaseModel):
+    """What holds of one setting; ``dormant`` is the number's own value while it is locked."""
+
+    inherited: bool
+    value: Any
+    dormant: Any
+
+
+class NumberRead(Number):
+    """A number, and what holds for it of the four settings that it inherits or has of its own."""
+
+    effective: dict[str, EffectiveRead]
+
+
+def with_effective(ports: Ports, number: Number) -> NumberRead:
+    """The number as it is read by itself."""
+    held = ports.inheritance.effective(number)
+    effective = {name: EffectiveRead(**each._asdict()) for name, each in held.items()}
+    return NumberRead.model_construct(**{**dict(number), "effective": effective})
+
+
 def result(found: NumberResult) -> ResultRead:
     """A result as it is answered."""
     errors = [WrongField(path=error.path, message=error.message) for error in found.errors]
@@ -70,7 +92,18 @@ def chosen(ids: Sequence[str], wanted: NumberFilter | None) -> dict[str, str]:
     return filters
 
 
-reads(NUMBERS, "number", "/numbers", Number, NumberQuery)
+@NUMBERS.add("GET", "/numbers", "List numbers", query=NumberQuery, answer=NumberRead, shape="list")
+async def listing(ports: Ports, exchange: Exchange) -> Reply:
+    found = await ports.configuration.list("number", exchange.query.listing())
+    items = [with_effective(ports, item) for item in found.items if isinstance(item, Number)]
+    return await page(Page(items, found.next_cursor), exchange)
+
+
+@NUMBERS.add("GET", "/numbers/{id}", "Read a number", answer=NumberRead)
+async def read(ports: Ports, exchange: Exchange) -> Reply:
+    found = await ports.configuration.get("number", exchange.parameters["id"])
+    assert isinstance(found, Number)
+    return one(with_effective(ports, found))
 
 
 @NUMBERS.add(
@@ -79,14 +112,27 @@ reads(NUMBERS, "number", "/numbers", Number, NumberQuery)
     "Create a number, or take one from stock",
     body=NewNumber,
     body_kind="json",
-    answer=Number,
+    answer=NumberRead,
     status=201,
 )
 async def create(ports: Ports, exchange: Exchange) -> Reply:
-    return created(await ports.numbers.create(exchange.body), exchange.path)
+    return created(with_effective(ports, await ports.numbers.create(exchange.body)), exchange.path)
 
 
-edits(NUMBERS, "number", "/numbers", NumberSpec, Number)
+@NUMBERS.add(
+    "PATCH", "/numbers/{id}", "Change a number", body=NumberSpec, body_kind="patch", answer=NumberRead
+)
+async def change(ports: Ports, exchange: Exchange) -> Reply:
+    number_id, version = exchange.parameters["id"], expected_version(exchange)
+    made = await ports.configuration.patch("number", number_id, exchange.body, version)
+    assert isinstance(made, Number)
+    return one(with_effective(ports, made))
+
+
+@NUMBERS.add("DELETE", "/numbers/{id}", "Delete a number", shape="none", status=204)
+async def delete(ports: Ports, exchange: Exchange) -> Reply:
+    await ports.configuration.delete("number", exchange.parameters["id"], expected_version(exchange))
+    return Reply(status=204)
 
 
 @NUMBERS.add(

@@ -1,4 +1,4 @@
-"""Stock: which available number has been unused for the longest time."""
+"""What the tables know of numbers beyond the numbers themselves."""
 
 import sqlalchemy as sa
 
@@ -6,7 +6,7 @@ from edge.store.engine import Database
 from edge.store.tables import calls, numbers
 
 
-class Stock:
+class NumberRecords:
     """Looks into the numbers and their calls.  May raise ``Down``."""
 
     def __init__(self, database: Database) -> None:
@@ -34,3 +34,11 @@ class Stock:
         async with self._database.reading() as connection:
             row = (await connection.execute(query)).first()
         return None if row is None else (row.id, row.version)
+
+    async def with_own_settings(self, campaign_id: str, limit: int) -> list[str]:
+        """The ids of a campaign's numbers that have settings of their own, dormant ones included."""
+        own = sa.func.json_extract(numbers.c.body, "$.settings").is_not(None)
+        query = sa.select(numbers.c.id).where(numbers.c.campaign_id == campaign_id, own)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(query.order_by(numbers.c.e164).limit(limit))
+        return list(rows.scalars())
