@@ -37,6 +37,7 @@ from edge.services.numbers import NumberService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
+from edge.services.release import ReleaseService
 from edge.services.tokens import TokenService
 from edge.settings import Settings
 from edge.settings.sections import SipSection
@@ -156,10 +157,16 @@ class _Builder:
         await prompts.load()
         switch, endpoint, guard = await self._calls(writer, configuration, refused, engine, prompts)
         insight = InsightService(configuration, writer.counts, clock)
+        records = NumberRecords(database)
+        numbers = NumberService(configuration, records)
+        releases = await stack.enter_async_context(
+            ReleaseService(configuration, numbers, records, clock, settings.routing.cooling_days)
+        )
         ports = Ports(
             configuration=configuration,
-            numbers=NumberService(configuration, NumberRecords(database)),
-            inheritance=InheritanceService(configuration, NumberRecords(database)),
+            numbers=numbers,
+            inheritance=InheritanceService(configuration, records),
+            releases=releases,
             prompts=prompts,
             tokens=await stack.enter_async_context(
                 TokenService(Tokens(database), clock, settings.admin_token)

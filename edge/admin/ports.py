@@ -23,6 +23,7 @@ from edge.model.config import (
 )
 from edge.model.inherited import Effective, Setting
 from edge.model.publishers import Publisher, PublisherSpec
+from edge.model.release import Carrier
 from edge.services.bans import Ban
 from edge.services.identity import Identity
 from edge.services.inheritance import Deviation
@@ -30,6 +31,7 @@ from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
 from edge.services.readiness import Check
+from edge.services.release import Charge, Preview, Wanted
 
 Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher"]
 Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec
@@ -62,6 +64,17 @@ class Numbers(Protocol):
     async def bulk_update(
         self, ids: Sequence[str], filters: Mapping[str, str], changes: Mapping[str, Any], dry_run: bool
     ) -> Sequence[NumberResult]: ...
+
+
+class Releases(Protocol):
+    """Numbers leave service and come back (``edge.services.release``)."""
+
+    async def release(self, number_id: str, wanted: Wanted, expected: int | None = None) -> Number: ...
+    async def restore(self, number_id: str, expected: int | None = None) -> Number: ...
+    async def mark(self, number_id: str, carrier: Carrier, expected: int | None = None) -> Number: ...
+    async def preview(self, ids: Sequence[str], filters: Mapping[str, str], wanted: Wanted) -> Preview: ...
+    async def confirm(self, token: str) -> Sequence[NumberResult]: ...
+    async def charges(self, query: ListQuery) -> Page[Charge]: ...
 
 
 class Inheritance(Protocol):
@@ -200,6 +213,7 @@ class Ports:
     configuration: Configuration
     numbers: Numbers
     inheritance: Inheritance
+    releases: Releases
     prompts: Prompts
     tokens: Tokens
     calls: Calls

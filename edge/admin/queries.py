@@ -80,7 +80,7 @@ class NumberFilter(Record):
     area_code: Text | None = None
     publisher_id: Text | None = None
     sub_id: SubIdText | None = None
-    state: Literal["available", "active", "paused"] | None = None
+    state: Literal["available", "active", "paused", "cooling", "retired"] | None = None
     tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")] | None = None
     search: Text | None = None
 

@@ -20,6 +20,7 @@ from edge.model.cap import Caps
 from edge.model.menu import Menu
 from edge.model.outcomes import Conversions, Webhooks
 from edge.model.publishers import ActiveWindow, NumberFacts
+from edge.model.release import Release
 from edge.model.types import (
     E164,
     Blocks,
@@ -141,6 +142,9 @@ class Trunk(Stored, TrunkSpec):
     """A stored trunk."""
 
 
+NumberState = Literal["available", "active", "paused", "cooling", "retired"]
+
+
 class NumberFields(NumberFacts):
     """What may be written of a number beside its digits (Rule: numbers)."""
 
@@ -152,7 +156,7 @@ class NumberFields(NumberFacts):
     timezone: Zone | None = None
     hours: Hours | None = None
     caps: Caps = ()
-    state: Literal["available", "active", "paused"] | None = None
+    state: NumberState | None = None
 
 
 class NumberSpec(NumberFields):
@@ -248,6 +252,7 @@ class Number(Stored, NumberSpec):
     """A stored number; kind, country and state are filled in, ``settings`` written by their own paths."""
 
     settings: OwnSettings = NOTHING_OWN
+    release: Release | None = None
 
 
 class CampaignSpec(ActiveWindow):

@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 
 from edge.model.action import Action
-from edge.model.config import Hours
+from edge.model.config import Hours, Number
 from edge.model.decision import Admission, CallFacts, CapClaim, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, known_prompt
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
@@ -64,11 +64,19 @@ def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Ow
         said = "unknown; the trunk's default number takes it"
     if number is None:
         return _unknown(steps, f"{facts.called or 'no number'} is not one of our numbers", None)
+    if number.release is not None:
+        return _released(steps, number)
     campaign = snapshot.campaign(number.campaign_id) if number.campaign_id is not None else None
     if campaign is None or number.state == "available":
         return _unknown(steps, f"{number.e164} is in stock: no campaign uses it", number.id)
     steps.append(Step("number", "known", said))
     return Owner(number, campaign)
+
+
+def _released(steps: list[Step], number: Number) -> Refuse:
+    reason = f"{number.e164} was released"
+    steps.append(Step("number", "released", reason))
+    return Refuse(refusal("rejected_released").status, "rejected_released", reason, tuple(steps), number.id)
 
 
 def _unknown(steps: list[Step], reason: str, number_id: str | None) -> Refuse:

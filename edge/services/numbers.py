@@ -87,6 +87,8 @@ class NumberService:
                 raise Invalid([FieldError("e164", "stands in a row before already")])
             seen.add(str(e164))
             known = self._configuration.current.number(str(e164))
+            if known is not None and known.release is not None:
+                raise Conflict(f"this number is {known.state}; restore it, or make it available by hand")
             if known is None:
                 return await self._new(row, dry_run)
             return await self._change(known, row.fields, dry_run, row.place)

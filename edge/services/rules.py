@@ -32,6 +32,9 @@ def filled(item: Object, before: Object | None) -> Object:
         changes["caps"] = cap_ids(item.caps, old)
     if isinstance(item, Number):
         changes |= _number_fields(item)
+        if isinstance(before, Number) and (before.state, item.state) == ("retired", "available"):
+            # Back into stock by hand: the carrier has given it to us again.
+            changes["release"] = None
     return item.model_copy(update=changes) if changes else item
 
 
@@ -94,7 +97,7 @@ def _sub_id(number: Number) -> dict[str, Any]:
 
 def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Lets the server fill in again what followed from a field of a number that was patched."""
-    if "campaign_id" in changes and "state" not in changes and before.state != "paused":
+    if "campaign_id" in changes and "state" not in changes and before.state in ("active", "available"):
         merged.pop("state", None)
     if "e164" in changes:
         for name in ("kind", "country", "area_code"):
@@ -126,6 +129,10 @@ def check(item: Object, snapshot: Snapshot) -> None:
 
 def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
     yield from contradictions(number)
+    if (number.state in ("cooling", "retired")) != (number.release is not None):
+        yield FieldError("state", "a number is released, marked and restored by their own paths")
+    if number.state in ("cooling", "retired") and (number.campaign_id or number.publisher_id):
+        yield FieldError("campaign_id", "a released number belongs to nobody; restore it first")
     if number.state == "active" and number.campaign_id is None:
         yield FieldError("campaign_id", "an active number belongs to a campaign; name it")
     if number.state == "available" and number.campaign_id is not None:

@@ -173,8 +173,10 @@ class DatabaseSection(Section):
 
 
 class RoutingSection(Section):
-    """``[routing]``: the account's failsafe action, used when a campaign has none."""
+    """``[routing]``: the account's failsafe action, used when a campaign has none, and how long released
+    numbers cool off."""
 
+    cooling_days: Annotated[int, Field(ge=0, le=3650)] = 45
     failsafe: Annotated[Action | None, BeforeValidator(none_if_empty)] = None
 
 

@@ -61,6 +61,8 @@ _NAMES: dict[str, Kind] = {
 }
 # Maps whose keys the operator chooses.
 _FREE = ("tags", "headers")
+# What tells only whose an object was: that may be gone.
+_PAST = ("release",)
 
 
 def to_row(kind: Kind, item: Object) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def references(item: Object) -> list[Reference]:
     return [
         Reference(path, kind, value)
         for key, part in body.items()
-        if key not in _FREE
+        if key not in _FREE and key not in _PAST
         for path, kind, value in _named(key, key, part)
     ]
 

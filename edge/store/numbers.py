@@ -1,9 +1,22 @@
 """What the tables know of numbers beyond the numbers themselves."""
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
 from edge.store.engine import Database
 from edge.store.tables import calls, numbers
+from edge.store.tables import object_references as links
+
+_STAMPS = ("carrier", "cools_until")
+
+
+class CallTally(NamedTuple):
+    """The calls of a number: the instant of the last one, and how many since some instant."""
+
+    last_call_at: str | None
+    calls: int
 
 
 class NumberRecords:
@@ -42,3 +55,31 @@ class NumberRecords:
         async with self._database.reading() as connection:
             rows = await connection.execute(query.order_by(numbers.c.e164).limit(limit))
         return list(rows.scalars())
+
+    async def users(self, number_id: str) -> list[str]:
+        """Who names this number, in words, twenty at most."""
+        query = sa.select(links.c.from_kind, links.c.from_id, links.c.path)
+        query = query.where(links.c.to_kind == "number", links.c.to_id == number_id).limit(20)
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return [f"{row.from_kind} {row.from_id} ({row.path})" for row in rows]
+
+    async def cooled(self, now: str) -> list[str]:
+        """The ids of the numbers that are kept at the carrier and have cooled by ``now``, 500 at most."""
+        release = {name: sa.func.json_extract(numbers.c.body, f"$.release.{name}") for name in _STAMPS}
+        query = sa.select(numbers.c.id).where(
+            numbers.c.state == "cooling", release["carrier"] == "kept", release["cools_until"] <= now
+        )
+        async with self._database.reading() as connection:
+            return list((await connection.execute(query.limit(500))).scalars())
+
+    async def tallies(self, since: Mapping[str, str]) -> dict[str, CallTally]:
+        """Each number's last call, and how many calls it has had since the instant given for it."""
+        found = {}
+        async with self._database.reading() as connection:
+            for number_id, start in since.items():
+                later = sa.case((calls.c.started_at >= start, 1), else_=0)
+                query = sa.select(sa.func.max(calls.c.started_at), sa.func.coalesce(sa.func.sum(later), 0))
+                row = (await connection.execute(query.where(calls.c.number_id == number_id))).one()
+                found[number_id] = CallTally(row[0], int(row[1]))
+        return found

@@ -97,6 +97,10 @@ def _condition(table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]
         # One value or several: SQLite's json_each gives a row for each.
         values = sa.func.json_each(table.c.body, f"$.tags.{key.lower()}").table_valued("value")
         return sa.exists(sa.select(values.c.value).where(values.c.value == wanted))
+    if name == "billed":
+        in_use = table.c.state.in_(("available", "active", "paused"))
+        unmarked = sa.func.json_extract(table.c.body, "$.release.carrier").is_(None)
+        return in_use if value == "active" else sa.and_(table.c.state == "cooling", unmarked)
     if name == "search":
         either = (table.c.name, table.c.external_id)
         return sa.or_(*(column.contains(value, autoescape=True) for column in either))

@@ -23,6 +23,7 @@ from edge.services.numbers import NumberService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
+from edge.services.release import ReleaseService
 from edge.services.tokens import TokenService
 from edge.settings import Address
 from edge.sip.guard import Guard
@@ -150,10 +151,14 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         TokenService(Tokens(database), clock, SecretStr(ADMIN)) as tokens,
     ):
         insight = InsightService(configuration, backstage.writer.counts, clock)
+        records = NumberRecords(database)
+        numbers = NumberService(configuration, records)
+        releases = ReleaseService(configuration, numbers, records, clock)
         yield Ports(
             configuration=configuration,
-            numbers=NumberService(configuration, NumberRecords(database)),
-            inheritance=InheritanceService(configuration, NumberRecords(database)),
+            numbers=numbers,
+            inheritance=InheritanceService(configuration, records),
+            releases=releases,
             prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch),

@@ -43,3 +43,22 @@ async def test_a_bulk_update_names_ids_or_a_filter(api: Client) -> None:
     answer = await api.post("numbers/bulk-update", {"changes": changes, "filter": {"kind": "local"}})
     assert [(row["id"], row["result"]) for row in answer.json["items"]] == [(made["id"], "updated")]
     assert (await api.get(f"numbers/{made['id']}")).json["region"] == "Illinois"
+
+
+async def test_a_bulk_release_is_seen_before_it_is_done(api: Client) -> None:
+    cost = {"minor": 250, "currency": "USD"}
+    made = [await api.new("numbers", e164=f"+1312555010{n}", monthly_cost=cost) for n in (1, 2)]
+    seen = (await api.post("numbers/bulk-release", {"filter": {"area_code": "312"}})).json
+    assert (seen["count"], seen["saving"], seen["items"]) == (2, [{"minor": 500, "currency": "USD"}], [])
+    token = {"token": seen["token"]}
+    assert (await api.post("numbers/bulk-release", {**token, "force": True})).status == 422
+    done = (await api.post("numbers/bulk-release", token)).json
+    assert [row["result"] for row in done["items"]] == ["updated", "updated"]
+    charged = (await api.get("numbers/upcoming-charges")).json["items"]
+    billed = (await api.get("numbers/to-cancel")).json["items"]
+    assert (charged, [row["id"] for row in billed]) == ([], [number["id"] for number in made])
+    marked = await api.post(f"numbers/{made[0]['id']}/carrier-status", {"status": "cancelled"})
+    assert marked.json["state"] == "retired"
+    assert (await api.post(f"numbers/{made[0]['id']}/restore")).status == 409
+    assert (await api.post(f"numbers/{made[1]['id']}/restore")).json["state"] == "available"
+    assert (await api.post("numbers/bulk-release", {"token": "another"})).status == 409

@@ -33,6 +33,9 @@ async def test_the_life_of_an_object(
         assert changed.json[field] == ({**created.json[field], **value} if isinstance(value, dict) else value)
     assert (await api.get(path)).json["items"] == [changed.json]
     assert (await api.delete(where)).status == 204
+    if path == "numbers":
+        assert (await api.get(where)).json["state"] == "cooling"
+        return
     assert (await api.get(where)).status == 404
     assert (await api.get(path)).json == {"items": []}
 

@@ -45,3 +45,17 @@ async def test_a_number_s_own_routes_hold_until_they_are_locked_again(world: Wor
     (await line.call(*CALLS)).check()
     (await common.result()).check()
     assert [call["target_id"] for call in await line.records(2)] == [target["id"], line.targets[0]["id"]]
+
+
+async def test_a_released_number_refuses_and_counts_who_still_dials_it(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    line, api = await world.line(target.address, tags={"channel": "tv"}), world.server.api
+    path = f"numbers/{line.number['id']}"
+    await api.delete(path)
+    (await line.call(invite(sdp()), provisional(), expect(410), ack_refusal())).check()
+    assert (await line.record())["disposition"] == "rejected_released"
+    billed = (await api.get("numbers/to-cancel"))["items"]
+    assert [(n["id"], n["calls"]) for n in billed] == [(line.number["id"], 1)]
+    await api.post(f"{path}/restore", {})
+    (await line.call(*CALLS)).check()
+    assert [call["disposition"] for call in await line.records(2)] == ["rejected_released", "connected"]

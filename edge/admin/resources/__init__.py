@@ -12,13 +12,14 @@ from edge.admin.resources.configuration import (
 from edge.admin.resources.inheritance import DEVIATIONS, SETTINGS
 from edge.admin.resources.numbers import NUMBERS
 from edge.admin.resources.prompts import PROMPTS
+from edge.admin.resources.releases import RELEASES
 from edge.admin.resources.rules import CAPS, HOURS
 from edge.admin.resources.server import DRAIN, REFUSED
 from edge.admin.resources.tokens import TOKENS
 from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *TRUNKS, *NUMBERS, *SETTINGS, *DEVIATIONS,
+    *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
     *CAMPAIGNS, *PUBLISHERS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
     *CAPS, *HOURS, *REFUSED, *DRAIN, *TOKENS,
 )  # fmt: skip

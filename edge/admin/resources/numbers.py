@@ -16,6 +16,7 @@ from edge.model.types import Reference
 from edge.services.errors import FieldError, Invalid
 from edge.services.listing import Page
 from edge.services.numbers import MAX_AT_ONCE, NumberResult
+from edge.services.release import Wanted
 
 NUMBERS = Routes("numbers")
 
@@ -129,9 +130,9 @@ async def change(ports: Ports, exchange: Exchange) -> Reply:
     return one(with_effective(ports, made))
 
 
-@NUMBERS.add("DELETE", "/numbers/{id}", "Delete a number", shape="none", status=204)
+@NUMBERS.add("DELETE", "/numbers/{id}", "Release a number", shape="none", status=204)
 async def delete(ports: Ports, exchange: Exchange) -> Reply:
-    await ports.configuration.delete("number", exchange.parameters["id"], expected_version(exchange))
+    await ports.releases.release(exchange.parameters["id"], Wanted(), expected_version(exchange))
     return Reply(status=204)
 
 
