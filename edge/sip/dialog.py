@@ -1,9 +1,10 @@
 """A dialog (RFC 3261 section 12): who the two are, how to reach the peer, and the order of requests."""
 
 import ipaddress
+from functools import lru_cache
 
 from edge.sip.events import Destination, Flow, Transport, default_port
-from edge.sip.grammar import split_name_addr
+from edge.sip.grammar import CACHED, split_name_addr
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Request, Response, SipParseError
 from edge.sip.printing import Lines, PrintedRequest, print_message
@@ -165,6 +166,8 @@ def transport_of(uri: Uri, otherwise: Transport) -> Transport | None:
     return _TRANSPORTS.get(wanted)
 
 
+# A peer's Contact is mostly the same in all its calls.
+@lru_cache(CACHED)
 def contact_uri(contact: str) -> str | None:
     """The URI of a Contact, if it has one that we can send to."""
     text = uri_in(contact)

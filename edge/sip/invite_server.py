@@ -117,7 +117,7 @@ class ServerInvite(Invite):
         if self.dialog is None:
             self.dialog = dialog_to_us(self.request, self.flow, self.local_tag)
             self.core.usages[self.local_tag] = self
-            routes = [item for item in self.request.headers.items if item[0] == "Record-Route"]
+            routes = [("Record-Route", value) for value in self.request.headers.all("Record-Route")]
             self._dialog_lines = (*routes, self.core.contact(self.flow, self.request.uri))
         return self._dialog_lines
 

@@ -63,6 +63,8 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first line's whole value."""
+        if self._by_name is not None and name in self._by_name:
+            return self._by_name[name]
         known = KNOWN_NAMES.get(name)
         if known is None:
             return next(iter(self.all(name)), default)
@@ -144,6 +146,7 @@ class Message:
     own making a malformed one raises SipParseError.
     """
 
+    __slots__ = ("__dict__", "body", "headers")
     headers: Headers
     body: bytes
 
@@ -196,6 +199,8 @@ class Request(Message):
     Malformed required headers (RFC 3261 section 8.1.1) were refused by the parser already.
     """
 
+    __slots__ = ("method", "uri")
+
     def __init__(self, method: str, uri: str, headers: Headers, body: bytes = b"") -> None:
         self.method = method
         self.uri = uri
@@ -226,12 +231,12 @@ class Request(Message):
         ``received`` always, as interoperability wants it; ``rport`` only where it was asked for.
         """
         line = self.headers.get("Via") or ""
-        first, rest = (line, "")
         if "," in line:
             first, *others = split_list(line)
-            rest = ", ".join(("", *others))
-        self.via, text = self.via.stamped(first, host, port)
-        self.headers.set_first("Via", text + rest)
+            line = ", ".join((self.via.stamp(first, host, port), *others))
+        else:
+            line = self.via.stamp(line, host, port)
+        self.headers.set_first("Via", line)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
@@ -239,6 +244,8 @@ class Request(Message):
 
 class Response(Message):
     """A response; ``cseq`` and ``cseq_method``, ``via``, ``call_id``, tags as for a request."""
+
+    __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, headers: Headers, body: bytes = b"") -> None:
         self.status = status
@@ -252,6 +259,34 @@ class Response(Message):
 
     def __repr__(self) -> str:
         return f"<Response {self.status} {self.reason}>"
+
+
+class ReadRequest(Request):
+    """A request that was parsed: what ``Request`` reads when asked is there."""
+
+    __slots__ = (
+        "call_id", "cseq", "cseq_method", "from_tag", "max_forwards", "target", "to_tag", "via",
+    )  # fmt: skip
+    call_id: str
+    cseq: int
+    cseq_method: str
+    from_tag: str | None
+    max_forwards: int | None
+    target: Uri
+    to_tag: str | None
+    via: Via
+
+
+class ReadResponse(Response):
+    """A response that was parsed."""
+
+    __slots__ = ("call_id", "cseq", "cseq_method", "from_tag", "to_tag", "via")
+    call_id: str
+    cseq: int
+    cseq_method: str
+    from_tag: str | None
+    to_tag: str | None
+    via: Via
 
 
 def _required(headers: Headers, name: str) -> str:

@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 from edge.sip.grammar import KNOWN_NAMES, canonical, decimal, is_token
 from edge.sip.message import (
     Headers,
-    Message,
+    ReadRequest,
+    ReadResponse,
     Request,
     Response,
     SipParseError,
@@ -21,7 +22,7 @@ from edge.sip.message import (
     parse_tag,
 )
 from edge.sip.uri import parse_uri
-from edge.sip.via import parse_via
+from edge.sip.via import Via, parse_via
 
 MAX_HEADERS: Final = 256
 MAX_VALUE: Final = 8192
@@ -111,10 +112,10 @@ _NAMES: Final = _Names(KNOWN_NAMES)
 
 def _split_headers(text: str) -> Headers:
     lines = text.split("\r\n")
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks:
+    rest = "".join(lines)
+    if "\n" in rest or "\r" in rest:
         raise SipParseError("CR or LF within a line")
-    if breaks >= MAX_HEADERS:
+    if len(lines) > MAX_HEADERS:
         lines = _unfold(text)
         if len(lines) > MAX_HEADERS:
             raise SipParseError(f"more than {MAX_HEADERS} headers", close=True)
@@ -160,10 +161,12 @@ def _request(start: str, headers: Headers, body: bytes) -> Request:
         _check_version(version)
     if method not in _METHODS and not is_token(method):
         raise SipParseError("malformed method")
-    request = Request(method, uri, headers)
+    request = ReadRequest(method, uri, headers)
     request.target = parse_uri(uri)
-    first = _common(request, headers)
+    first = _first_values(headers)
+    request.via, request.call_id, cseq, request.from_tag, request.to_tag = _identity(first)
     request.max_forwards = parse_max_forwards(first.get("Max-Forwards"))
+    request.cseq, request.cseq_method = cseq
     if request.cseq_method != method:
         raise SipParseError("the CSeq's method is not the request's")
     request.body = _cut(body, first.get("Content-Length"))
@@ -183,20 +186,27 @@ def _response(start: str, headers: Headers, body: bytes) -> Response:
     status = decimal(digits, 700)
     if status is None or status < 100 or not (space or digits == start[8:]):
         raise SipParseError("malformed status line")
-    response = Response(status, reason, headers)
-    first = _common(response, headers)
+    response = ReadResponse(status, reason, headers)
+    first = _first_values(headers)
+    response.via, response.call_id, cseq, response.from_tag, response.to_tag = _identity(first)
+    response.cseq, response.cseq_method = cseq
     response.body = _cut(body, first.get("Content-Length"))
     return response
 
 
-def _common(message: Message, headers: Headers) -> dict[str, str]:
-    """Fills in the fields that every message has; answers each header's first value by name."""
+def _first_values(headers: Headers) -> dict[str, str]:
+    """Each header's first value by name; raises SipParseError for what comes too often."""
     first = headers.first_values()
     if first is None:
-        first = dict(reversed(headers.items))
         _check_repeated(headers)
-    elif "," in first.get("Via", "") or "," in first.get("Contact", ""):
+        return dict(reversed(headers.items))
+    if "," in first.get("Via", "") or "," in first.get("Contact", ""):
         _check_counts(headers)
+    return first
+
+
+def _identity(first: dict[str, str]) -> tuple[Via, str, tuple[int, str], str | None, str | None]:
+    """What every message has (section 8.1.1): top Via, Call-ID, CSeq, From tag and To tag."""
     try:
         via = parse_via(first["Via"])
         call_id = first["Call-ID"]
@@ -207,12 +217,7 @@ def _common(message: Message, headers: Headers) -> dict[str, str]:
         raise SipParseError("malformed Via")
     if not call_id or " " in call_id:
         raise SipParseError("malformed Call-ID")
-    message.via = via
-    message.call_id = call_id
-    message.cseq, message.cseq_method = parse_cseq(cseq)
-    message.from_tag = parse_tag("From", sender)
-    message.to_tag = parse_tag("To", recipient)
-    return first
+    return via, call_id, parse_cseq(cseq), parse_tag("From", sender), parse_tag("To", recipient)
 
 
 def _check_repeated(headers: Headers) -> None:

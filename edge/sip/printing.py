@@ -3,9 +3,11 @@
 What was parsed holds no line breaks, so only what our own side adds is looked through for them.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.sip.events import Flow
+from edge.sip.grammar import CACHED
 from edge.sip.message import Request
 from edge.sip.status import phrase
 
@@ -22,6 +24,8 @@ class PrintedRequest(NamedTuple):
     flow: Flow
 
 
+# Contact, Allow and Content-Type are the same in nearly every message.
+@lru_cache(CACHED)
 def print_lines(lines: Lines) -> str:
     """Header lines as text; ValueError if a CR or LF in one would make another of it."""
     text = "".join([f"{name}: {value}\r\n" for name, value in lines])
@@ -45,14 +49,17 @@ def print_answer(
     elif "\r" in reason or "\n" in reason:
         raise ValueError("CR or LF within a reason")
     headers = request.headers
-    vias = "\r\nVia: ".join(headers.all("Via"))
-    to = headers.get("To")
-    if to_tag and request.to_tag is None:
-        to = f"{to};tag={to_tag}"
+    first = headers.first_values()
+    if first is None:
+        first = dict(reversed(headers.items))
+        vias = "\r\nVia: ".join(headers.all("Via"))
+    else:
+        vias = first["Via"]
+    tag = f";tag={to_tag}" if to_tag and request.to_tag is None else ""
     head = (
-        f"SIP/2.0 {status} {reason}\r\nVia: {vias}\r\nFrom: {headers.get('From')}\r\nTo: {to}\r\n"
-        f"Call-ID: {request.call_id}\r\nCSeq: {headers.get('CSeq')}\r\n"
+        f"SIP/2.0 {status} {reason}\r\nVia: {vias}\r\nFrom: {first['From']}\r\nTo: {first['To']}{tag}\r\n"
+        f"Call-ID: {first['Call-ID']}\r\nCSeq: {first['CSeq']}\r\n"
     )
-    if status == 100 and (timestamp := headers.get("Timestamp")) is not None:
-        head = f"{head}Timestamp: {timestamp}\r\n"
+    if status == 100 and "Timestamp" in first:
+        head = f"{head}Timestamp: {first['Timestamp']}\r\n"
     return print_message(head, lines, body)

@@ -50,18 +50,23 @@ class Timers:
 
     def start(self, delay: float, action: Callable[[], None]) -> Timer:
         """Runs ``action`` once, ``delay`` seconds from now."""
-        return self._add(delay, Timer(self._clock() + delay, action))
+        timer = Timer(self._clock() + delay, action)
+        self._queues[delay].append(timer)
+        if timer.due < self._earliest:
+            self._nearer(timer.due)
+        return timer
 
     def linger(self, delay: float, action: Callable[[], None]) -> Timer:
         """The same at the next tick of a coarse grid: one wake serves all that ends by then."""
-        return self._add(-delay, Timer(ceil((self._clock() + delay) * GRID) / GRID, action))
-
-    def _add(self, queue: float, timer: Timer) -> Timer:
-        self._queues[queue].append(timer)
+        timer = Timer(ceil((self._clock() + delay) * GRID) / GRID, action)
+        self._queues[-delay].append(timer)
         if timer.due < self._earliest:
-            self._earliest = timer.due
-            self._wake()
+            self._nearer(timer.due)
         return timer
+
+    def _nearer(self, due: float) -> None:
+        self._earliest = due
+        self._wake()
 
     def next_deadline(self) -> float | None:
         """When ``run`` is due next, on the clock's scale; None when nothing waits."""

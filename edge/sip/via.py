@@ -39,23 +39,19 @@ class Via:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
-    def stamped(self, text: str, host: str, port: int) -> tuple["Via", str]:
-        """A copy with ``received``, and ``rport`` where it was asked for, filled in; and as text.
+    def stamp(self, text: str, host: str, port: int) -> str:
+        """Fills in ``received``, and ``rport`` where it was asked for; answers the new text.
 
         ``text`` is what this was parsed from: mostly it needs no more than two insertions.
         """
-        params = {**self.params, "received": host}
+        params = self.params
+        plain = "received" not in params and '"' not in text
+        params["received"] = host
         if "rport" in params:
+            plain = plain and params["rport"] is None and ";rport;" in text
             params["rport"] = str(port)
-        via = Via(self.transport, self.host, self.port, params)
-        if "received" in self.params:
-            return via, str(via)
-        text = f"{text};received={host}"
-        if "rport" not in params:
-            return via, text
-        if ";rport;" in text and '"' not in text and self.params["rport"] is None:
-            return via, text.replace(";rport;", f";rport={port};", 1)
-        return via, str(via)
+            text = text.replace(";rport;", f";rport={port};", 1)
+        return f"{text};received={host}" if plain else str(self)
 
     def __str__(self) -> str:
         return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(self.params)}"

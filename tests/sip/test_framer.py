@@ -21,7 +21,7 @@ def one_error(frames: list[Frame]) -> SipParseError:
 
 
 def kinds(frames: list[Frame]) -> list[str]:
-    return [type(frame).__name__ for frame in frames]
+    return [type(frame).__name__.removeprefix("Read") for frame in frames]
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 7, 100, 100_000])
