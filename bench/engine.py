@@ -4,7 +4,7 @@
 
 One call is the caller's INVITE in, 100 and 180 out, our INVITE to the target out, its 100, 180 and
 200 in, ACK out, 200 to the caller, its ACK, its BYE and our 200, our BYE to the target and its 200:
-six messages parsed and eight printed, with transactions, dialogs and timers.  Timers run on a clock
+seven messages parsed and seven printed, with transactions, dialogs and timers.  Timers run on a clock
 that moves 2 ms a call (500 calls a second).  Prints microseconds of CPU per call.
 """
 

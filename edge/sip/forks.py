@@ -46,8 +46,8 @@ class Forks:
         self._acks[dialog.remote_tag] = (ack.data, ack.flow)
         self._core.layer.send(ack.data, ack.flow, dialog.call_id)
 
-    def receive(self, transaction: ClientTransaction, response: Response) -> None:
-        """Another 200."""
+    def __call__(self, transaction: ClientTransaction, response: Response) -> None:
+        """Another 200, as the transaction tells its user."""
         tag = response.to_tag or ""
         known = self._acks.get(tag)
         if known is not None:

@@ -136,14 +136,14 @@ class ClientInvite(Invite):
 
     def _crossed(self, response: Response) -> None:
         """The 200 that crossed our CANCEL: ACK and BYE."""
-        self._hand_over().receive(self._transaction, response)
+        self._hand_over()(self._transaction, response)
         self.close()
 
     def _hand_over(self) -> Forks:
         """From the first 2xx on, all others are for ``Forks``."""
         transaction = self._transaction
         forks = Forks(self.core, transaction.data, self.flow, self.credentials)
-        transaction.hand_over(forks.receive)
+        transaction.hand_over(forks)
         self._forks = forks
         return forks
 

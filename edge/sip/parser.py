@@ -21,6 +21,7 @@ from edge.sip.message import (
     parse_max_forwards,
     parse_tag,
 )
+from edge.sip.status import PHRASES
 from edge.sip.uri import parse_uri
 from edge.sip.via import Via, parse_via
 
@@ -37,6 +38,7 @@ _SINGLE: Final = frozenset(
 )  # fmt: skip
 _ANSWERED_FROM: Final = frozenset(("Via", "From", "To", "Call-ID", "CSeq", "Timestamp"))
 _METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "INFO", "PRACK", "UPDATE"))
+_STATUSES: Final = {str(status): status for status in PHRASES}
 _FOLD: Final = re.compile(r"\r\n[ \t]++")
 _VERSION: Final = re.compile(r"SIP/\d{1,3}+\.\d{1,3}+", re.ASCII | re.IGNORECASE)
 
@@ -63,7 +65,10 @@ def parse(data: bytes) -> Request | Response:
     try:
         if not blank:
             raise SipParseError("no empty line after the headers")
-        return _message(start, _split_headers(text), body)
+        headers = _split_headers(text)
+        if start.startswith("SIP/2.0 "):
+            return _response(start, headers, body)
+        return _request(start, headers, body)
     except SipParseError as error:
         raise _refusal(error, start, text) from None
 
@@ -80,7 +85,9 @@ def split_head(head: bytes) -> Head:
 def build(head: Head, body: bytes) -> Request | Response:
     """The message of a head and its body; raises SipParseError as ``parse``."""
     try:
-        return _message(head.start, head.headers, body)
+        if head.start.startswith("SIP/2.0 "):
+            return _response(head.start, head.headers, body)
+        return _request(head.start, head.headers, body)
     except SipParseError as error:
         raise _refusal(error, head.start, head.text) from None
 
@@ -89,12 +96,6 @@ def refusal(error: SipParseError, head: bytes) -> SipParseError:
     """``error`` completed for a head that could not be split: see ``_refusal``."""
     start, _, text = head.decode("utf-8", "surrogateescape").partition("\r\n")
     return _refusal(error, start, text)
-
-
-def _message(start: str, headers: Headers, body: bytes) -> Request | Response:
-    if start[:8] == "SIP/2.0 ":
-        return _response(start, headers, body)
-    return _request(start, headers, body)
 
 
 class _Names(dict[str, str]):
@@ -183,7 +184,7 @@ def _check_version(version: str) -> None:
 
 def _response(start: str, headers: Headers, body: bytes) -> Response:
     digits, space, reason = start[8:].partition(" ")
-    status = decimal(digits, 700)
+    status = _STATUSES.get(digits) or decimal(digits, 700)
     if status is None or status < 100 or not (space or digits == start[8:]):
         raise SipParseError("malformed status line")
     response = ReadResponse(status, reason, headers)

@@ -86,14 +86,14 @@ class Transaction:
         if self._timer is not None:
             self._timer.action = None
         self._event = event
-        self._timer = self._outlet.timers.start(delay, self._elapsed)
+        self._timer = self._outlet.timers.start(delay, self)
 
     def _linger(self, delay: float, event: str) -> None:
         """Stays for late copies: nothing depends on when exactly that ends."""
         if self._timer is not None:
             self._timer.action = None
         self._event = event
-        self._timer = self._outlet.timers.linger(delay, self._elapsed)
+        self._timer = self._outlet.timers.linger(delay, self)
 
     def _repeat_after(self, interval: float, event: str, limit_event: str) -> None:
         if interval >= self._left:
@@ -103,7 +103,9 @@ class Transaction:
         self._interval = interval
         self._wait(interval, event)
 
-    def _elapsed(self) -> None:
+    def __call__(self) -> None:
+        """The timer ran out.  (It calls the transaction itself: a bound method would be one more object
+        to keep for each tombstone.)"""
         self._timer = None
         self.step(self._event)
 
