@@ -66,7 +66,7 @@ def parse(data: bytes) -> Request | Response:
         if not blank:
             raise SipParseError("no empty line after the headers")
         headers = _split_headers(text)
-        if start.startswith("SIP/2.0 "):
+        if start[:8] == "SIP/2.0 ":
             return _response(start, headers, body)
         return _request(start, headers, body)
     except SipParseError as error:
@@ -85,7 +85,7 @@ def split_head(head: bytes) -> Head:
 def build(head: Head, body: bytes) -> Request | Response:
     """The message of a head and its body; raises SipParseError as ``parse``."""
     try:
-        if head.start.startswith("SIP/2.0 "):
+        if head.start[:8] == "SIP/2.0 ":
             return _response(head.start, head.headers, body)
         return _request(head.start, head.headers, body)
     except SipParseError as error:
