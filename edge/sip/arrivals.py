@@ -97,9 +97,10 @@ def refusal(data: bytes, flow: Flow, tag: str, retry_after_s: int) -> Refusal | 
         return None
     if "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
         return None  # the answer would go elsewhere (18.2.2)
-    stamped = via.stamped(text, *flow.remote)[1].encode("utf-8", "surrogateescape")
+    key = (via.branch, via.host, via.port, "INVITE")
+    stamped = via.stamp(text, *flow.remote).encode("utf-8", "surrogateescape")
     answer = [b"SIP/2.0 503 Service Unavailable", b"Via: " + stamped]
     for name, value in fields[1:]:
         answer.append(name + b": " + value + (b";tag=" + tag.encode() if name == b"To" else b""))
     answer += [b"Retry-After: %d" % retry_after_s, b"Content-Length: 0", b"", b""]
-    return Refusal((via.branch, via.host, via.port, "INVITE"), b"\r\n".join(answer))
+    return Refusal(key, b"\r\n".join(answer))

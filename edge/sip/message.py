@@ -3,139 +3,23 @@
 Text is decoded as UTF-8 with ``surrogateescape``, so that any bytes survive a round trip.
 """
 
-from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from typing import Final
 
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import (
     CACHED,
-    KNOWN_NAMES,
-    canonical,
     decimal,
     parse_params,
     split_list,
     split_name_addr,
 )
+from edge.sip.header_lines import Headers
 from edge.sip.status import phrase
 from edge.sip.uri import Uri, parse_uri
 from edge.sip.via import Via, parse_via
 
 __all__ = ["Headers", "Message", "Request", "Response", "SipParseError", "Via", "respond"]
-
-
-class Headers:
-    """Ordered (name, value) pairs; names in canonical long form (``Via``, ``Call-ID``).
-
-    Names compare case-insensitively and compact forms are expanded when parsed.  A header that
-    arrived folded is one line; values that arrived comma-separated stay as they arrived:
-    ``values`` splits them where the grammar allows (never inside quotes or <>).  ``items`` may be
-    read and written freely; who writes to it keeps the names canonical.
-    """
-
-    # Most messages name each header once.  They are held by name alone until somebody wants the list;
-    # who has the list may write to it, so then it is all there is.
-    __slots__ = ("_by_name", "_items")
-
-    def __init__(self, items: list[tuple[str, str]] | None = None) -> None:
-        self._items: list[tuple[str, str]] = [] if items is None else items
-        self._by_name: dict[str, str] | None = None
-
-    @classmethod
-    def by_name(cls, lines: dict[str, str]) -> "Headers":
-        """Headers of which no name comes twice, by canonical name and in order."""
-        headers = cls.__new__(cls)
-        headers._by_name = lines
-        return headers
-
-    def first_values(self) -> dict[str, str] | None:
-        """Each line's value by name, not to be written to; None when a name came twice or was written."""
-        return self._by_name
-
-    @property
-    def items(self) -> list[tuple[str, str]]:
-        """All lines."""
-        lines = self._by_name
-        if lines is not None:
-            self._items = list(lines.items())
-            self._by_name = None
-        return self._items
-
-    def get(self, name: str, default: str | None = None) -> str | None:
-        """The first line's whole value."""
-        if self._by_name is not None and name in self._by_name:
-            return self._by_name[name]
-        known = KNOWN_NAMES.get(name)
-        if known is None:
-            return next(iter(self.all(name)), default)
-        if self._by_name is not None:
-            return self._by_name.get(known, default)
-        for key, value in self._items:
-            if key == known:
-                return value
-        return default
-
-    def all(self, name: str) -> list[str]:
-        """Every line's value, unsplit, in order."""
-        known = KNOWN_NAMES.get(name)
-        if known is not None:
-            if self._by_name is not None:
-                value = self._by_name.get(known)
-                return [] if value is None else [value]
-            return [value for key, value in self._items if key == known]
-        wanted = canonical(name).lower()
-        return [value for key, value in self if key.lower() == wanted]
-
-    def values(self, name: str) -> list[str]:
-        """Every comma-separated element of every line, in order."""
-        lines = self.all(name)
-        if len(lines) == 1:
-            return split_list(lines[0])
-        return [element for line in lines for element in split_list(line)]
-
-    def add(self, name: str, value: str) -> None:
-        """Appends a line."""
-        self.items.append((canonical(name), value))
-
-    def set(self, name: str, value: str) -> None:
-        """Replaces all lines of that name by one, at the first one's place."""
-        key = canonical(name)
-        at = self._index(key)
-        if at < 0:
-            self.items.append((key, value))
-            return
-        self.remove(name)
-        self._items.insert(at, (key, value))
-
-    def set_first(self, name: str, value: str) -> None:
-        """Replaces the first line of that name (a canonical one), which there must be."""
-        if self._by_name is not None:
-            self._by_name[name] = value
-        else:
-            self._items[self._index(name)] = (name, value)
-
-    def remove(self, name: str) -> None:
-        """Removes every line of that name."""
-        wanted = canonical(name).lower()
-        self._items = [item for item in self.items if item[0].lower() != wanted]
-
-    def _index(self, name: str) -> int:
-        wanted = name.lower()
-        return next((at for at, item in enumerate(self.items) if item[0].lower() == wanted), -1)
-
-    def __contains__(self, name: str) -> bool:
-        return self.get(name) is not None
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._items if self._by_name is None else self._by_name.items())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Headers) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Headers({list(self)!r})"
 
 
 class Message:
