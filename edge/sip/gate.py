@@ -5,6 +5,7 @@ from typing import Final
 
 from edge.sip.core import ACCEPT, ALLOW
 from edge.sip.events import Flow
+from edge.sip.expiry import MIN_SE, too_small
 from edge.sip.layer import METHODS
 from edge.sip.message import Request
 from edge.sip.printing import Lines
@@ -27,8 +28,12 @@ def objection(request: Request) -> Objection | None:
     if request.method not in _ALLOWED:  # 8.2.1
         return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
     headers = request.headers
-    if "Require" in headers:  # 8.2.2.3: we have no extension that a peer may require
-        return 420, (("Unsupported", ", ".join(headers.values("Require"))),)
+    if "Require" in headers:  # 8.2.2.3
+        unknown = [name for name in headers.values("Require") if name.strip().lower() != "timer"]
+        if unknown:
+            return 420, (("Unsupported", ", ".join(unknown)),)
+    if request.method in _WITH_SDP and too_small(request):
+        return 422, (("Min-SE", str(MIN_SE)),)
     if request.body and request.method in _WITH_SDP and not _is_sdp(request):  # 8.2.3
         return 415, (ACCEPT,)
     return None

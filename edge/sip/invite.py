@@ -13,6 +13,7 @@ from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core
 from edge.sip.dialog import Dialog
 from edge.sip.events import Credentials, Ended, Flow, Info, InviteEvent
 from edge.sip.exchange import Exchange
+from edge.sip.expiry import ExpiryTimer
 from edge.sip.headers import without_breaks
 from edge.sip.message import Request, Response
 from edge.sip.printing import Lines
@@ -57,6 +58,8 @@ class Invite:
         self._on_event: Callable[[InviteEvent], None] | None = None
         self._waiting: deque[InviteEvent] | None = None
         self._silent = False
+        self.told = b""
+        self._expiry: ExpiryTimer | None = None
 
     request: Request
 
@@ -111,6 +114,36 @@ class Invite:
         if self._own_offer is not None:
             self._own_offer.go_on()
 
+    # -- session timers: most peers want none ----------------------------------------------------------
+
+    def expiry_answer(self, request: Request) -> Lines:
+        """What a 2xx of ours says of session timers."""
+        if self._expiry is None and "Session-Expires" not in request.headers:
+            return ()
+        return self._expiry_timer().answer(request)
+
+    def expiry_agreed(self, response: Response) -> None:
+        """A 2xx to a request of ours."""
+        if self._expiry is not None or "Session-Expires" in response.headers:
+            self._expiry_timer().agreed(response)
+
+    def expiry_lines(self) -> Lines:
+        """What a re-INVITE of ours says of session timers."""
+        return () if self._expiry is None else self._expiry.lines()
+
+    def _expiry_timer(self) -> ExpiryTimer:
+        if self._expiry is None:
+            self._expiry = ExpiryTimer(self)
+        return self._expiry
+
+    def refresh_by_offer(self, sdp: bytes) -> None:
+        """A re-INVITE that nobody need hear of."""
+        self.own_offer.want(sdp, quiet=True)
+
+    def contact_line(self) -> tuple[str, str]:
+        """Our Contact toward this peer."""
+        return self.core.contact(self.flow, self.request.uri)
+
     # -- commands that only one role has; in the other they have no meaning ------------------------
 
     def progress(self, status: int, sdp: bytes = b"") -> None:
@@ -145,6 +178,7 @@ class Invite:
 
     def accept_offer(self, sdp: bytes) -> None:
         """Answers the pending ``Offered``."""
+        self.told = sdp
         self.peer_offer.accept(sdp)
 
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
@@ -271,6 +305,8 @@ class Invite:
             self._peer_offer.close()
         if self._own_offer is not None:
             self._own_offer.close()
+        if self._expiry is not None:
+            self._expiry.stop()
 
 
 def with_sdp(headers: Lines, sdp: bytes) -> Lines:

@@ -113,6 +113,8 @@ class ClientInvite(Invite):
         else:
             early.confirm(response)
         self.dialog = early
+        self.told = self._outgoing.body
+        self.expiry_agreed(response)
         self._hand_over().await_owner(early.remote_tag)
         self.emit(Answered(response.body, response.headers))
 
@@ -171,6 +173,7 @@ class ClientInvite(Invite):
         """ACK to the 200, with an answer if the target made the offer; re-sent for each repeated 200."""
         if self.state == "answered" and self.dialog is not None and self._forks is not None:
             self.state = "up"
+            self.told = sdp or self.told
             self._forks.acknowledge(self.dialog, self.request.cseq, self._authorization, sdp)
             self.go_on_offering()
         else:

@@ -54,7 +54,8 @@ class ServerInvite(Invite):
         """200 to the caller (our offer, if the INVITE had none); repeated until its ACK."""
         if self.state not in ("trying", "early"):
             return
-        headers = (*with_sdp(self._headers(), sdp), ALLOW, SUPPORTED)
+        self.told = sdp
+        headers = (*with_sdp(self._headers(), sdp), ALLOW, SUPPORTED, *self.expiry_answer(self.request))
         self._stop_refresh()
         self.state = "answered"
         self._transaction.respond(200, None, headers, sdp)

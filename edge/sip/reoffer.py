@@ -2,11 +2,12 @@
 
 from typing import Protocol
 
-from edge.sip.core import ALLOW, SDP, Core
+from edge.sip.core import ALLOW, SDP, SUPPORTED, Core
 from edge.sip.dialog import Dialog
 from edge.sip.events import Acked, Credentials, Ended, Flow, InviteEvent, OfferAnswered, Offered, OfferRefused
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
+from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerTransaction
 from edge.sip.timers import LIMIT, Timer
 from edge.sip.unacked import UnackedAnswer
@@ -23,6 +24,23 @@ class OfferingUsage(Protocol):
     request: Request
     credentials: Credentials | None
     unacked: UnackedAnswer | None
+    told: bytes
+
+    def contact_line(self) -> tuple[str, str]:
+        """Our Contact."""
+        ...
+
+    def expiry_answer(self, request: Request) -> Lines:
+        """What a 2xx says of session timers."""
+        ...
+
+    def expiry_lines(self) -> Lines:
+        """What a re-INVITE says of session timers."""
+        ...
+
+    def expiry_agreed(self, response: Response) -> None:
+        """A 2xx to our re-INVITE."""
+        ...
 
     @property
     def peer_offer(self) -> "PeerOffer":
@@ -88,7 +106,7 @@ class PeerOffer:
         """An UPDATE: without SDP it only refreshes the target."""
         if not request.body:
             dialog.refresh(request)
-            transaction.respond(200, headers=self._answer_headers())
+            transaction.respond(200, headers=self._answer_headers(request))
         elif not self._refused_as_crossing(transaction):
             self._ask(request, transaction)
 
@@ -99,7 +117,8 @@ class PeerOffer:
             return
         usage.dialog.refresh(request)
         self._late = request.method == "INVITE" and not request.body
-        headers = (*self._answer_headers(), SDP) if sdp else self._answer_headers()
+        headers = self._answer_headers(request)
+        headers = (*headers, SDP) if sdp else headers
         transaction.respond(200, headers=headers, body=sdp)
         if isinstance(transaction, InviteServer):
             cseq = request.cseq
@@ -154,14 +173,15 @@ class PeerOffer:
         transaction, self._transaction, self._request = self._transaction, None, None
         return transaction
 
-    def _answer_headers(self) -> tuple[tuple[str, str], ...]:
-        return (self._usage.core.contact(self._usage.flow, self._usage.request.uri), ALLOW)
+    def _answer_headers(self, request: Request) -> Lines:
+        usage = self._usage
+        return (usage.contact_line(), ALLOW, SUPPORTED, *usage.expiry_answer(request))
 
 
 class OwnOffer:
     """Our re-INVITE: one at a time, the next one waits."""
 
-    __slots__ = ("_ack", "_asked", "_exchange", "_glares", "_sdp", "_timer", "_usage", "_wanted")
+    __slots__ = ("_ack", "_asked", "_exchange", "_glares", "_quiet", "_sdp", "_timer", "_usage", "_wanted")
 
     def __init__(self, usage: OfferingUsage) -> None:
         self._usage = usage
@@ -171,6 +191,7 @@ class OwnOffer:
         self._ack: tuple[int, bytes, Flow] | None = None
         self._asked = False
         self._glares = 0
+        self._quiet = False
         self._timer: Timer | None = None
 
     @property
@@ -178,9 +199,11 @@ class OwnOffer:
         """Whether our re-INVITE has no final answer yet, or its late offer no ACK."""
         return self._exchange is not None
 
-    def want(self, sdp: bytes) -> None:
-        """Offers as soon as nothing else is under way."""
-        self._wanted = sdp
+    def want(self, sdp: bytes, *, quiet: bool = False) -> None:
+        """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which nobody is told."""
+        if quiet and (self.pending or self._wanted is not None or self._timer is not None):
+            return  # what is under way refreshes too
+        self._wanted, self._quiet = sdp, quiet
         self._glares = 0
         self.go_on()
 
@@ -215,7 +238,7 @@ class OwnOffer:
         if usage.dialog is None:
             return
         self._ack = None
-        headers = (usage.core.contact(usage.flow, usage.request.uri), ALLOW, *((SDP,) if self._sdp else ()))
+        headers = (usage.contact_line(), ALLOW, *usage.expiry_lines(), *((SDP,) if self._sdp else ()))
         self._exchange = Exchange(
             usage.core,
             usage.dialog,
@@ -241,13 +264,16 @@ class OwnOffer:
             self._ack_again(response)
             return
         usage.dialog.refresh(response)
+        quiet, usage.told = self._quiet, self._sdp or usage.told
         self._ack = (response.cseq, b"", usage.flow)
         if self._sdp or usage.state != "up":
             self._send_ack(b"")
             self._done()
         else:
             self._asked = True
-        usage.emit(OfferAnswered(response.body))
+        usage.expiry_agreed(response)
+        if not quiet:
+            usage.emit(OfferAnswered(response.body))
 
     def _send_ack(self, sdp: bytes) -> None:
         usage = self._usage
@@ -271,7 +297,8 @@ class OwnOffer:
             self._glares += 1
             self._timer = usage.core.timers.start(self._back_off(), self._retry)
         else:
-            usage.emit(OfferRefused(response.status, response.reason))
+            if not self._quiet:
+                usage.emit(OfferRefused(response.status, response.reason))
             self.go_on()
 
     def _back_off(self) -> float:
@@ -301,7 +328,8 @@ class OwnOffer:
         if self._exchange is not None:
             self._exchange.transaction.end()
             self._exchange = None
-            self._usage.emit(OfferRefused(408, "Request Timeout"))
+            if not self._quiet:
+                self._usage.emit(OfferRefused(408, "Request Timeout"))
             self.go_on()
 
     def _done(self) -> None:

@@ -1,0 +1,171 @@
+"""Session timers (RFC 4028) in both roles: who refreshes, how, and what ends a call that nobody does."""
+
+import pytest
+
+from edge.sip.events import Ended, OfferAnswered
+from edge.sip.invite import Invite
+from edge.sip.message import Request, Response
+from tests.support.lossy_wire import SDP, Network, Node, Peer
+
+
+@pytest.fixture
+def net() -> Network:
+    return Network()
+
+
+@pytest.fixture
+def us(net: Network) -> Node:
+    return net.node("192.0.2.1", on_call=lambda call: call.answer(SDP))
+
+
+@pytest.fixture
+def peer(net: Network) -> Peer:
+    return net.peer("192.0.2.2")
+
+
+def answers(peer: Peer) -> list[Response]:
+    return [m for m in peer.got if isinstance(m, Response)]
+
+
+def called(us: Node, peer: Peer, headers: str) -> Response:
+    """A call to us that is answered; the 200."""
+    peer.request("INVITE", us, headers=headers, body=SDP)
+    answer = answers(peer)[-1]
+    assert answer.status == 200
+    peer.request("ACK", us, to_tag=answer.to_tag or "", headers="")
+    return answer
+
+
+def calling(us: Node, peer: Peer, headers: str) -> Invite:
+    """A call of ours that is answered so."""
+    usage = us.dial(peer)
+    us.net.run(0.05)
+    peer.respond(peer.requests("INVITE")[-1], 200, us, headers=headers, body=SDP)
+    usage.ack()
+    us.net.run(0.05)
+    return usage
+
+
+def reply(
+    us: Node, peer: Peer, request: Request, status: int = 200, headers: str = "", body: bytes = b""
+) -> None:
+    peer.respond(request, status, us, headers=headers, body=body)
+
+
+# -- calls to us ------------------------------------------------------------------------------------------
+
+
+def test_a_caller_that_asks_for_none_gets_none(us: Node, peer: Peer) -> None:
+    answer = called(us, peer, "Supported: timer\n")
+    assert answer.headers.get("Session-Expires") is None and answer.headers.get("Require") is None
+    us.net.run(4000)
+    assert peer.requests("BYE") == [] and peer.requests("UPDATE") == []
+
+
+def test_a_caller_that_refreshes_keeps_its_call_and_one_that_stops_loses_it(us: Node, peer: Peer) -> None:
+    answer = called(us, peer, "Supported: timer\nSession-Expires: 90;refresher=uac\n")
+    assert answer.headers.get("Session-Expires") == "90;refresher=uac"
+    assert answer.headers.get("Require") == "timer"
+    us.net.run(50)
+    peer.request(
+        "UPDATE",
+        us,
+        cseq=2,
+        to_tag=answer.to_tag or "",
+        headers="Session-Expires: 90;refresher=uac\nk: timer\n",
+    )
+    assert answers(peer)[-1].headers.get("Session-Expires") == "90;refresher=uac"
+    us.net.run(59)
+    assert peer.requests("BYE") == []
+    us.net.run(1.1)
+    assert len(peer.requests("BYE")) == 1
+    assert us.heard[us.calls[0]][-1] == Ended("timeout", None)
+
+
+def test_a_caller_that_knows_no_timers_behind_a_proxy_that_wants_one(us: Node, peer: Peer) -> None:
+    answer = called(us, peer, "Session-Expires: 1800\nAllow: INVITE, UPDATE\n")
+    assert answer.headers.get("Session-Expires") == "1800;refresher=uas"
+    assert answer.headers.get("Require") is None
+    us.net.run(900)
+    (update,) = peer.requests("UPDATE")
+    assert update.headers.get("Session-Expires") == "1800;refresher=uac" and update.body == b""
+
+
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_interval_too_short_is_answered_with_the_shortest(us: Node, peer: Peer, method: str) -> None:
+    tag = called(us, peer, "").to_tag or "" if method == "UPDATE" else ""
+    peer.request(
+        method, us, cseq=5, to_tag=tag, call_id="c1" if tag else "c2", headers="x: 89\nSupported: timer\n"
+    )
+    assert answers(peer)[-1].status == 422 and answers(peer)[-1].headers.get("Min-SE") == "90"
+
+
+def test_a_caller_may_require_timers_and_nothing_else(us: Node, peer: Peer) -> None:
+    called(us, peer, "Require: timer\nSession-Expires: 90\n")
+    peer.request("INVITE", us, call_id="c2", headers="Require: timer, warp\n")
+    assert answers(peer)[-1].headers.get("Unsupported") == "warp"
+
+
+# -- calls of ours, where we refresh ------------------------------------------------------------------------
+
+
+def test_we_refresh_by_update_where_the_target_allows_it(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 200;refresher=uac\nAllow: INVITE, UPDATE\nRequire: timer\n")
+    assert peer.requests("INVITE")[0].headers.get("Supported") == "timer"
+    for number in (1, 2):
+        us.net.run(100.1)
+        assert len(peer.requests("UPDATE")) == number
+        reply(us, peer, peer.requests("UPDATE")[-1], headers="Session-Expires: 200;refresher=uac\n")
+    us.net.run(90)
+    assert peer.requests("BYE") == [] and usage.state == "up"
+
+
+def test_else_by_an_unchanged_reinvite_of_which_the_owner_hears_nothing(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 200;refresher=uac\nAllow: INVITE, BYE\n")
+    us.net.run(100)
+    again = peer.requests("INVITE")[-1]
+    assert (again.body, again.headers.get("Session-Expires")) == (SDP, "200;refresher=uac")
+    reply(us, peer, again, headers="Session-Expires: 200;refresher=uac\n", body=SDP)
+    us.net.run(1)
+    assert len(peer.requests("ACK")) == 2
+    assert not [event for event in us.heard[usage] if isinstance(event, OfferAnswered)]
+    us.net.run(100)
+    assert len({request.cseq for request in peer.requests("INVITE")}) == 3
+
+
+def test_a_target_that_does_not_answer_our_refresh_is_hung_up_on(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: UPDATE\n")
+    us.net.run(45 + 32.5)
+    assert us.heard[usage][-1] == Ended("timeout", None)
+    assert peer.requests("BYE") != []
+
+
+def test_a_refresh_of_a_dialog_that_is_gone_ends_the_call(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: UPDATE\n")
+    us.net.run(45)
+    reply(us, peer, peer.requests("UPDATE")[0], 481)
+    assert us.heard[usage][-1] == Ended("gone", None)
+
+
+def test_a_longer_interval_that_the_target_wants_is_taken(us: Node, peer: Peer) -> None:
+    calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: UPDATE\n")
+    us.net.run(45)
+    reply(us, peer, peer.requests("UPDATE")[0], 422, headers="Min-SE: 300\n")
+    us.net.run(0.1)
+    assert peer.requests("UPDATE")[-1].headers.get("Session-Expires") == "300;refresher=uac"
+
+
+def test_a_target_that_refreshes_itself_is_waited_for(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 90;refresher=uas\n")
+    us.net.run(59)
+    assert peer.requests("BYE") == [] and peer.requests("UPDATE") == []
+    us.net.run(2)
+    assert us.heard[usage][-1] == Ended("timeout", None)
+
+
+def test_no_timer_outlives_its_call(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: UPDATE\n")
+    usage.hang_up()
+    us.net.run(100)
+    assert peer.requests("UPDATE") == []
+    assert us.stack.next_deadline() is None
