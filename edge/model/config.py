@@ -17,6 +17,7 @@ from edge.model.action import Action
 from edge.model.base import Record, Stored
 from edge.model.buyer import Priority, Weight
 from edge.model.cap import Caps
+from edge.model.filter import Filters
 from edge.model.menu import Menu
 from edge.model.outcomes import Conversions, Webhooks
 from edge.model.publishers import ActiveWindow, NumberFacts
@@ -179,6 +180,7 @@ class RouteTarget(Record):
     group_id: Reference | None = None
     priority: Priority = 1
     weight: Weight = 1
+    filters: Filters = ()
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -296,6 +298,7 @@ class TargetSpec(Record):
     hours: Hours | None = None
     caps: Caps = ()
     max_calls: Count | None = None
+    filters: Filters = ()
     ring_timeout_s: Annotated[float, Field(ge=1, le=300)] = 30
     sip: SipSettings = SipSettings()
     state: Literal["active", "paused"] = "active"

@@ -80,7 +80,7 @@ Codec = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Blocks = Annotated[tuple[tuple[WallTime, WallTime], ...], Field(max_length=24)]
-TagValue = Annotated[str, StringConstraints(max_length=500)]
+TagValue = Annotated[str, StringConstraints(max_length=1000)]
 TagValues = Annotated[tuple[TagValue, ...], Field(max_length=50)]
 UriPart = Annotated[str, StringConstraints(max_length=255, pattern=r"^[^\s<>\"\x00-\x1f]*$")]
 

@@ -13,6 +13,7 @@ from edge.model.buyer import Buyer, Group
 from edge.model.config import Target
 from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, Choice, Proceed, Reason
 from edge.routing.caps import Counts, claims, describe, first_full
+from edge.routing.filters import known, mismatch
 from edge.routing.snapshot import Snapshot
 from edge.routing.tiers import Entry, Tier
 
@@ -27,10 +28,13 @@ class Skip(NamedTuple):
 
 
 class _Case(NamedTuple):
+    """``proceed`` is None at the recheck: what a call's tags say was judged when it was routed."""
+
     facts: CallFacts
     snapshot: Snapshot
     counts: Counts
     now: datetime
+    proceed: Proceed | None = None
 
 
 def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
@@ -41,13 +45,13 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
     Lower priority first; within a tier a draw without replacement, each share = weight / sum of
     the eligible weights; weight 0 is never dialled (rule: Order of targets).
     """
-    case = _Case(facts, snapshot, counts, now)
+    case = _Case(facts, snapshot, counts, now, proceed)
     candidates: list[Candidate] = []
     lines: list[CandidateLine] = []
     for tier in _tiers(proceed, snapshot):
         eligible = _eligible(tier, case, lines)
         total = sum(entry.weight for entry in eligible)
-        for target_id, weight, group_id in _drawn(eligible, draw):
+        for target_id, weight, group_id, _ in _drawn(eligible, draw):
             odds = weight / total
             candidates.append(Candidate(target_id, tier.priority, odds, group_id))
             lines.append(CandidateLine(target_id, tier.priority, odds, "eligible", "not_reached", group_id))
@@ -65,7 +69,7 @@ def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[Entry
     """The tier's targets that may be dialled; the others leave their line."""
     eligible = []
     for entry in tier.entries:
-        judged = _judge(entry.target_id, entry.group_id, case)
+        judged = _judge(entry, case)
         reason = judged.reason if isinstance(judged, Skip) else "not_reached" if entry.weight == 0 else None
         if reason is None:
             eligible.append(entry)
@@ -102,7 +106,7 @@ def recheck(
 
     Hours are judged at ``now``, cap windows at the call's arrival (rules: Business hours, Caps).
     """
-    return _judge(candidate.target_id, candidate.group_id, _Case(facts, snapshot, counts, now))
+    return _judge(Entry(candidate.target_id, 1, candidate.group_id), _Case(facts, snapshot, counts, now))
 
 
 def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason) -> None:
@@ -113,17 +117,26 @@ def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason
             return
 
 
-def _judge(target_id: str, group_id: str | None, case: _Case) -> Skip | tuple[CapClaim, ...]:
-    target = case.snapshot.target(target_id)
+def _judge(entry: Entry, case: _Case) -> Skip | tuple[CapClaim, ...]:
+    target = case.snapshot.target(entry.target_id)
     if target is None:
         return Skip("down", "the target no longer exists")
     if target.state == "paused":
         return Skip("paused", "the target is paused")
-    above = _above(target, group_id, case.snapshot)
+    above = _above(target, entry.group_id, case.snapshot)
     for owner in above:
         if owner.state == "paused":
             return Skip("paused", f"{owner.id} is paused")
-    return _closed(target, case) or _wanted(target, above, case)
+    return _filtered(entry, case) or _closed(target, case) or _wanted(target, above, case)
+
+
+def _filtered(entry: Entry, case: _Case) -> Skip | None:
+    """Does the call pass the filters of the target, and those of its place in the route?"""
+    conditions = entry.conditions + case.snapshot.prepared(entry.target_id).conditions
+    if not conditions or case.proceed is None:
+        return None
+    failed = mismatch(conditions, known(case.proceed, case.facts), case.proceed.tags)
+    return None if failed is None else Skip("tag_mismatch", f"not {failed.words}")
 
 
 def _above(target: Target, group_id: str | None, snapshot: Snapshot) -> tuple[Group | Buyer, ...]:

@@ -13,7 +13,9 @@ from edge.model.action import Action
 from edge.model.buyer import Buyer, Group
 from edge.model.config import NOTHING_OWN, Campaign, Hours, Number, Prompt, Routes, Target, Trunk
 from edge.model.publishers import Publisher
+from edge.routing import filters
 from edge.routing.caps import CapRule, cap_rules, zone_of
+from edge.routing.filters import Condition
 from edge.routing.schedule import Schedule
 from edge.routing.table import Table
 from edge.routing.tiers import Tier, fixed, tiers
@@ -36,6 +38,7 @@ class Prepared(NamedTuple):
     rules: tuple[CapRule, ...]
     zone: ZoneInfo | None
     tiers: tuple[Tier, ...] | None
+    conditions: tuple[Condition, ...] = ()
 
 
 NOTHING_PREPARED = Prepared(None, (), None, ())
@@ -75,7 +78,9 @@ def _prepare(item: Owner) -> Prepared:
             return NOTHING_PREPARED
         own = item.settings.routes
         ready = _fixed_tiers(own.value) if own is not None else ()
-    return Prepared(_schedule(item.hours), rules, _zone_info(zone_of(item.timezone, item.hours)), ready)
+    conditions = filters.ready(item.filters) if isinstance(item, Target) else ()
+    zone = _zone_info(zone_of(item.timezone, item.hours))
+    return Prepared(_schedule(item.hours), rules, zone, ready, conditions)
 
 
 def _cap_owners(items: Iterable[Owner]) -> dict[str, str]:

@@ -5,14 +5,17 @@ from typing import NamedTuple
 
 from edge.model.buyer import Group
 from edge.model.config import Routes, RouteTarget
+from edge.routing.filters import Condition, ready
 
 
 class Entry(NamedTuple):
-    """A target's place in a tier; ``group_id`` is the group that brought it, if one did."""
+    """A target's place in a tier; ``group_id`` is the group that brought it, if one did, and
+    ``conditions`` are those of its place in the route."""
 
     target_id: str
     weight: int
     group_id: str | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 class Tier(NamedTuple):
@@ -44,10 +47,11 @@ def tiers(routes: Routes, group: Callable[[str], Group | None]) -> tuple[Tier, .
 
 def _places(listed: RouteTarget, group: Callable[[str], Group | None]) -> Iterator[tuple[int, Entry]]:
     """A listed target, or the members of a listed group: their own priority and weight come first."""
+    conditions = ready(listed.filters)
     if listed.target_id is not None:
-        yield listed.priority, Entry(listed.target_id, listed.weight)
+        yield listed.priority, Entry(listed.target_id, listed.weight, None, conditions)
     found = group(listed.group_id) if listed.group_id is not None else None
     for member in found.members if found is not None else ():
         priority = listed.priority if member.priority is None else member.priority
         weight = listed.weight if member.weight is None else member.weight
-        yield priority, Entry(member.target_id, weight, listed.group_id)
+        yield priority, Entry(member.target_id, weight, listed.group_id, conditions)

@@ -156,3 +156,16 @@ async def everything(line: Line, count: int) -> list[Json]:
 
     found: list[Json] = await eventually(look)
     return found
+
+
+async def test_a_call_goes_where_its_tags_fit(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(own_address(), target.address, tags={"channel": "tv", "zip": "60601"})
+    radio, rest = line.targets
+    filters = [{"key": "channel", "op": "==", "value": "radio"}]
+    await world.server.api.patch(f"targets/{radio['id']}", {"filters": filters})
+    local = [{"key": "zip", "op": "regex", "value": "^606"}, {"key": "channel", "op": "in", "values": ["tv"]}]
+    await world.server.api.patch(f"targets/{rest['id']}", {"filters": local})
+    (await line.call(*CALLS)).check()
+    [record] = await line.records(1)
+    assert reasons(record) == ["tag_mismatch", "answered"]
