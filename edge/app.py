@@ -38,6 +38,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.settings import Settings
 from edge.settings.sections import SipSection
@@ -174,6 +175,7 @@ class _Builder:
             calls=CallService(CallRecords(database), switch),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), writer, clock),
+            simulation=SimulationService(configuration, writer.counts, clock),
             refused=refused,
             bans=BanService(guard, clock),
             health=Readiness(_conditions(writer, engine), switch),

@@ -128,6 +128,36 @@ def calls(
 
 
 @app.command()
+def simulate(
+    number: Annotated[str, typer.Argument(help="The number that is called (E.164).")],
+    *,
+    caller: Annotated[
+        str | None, typer.Option("--from", help="Who calls (E.164); withheld if left out.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="When: 2026-11-22T09:00:00Z; now if left out.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag of the call, KEY=VALUE.")] = None,
+    key: Annotated[list[str] | None, typer.Option("--key", help="A key pressed in a menu.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Tell what would happen to a call, and why; places no call, changes nothing."""
+    from edge.commands.client import Api
+    from edge.commands.simulate import ask, names_of, question, told
+
+    asked = question(number, caller, at, tag or [], key or [])
+
+    async def run() -> None:
+        async with Api.of(url, config) as api:
+            answer = await ask(api, asked)
+            lines = [json.dumps(answer)] if as_json else told(answer, await names_of(api, answer))
+            for line in lines:
+                typer.echo(line)
+
+    asyncio.run(run())
+
+
+@app.command()
 def doctor(
     *,
     call_id: Annotated[

@@ -32,6 +32,7 @@ from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
 from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
+from edge.services.simulation import Answer, Simulated
 
 Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher"]
 Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec
@@ -145,6 +146,12 @@ class Caps(Protocol):
         """Nothing of the present window is used any more; idempotent."""
 
 
+class Simulation(Protocol):
+    """What would happen to a call; changes nothing."""
+
+    def simulate(self, call: Simulated) -> Answer: ...
+
+
 class Refused(Protocol):
     """A source whose calls we did not serve; ``count`` times between the two instants."""
 
@@ -219,6 +226,7 @@ class Ports:
     calls: Calls
     insight: Insight
     caps: Caps
+    simulation: Simulation
     refused: RefusedSources
     bans: Bans
     health: Health

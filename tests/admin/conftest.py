@@ -24,6 +24,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.settings import Address
 from edge.sip.guard import Guard
@@ -164,6 +165,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             calls=CallService(CallRecords(database), backstage.switch),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
+            simulation=SimulationService(configuration, backstage.writer.counts, clock),
             refused=backstage.refused,
             bans=BanService(backstage.guard, clock),
             health=Readiness(conditions, backstage.switch),

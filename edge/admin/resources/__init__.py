@@ -15,11 +15,12 @@ from edge.admin.resources.prompts import PROMPTS
 from edge.admin.resources.releases import RELEASES
 from edge.admin.resources.rules import CAPS, HOURS
 from edge.admin.resources.server import DRAIN, REFUSED
+from edge.admin.resources.simulate import SIMULATE
 from edge.admin.resources.tokens import TOKENS
 from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
     *CAMPAIGNS, *PUBLISHERS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
-    *CAPS, *HOURS, *REFUSED, *DRAIN, *TOKENS,
+    *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS,
 )  # fmt: skip

@@ -1,0 +1,112 @@
+"""What would happen to a call: the very functions of the decision, told from beginning to end.
+
+Nothing is reserved, dialled or written.  Every target is taken to answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from edge.model.decision import (
+    Admission,
+    Announce,
+    CallFacts,
+    Candidate,
+    CandidateLine,
+    CapClaim,
+    Proceed,
+    Step,
+)
+from edge.model.menu import Menu
+from edge.routing.admit import admit
+from edge.routing.caps import Counts
+from edge.routing.choose import Draw, choose
+from edge.routing.exhaust import exhausted
+from edge.routing.menu import picked, unanswered
+from edge.routing.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A call that is only thought of: ``tags`` come on top of the number's own, which win; ``keys`` are
+    pressed in menus, one after the other."""
+
+    facts: CallFacts
+    tags: Mapping[str, str | tuple[str, ...]]
+    keys: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """``admission`` is where the call comes to: refused, announced, or dialled (``candidates``, in the
+    order of this draw).  ``claims`` are the slots that it would take at its arrival."""
+
+    admission: Admission
+    steps: tuple[Step, ...]
+    candidates: tuple[Candidate, ...]
+    lines: tuple[CandidateLine, ...]
+    claims: tuple[CapClaim, ...]
+    prompts: tuple[str, ...]
+
+
+class _Story:
+    """Collects what the steps of one forecast said."""
+
+    def __init__(self, question: Question, snapshot: Snapshot, counts: Counts, draw: Draw) -> None:
+        self.question = question
+        self.snapshot = snapshot
+        self.counts = counts
+        self.draw = draw
+        self.steps: list[Step] = []
+        self.lines: list[CandidateLine] = []
+        self.prompts: list[str] = []
+        self.keys = list(question.keys)
+
+    def tell(self, now: datetime) -> Forecast:
+        """The whole forecast; what is taken when no target is left is followed once, as in a call."""
+        admission = admit(self.question.facts, self.snapshot, self.counts)
+        claims = admission.claims if isinstance(admission, Proceed) else ()
+        candidates: tuple[Candidate, ...] = ()
+        while isinstance(admission, Proceed):
+            admission = self._through_menus(admission)
+            if not isinstance(admission, Proceed):
+                break
+            choice = choose(admission, self.question.facts, self.snapshot, self.counts, now, self.draw)
+            self.lines.extend(choice.lines)
+            candidates = choice.candidates
+            if candidates:
+                break
+            admission = exhausted(admission, self.snapshot, self.lines, ())
+        steps = (*admission.steps, *self.steps)
+        if isinstance(admission, Announce):
+            self.prompts.append(admission.prompt_id or admission.built_in)
+        return Forecast(admission, steps, candidates, tuple(self.lines), claims, tuple(self.prompts))
+
+    def _through_menus(self, proceed: Proceed) -> Admission:
+        """Presses the keys; a menu that is asked when none is left gets no answer."""
+        admission: Admission = replace(proceed, tags={**self.question.tags, **proceed.tags})
+        while isinstance(admission, Proceed):
+            if admission.greeting_prompt_id is not None:
+                self.prompts.append(admission.greeting_prompt_id)
+            if admission.menu is None:
+                return admission
+            self.prompts.append(admission.menu.prompt_id)
+            admission = self._press(admission, admission.menu)
+        return admission
+
+    def _press(self, proceed: Proceed, menu: Menu) -> Admission:
+        plays = menu.repeat + 1
+        while self.keys and plays > 0:
+            digit = self.keys.pop(0)
+            key = menu.keys.get(digit)  # type: ignore[call-overload]
+            if key is None:
+                plays -= 1
+                self.steps.append(Step("menu", f"key {digit}", "not in the menu"))
+            elif not key.replay:
+                return picked(proceed, self.snapshot, digit, key)
+        return unanswered(proceed, self.snapshot, menu)
+
+
+def forecast(question: Question, snapshot: Snapshot, counts: Counts, now: datetime, draw: Draw) -> Forecast:
+    """What becomes of a call that arrives, and is dialled, at ``now`` (aware)."""
+    return _Story(question, snapshot, counts, draw).tell(now)

@@ -1,0 +1,79 @@
+"""What would happen to a call: answered from the snapshot and the counts of this moment."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from edge.clock import Clock
+from edge.model.decision import CallFacts
+from edge.routing.simulate import Forecast, Question, forecast
+from edge.services.insight import Current
+
+_SEEDS = 1 << 32
+
+
+class Taken(Protocol):
+    """What is taken now of a cap's window: used plus reserved."""
+
+    def taken(self, cap_id: str, window: str) -> int:
+        """Slots taken of a window of a cap."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A call to think of; ``at`` None is now, ``seed`` None another chance each time."""
+
+    number: str
+    caller: str | None = None
+    at: datetime | None = None
+    tags: Mapping[str, str | tuple[str, ...]] | None = None
+    keys: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """A slot that the call would take at its arrival, and what is taken of that window now."""
+
+    cap_id: str
+    owner_id: str
+    window: str
+    limit: int
+    taken: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``seed`` is the one that was used: the same again gives the same order."""
+
+    at: datetime
+    seed: int
+    forecast: Forecast
+    caps: tuple[Headroom, ...]
+    config_version: int
+
+
+class SimulationService:
+    """Changes nothing, places nothing."""
+
+    def __init__(self, configuration: Current, counts: Taken, clock: Clock) -> None:
+        self._configuration = configuration
+        self._counts = counts
+        self._clock = clock
+
+    def simulate(self, call: Simulated) -> Answer:
+        """The decision that a call would get, with the reasons and odds of every candidate."""
+        snapshot, counts = self._configuration.current, self._counts
+        at = (call.at or self._clock.utc()).astimezone(UTC)
+        seed = random.randrange(_SEEDS) if call.seed is None else call.seed
+        facts = CallFacts("call_simulated", "", call.caller, call.number, at)
+        question = Question(facts, call.tags or {}, call.keys)
+        found = forecast(question, snapshot, counts, at, random.Random(seed).random)
+        caps = tuple(
+            Headroom(c.cap_id, c.owner_id, c.window, c.limit, counts.taken(c.cap_id, c.window))
+            for c in found.claims
+        )
+        return Answer(at, seed, found, caps, snapshot.version)
