@@ -16,7 +16,7 @@ PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-all-pythons check format bench bench-quick lock clean
+.PHONY: help demo run test races test-all-pythons check format bench bench-quick lock clean
 
 help:
 	@echo 'make demo         places real calls on this machine and explains them'
@@ -50,6 +50,10 @@ run: $(VENV)/.run
 test: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
 	$(PYTEST) $(ARGS)
+
+# Callers racing for the last slot of a cap, 200 times (10 in `make test`).
+races: $(VENV)/.dev
+	RACE_ROUNDS=200 $(PYTEST) --timeout 1800 tests/integration/test_caps.py -k race
 
 # On every supported interpreter that this machine has, pyenv's included.
 test-all-pythons:

@@ -168,3 +168,41 @@ async def test_a_store_that_can_not_write_refuses_new_calls_and_keeps_live_ones(
         found = await settled(server.api, 1)
         assert found[0]["disposition"] == "connected"
         await one_call(tmp_path, server, host)
+
+
+async def test_racing_callers_and_kill_9_never_use_a_slot_twice(tmp_path: Path) -> None:
+    """Fifty callers want two slots; the server dies under the first of them and they come again."""
+    host = own_address()
+    two = [{"window": "lifetime", "limit": 2, "on_cap": {"action": "reject"}}]
+    at_once = ("-s", NUMBER, "-r", "5000", "-l", "50")
+    async with sipp(tmp_path, "answer", calls=10) as target:
+        async with running_server(tmp_path) as server:
+            uri = f"sip:buyer@{target.address}"
+            made = await simple_route(server.api, caller_host=host, target=uri, caps=two)
+            async with sipp(tmp_path, "race", server.address(), *at_once, host=host, calls=50):
+                await eventually(lambda: bridged(server))
+                server.kill()
+                await server.process.wait()
+        async with running_server(tmp_path) as server:
+            used = await slots(server, made["number"]["id"])
+            async with sipp(tmp_path, "race", server.address(), *at_once, host=host, calls=50) as again:
+                (await again.result()).check(50)
+            ended = await settled(server.api, 50)
+            bridges = [one for one in ended if one["connected_at"]]
+            assert 1 <= used <= 2
+            assert await slots(server, made["number"]["id"]) == 2
+            assert len(bridges) == 2
+
+
+def bridged(server: Server) -> bool:
+    """Whether a call has been bridged, by the server's log."""
+    return any(line.get("event") == "call.connected" for line in server.log())
+
+
+async def slots(server: Server, owner_id: str) -> int:
+    """What is used of the owner's only cap; its ledger says the same, and nothing is reserved."""
+    [cap] = (await server.api.get("caps", owner=owner_id))["items"]
+    ledger = (await server.api.get(f"caps/{cap['id']}/ledger"))["items"]
+    assert [line["state"] for line in ledger] == ["used"] * int(cap["used"])
+    assert cap["reserved"] == 0
+    return int(cap["used"])
