@@ -189,7 +189,7 @@ def _arrival_claims(case: _Case) -> tuple[CapClaim, ...]:
     own, arrived_at = case.snapshot.prepared(case.owner.number.id), case.facts.arrived_at
     campaign = case.snapshot.prepared(case.owner.campaign.id)
     wanted = claims(own.rules, _zone(own, case), arrived_at) if own.rules else ()
-    return wanted + claims(campaign.rules, campaign.zone or UTC, arrived_at)
+    return wanted + claims(campaign.rules, campaign.zone or UTC, arrived_at) if campaign.rules else wanted
 
 
 def _zone(own: Prepared, case: _Case) -> tzinfo:

@@ -13,8 +13,8 @@ from edge.model.buyer import Buyer, Group
 from edge.model.config import Target
 from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, Choice, Proceed, Reason
 from edge.routing.caps import Counts, claims, describe, first_full
-from edge.routing.filters import known, mismatch
-from edge.routing.snapshot import Snapshot
+from edge.routing.filters import Condition, known, mismatch
+from edge.routing.snapshot import Prepared, Snapshot
 from edge.routing.tiers import Entry, Tier
 
 Draw = Callable[[], float]
@@ -127,12 +127,14 @@ def _judge(entry: Entry, case: _Case) -> Skip | tuple[CapClaim, ...]:
     for owner in above:
         if owner.state == "paused":
             return Skip("paused", f"{owner.id} is paused")
-    return _filtered(entry, case) or _closed(target, case) or _wanted(target, above, case)
+    own = case.snapshot.prepared(target.id)
+    return (
+        _filtered(entry.conditions + own.conditions, case) or _closed(own, case) or _wanted(own, above, case)
+    )
 
 
-def _filtered(entry: Entry, case: _Case) -> Skip | None:
+def _filtered(conditions: tuple[Condition, ...], case: _Case) -> Skip | None:
     """Does the call pass the filters of the target, and those of its place in the route?"""
-    conditions = entry.conditions + case.snapshot.prepared(entry.target_id).conditions
     if not conditions or case.proceed is None:
         return None
     failed = mismatch(conditions, known(case.proceed, case.facts), case.proceed.tags)
@@ -148,22 +150,22 @@ def _above(target: Target, group_id: str | None, snapshot: Snapshot) -> tuple[Gr
     return tuple(owner for owner in (group, buyer) if owner is not None)
 
 
-def _closed(target: Target, case: _Case) -> Skip | None:
-    schedule = case.snapshot.prepared(target.id).schedule
-    if schedule is None or schedule.is_open(case.now):
+def _closed(own: Prepared, case: _Case) -> Skip | None:
+    if own.schedule is None or own.schedule.is_open(case.now):
         return None
-    return Skip("closed", schedule.judge(case.now).reason)
+    return Skip("closed", own.schedule.judge(case.now).reason)
 
 
-def _wanted(target: Target, above: tuple[Group | Buyer, ...], case: _Case) -> Skip | tuple[CapClaim, ...]:
+def _wanted(own: Prepared, above: tuple[Group | Buyer, ...], case: _Case) -> Skip | tuple[CapClaim, ...]:
     """The slots of the target, its group and its buyer: all of them, or none (rule: Caps)."""
-    wanted = _claims(target.id, case)
+    wanted = _claims(own, case)
     for owner in above:
-        wanted += _claims(owner.id, case)
+        wanted += _claims(case.snapshot.prepared(owner.id), case)
+    if not wanted:
+        return ()
     full = first_full(wanted, case.counts)
     return wanted if full is None else Skip("capped", describe(full, case.counts))
 
 
-def _claims(owner_id: str, case: _Case) -> tuple[CapClaim, ...]:
-    prepared = case.snapshot.prepared(owner_id)
-    return claims(prepared.rules, prepared.zone or UTC, case.facts.arrived_at)
+def _claims(owner: Prepared, case: _Case) -> tuple[CapClaim, ...]:
+    return claims(owner.rules, owner.zone or UTC, case.facts.arrived_at) if owner.rules else ()
