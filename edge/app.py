@@ -141,8 +141,9 @@ class _Builder:
     async def server(self) -> Server:
         """Everything, ready for calls."""
         settings, clock, stack = self._settings, self._clock, self._stack
-        self._secret = await asyncio.to_thread(server_secret, settings.data_dir)
+        # First, since it says what is wrong with data_dir, if anything is.
         copy = await asyncio.to_thread(prepare, settings.database_path)
+        self._secret = await asyncio.to_thread(server_secret, settings.data_dir)
         if copy is not None:
             log.info("database.migrated", copy=str(copy))
         writer = await stack.enter_async_context(Writer(settings.database_path, clock))

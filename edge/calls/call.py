@@ -214,6 +214,7 @@ class Call:
     async def _bridge(self, caller: Leg, target: Leg, attempt: int) -> None:
         """The target has answered: commits the connect, answers the caller, relays until one ends."""
         record, services, reception = self.record, self.services, self.reception
+        reception.check()  # a slot that counts bridges is not used up for a caller who is gone
         connected_at, target_id = services.clock.utc(), record.attempts[-1].target_id
         stored = await services.store.submit(Connect(self.facts.call_id, attempt, target_id, connected_at))
         if isinstance(stored, Unavailable):

@@ -162,7 +162,8 @@ class LocalEngine(MediaEngine):
         if not worker.ready:
             config = self._config
             raise MediaUnavailable(
-                f"no RTP port of {config.first_port}-{config.last_port} on {self._bind_host} can be bound"
+                f"no RTP port of media.ports = {config.first_port}-{config.last_port} on {self._bind_host}"
+                " can be bound: free some, or widen the range (every worker needs two)"
             )
 
     async def _keep(self, index: int, worker: Link) -> None:

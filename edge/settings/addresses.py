@@ -26,7 +26,9 @@ class SipAddress(NamedTuple):
 def host_port(text: str) -> Address:
     """``127.0.0.1:8080`` or ``[::1]:8080`` in two; raises ValueError."""
     found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:\[\]/]+)):(\d{1,5})", text)
-    if found is None or int(found[3]) > 65535:
+    if found is not None and int(found[3]) > 65535:
+        raise ValueError(f"{found[3]} is no port: 65535 is the highest")
+    if found is None:
         raise ValueError("write host:port, such as 127.0.0.1:8080 or [::1]:8080")
     return Address(found[1] or found[2], int(found[3]))
 

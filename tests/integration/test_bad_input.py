@@ -296,3 +296,17 @@ async def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert done.returncode in (1, 2)
     assert str(port) in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
+
+
+async def test_a_data_dir_that_can_not_be_made_is_named_with_its_remedy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = _serve(tmp_path, EDGE_DATA_DIR=str(tmp_path / "file" / "data"))
+    assert done.returncode in (1, 2)
+    assert "data_dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_port_beyond_all_ports_is_named(tmp_path: Path) -> None:
+    done = _serve(tmp_path, EDGE_SIP__LISTEN='["udp://127.0.0.1:99999"]')
+    assert done.returncode == 2
+    assert "99999 is no port" in done.stderr
