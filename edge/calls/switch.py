@@ -126,9 +126,14 @@ class Switch:
 
     # -- live calls -----------------------------------------------------------------------------------
 
-    def live(self) -> list[Mapping[str, Any]]:
-        """The live calls, oldest first, by the names of the API's ``call`` resource."""
-        return [_live(call) for call, _ in self._calls.values()]
+    def live(self) -> list[str]:
+        """The ids of the live calls, oldest first."""
+        return list(self._calls)
+
+    def look(self, call_id: str) -> Mapping[str, Any] | None:
+        """A live call by the names of the API's ``call`` resource; None if none has that id."""
+        found = self._calls.get(call_id)
+        return None if found is None else _live(found[0])
 
     def __len__(self) -> int:
         return len(self._calls)

@@ -1,5 +1,6 @@
 """Calls: records of those that are over, and those that live now."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -8,12 +9,18 @@ from edge.services.guard import translated
 from edge.services.listing import ListQuery, Page
 from edge.store.calls import CallRecords
 
+_PIECE = 200
+
 
 class LiveCalls(Protocol):
     """The switch, as far as the API needs it."""
 
-    def live(self) -> Sequence[Mapping[str, Any]]:
-        """The live calls, oldest first."""
+    def live(self) -> Sequence[str]:
+        """The ids of the live calls, oldest first."""
+        ...
+
+    def look(self, call_id: str) -> Mapping[str, Any] | None:
+        """A live call; None if none has that id."""
         ...
 
     def hang_up(self, call_id: str, by: str = "admin") -> bool:
@@ -36,19 +43,26 @@ class CallService:
 
     async def get(self, call_id: str) -> Mapping[str, Any]:
         """A call's record; of a live call, what is known of it so far."""
-        for call in self._live.live():
-            if call["id"] == call_id:
-                return call
+        live = self._live.look(call_id)
+        if live is not None:
+            return live
         with translated("call"):
             return await self._records.get(call_id)
 
     async def live(self) -> Sequence[Mapping[str, Any]]:
-        """The calls that live now."""
-        return self._live.live()
+        """The calls that live now; looked at in pieces, for thousands at once would hold the loop."""
+        found: list[Mapping[str, Any]] = []
+        for at, call_id in enumerate(self._live.live(), 1):
+            if at % _PIECE == 0:
+                await asyncio.sleep(0)
+            call = self._live.look(call_id)
+            if call is not None:
+                found.append(call)
+        return found
 
     async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
         """The SIP ladder of a call that is over."""
-        if self._lives(call_id):
+        if self._live.look(call_id) is not None:
             raise Conflict("this call lives; its trace can be read when it is over")
         with translated("call"):
             return await self._records.trace(call_id)
@@ -60,6 +74,3 @@ class CallService:
         with translated("call"):
             await self._records.get(call_id)
         raise Conflict("this call is over already")
-
-    def _lives(self, call_id: str) -> bool:
-        return any(call["id"] == call_id for call in self._live.live())

@@ -54,6 +54,8 @@ def refuse_breaks(text: str) -> None:
 
 def printable(text: str) -> str:
     """``text`` for records and terminals: control characters, and bytes that are no UTF-8, become U+FFFD."""
+    if text.isascii() and text.isprintable():
+        return text
     whole = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return whole if whole.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in whole)
 

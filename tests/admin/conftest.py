@@ -86,8 +86,11 @@ class Switch:
     draining: bool = False
     drained_s: float | None = None
 
-    def live(self) -> Sequence[Mapping[str, Any]]:
-        return self.calls
+    def live(self) -> Sequence[str]:
+        return [call["id"] for call in self.calls]
+
+    def look(self, call_id: str) -> Mapping[str, Any] | None:
+        return next((call for call in self.calls if call["id"] == call_id), None)
 
     def hang_up(self, call_id: str, by: str = "admin") -> bool:
         self.hung_up.append(call_id)

@@ -43,11 +43,14 @@ class Switchboard:
     def __init__(self) -> None:
         self.hung_up: list[str] = []
 
-    def live(self) -> Sequence[Mapping[str, Any]]:
-        return [] if self.hung_up else [{"id": "call_2", "phase": "ringing"}]
+    def live(self) -> Sequence[str]:
+        return [] if self.hung_up else ["call_2"]
+
+    def look(self, call_id: str) -> Mapping[str, Any] | None:
+        return {"id": call_id, "phase": "ringing"} if call_id in self.live() else None
 
     def hang_up(self, call_id: str, by: str = "admin") -> bool:
-        if not any(call["id"] == call_id for call in self.live()):
+        if call_id not in self.live():
             return False
         self.hung_up.append(call_id)
         return True
