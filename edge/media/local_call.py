@@ -15,6 +15,8 @@ from edge.media.link import Link
 
 log = get_logger(__name__)
 
+_NOTHING = LegCounters()
+
 
 class LocalLeg:
     """A leg on a worker.  See ``engine.MediaLeg``."""
@@ -25,7 +27,7 @@ class LocalLeg:
         self.host = host
         self.port = port
         self.on_event: Callable[[MediaEvent], None] | None = None
-        self.counters = LegCounters()
+        self.counters = _NOTHING
         self._call = call
         self._link = worker
         self._token = 0
