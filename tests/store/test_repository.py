@@ -1,5 +1,7 @@
 """Configuration in the database: whole, referred to, in pages."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -168,3 +170,7 @@ async def test_a_database_that_is_gone_is_down(tmp_path: Path) -> None:
     async with Database(tmp_path / "nowhere" / "edge.db") as database:
         with pytest.raises(Down):
             await Objects(database).get("trunk", "x")
+    # The driver's thread says goodbye to the loop, which must still be there.
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5)
