@@ -34,6 +34,7 @@ from edge.services.configuration import ConfigurationService
 from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
+from edge.services.peers import PeerService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -157,7 +158,7 @@ class _Builder:
         engine = await stack.enter_async_context(LocalEngine(self._media(), clock))
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
-        switch, endpoint, guard = await self._calls(writer, configuration, refused, engine, prompts)
+        switch, endpoint, guard, peers = await self._calls(writer, configuration, refused, engine, prompts)
         insight = InsightService(configuration, writer.counts, clock)
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
@@ -180,7 +181,8 @@ class _Builder:
             refused=refused,
             bans=BanService(guard, clock),
             health=Readiness(_conditions(writer, engine), switch),
-            figures=_figures(writer, engine, switch, endpoint, refused),
+            figures=_figures(writer, engine, switch, endpoint, refused, peers),
+            peers=peers,
         )
         admin, public = await self._web(ports)
         sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)
@@ -204,7 +206,7 @@ class _Builder:
         refused: RefusedService,
         engine: LocalEngine,
         prompts: PromptService,
-    ) -> tuple[Switch, Endpoint, Guard]:
+    ) -> tuple[Switch, Endpoint, Guard, PeerService]:
         """The endpoint, its guard and the switch, which is drained before the endpoint closes."""
         sip, calls = self._settings.sip, self._settings.calls
         digest = ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms)
@@ -218,10 +220,13 @@ class _Builder:
             guard=guard,
         )
         listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
-        config = EndpointConfig(listen, sip.advertised_address, sip.domains, tls=tls_config(sip))
+        config = EndpointConfig(
+            listen, sip.advertised_address, sip.domains, tls=tls_config(sip), dns_servers=sip.dns_servers
+        )
         endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite), guard=guard)  # noqa: PLW0108 - it is made below
         traces = TraceBook(self._clock.monotonic)
         endpoint.set_trace(traces.note)
+        peers = PeerService(endpoint, configuration, self._clock)
         services = CallServices(
             clock=self._clock,
             store=writer,
@@ -233,11 +238,13 @@ class _Builder:
             draw=random.random,
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),
+            down=peers.down,
         )
         switch = Switch(services, configuration, refused)
         await self._stack.enter_async_context(endpoint)
+        await self._stack.enter_async_context(peers)
         await self._stack.enter_async_context(switch)
-        return switch, endpoint, guard
+        return switch, endpoint, guard, peers
 
     async def _web(self, ports: Ports) -> tuple[str, str]:
         """The HTTP listeners; the public one shares the admin's while it has no address."""
@@ -259,8 +266,13 @@ def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], s
     }
 
 
-def _figures(
-    writer: Writer, engine: LocalEngine, switch: Switch, endpoint: Endpoint, refused: RefusedService
+def _figures(  # noqa: PLR0917 - each is another source
+    writer: Writer,
+    engine: LocalEngine,
+    switch: Switch,
+    endpoint: Endpoint,
+    refused: RefusedService,
+    peers: PeerService,
 ) -> ServerFigures:
     return ServerFigures(
         Sources(
@@ -270,6 +282,8 @@ def _figures(
             calls=lambda: CallFigures(len(switch), switch.arrived, switch.dispositions),
             store=lambda: StoreFigures(writer.commits, writer.healthy),
             refused=lambda: refused.total,
+            reachable=peers.reachable,
+            registered=peers.registered,
         )
     )
 

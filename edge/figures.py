@@ -42,6 +42,8 @@ class Sources:
     calls: Callable[[], CallFigures]
     store: Callable[[], StoreFigures]
     refused: Callable[[], int]
+    reachable: Callable[[], Mapping[str, int]]
+    registered: Callable[[], Mapping[str, int]]
 
 
 class ServerFigures:
@@ -56,6 +58,7 @@ class ServerFigures:
         yield from self._sip()
         yield from self._media()
         yield from self._store()
+        yield from self._peers()
 
     def _calls(self) -> Iterator[Sample]:
         calls = self._sources.calls()
@@ -84,6 +87,14 @@ class ServerFigures:
             total = sum(getattr(tally, item.name) for tally in tallies)
             kind = "gauge" if item.name in (_LEGS, "ports_bound") else "counter"
             yield Sample(f"edge_media_{item.name}", kind, f"Media workers' {item.name}, in all.", total)  # type: ignore[arg-type]
+
+    def _peers(self) -> Iterator[Sample]:
+        for state, count in sorted(self._sources.reachable().items()):
+            label = (("state", state),)
+            yield Sample("edge_peers", "gauge", "Targets and trunks that are asked OPTIONS.", count, label)
+        for state, count in sorted(self._sources.registered().items()):
+            label = (("state", state),)
+            yield Sample("edge_registrations", "gauge", "Our registrations with carriers.", count, label)
 
     def _store(self) -> Iterator[Sample]:
         store = self._sources.store()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RIMS = {"sip": {"transport", "streams", "tls", "resolver", "endpoint"}}
+RIMS = {"sip": {"transport", "streams", "tls", "dns", "resolver", "endpoint"}}
 MEDIA_CORES = {
     "sdp",
     "negotiate",
@@ -157,6 +157,7 @@ def test_third_parties_stay_in_their_rooms() -> None:
         "numpy": {"media", "demo"},
         "soundfile": {"media", "demo"},
         "soxr": {"media"},
+        "dns": {"sip"},
         "pyVoIP": set(),
     }
     wrong = [

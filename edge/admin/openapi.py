@@ -10,7 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from edge import __version__
 from edge.admin.bodies import MAX_JSON, MAX_UPLOAD, MAX_VALUES
-from edge.admin.present import secret_fields
+from edge.admin.present import records_with_secrets, secret_fields
 from edge.admin.routes import Route
 
 Json = dict[str, Any]
@@ -104,6 +104,8 @@ def _schemas(routes: tuple[Route, ...]) -> Json:
 def _hide_secrets(schemas: Json, model: type[BaseModel]) -> None:
     for name in secret_fields(model):
         schemas[model.__name__]["properties"][name] = _SECRET
+    for record in records_with_secrets(model).values():
+        _hide_secrets(schemas, record)
 
 
 def _patch_name(model: type[BaseModel]) -> str:

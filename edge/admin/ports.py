@@ -22,6 +22,7 @@ from edge.model.config import (
     TrunkSpec,
 )
 from edge.model.inherited import Effective, Setting
+from edge.model.peers import Reachability, Registration
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.release import Carrier
 from edge.services.bans import Ban
@@ -152,6 +153,16 @@ class Simulation(Protocol):
     def simulate(self, call: Simulated) -> Answer: ...
 
 
+class Peers(Protocol):
+    """What is known now of targets and trunks."""
+
+    def reachability(self, peer_id: str) -> Reachability | None:
+        """Whether it answers OPTIONS; None while it is not asked."""
+
+    def registration(self, trunk_id: str) -> Registration | None:
+        """Our registration with a trunk's registrar; None while it has none."""
+
+
 class Refused(Protocol):
     """A source whose calls we did not serve; ``count`` times between the two instants."""
 
@@ -231,3 +242,4 @@ class Ports:
     bans: Bans
     health: Health
     figures: Figures
+    peers: Peers

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, SecretStr
@@ -24,15 +24,32 @@ def secret_fields(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(name for name, info in fields if "SecretStr" in str(info.annotation))
 
 
+@cache
+def records_with_secrets(model: type[BaseModel]) -> Mapping[str, type[BaseModel]]:
+    """The fields of a model that hold one record with secrets in it, and that record's model."""
+    found = {}
+    for name, info in model.model_fields.items():
+        for part in (info.annotation, *get_args(info.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel) and secret_fields(part):
+                found[name] = part
+    return found
+
+
 def shown(value: BaseModel) -> dict[str, Any]:
     """A record as it may be read: a secret as ``{"set": true}``, or null when there is none."""
-    secrets = secret_fields(type(value))
-    dumped = value.model_dump(mode="json", exclude=set(secrets))
-    data = {"id": dumped.pop("id"), **dumped} if "id" in dumped else dumped
-    for name in secrets:
+    dumped = _hidden(value, value.model_dump(mode="json"))
+    return {"id": dumped.pop("id"), **dumped} if "id" in dumped else dumped
+
+
+def _hidden(value: BaseModel, dumped: dict[str, Any]) -> dict[str, Any]:
+    for name in records_with_secrets(type(value)):
+        inner: BaseModel | None = getattr(value, name)
+        if inner is not None:
+            _hidden(inner, dumped[name])
+    for name in secret_fields(type(value)):
         secret: SecretStr | None = getattr(value, name)
-        data[name] = None if secret is None else {"set": True}
-    return data
+        dumped[name] = None if secret is None else {"set": True}
+    return dumped
 
 
 def encode(value: BaseModel | Mapping[str, Any]) -> bytes:

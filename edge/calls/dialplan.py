@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.calls.placeholders import example, fill, fill_address
-from edge.model.config import SipSettings, Target, Trunk
+from edge.model.config import Target, Trunk
+from edge.model.sip import RegisterSpec, SipSettings
 from edge.routing.snapshot import Snapshot
 from edge.sip.errors import SipParseError
 from edge.sip.events import Credentials
@@ -46,7 +47,7 @@ def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list
     """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk."""
     if not target.address.startswith("+"):
         address = fill_address(target.address, values)
-        uri, via = _with_host(address, target.sip.ruri_host), _over(address, target.sip.transport)
+        uri, via = _with_host(address, target.sip.ruri_host), over(address, target.sip.transport)
         return [Line(uri, via, target.sip, _login(target))]
     trunks = (snapshot.trunk(trunk_id) for trunk_id in target.trunk_ids)
     return [
@@ -54,6 +55,14 @@ def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list
         for trunk in trunks
         if trunk is not None and trunk.proxy and trunk.state == "active"
     ]
+
+
+def question(peer: Target | Trunk) -> Line:
+    """How a target, or a trunk's proxy, is asked whether it is there: its host, no user."""
+    address = fill_address(peer.address, {}) if isinstance(peer, Target) else peer.proxy or ""
+    scheme, _, rest = address.partition(":")
+    uri = f"{scheme}:{rest.rpartition('@')[2]}"
+    return Line(_with_host(uri, peer.sip.ruri_host), over(uri, peer.sip.transport), peer.sip, _login(peer))
 
 
 def wrong_address(address: str) -> str | None:
@@ -117,15 +126,12 @@ def _through(trunk: Trunk, target: Target) -> Line:
     proxy = trunk.proxy or ""
     sip = _merged(trunk.sip, target.sip)
     host = sip.ruri_host or proxy.split(":", 1)[1].split("@")[-1].split(";", 1)[0]
-    login = None
-    if trunk.username is not None and trunk.password is not None:
-        login = Credentials(trunk.username, trunk.password.get_secret_value())
     scheme = "sips" if proxy[:5].lower() == "sips:" else "sip"
     uri = f"{scheme}:{format_number(target.address, sip)}@{host}"
-    return Line(uri, _over(proxy, sip.transport), sip, login, trunk.id)
+    return Line(uri, over(proxy, sip.transport), sip, _login(trunk), trunk.id)
 
 
-def _over(uri: str, transport: str | None) -> str:
+def over(uri: str, transport: str | None) -> str:
     """Where a request is sent, over the transport that is set unless the URI names one itself."""
     if transport is None or ";transport=" in uri.lower() or uri[:5].lower() == "sips:":
         return uri
@@ -138,10 +144,17 @@ def _merged(trunk: SipSettings, target: SipSettings) -> SipSettings:
     return trunk.model_copy(update=own) if own else trunk
 
 
-def _login(target: Target) -> Credentials | None:
-    if target.username is None or target.password is None:
+def registrar_login(register: RegisterSpec) -> Credentials:
+    """What proves to a carrier that we are its customer."""
+    return Credentials(register.username, register.password.get_secret_value())
+
+
+def _login(peer: Target | Trunk) -> Credentials | None:
+    if isinstance(peer, Trunk) and peer.register is not None:
+        return registrar_login(peer.register)
+    if peer.username is None or peer.password is None:
         return None
-    return Credentials(target.username, target.password.get_secret_value())
+    return Credentials(peer.username, peer.password.get_secret_value())
 
 
 def _with_host(uri: str, host: str | None) -> str:

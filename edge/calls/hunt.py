@@ -39,8 +39,9 @@ class Hunt:
         self.reception = call.reception
         self.proceed = proceed
         services = call.services
+        now, down = services.clock.utc(), services.down
         self.choice: Choice = choose(
-            proceed, call.facts, call.snapshot, services.counts, services.clock.utc(), services.draw
+            proceed, call.facts, call.snapshot, services.counts, now, services.draw, down=down
         )
         self.key = services.key_of(call.facts.call_id)
         self.values = _values(call, self.key)
@@ -65,7 +66,8 @@ class Hunt:
         """Rechecks, reserves and dials one candidate."""
         call, services = self.call, self.call.services
         target = call.snapshot.target(candidate.target_id)
-        judged = recheck(candidate, call.facts, call.snapshot, services.counts, services.clock.utc())
+        now, down = services.clock.utc(), services.down
+        judged = recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
         if target is None or isinstance(judged, Skip):
             reason = judged.detail if isinstance(judged, Skip) else "no such target"
             call.record.step("recheck", "skipped", f"{candidate.target_id}: {reason}")
@@ -109,6 +111,9 @@ class Hunt:
         leg = None
         try:
             for line in dialplan.lines(target, call.snapshot, self.values):
+                if line.trunk_id in call.services.down:
+                    last = _Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
+                    continue
                 leg, last = await self._line(target, line, until)
                 if leg is not None or not last.next_address:
                     break
@@ -129,6 +134,8 @@ class Hunt:
             leg, last = await self._ring(target, line, destination, until)
             if leg is not None or not last.next_address:
                 return leg, last
+            if last.status in _OUT_OF_SERVICE:
+                self.call.services.dialler.avoid(destination)
         return None, last
 
     async def _ring(
@@ -254,6 +261,10 @@ class Hunt:
         )
         log.info("call.attempt", target=target.name, outcome=result.outcome, status=result.status,
                  reason=result.reason)  # fmt: skip
+
+
+# 0 is no answer at all; another 5xx is of this call, and says nothing about the next one.
+_OUT_OF_SERVICE = (0, 408, 503)
 
 
 class _Result(NamedTuple):

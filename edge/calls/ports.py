@@ -46,6 +46,10 @@ class Dialler(Protocol):
 
     async def resolve(self, uri: str) -> list[Destination]: ...
 
+    def avoid(self, destination: Destination) -> None:
+        """It failed: other addresses of the same name go first for a while."""
+        ...
+
     def call(self, outgoing: OutgoingCall) -> Invite: ...
 
     def local_host(self, destination: Destination) -> str:

@@ -1,6 +1,6 @@
 """What every call uses, brought once by the composition root."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler
@@ -13,7 +13,7 @@ from edge.media.engine import MediaEngine
 class CallServices:
     """``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
-    the call.
+    the call.  ``down`` holds the ids of targets and trunks that do not answer OPTIONS.
     """
 
     clock: Clock
@@ -26,3 +26,4 @@ class CallServices:
     draw: Callable[[], float]
     prompt_ready: Callable[[str], bool]
     key_of: Callable[[str], str]
+    down: Container[str] = ()

@@ -8,6 +8,7 @@ Durations are seconds and end in ``_s``; phone numbers are E.164 with ``+``.  Ru
 
 import itertools
 import re
+import warnings
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -22,11 +23,11 @@ from edge.model.menu import Menu
 from edge.model.outcomes import Conversions, Webhooks
 from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.release import Release
+from edge.model.sip import RegisterSpec, SipSettings
 from edge.model.types import (
     E164,
     Blocks,
     Cidr,
-    Codec,
     Count,
     Dialled,
     ExternalId,
@@ -38,7 +39,6 @@ from edge.model.types import (
     TagKey,
     TagValue,
     TagValues,
-    UriPart,
     Username,
     Weekday,
     Zone,
@@ -95,17 +95,8 @@ class Hours(Record):
         return self
 
 
-class SipSettings(Record):
-    """How one peer wants its SIP (trunk and target; the target's wins)."""
-
-    transport: Literal["udp", "tcp", "tls"] | None = None
-    codecs: Annotated[tuple[Codec, ...], Field(max_length=20)] | None = None
-    from_user: UriPart | None = None
-    from_host: UriPart | None = None
-    ruri_host: UriPart | None = None
-    number_format: Literal["e164_plus", "e164", "national"] = "e164_plus"
-    tech_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9*#]{0,16}$")] = ""
-    trusted: bool = False
+# Pydantic takes the metaclass's method of that name for an attribute that the field shadows.
+warnings.filterwarnings("ignore", message='Field name "register"')
 
 
 class TrunkSpec(Record):
@@ -113,6 +104,7 @@ class TrunkSpec(Record):
 
     ``addresses`` alone: accepted by source; credentials alone: challenged from anywhere; both:
     both must hold.  ``proxy`` is the SIP URI that calls to phone-number targets are sent to.
+    ``register`` keeps us registered with the carrier, and logs those calls in.
     """
 
     name: Name
@@ -122,6 +114,7 @@ class TrunkSpec(Record):
     username: Username | None = None
     password: Password | None = None
     proxy: Annotated[str, StringConstraints(min_length=3, max_length=500)] | None = None
+    register: RegisterSpec | None = None
     sip: SipSettings = SipSettings()
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
     called_number_from: Literal["request_uri", "to", "p_called_party_id", "diversion"] = "request_uri"
@@ -141,6 +134,9 @@ class TrunkSpec(Record):
 
 class Trunk(Stored, TrunkSpec):
     """A stored trunk."""
+
+    # Said again: pydantic would take the metaclass's method of that name for the inherited default.
+    register: RegisterSpec | None = None
 
 
 NumberState = Literal["available", "active", "paused", "cooling", "retired"]

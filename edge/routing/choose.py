@@ -4,7 +4,7 @@ each dial whether the next one still may be dialled.
 Chance comes in as ``draw``, a function that answers numbers in ``[0, 1)``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -34,18 +34,27 @@ class _Case(NamedTuple):
     snapshot: Snapshot
     counts: Counts
     now: datetime
+    down: Container[str] = ()
     proceed: Proceed | None = None
 
 
 def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
-    proceed: Proceed, facts: CallFacts, snapshot: Snapshot, counts: Counts, now: datetime, draw: Draw
+    proceed: Proceed,
+    facts: CallFacts,
+    snapshot: Snapshot,
+    counts: Counts,
+    now: datetime,
+    draw: Draw,
+    *,
+    down: Container[str] = (),
 ) -> Choice:
     """Every target that may be dialled now, best first, and a line for each that was considered.
 
     Lower priority first; within a tier a draw without replacement, each share = weight / sum of
-    the eligible weights; weight 0 is never dialled (rule: Order of targets).
+    the eligible weights; weight 0 is never dialled (rule: Order of targets).  ``down`` holds the ids
+    of targets that do not answer OPTIONS (rule: Finding a target).
     """
-    case = _Case(facts, snapshot, counts, now, proceed)
+    case = _Case(facts, snapshot, counts, now, down, proceed)
     candidates: list[Candidate] = []
     lines: list[CandidateLine] = []
     for tier in _tiers(proceed, snapshot):
@@ -100,13 +109,21 @@ def _pick(entries: list[Entry], point: float) -> int:
 
 
 def recheck(
-    candidate: Candidate, facts: CallFacts, snapshot: Snapshot, counts: Counts, now: datetime
+    candidate: Candidate,
+    facts: CallFacts,
+    snapshot: Snapshot,
+    counts: Counts,
+    now: datetime,
+    *,
+    down: Container[str] = (),
 ) -> Skip | tuple[CapClaim, ...]:
     """Right before a dial: why the target is not dialled after all, or the slots to reserve.
 
     Hours are judged at ``now``, cap windows at the call's arrival (rules: Business hours, Caps).
     """
-    return _judge(Entry(candidate.target_id, 1, candidate.group_id), _Case(facts, snapshot, counts, now))
+    return _judge(
+        Entry(candidate.target_id, 1, candidate.group_id), _Case(facts, snapshot, counts, now, down)
+    )
 
 
 def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason) -> None:
@@ -123,6 +140,8 @@ def _judge(entry: Entry, case: _Case) -> Skip | tuple[CapClaim, ...]:
         return Skip("down", "the target no longer exists")
     if target.state == "paused":
         return Skip("paused", "the target is paused")
+    if target.id in case.down:
+        return Skip("down", "the target does not answer OPTIONS")
     above = _above(target, entry.group_id, case.snapshot)
     for owner in above:
         if owner.state == "paused":

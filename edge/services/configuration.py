@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from edge.clock import Clock
 from edge.ids import new_id
@@ -26,6 +26,7 @@ from edge.model.config import (
     TrunkSpec,
 )
 from edge.model.publishers import Publisher, PublisherSpec
+from edge.model.secrets import in_clear, without_kept
 from edge.model.types import ExternalId, Name
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import Conflict, Invalid, Stale, field_errors
@@ -210,7 +211,7 @@ class ConfigurationService:
 
     def _patched(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Object:
         spec_model = _SPECS[kind]
-        kept = {name: value for name, value in changes.items() if value != {"set": True}}
+        kept = without_kept(dict(changes))
         merged = merge_patch(_written(before, spec_model), kept)
         if isinstance(before, Number):
             reset_for_patch(before, merged, kept)
@@ -269,9 +270,4 @@ def _validated(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:
 
 def _written(item: Object, spec: type[BaseModel]) -> dict[str, Any]:
     """What was written of an object, as JSON, secrets in clear: a patch is merged into it."""
-    written = item.model_dump(mode="json", include=set(spec.model_fields))
-    for name in written:
-        value = getattr(item, name)
-        if isinstance(value, SecretStr):
-            written[name] = value.get_secret_value()
-    return written
+    return in_clear(item, item.model_dump(mode="json", include=set(spec.model_fields)))

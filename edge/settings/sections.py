@@ -46,6 +46,16 @@ def _media_address(text: str) -> str:
     return text
 
 
+def _dns_server(text: str) -> str:
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
+    try:
+        ipaddress.ip_address(host)
+        host_port(f"localhost:{port}")
+    except ValueError:
+        raise ValueError("write an IP address, or IPv4 address:port, such as 127.0.0.1:53") from None
+    return text
+
+
 def _ports(text: str) -> str:
     port_range(text)
     return text
@@ -97,6 +107,7 @@ class SipSection(Section):
     tls_certificate: str = ""
     tls_private_key: str = ""
     tls_trust: str = ""
+    dns_servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = ()
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

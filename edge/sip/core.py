@@ -72,13 +72,13 @@ class Core:
         if not self.busy:
             self._wake()
 
-    def contact(self, flow: Flow, uri: str = "") -> tuple[str, str]:
+    def contact(self, flow: Flow, uri: str = "", user: str = "edge") -> tuple[str, str]:
         """Our Contact toward a flow's peer; as secure as the ``uri`` that was called (8.1.1.8, 12.1.1)."""
         host = self.layer.wire.sent_by(flow)
         if uri[:5].lower() == "sips:":
-            return ("Contact", f"<sips:edge@{host}>")
+            return ("Contact", f"<sips:{user}@{host}>")
         transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
-        return ("Contact", f"<sip:edge@{host}{transport}>")
+        return ("Contact", f"<sip:{user}@{host}{transport}>")
 
     def _wake_up(self) -> None:
         if not self.busy:

@@ -11,12 +11,16 @@ import structlog
 
 from edge.clock import Clock
 from edge.sip.arrivals import Arrivals
-from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall
+from edge.sip.avoided import Avoided
+from edge.sip.complaints import Complaints
+from edge.sip.dns import Dns
+from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.events import Transport as SipTransport
+from edge.sip.exchange import made_here
 from edge.sip.framer import Frame, Keepalive
 from edge.sip.guard import Guard
 from edge.sip.invite import Invite
-from edge.sip.message import SipParseError
+from edge.sip.message import Response, SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Limits, Stack
 from edge.sip.streams import StreamLimits, Streams
@@ -57,6 +61,7 @@ class EndpointConfig:
     limits: Limits = field(default_factory=Limits)
     streams: StreamLimits = field(default_factory=StreamLimits)
     tls: TlsConfig = field(default_factory=TlsConfig)
+    dns_servers: Sequence[str] = ()
 
 
 class SystemChance:
@@ -75,32 +80,6 @@ class SystemChance:
     def uniform(self, low: float, high: float) -> float:
         """For back-off times, which may be guessed."""
         return random.uniform(low, high)
-
-
-class Complaints:
-    """One log line for each bad message, but not more than a hostile peer may make us write."""
-
-    PER_SECOND = 10
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._second = 0
-        self._written = 0
-        self._withheld = 0
-
-    def note(self, why: str, flow: Flow) -> None:
-        """Writes a line, or counts it as withheld; the next second's first line tells how many."""
-        second = int(self._clock.monotonic())
-        if second != self._second:
-            self._second, self._written = second, 0
-        if self._written >= self.PER_SECOND:
-            self._withheld += 1
-            return
-        self._written += 1
-        withheld, self._withheld = self._withheld, 0
-        log.info(
-            "sip_bad_message", why=why, remote=flow.remote[0], transport=flow.transport, withheld=withheld
-        )
 
 
 class Endpoint:
@@ -123,7 +102,10 @@ class Endpoint:
         self._config = config
         self._guard = guard or Guard(clock.monotonic, lambda host: True)
         self._clock = clock
-        self._resolver = Resolver(clock)
+        ipv6 = any(":" in at.host for at in config.listen)
+        self._dns = Dns(clock, config.dns_servers)
+        self._resolver = Resolver(self._dns, random.random, ipv6=ipv6)
+        self._avoided = Avoided(clock.monotonic)
         self._transport = Transport(config.advertised)
         self._complaints = Complaints(clock)
         self._listening: list[Listen] = []
@@ -183,7 +165,11 @@ class Endpoint:
 
     async def resolve(self, uri: str) -> list[Destination]:
         """The addresses behind a SIP URI, best first; raises ``Unresolvable`` after 2 s."""
-        return await self._resolver.resolve(uri)
+        return self._avoided.sorted(await self._resolver.resolve(uri))
+
+    def avoid(self, destination: Destination) -> None:
+        """A destination failed: others are better for a while."""
+        self._avoided.add(destination)
 
     def local_host(self, destination: Destination) -> str:
         """The host by which a destination knows us: what our From carries."""
@@ -197,6 +183,27 @@ class Endpoint:
         """
         self._guard.dialled(outgoing.destination.host)
         return self.stack.call(outgoing)
+
+    async def ask(self, outgoing: OutgoingRequest, patience_s: float) -> Response:
+        """The final answer to a request outside any dialog; 408 if none came within ``patience_s`` seconds,
+        503 if it could not be sent.  Raises ValueError as ``call`` does.
+        """
+        self._guard.dialled(outgoing.destination.host)
+        answer: asyncio.Future[Response] = self._loop.create_future()
+
+        def take(response: Response) -> None:
+            if not answer.done():
+                answer.set_result(response)
+
+        exchange = self.stack.ask(outgoing, take)
+        try:
+            async with asyncio.timeout(patience_s):
+                return await answer
+        except TimeoutError:
+            return made_here("timeout")
+        finally:
+            if not answer.done() or answer.cancelled():
+                exchange.transaction.end()
 
     # -- opening and closing -----------------------------------------------------------------------------
 
@@ -218,8 +225,8 @@ class Endpoint:
         """Opens a UDP listener, or adds a bound TCP socket to ``sockets``."""
         if listen.transport == "udp":
             listener = UdpListener(
-                self._loop, listen.host, listen.port, self._on_datagram,
-                admits=self._guard.admits, on_read=self._arrivals.read,
+                self._loop, (listen.host, listen.port), self._on_datagram,
+                admits=self._guard.admits, on_read=self._arrivals.read, on_undelivered=self._on_undelivered,
             )  # fmt: skip
             self._transport.add_udp(listener)
             self._listening.append(Listen("udp", *listener.name))
@@ -233,6 +240,7 @@ class Endpoint:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        await self._dns.close()
         await self._transport.close()
 
     # -- what the sockets tell -------------------------------------------------------------------------
@@ -271,6 +279,11 @@ class Endpoint:
     def _on_bad_message(self, why: str, flow: Flow) -> None:
         self._guard.offend(flow.remote[0], "bad messages")
         self._complaints.note(why, flow)
+
+    def _on_undelivered(self, data: bytes) -> None:
+        """ICMP says that a datagram of ours, of which this is the beginning, did not arrive."""
+        self.stack.undelivered(data)
+        self._arm()
 
     def on_frame(self, frame: Frame, flow: Flow) -> None:
         """A message of a connection, or what was none."""

@@ -75,6 +75,25 @@ class OutgoingCall:
     no_provisional_s: float = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A request of ours outside any dialog.  An empty ``call_id`` takes a new one.
+
+    Repeated with credentials it takes the ``cseq`` after its own, at most twice a realm.
+    """
+
+    method: Literal["OPTIONS", "REGISTER"]
+    request_uri: str
+    destination: Destination
+    from_: str
+    to: str
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None
+    call_id: str = ""
+    cseq: int = 1
+    contact_user: str = "edge"
+
+
 # -- events of a call of ours to a target (client) ------------------------------------------------
 
 

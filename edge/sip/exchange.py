@@ -1,16 +1,31 @@
-"""One request of ours within a dialog, digest challenges included (RFC 3261 sections 12.2.1, 22)."""
+"""One request of ours, in a dialog or outside, digest challenges included (RFC 3261 sections 12.2.1, 22)."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import Core
-from edge.sip.dialog import Dialog
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Credentials
+from edge.sip.layer import TransactionLayer
 from edge.sip.message import Headers, Response
-from edge.sip.printing import Lines
+from edge.sip.printing import Lines, PrintedRequest
 
 OnAnswer = Callable[[Response], None]
+
+
+class Requests(Protocol):
+    """Who makes the requests: a dialog, or what is asked outside one."""
+
+    def request(
+        self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b"", cseq: int = 0
+    ) -> PrintedRequest:
+        """The next request."""
+        ...
+
+    def first_line(self) -> tuple[str, list[str]]:
+        """Its Request-URI and Route values."""
+        ...
 
 
 class Exchange:
@@ -33,7 +48,7 @@ class Exchange:
     def __init__(
         self,
         core: Core,
-        dialog: Dialog,
+        dialog: Requests,
         method: str,
         headers: Lines = (),
         body: bytes = b"",

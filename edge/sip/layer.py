@@ -1,5 +1,6 @@
 """The transaction layer: the tables of transactions, the counters, and the one way out for bytes."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Final
@@ -18,7 +19,9 @@ METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
 
 RECEIVED: Final = {method: f"received_{method.lower()}" for method in METHODS}
 _RECEIVED_STATUS = ("", *[f"received_{n}xx" for n in range(1, 7)])
-_SENT = {method.encode()[:3]: f"sent_{method.lower()}" for method in METHODS}  # three letters tell them apart
+_SENT = {
+    method.encode()[:3]: f"sent_{method.lower()}" for method in (*METHODS, "REGISTER")
+}  # three letters tell them apart
 _STATUS = {
     b"1": "sent_1xx",
     b"2": "sent_2xx",
@@ -27,6 +30,9 @@ _STATUS = {
     b"5": "sent_5xx",
     b"6": "sent_6xx",
 }
+
+
+_QUOTED = re.compile(rb"([A-Z]{3,9}) [^\r\n]{1,400}\r\nVia: [^\r\n;]{1,300};branch=(z9hG4bK[0-9a-f]{1,64});")
 
 
 class TransactionLayer:
@@ -121,6 +127,18 @@ class TransactionLayer:
     def transport_failed(self, flow: Flow) -> None:
         """A connection broke, or could not be made: its pending requests failed (8.1.3.1)."""
         for transaction in tuple(self._on_stream.get(flow.connection, ())):
+            transaction.step("error")
+
+    def undelivered(self, data: bytes) -> None:
+        """ICMP quotes a datagram of ours that nobody took: its request failed, unless it was answered.
+
+        Anyone may send ICMP, but only who saw the request knows its branch, which must be quoted.
+        """
+        found = _QUOTED.match(data)
+        if found is None:
+            return
+        transaction = self.clients.get((found[2].decode(), found[1].decode()))
+        if transaction is not None and transaction.state in ("calling", "trying"):
             transaction.step("error")
 
     # -- the tables ------------------------------------------------------------------------------

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from edge.sip import arrivals, gate
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
-from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall
+from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
+from edge.sip.exchange import Exchange
 from edge.sip.headers import refuse_breaks
 from edge.sip.invite import Invite
 from edge.sip.invite_client import ClientInvite
 from edge.sip.invite_server import ServerInvite
 from edge.sip.layer import RECEIVED
 from edge.sip.message import Request, Response, SipParseError, respond
+from edge.sip.outside import ask
 from edge.sip.parser import parse
 from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
@@ -99,6 +101,11 @@ class Stack:
         check_lines(outgoing)
         return ClientInvite(self._core, outgoing, self._layer.wire.route(outgoing.destination))
 
+    def ask(self, outgoing: OutgoingRequest, on_answer: Callable[[Response], None]) -> Exchange:
+        """Sends a request outside any dialog; ValueError for CR, LF or NUL in what goes into headers."""
+        check_lines(outgoing)
+        return ask(self._core, outgoing, self._layer.wire.route(outgoing.destination), on_answer)
+
     # -- in ------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes, flow: Flow) -> None:
@@ -157,6 +164,10 @@ class Stack:
     def transport_failed(self, flow: Flow) -> None:
         """A connection broke, or could not be made."""
         self._layer.transport_failed(flow)
+
+    def undelivered(self, data: bytes) -> None:
+        """The beginning of a datagram of ours that did not arrive (ICMP)."""
+        self._layer.undelivered(data)
 
     @property
     def leaving(self) -> bool:
@@ -310,7 +321,10 @@ class Stack:
             usage.deliver(event)
 
 
-def check_lines(outgoing: OutgoingCall) -> None:
+def check_lines(outgoing: OutgoingCall | OutgoingRequest) -> None:
     """Refuses what would become a header line, or a request, of its own."""
     lines = [name + value for name, value in outgoing.headers]
-    refuse_breaks("".join((outgoing.request_uri, outgoing.from_, outgoing.to, *outgoing.route, *lines)))
+    lines += (
+        outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id, outgoing.contact_user)
+    )
+    refuse_breaks("".join((outgoing.request_uri, outgoing.from_, outgoing.to, *lines)))

@@ -6,7 +6,9 @@ control that nothing here could use.
 """
 
 import asyncio
+import errno
 import socket
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -33,6 +35,24 @@ MAX_KNOWN: Final = 10_000
 WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
+_RECEIVE_ERRORS: Final = {  # linux/in.h, linux/in6.h: the constants that ``socket`` does not have
+    socket.AF_INET: (socket.IPPROTO_IP, 11),
+    socket.AF_INET6: (socket.IPPROTO_IPV6, 25),
+}
+_QUOTED_OCTETS: Final = 1024
+_UNDELIVERED: Final = frozenset((errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH))
+_ICMP: Final = (2, 3)  # linux/errqueue.h: SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6
+
+
+def _is_undelivered(extended_error: bytes) -> bool:
+    """Whether a ``sock_extended_err`` says that nobody took the datagram."""
+    return (
+        len(extended_error) >= 16
+        and int.from_bytes(extended_error[:4], sys.byteorder) in _UNDELIVERED
+        and extended_error[4] in _ICMP
+    )
+
+
 class UdpListener:
     """One UDP socket.  ``name`` is its address as flows carry it.
 
@@ -43,19 +63,20 @@ class UdpListener:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        host: str,
-        port: int,
+        at: Address,
         on_datagram: OnDatagram,
         *,
         admits: Admits,
         on_read: OnRead,
+        on_undelivered: Callable[[bytes], None],
     ) -> None:
         self._loop = loop
         self._admits = admits
         self._on_read = on_read
         self._on_datagram = on_datagram
+        self._on_undelivered = on_undelivered
         self._flows: dict[Address, Flow] = {}
-        self._socket = bound_socket(socket.SOCK_DGRAM, host, port)
+        self._socket = bound_socket(socket.SOCK_DGRAM, *at)
         self.name: Address = self._socket.getsockname()[:2]
         loop.add_reader(self._socket, self._readable)
 
@@ -71,6 +92,17 @@ class UdpListener:
         except BlockingIOError:
             return True
         except OSError:
+            return self._send_again(data, remote)
+        return True
+
+    def _send_again(self, data: bytes, remote: Address) -> bool:
+        """The error may have been that of an earlier datagram (ICMP), which this send was told."""
+        self._loop.call_soon(self._read_errors)
+        try:
+            self._socket.sendto(data, remote)
+        except BlockingIOError:
+            return True
+        except OSError:
             return False
         return True
 
@@ -80,18 +112,31 @@ class UdpListener:
     def _read(self) -> bool:
         """Reads what is there, within bounds; True if that was all."""
         work = 0
-        for _ in range(READS):
+        for turn in range(READS):
             try:
                 data, address = self._socket.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
+                if not turn:  # no datagram has woken us
+                    self._read_errors()
                 return True
-            except OSError:
-                continue  # an ICMP error of an earlier datagram
+            except OSError:  # an ICMP error of an earlier datagram
+                self._read_errors()
+                continue
             if len(data) > 4 and self._admits(address[0]):  # less is a keep-alive (RFC 5626 3.5.1)
                 work += self._on_datagram(data, self._flow(address[:2]))
                 if work >= BATCH:
                     break
         return False
+
+    def _read_errors(self) -> None:
+        """Which datagrams of ours came back by ICMP, so that their requests fail over at once."""
+        for _ in range(BATCH):
+            try:
+                data, ancillary, _, _ = self._socket.recvmsg(_QUOTED_OCTETS, 512, socket.MSG_ERRQUEUE)
+            except OSError:  # none is left, or the socket is closed
+                return
+            if any(_is_undelivered(value) for _, _, value in ancillary):
+                self._on_undelivered(data)
 
     def _flow(self, remote: Address) -> Flow:
         flow = self._flows.get(remote)
@@ -114,6 +159,8 @@ def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            if sys.platform == "linux":
+                sock.setsockopt(*_RECEIVE_ERRORS[family], 1)
         sock.bind((host, port))
     except OSError as error:
         sock.close()

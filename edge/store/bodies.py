@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
-from pydantic import SecretStr
 
 from edge.model.base import Stored
 from edge.model.buyer import Buyer, Group
 from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
 from edge.model.publishers import Publisher
+from edge.model.secrets import in_clear
 from edge.store import tables
 from edge.store.errors import Reference
 from edge.store.instants import from_text, to_text
@@ -67,11 +67,7 @@ _PAST = ("release",)
 
 def to_row(kind: Kind, item: Object) -> dict[str, Any]:
     """The row of an object; secrets are in its body in clear (the file is readable by us alone)."""
-    body = item.model_dump(mode="json", exclude=set(_COMMON))
-    for name in body:
-        value = getattr(item, name)
-        if isinstance(value, SecretStr):
-            body[name] = value.get_secret_value()
+    body = in_clear(item, item.model_dump(mode="json", exclude=set(_COMMON)))
     if isinstance(item, Number) and item.settings == NOTHING_OWN:
         del body["settings"]
     row = {"id": item.id, "version": item.version, "name": body.get("name") or body.get("e164", "")}

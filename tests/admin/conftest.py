@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from edge.admin.app import Applications, build
 from edge.admin.listener import Listener
 from edge.admin.ports import Ports, Sample
+from edge.model.peers import Reachability, Registration
 from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
@@ -127,6 +128,16 @@ def clock() -> Clock:
     return Clock()
 
 
+class Peers:
+    """Everybody is up, and knows us."""
+
+    def reachability(self, peer_id: str) -> Reachability:
+        return Reachability(state="up", since=datetime(2026, 11, 22, tzinfo=UTC))
+
+    def registration(self, trunk_id: str) -> Registration:
+        return Registration(state="registered", since=datetime(2026, 11, 22, tzinfo=UTC))
+
+
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("database") / "edge.db"
@@ -173,6 +184,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             bans=BanService(backstage.guard, clock),
             health=Readiness(conditions, backstage.switch),
             figures=Figures(),
+            peers=Peers(),
         )
 
 

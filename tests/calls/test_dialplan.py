@@ -7,7 +7,8 @@ from pydantic import SecretStr
 
 from edge.calls import dialplan
 from edge.calls.dialplan import ANONYMOUS, Identity
-from edge.model.config import SipSettings, Target, Trunk
+from edge.model.config import Target, Trunk
+from edge.model.sip import SipSettings
 from edge.routing.snapshot import Snapshot
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -185,3 +185,12 @@ def test_the_log_says_what_became_of_a_candidate() -> None:
     mark(lines, "a", "dialled", "busy")
     mark(lines, "b", "dialled", "busy")
     assert [(line.result, line.reason) for line in lines] == [("dialled", "busy"), ("skipped", "closed")]
+
+
+def test_a_target_that_does_not_answer_options_is_passed_over() -> None:
+    snapshot = world(the_campaign=campaign(route("a"), route("b")), targets=[target("a"), target("b")])
+    made = choose(admitted(snapshot), facts(), snapshot, Taken(), NOON, draws(), down={"a"})
+    assert [candidate.target_id for candidate in made.candidates] == ["b"]
+    assert next((line.target_id, line.result, line.reason) for line in made.lines) == ("a", "skipped", "down")
+    judged = recheck(Candidate("b", 1, 1.0), facts(), snapshot, Taken(), NOON, down={"b"})
+    assert isinstance(judged, Skip) and judged.reason == "down"

@@ -9,7 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
-from edge.sip.endpoint import Complaints, Endpoint, EndpointConfig, Listen, Unresolvable
+from edge.sip.complaints import Complaints
+from edge.sip.endpoint import Endpoint, EndpointConfig, Listen, Unresolvable
 from edge.sip.events import (
     Acked,
     Allow,
@@ -93,6 +94,25 @@ async def test_a_refused_tcp_connection_is_unreachable_at_once() -> None:
     async with endpoint("tcp") as (us, _):
         event = await Owner(us.call(outgoing("tcp", closed))).next()
         assert isinstance(event, Refused) and (event.status, event.cause) == (503, "unreachable")
+
+
+async def test_a_closed_udp_port_is_unreachable_at_once_and_only_for_who_asked() -> None:
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free,
+        socket.socket(type=socket.SOCK_DGRAM) as dumb,
+    ):
+        free.bind(("127.0.0.1", 0))
+        dumb.bind(("127.0.0.1", 0))
+        closed, silent = free.getsockname()[1], dumb.getsockname()[1]
+        free.close()
+        async with endpoint("udp", lambda usage: usage.reject(486)) as (_, port), endpoint("udp") as (us, _):
+            waiting = Owner(us.call(outgoing("udp", silent)))
+            for _ in range(3):
+                event = await asyncio.wait_for(Owner(us.call(outgoing("udp", closed))).next(), 1)
+                assert isinstance(event, Refused) and (event.status, event.cause) == (503, "unreachable")
+                event = await Owner(us.call(outgoing("udp", port))).next()
+                assert isinstance(event, Refused) and event.status == 486
+            assert waiting.events.empty()
 
 
 async def test_a_connection_lost_in_mid_request_is_unreachable() -> None:

@@ -1,0 +1,232 @@
+"""Our registrations with carriers (RFC 3261 section 10): made, refreshed, made again (rule: Registration)."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, NamedTuple, Self
+from uuid import uuid4
+
+from edge.calls import dialplan
+from edge.calls.ports import ConfigurationHolder
+from edge.calls.reachability import Asker
+from edge.calls.watches import Watches
+from edge.clock import Clock
+from edge.logs import get_logger
+from edge.model.config import Trunk
+from edge.model.peers import Registration
+from edge.model.sip import RegisterSpec
+from edge.routing.snapshot import Snapshot
+from edge.sip.endpoint import Unresolvable
+from edge.sip.events import Destination, OutgoingRequest
+from edge.sip.message import Response
+from edge.sip.uri import escape_user
+
+log = get_logger("edge.calls")
+
+PATIENCE_S: Final = 8.0
+"""Seconds that one address of a registrar has to answer."""
+GOODBYE_S: Final = 1.0
+"""Seconds that taking a registration back may take, when the server stops."""
+BACKOFF_S: Final = (5.0, 600.0)
+"""Seconds between attempts that failed: the first wait, doubled up to the last (RFC 5626 section 4.5)."""
+SOONEST_S: Final = 10.0
+LONGEST_S: Final = 86_400
+REFRESH: Final = (0.75, 0.85)
+"""The part of the granted time after which it is asked for again."""
+CSEQS: Final = 8
+"""Numbers kept for one attempt: its challenges and the longer time may take some each."""
+_ELSEWHERE: Final = frozenset((408, 500, 502, 503, 504))
+_EXPIRES: Final = re.compile(r';[ \t]*expires[ \t]*=[ \t]*"?(\d{1,9})', re.IGNORECASE)
+
+
+class Outcome(NamedTuple):
+    """What one attempt came to: seconds granted (0: none), why not, and how long we are told to wait."""
+
+    granted_s: int
+    reason: str = ""
+    retry_after_s: int = 0
+
+
+@dataclass(slots=True)
+class _Account:
+    """One registration and its state; Call-ID and CSeq go on over its refreshes (section 10.2.4)."""
+
+    register: RegisterSpec
+    since: datetime
+    call_id: str
+    expires_s: int
+    cseq: int = 1
+    state: Literal["registering", "registered", "failed"] = "registering"
+    expires_at: datetime | None = None
+    reason: str = ""
+    failures: int = 0
+
+
+class RegistrationWatch:
+    """Keeps every trunk that has ``register`` registered; an async context manager that signs off.
+
+    ``uniform`` answers a number between two others, so that registrations spread.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        configuration: ConfigurationHolder,
+        clock: Clock,
+        uniform: Callable[[float, float], float],
+    ) -> None:
+        self._asker = asker
+        self._configuration = configuration
+        self._clock = clock
+        self._uniform = uniform
+        self._accounts: dict[str, _Account] = {}
+        self._stopping = False
+        self._watches: Watches[Trunk] = Watches(configuration, _wanted, self._keep, self._forget)
+
+    async def __aenter__(self) -> Self:
+        await self._watches.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._stopping = True
+        await self._watches.__aexit__(*exc)
+
+    def changed(self) -> None:
+        """The configuration has changed."""
+        self._watches.changed()
+
+    def registration(self, trunk_id: str) -> Registration | None:
+        """Our registration with a trunk's registrar; None while it has none."""
+        account = self._accounts.get(trunk_id)
+        if account is None:
+            return None
+        return Registration(
+            state=account.state,
+            since=account.since,
+            expires_at=account.expires_at,
+            reason=account.reason,
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        """How many registrations are in which state."""
+        return Counter(account.state for account in self._accounts.values())
+
+    def _forget(self, trunk_id: str) -> None:
+        self._accounts.pop(trunk_id, None)
+
+    # -- one registration ----------------------------------------------------------------------------
+
+    async def _keep(self, trunk: Trunk) -> None:
+        assert trunk.register is not None
+        account = self._accounts.get(trunk.id)
+        if account is None or account.register != trunk.register:
+            now, asked = self._clock.utc(), trunk.register.expires_s
+            account = self._accounts[trunk.id] = _Account(trunk.register, now, uuid4().hex, asked)
+        try:
+            while True:
+                outcome = await self._attempt(trunk, account, account.expires_s)
+                await asyncio.sleep(self._note(trunk, account, outcome))
+        finally:
+            if account.state == "registered" and self._is_over(trunk):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GOODBYE_S):
+                        await self._attempt(trunk, account, 0)
+
+    def _is_over(self, trunk: Trunk) -> bool:
+        """Whether to sign off: not for an edit that leaves the registration as it was."""
+        now = self._configuration.current.trunk(trunk.id)
+        return self._stopping or now is None or now.state != "active" or now.register != trunk.register
+
+    def _note(self, trunk: Trunk, account: _Account, outcome: Outcome) -> float:
+        """Takes an outcome in; answers the seconds until the next attempt."""
+        now = self._clock.utc()
+        before, account.reason = account.state, outcome.reason
+        if outcome.granted_s:
+            account.state, account.failures = "registered", 0
+            account.expires_at = now + timedelta(seconds=outcome.granted_s)
+            wait = max(SOONEST_S, outcome.granted_s * self._uniform(*REFRESH))
+        else:
+            account.failures += 1
+            if account.expires_at is None or now >= account.expires_at:
+                account.state, account.expires_at = "failed", None
+            wait = self._backoff(account.failures, outcome.retry_after_s)
+        if account.state != before:
+            account.since = now
+        if account.state != before or outcome.reason:
+            level = log.warning if outcome.reason else log.info
+            level(
+                "trunk.registration", id=trunk.id, name=trunk.name, state=account.state, reason=outcome.reason
+            )
+        return wait
+
+    def _backoff(self, failures: int, told_s: int) -> float:
+        first, last = BACKOFF_S
+        longest = min(last, first * 2.0 ** min(failures - 1, 20))
+        return max(float(min(told_s, 3600)), longest * self._uniform(0.5, 1.0))
+
+    async def _attempt(self, trunk: Trunk, account: _Account, expires_s: int) -> Outcome:
+        """One registration, at the registrar's addresses in order until one judges it."""
+        via = dialplan.over(account.register.registrar, trunk.sip.transport)
+        try:
+            destinations = await self._asker.resolve(via)
+        except Unresolvable as error:
+            return Outcome(0, str(error))
+        outcome = Outcome(0, "it has no address")
+        for destination in destinations:
+            answer = await self._ask(account, destination, expires_s)
+            if answer.status == 423 and expires_s:  # section 10.3: our time is too short for it
+                account.expires_s = expires_s = _longer(answer, expires_s)
+                answer = await self._ask(account, destination, expires_s)
+            outcome = _judged(answer, expires_s)
+            if answer.status not in _ELSEWHERE:
+                break
+            self._asker.avoid(destination)
+        return outcome
+
+    async def _ask(self, account: _Account, destination: Destination, expires_s: int) -> Response:
+        register = account.register
+        scheme, _, rest = register.registrar.partition(":")
+        domain, user = rest.partition(";")[0], escape_user(register.username)
+        identity = f"<{scheme}:{user}@{domain}>"
+        cseq, account.cseq = account.cseq, account.cseq + CSEQS
+        outgoing = OutgoingRequest(
+            "REGISTER",
+            f"{scheme}:{domain}",
+            destination,
+            identity,
+            identity,
+            (("Expires", str(expires_s)),),
+            dialplan.registrar_login(register),
+            account.call_id,
+            cseq,
+            user,
+        )
+        return await self._asker.ask(outgoing, PATIENCE_S)
+
+
+def _wanted(snapshot: Snapshot) -> Iterator[Trunk]:
+    return (trunk for trunk in snapshot.trunks() if trunk.register is not None and trunk.state == "active")
+
+
+def _longer(answer: Response, asked_s: int) -> int:
+    least = answer.headers.get("Min-Expires") or ""
+    return min(LONGEST_S, max(asked_s, int(least))) if least.isdecimal() and len(least) < 10 else asked_s
+
+
+def _judged(answer: Response, asked_s: int) -> Outcome:
+    """What the registrar's final answer says (section 10.3)."""
+    if answer.status // 100 != 2:
+        told = (answer.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip()
+        wait = int(told) if told.isdecimal() and len(told) < 10 else 0
+        return Outcome(0, f"{answer.status} {answer.reason}", wait)
+    # Other devices of the account may be listed too: the shortest time is never too late for ours.
+    times = [int(found[1]) for value in answer.headers.values("Contact") if (found := _EXPIRES.search(value))]
+    whole = answer.headers.get("Expires") or ""
+    if not times and whole.isdecimal() and len(whole) < 10:
+        times = [int(whole)]
+    granted = min((time for time in times if time), default=asked_s)
+    return Outcome(min(granted, LONGEST_S))

@@ -1,0 +1,57 @@
+"""Targets and trunks as they are now: who answers OPTIONS, and where we are registered."""
+
+import random
+from collections.abc import Container, Mapping
+from contextlib import AsyncExitStack
+from typing import Self
+
+from edge.calls.reachability import Asker, ReachabilityWatch
+from edge.calls.registration import RegistrationWatch
+from edge.clock import Clock
+from edge.model.peers import Reachability, Registration
+from edge.services.configuration import ConfigurationService
+
+
+class PeerService:
+    """Follows the configuration; an async context manager within the endpoint's."""
+
+    def __init__(self, asker: Asker, configuration: ConfigurationService, clock: Clock) -> None:
+        self._configuration = configuration
+        self._reachability = ReachabilityWatch(asker, configuration, clock, random.uniform)
+        self._registration = RegistrationWatch(asker, configuration, clock, random.uniform)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        await self._stack.enter_async_context(self._reachability)
+        await self._stack.enter_async_context(self._registration)
+        self._configuration.on_change = lambda before, after: self._changed()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._configuration.on_change = None
+        await self._stack.aclose()
+
+    @property
+    def down(self) -> Container[str]:
+        """The ids of targets and trunks that are not to be dialled now."""
+        return self._reachability.down
+
+    def reachability(self, peer_id: str) -> Reachability | None:
+        """Whether a peer answers OPTIONS; None while it is not asked."""
+        return self._reachability.reachability(peer_id)
+
+    def reachable(self) -> Mapping[str, int]:
+        """How many of those that are asked are in which state."""
+        return self._reachability.counts()
+
+    def registration(self, trunk_id: str) -> Registration | None:
+        """Our registration with a trunk's registrar; None while it has none."""
+        return self._registration.registration(trunk_id)
+
+    def registered(self) -> Mapping[str, int]:
+        """How many of our registrations are in which state."""
+        return self._registration.counts()
+
+    def _changed(self) -> None:
+        self._reachability.changed()
+        self._registration.changed()

@@ -1,0 +1,33 @@
+"""Addresses that just failed are tried last for a while: not every call waits for them (RFC 3263 4.3)."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from edge.sip.events import Destination
+
+AVOID_S: Final = 30.0
+MAX_AVOIDED: Final = 1000
+
+
+class Avoided:
+    """Who failed, and until when that counts; ``clock`` is in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._until: dict[Destination, float] = {}
+
+    def add(self, destination: Destination) -> None:
+        """It failed now."""
+        self._until.pop(destination, None)
+        if len(self._until) >= MAX_AVOIDED:
+            del self._until[next(iter(self._until))]
+        self._until[destination] = self._clock() + AVOID_S
+
+    def remove(self, destination: Destination) -> None:
+        """It works."""
+        self._until.pop(destination, None)
+
+    def sorted(self, destinations: Sequence[Destination]) -> list[Destination]:
+        """The same ones, those that failed last: none is left out, as it may be the only one."""
+        until, now = self._until, self._clock()
+        return sorted(destinations, key=lambda destination: until.get(destination, 0.0) > now)

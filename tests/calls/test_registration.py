@@ -1,0 +1,169 @@
+"""Registrations with carriers on virtual time: refreshed in time, asked for longer, taken back."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from pydantic import SecretStr
+
+from edge.calls.registration import BACKOFF_S, RegistrationWatch
+from edge.model.config import Trunk
+from edge.model.sip import RegisterSpec
+from edge.sip.events import OutgoingRequest
+from edge.sip.message import Headers, Response
+from tests.calls.test_reachability import COMMON, Asker, Holder
+from tests.support.virtual_time import VirtualClock, run_virtual
+
+GRANTED_S = 600
+ACCOUNT = RegisterSpec(registrar="sip:sip.carrier.example", username="us", password=SecretStr("hunter2"))
+
+
+class Registrar(Asker):
+    """Answers by ``replies`` in turn, then grants ``GRANTED_S``; ``at`` is when it was asked."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.replies: list[Response] = []
+        self.at: list[float] = []
+
+    async def ask(self, outgoing: OutgoingRequest, patience_s: float) -> Response:
+        self.asked.append(outgoing)
+        self.at.append(self._clock.monotonic())
+        await asyncio.sleep(0.01)
+        return (
+            self.replies.pop(0)
+            if self.replies
+            else reply(200, ("Contact", f"<sip:us@x>;expires={GRANTED_S}"))
+        )
+
+    @property
+    def waits(self) -> list[float]:
+        return [round(late - early, 1) for early, late in zip(self.at, self.at[1:], strict=False)]
+
+
+def reply(status: int, *headers: tuple[str, str]) -> Response:
+    return Response(status, "As told", Headers(list(headers)))
+
+
+def trunk(**fields: Any) -> Trunk:
+    given = {"id": "trk_1", "name": "carrier", "addresses": ("192.0.2.0/24",), "register": ACCOUNT, **fields}
+    return Trunk(**given, **COMMON)
+
+
+Story = Callable[[RegistrationWatch, Registrar, Holder], Coroutine[Any, Any, None]]
+
+
+def kept(story: Story, *replies: Response) -> Registrar:
+    """Runs a story; answers the registrar, which has seen the goodbye."""
+    registrars: list[Registrar] = []
+
+    async def run(clock: VirtualClock) -> None:
+        registrar, holder = Registrar(clock), Holder(trunk())
+        registrars.append(registrar)
+        registrar.replies += replies
+        async with RegistrationWatch(registrar, holder, clock, lambda low, high: high) as watch:
+            await story(watch, registrar, holder)
+        assert len(asyncio.all_tasks()) == 1
+
+    run_virtual(run)
+    return registrars[0]
+
+
+def state(watch: RegistrationWatch) -> str:
+    found = watch.registration("trk_1")
+    assert found is not None
+    return found.state
+
+
+def expires(outgoing: OutgoingRequest) -> str:
+    return dict(outgoing.headers)["Expires"]
+
+
+def test_a_registration_is_made_refreshed_in_time_and_taken_back() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        assert (state(watch), watch.counts()) == ("registered", {"registered": 1})
+        await asyncio.sleep(GRANTED_S * 3)
+        assert all(GRANTED_S * 0.5 < wait < GRANTED_S for wait in registrar.waits)
+
+    registrar = kept(story)
+    first, *others = registrar.asked
+    assert (first.method, first.request_uri) == ("REGISTER", "sip:sip.carrier.example")
+    assert first.from_ == first.to == "<sip:us@sip.carrier.example>"
+    assert (expires(first), first.contact_user) == ("3600", "us")
+    assert {outgoing.call_id for outgoing in others} == {first.call_id}
+    assert [outgoing.cseq for outgoing in registrar.asked] == sorted({o.cseq for o in registrar.asked})
+    assert [expires(outgoing) for outgoing in registrar.asked].count("0") == 1
+    assert expires(registrar.asked[-1]) == "0"
+    assert "hunter2" not in repr(registrar.asked)
+
+
+def test_a_time_that_is_too_short_is_asked_for_again() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        assert state(watch) == "registered"
+        assert [expires(outgoing) for outgoing in registrar.asked] == ["3600", "7200"]
+        await asyncio.sleep(GRANTED_S)
+        assert expires(registrar.asked[2]) == "7200"
+
+    kept(story, reply(423, ("Min-Expires", "7200")))
+
+
+def test_refusals_are_tried_again_ever_more_slowly() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        found = watch.registration("trk_1")
+        assert found is not None and (found.state, found.reason) == ("failed", "403 As told")
+        await asyncio.sleep(BACKOFF_S[1] * 4)
+        assert [round(wait) for wait in registrar.waits][:4] == [5, 10, 20, 40]
+        assert max(registrar.waits) < BACKOFF_S[1] + 1
+
+    registrar = kept(story, *[reply(403)] * 50)
+    assert "0" not in [expires(outgoing) for outgoing in registrar.asked]
+
+
+def test_an_address_that_fails_gives_way_to_the_next() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        assert state(watch) == "registered"
+        assert [asked.destination.host for asked in registrar.asked] == ["192.0.2.1", "192.0.2.2"]
+        assert registrar.avoided == ["192.0.2.1"]
+
+    kept(story, reply(503))
+
+
+def test_a_refresh_that_fails_leaves_us_registered_until_the_time_is_over() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        registrar.replies += [reply(408)] * 100
+        await asyncio.sleep(GRANTED_S * 0.9)
+        assert state(watch) == "registered"
+        await asyncio.sleep(GRANTED_S)
+        assert state(watch) == "failed"
+
+    kept(story)
+
+
+def test_we_wait_as_long_as_we_are_told() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(400)
+        assert registrar.waits == [0.0, 300.0]
+
+    kept(story, reply(503, ("Retry-After", "300")), reply(503, ("Retry-After", "300 (busy)")))
+
+
+def test_an_edit_of_something_else_keeps_the_registration_and_its_end_takes_it_back() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, holder: Holder) -> None:
+        await asyncio.sleep(1)
+        holder.put(trunk(name="renamed"))
+        watch.changed()
+        await asyncio.sleep(1)
+        assert [expires(outgoing) for outgoing in registrar.asked] == ["3600", "3600"]
+        holder.put(trunk(register=None))
+        watch.changed()
+        await asyncio.sleep(1)
+        assert expires(registrar.asked[-1]) == "0"
+        assert watch.registration("trk_1") is None
+
+    assert [expires(outgoing) for outgoing in kept(story).asked].count("0") == 1

@@ -1,0 +1,61 @@
+"""Targets by name: real calls that find their way over SRV records and past servers that fail."""
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from socket import SOCK_DGRAM
+
+from tests.integration.test_calls import CALLS, TAKES_THE_CALL, World
+from tests.support.dns_server import Zone, dns_server
+from tests.support.ports import free_port, own_address
+from tests.support.scenario import ack_refusal, answer, arrives, called, expect, invite, sdp
+from tests.support.server import running_server
+
+
+@asynccontextmanager
+async def world(directory: Path, zone: Zone) -> AsyncIterator[World]:
+    """A server that asks a DNS server of this zone."""
+    async with AsyncExitStack() as stack:
+        names = await stack.enter_async_context(dns_server(zone))
+        servers = json.dumps([names.address])
+        running = running_server(directory, EDGE_SIP__DNS_SERVERS=servers)
+        server = await stack.enter_async_context(running)
+        yield World(server, directory, stack)
+
+
+async def test_a_call_goes_past_a_closed_port_and_a_full_server_to_the_one_that_works(tmp_path: Path) -> None:
+    zone: dict[tuple[str, str], list[str]] = {}
+    async with world(tmp_path, zone) as here:
+        works = await here.target(*TAKES_THE_CALL, calls=2)
+        full = await here.target(called(), answer(503), arrives("ACK"))
+        closed = own_address()
+        for name, host in (("works", works.host), ("full", full.host), ("closed", closed)):
+            zone[f"{name}.example", "A"] = [host]
+        port = free_port(closed, SOCK_DGRAM)
+        zone["_sip._udp.buyer.example", "SRV"] = [
+            f"10 1 {port} closed.example.",
+            f"20 1 {full.port} full.example.",
+            f"30 1 {works.port} works.example.",
+        ]
+        line = await here.line("buyer.example")
+        began = time.monotonic()
+        (await line.call(*CALLS)).check()
+        took = time.monotonic() - began
+        (await line.call(*CALLS)).check()
+        (await works.result()).check(2)
+        (await full.result()).check()
+        records = await line.records(2)
+    assert [record["disposition"] for record in records] == ["connected", "connected"]
+    assert [len(record["attempts"]) for record in records] == [1, 1]
+    assert took < 4, "the closed port was waited for"
+
+
+async def test_a_name_that_is_not_there_leaves_the_target_unreachable(tmp_path: Path) -> None:
+    async with world(tmp_path, {}) as here:
+        line = await here.line("nobody.example")
+        (await line.call(invite(sdp()), expect(100), expect(480), ack_refusal())).check()
+        record = await line.record()
+    (attempt,) = record["attempts"]
+    assert (attempt["outcome"], "no such name" in attempt["reason"]) == ("unreachable", True)

@@ -1,0 +1,114 @@
+"""Look-ups against a real (small) DNS server: what is kept, for how long, and what a silent one costs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.sip.dns import FAILED_S, MISSING_S, STALE_S, Dns, LookupFailed, Naptr, Srv
+from tests.support.dns_server import TTL, DnsServer, Zone, dns_server
+from tests.support.virtual_time import VirtualClock
+
+ZONE = {
+    ("pbx.example", "A"): ["192.0.2.1", "192.0.2.2"],
+    ("_sip._udp.pbx.example", "SRV"): ["10 20 5070 PBX.example."],
+    ("pbx.example", "NAPTR"): ['10 5 "S" "sip+d2u" "" _sip._udp.pbx.example.'],
+    ("alias.example", "CNAME"): ["pbx.example."],
+}
+
+
+@asynccontextmanager
+async def world(zone: Zone, hosts: Path) -> AsyncIterator[tuple[Dns, DnsServer, VirtualClock]]:
+    async with dns_server(zone) as server:
+        clock = VirtualClock()
+        looked = Dns(clock, [server.address], hosts)
+        try:
+            yield looked, server, clock
+        finally:
+            await looked.close()
+
+
+async def test_records_of_every_kind(tmp_path: Path) -> None:
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, _, _):
+        assert set(await looked.look_up("pbx.example", "A")) == {"192.0.2.1", "192.0.2.2"}
+        assert await looked.look_up("_sip._udp.pbx.example", "SRV") == (Srv(10, 20, 5070, "pbx.example"),)
+        assert await looked.look_up("pbx.example", "NAPTR") == (
+            Naptr(10, 5, "s", "SIP+D2U", "_sip._udp.pbx.example"),
+        )
+        assert await looked.look_up("pbx.example", "AAAA") == ()
+        assert await looked.look_up("none.example", "A") == ()
+
+
+async def test_an_answer_is_kept_for_its_ttl_and_asked_for_once_at_a_time(tmp_path: Path) -> None:
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, server, clock):
+        answers = await asyncio.gather(*(looked.look_up("pbx.example", "A") for _ in range(50)))
+        assert len(set(answers)) == 1
+        clock.advance(TTL - 1)
+        await looked.look_up("pbx.example", "A")
+        assert server.asked["pbx.example", "A"] == 1
+        server.zone["pbx.example", "A"] = ["192.0.2.3"]
+        clock.advance(2)
+        assert await looked.look_up("pbx.example", "A") == ("192.0.2.3",)
+
+
+async def test_a_missing_name_is_remembered_too(tmp_path: Path) -> None:
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, server, clock):
+        for _ in range(3):
+            assert await looked.look_up("none.example", "SRV") == ()
+        assert server.asked["none.example", "SRV"] == 1
+        clock.advance(MISSING_S[1])
+        await looked.look_up("none.example", "SRV")
+        assert server.asked["none.example", "SRV"] == 2
+
+
+async def test_while_servers_fail_the_last_answer_serves_and_they_are_spared(tmp_path: Path) -> None:
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, server, clock):
+        known = set(await looked.look_up("pbx.example", "A"))
+        server.broken.add("A")
+        clock.advance(TTL + 1)
+        assert set(await looked.look_up("pbx.example", "A")) == known
+        asked = server.asked["pbx.example", "A"]
+        assert set(await looked.look_up("pbx.example", "A")) == known
+        assert server.asked["pbx.example", "A"] == asked
+        with pytest.raises(LookupFailed, match="can not answer"):
+            await looked.look_up("other.example", "A")
+        clock.advance(FAILED_S)
+        server.broken.clear()
+        assert set(await looked.look_up("pbx.example", "A")) == known
+        assert server.asked["pbx.example", "A"] > asked
+        server.broken.add("A")
+        clock.advance(TTL + STALE_S + 1)
+        with pytest.raises(LookupFailed):
+            await looked.look_up("pbx.example", "A")
+
+
+async def test_a_silent_server_costs_a_second_at_most_and_once(tmp_path: Path) -> None:
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, server, _):
+        server.silent = True
+        async with asyncio.timeout(1.8):
+            with pytest.raises(LookupFailed, match="do not answer"):
+                await looked.look_up("pbx.example", "A")
+            asked = server.asked["pbx.example", "A"]
+            with pytest.raises(LookupFailed):
+                await looked.look_up("pbx.example", "A")
+        assert server.asked["pbx.example", "A"] == asked
+
+
+async def test_the_hosts_file_comes_first_and_is_read_anew(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("# ours\n192.0.2.50 PBX.example other # no\n2001:db8::5 pbx.example\nnonsense\n")
+    async with world(dict(ZONE), hosts) as (looked, server, _):
+        assert await looked.look_up("pbx.example", "A") == ("192.0.2.50",)
+        assert await looked.look_up("pbx.example", "AAAA") == ("2001:db8::5",)
+        assert not server.asked
+        hosts.unlink()
+        assert len(await looked.look_up("pbx.example", "A")) == 2
+
+
+async def test_what_is_no_name_is_told(tmp_path: Path) -> None:
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, _, _):
+        for name in ("a..b", "x" * 70 + ".example"):
+            with pytest.raises(LookupFailed, match="no name"):
+                await looked.look_up(name, "A")
