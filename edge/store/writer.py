@@ -29,7 +29,7 @@ from edge.store.spool import FACTS, Spool
 
 RIDE_S = 0.008
 # A record touches a page of each index: some records together cost little more than one.
-LINGER_S = 0.1
+LINGER_S = 0.025
 # At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
 # command goes at once; at 300 they share commits instead of keeping two threads awake.
 PACE_S = 0.005
