@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from edge.model.base import Stored
+from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import (
     Campaign,
@@ -35,9 +36,9 @@ from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
 from edge.services.simulation import Answer, Simulated
 
-Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher"]
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec
-Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher
+Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block"]
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
+Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block
 
 
 class Configuration(Protocol):

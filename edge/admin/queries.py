@@ -96,6 +96,15 @@ class NumberQuery(NumberFilter, PageQuery):
     sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "e164", "-e164"] | None = None
 
 
+class BlockQuery(PageQuery):
+    """Lists of blocks."""
+
+    sort: Literal["created_at", "-created_at"] | None = None
+    external_id: Text | None = None
+    pattern: Phone | None = None
+    campaign_id: Text | None = None
+
+
 class PromptQuery(PageQuery):
     """Lists of prompts."""
 

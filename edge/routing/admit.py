@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from edge.model.action import Action
 from edge.model.config import Hours, Number
-from edge.model.decision import Admission, CallFacts, CapClaim, Proceed, Refuse, Step
+from edge.model.decision import Admission, CallFacts, CapClaim, Disposition, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, known_prompt
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
 from edge.routing.inheritance import is_own, prompts_of, routes_of
@@ -99,6 +99,21 @@ def _paused(case: _Case) -> Admission | None:
     return act(campaign.on_paused, outcome, case.owner, case.snapshot, steps)
 
 
+def _blocked(case: _Case) -> Admission | None:
+    """A caller that the account or the campaign does not serve, before anything else is judged."""
+    number, campaign = case.owner
+    caller, blocks = case.facts.caller, case.snapshot.blocks
+    block = blocks.against(caller, None) or blocks.against(caller, campaign.id)
+    if block is None:
+        return None
+    disposition: Disposition = "rejected_anonymous" if caller is None else "rejected_blocked"
+    scope = "the campaign" if block.campaign_id else "the account"
+    why = f"{scope} blocks {block.pattern}" + (f": {block.reason}" if block.reason else "")
+    steps = case.note("blocks", "blocked", why)
+    answer = refusal(disposition)
+    return Refuse(answer.status, disposition, why, steps, number.id, campaign.id, answer.reason_header)
+
+
 def _outside_window(case: _Case) -> Admission | None:
     """Half-open: at exactly ``active_until`` the window is over (rule: Activity window)."""
     at = case.facts.arrived_at
@@ -144,7 +159,7 @@ def _over_cap(case: _Case) -> Admission | None:
 
 # Hours stand before caps, so that a closed number never reports "capped".
 GATES: Final[tuple[Callable[[_Case], Admission | None], ...]] = (
-    _paused, _outside_window, _closed, _over_cap,
+    _blocked, _paused, _outside_window, _closed, _over_cap,
 )  # fmt: skip
 
 

@@ -10,10 +10,12 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from edge.model.action import Action
+from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.config import NOTHING_OWN, Campaign, Hours, Number, Prompt, Routes, Target, Trunk
 from edge.model.publishers import Publisher
 from edge.routing import filters
+from edge.routing.blocks import Blocks
 from edge.routing.caps import CapRule, cap_rules, zone_of
 from edge.routing.filters import Condition
 from edge.routing.schedule import Schedule
@@ -22,7 +24,7 @@ from edge.routing.tiers import Tier, fixed, tiers
 from edge.routing.trunks import TrunkIndex
 
 Owner = Number | Campaign | Target | Buyer | Group
-Configured = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher
+Configured = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block
 
 
 class Prepared(NamedTuple):
@@ -111,15 +113,21 @@ class Snapshot:
     (``[routing] failsafe``), used where a campaign has none.  Make one with ``build``.
     """
 
-    __slots__ = ("_tables", "failsafe", "trunk_index", "version")
+    __slots__ = ("_tables", "blocks", "failsafe", "trunk_index", "version")
 
     def __init__(
-        self, tables: _Tables, trunk_index: TrunkIndex, failsafe: Action | None, version: int
+        self,
+        tables: _Tables,
+        trunk_index: TrunkIndex,
+        failsafe: Action | None,
+        version: int,
+        blocks: Blocks,
     ) -> None:
         self._tables = tables
         self.trunk_index = trunk_index
         self.failsafe = failsafe
         self.version = version
+        self.blocks = blocks
 
     @classmethod
     def build(  # noqa: PLR0917 - one argument a kind
@@ -133,6 +141,7 @@ class Snapshot:
         *,
         buyers: Iterable[Buyer] = (),
         groups: Iterable[Group] = (),
+        blocks: Iterable[Block] = (),
         failsafe: Action | None = None,
         version: int = 1,
     ) -> "Snapshot":
@@ -161,22 +170,26 @@ class Snapshot:
             Table.of({p.id: p for p in publishers}),
             Table.of(_cap_owners(item for group in owners for item in group.values())),
         )
-        return cls(tables, TrunkIndex(trunks), failsafe, version)
+        return cls(tables, TrunkIndex(trunks), failsafe, version, Blocks.of(blocks))
 
     def with_changes(self, put: Iterable[Configured] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A newer snapshot in which ``put`` objects are new or replaced and ``removed`` ids gone."""
         edit = _Edit(self._tables)
         trunks: dict[str, Trunk | None] = {}
+        blocks: dict[str, Block | None] = {}
         for item in put:
             if isinstance(item, Trunk):
                 trunks[item.id] = item
+            elif isinstance(item, Block):
+                blocks[item.id] = item
             else:
                 edit.put(item)
         for item_id in removed:
-            trunks[item_id] = None
+            trunks[item_id] = blocks[item_id] = None
             edit.remove(item_id)
         index = self.trunk_index.changed(trunks)
-        return Snapshot(edit.tables(), index, self.failsafe, self.version + 1)
+        changed = self.blocks.changed(blocks)
+        return Snapshot(edit.tables(), index, self.failsafe, self.version + 1, changed)
 
     def number(self, e164: str) -> Number | None:
         """The number that is ours under these E.164 digits, in whatever state."""

@@ -13,6 +13,7 @@ from edge.ids import new_id
 from edge.logs import get_logger
 from edge.model.action import Action
 from edge.model.base import Record, Stored
+from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import (
     Campaign,
@@ -38,9 +39,9 @@ from edge.store.bodies import SHAPES, Kind, Object
 from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec
+Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
 T = TypeVar("T")
-O = TypeVar("O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt, Publisher)  # noqa: E741
+O = TypeVar("O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt, Publisher, Block)  # noqa: E741
 
 
 class PromptSpec(Record):
@@ -59,6 +60,7 @@ _SPECS: dict[Kind, type[BaseModel]] = {
     "group": GroupSpec,
     "prompt": PromptSpec,
     "publisher": PublisherSpec,
+    "block": BlockSpec,
 }
 log = get_logger()
 
@@ -95,6 +97,7 @@ class ConfigurationService:
                 await self._all(Prompt, "prompt"),
                 await self._all(Publisher, "publisher"),
                 buyers=await self._all(Buyer, "buyer"),
+                blocks=await self._all(Block, "block"),
                 groups=await self._all(Group, "group"),
                 failsafe=self._failsafe,
                 version=version,

@@ -6,6 +6,7 @@ from typing import Any
 
 from edge.calls.dialplan import is_ours, wrong_address
 from edge.ids import new_id
+from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
 from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trunk
@@ -121,6 +122,8 @@ def check(item: Object, snapshot: Snapshot) -> None:
     elif isinstance(item, Campaign):
         errors += _campaign(item)
         errors += menu_loops(item, snapshot)
+    elif isinstance(item, Block):
+        errors += _block(item, snapshot)
     elif isinstance(item, Buyer | Group):
         errors += _above_targets(item)
     if errors:
@@ -149,6 +152,12 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
         yield FieldError("campaign_id", f"there is no campaign with the id {number.campaign_id!r}")
     if zone_missing(number.caps, zone_of(number.timezone, number.hours), zone):
         yield _NO_ZONE
+
+
+def _block(block: Block, snapshot: Snapshot) -> Iterator[FieldError]:
+    known = snapshot.blocks.of_pattern(block.campaign_id, block.pattern)
+    if known is not None and known.id != block.id:
+        yield FieldError("pattern", f"block {known.id} has this pattern already")
 
 
 def _campaign(campaign: Campaign) -> Iterator[FieldError]:

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 import sqlalchemy as sa
 
 from edge.model.base import Stored
+from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
 from edge.model.publishers import Publisher
@@ -14,8 +15,8 @@ from edge.store import tables
 from edge.store.errors import Reference
 from edge.store.instants import from_text, to_text
 
-Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher"]
-Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher
+Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block"]
+Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block
 
 
 class Shape(NamedTuple):
@@ -31,6 +32,7 @@ class Shape(NamedTuple):
         | type[Group]
         | type[Prompt]
         | type[Publisher]
+        | type[Block]
     )
     prefix: str
 
@@ -43,6 +45,7 @@ SHAPES: dict[Kind, Shape] = {
     "buyer": Shape(tables.buyers, Buyer, "buy"),
     "group": Shape(tables.target_groups, Group, "grp"),
     "prompt": Shape(tables.prompts, Prompt, "prm"),
+    "block": Shape(tables.blocks, Block, "blk"),
     "publisher": Shape(tables.publishers, Publisher, "pub"),
 }
 _COMMON = tuple(Stored.model_fields)
@@ -70,7 +73,11 @@ def to_row(kind: Kind, item: Object) -> dict[str, Any]:
     body = in_clear(item, item.model_dump(mode="json", exclude=set(_COMMON)))
     if isinstance(item, Number) and item.settings == NOTHING_OWN:
         del body["settings"]
-    row = {"id": item.id, "version": item.version, "name": body.get("name") or body.get("e164", "")}
+    row = {
+        "id": item.id,
+        "version": item.version,
+        "name": body.get("name") or body.get("e164") or body.get("pattern", ""),
+    }
     row |= {"created_at": to_text(item.created_at), "updated_at": to_text(item.updated_at), "body": body}
     columns = SHAPES[kind].table.c.keys()
     return {**{column: body[column] for column in columns if column in body}, **row}

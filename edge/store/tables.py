@@ -46,6 +46,11 @@ numbers = _objects(
     sa.Column("region", sa.Text),
     sa.Column("area_code", sa.Text),
 )
+blocks = _objects(
+    "blocks",
+    sa.Column("pattern", sa.Text, nullable=False),
+    sa.Column("campaign_id", sa.Text),
+)
 publishers = _objects("publishers", sa.Column("state", sa.Text, nullable=False))
 campaigns = _objects("campaigns", sa.Column("state", sa.Text, nullable=False))
 targets = _objects("targets", sa.Column("state", sa.Text, nullable=False))

@@ -62,3 +62,17 @@ async def test_a_bulk_release_is_seen_before_it_is_done(api: Client) -> None:
     assert (await api.post(f"numbers/{made[0]['id']}/restore")).status == 409
     assert (await api.post(f"numbers/{made[1]['id']}/restore")).json["state"] == "available"
     assert (await api.post("numbers/bulk-release", {"token": "another"})).status == 409
+
+
+async def test_a_block_is_there_once(api: Client) -> None:
+    campaign = await api.new("campaigns", name="C")
+    made = await api.new("blocks", pattern="+1312*", reason="robocalls")
+    assert (await api.post("blocks", {"pattern": "+1312*"})).errors.keys() == {"pattern"}
+    await api.new("blocks", pattern="+1312*", campaign_id=campaign["id"])
+    found = (await api.get(f"blocks?campaign_id={campaign['id']}")).json["items"]
+    assert [b["pattern"] for b in found] == ["+1312*"]
+    for wrong in ("1312", "+", "+1 312", "*", "+1312**"):
+        assert (await api.post("blocks", {"pattern": wrong})).status == 422, wrong
+    assert (await api.delete(f"campaigns/{campaign['id']}")).status == 409
+    assert (await api.delete(f"blocks/{made['id']}")).status == 204
+    assert (await api.post("blocks", {"pattern": "+1312*"})).status == 201

@@ -59,3 +59,10 @@ async def test_a_released_number_refuses_and_counts_who_still_dials_it(world: Wo
     await api.post(f"{path}/restore", {})
     (await line.call(*CALLS)).check()
     assert [call["disposition"] for call in await line.records(2)] == ["rejected_released", "connected"]
+
+
+async def test_a_blocked_caller_is_declined_and_recorded(world: World) -> None:
+    line, api = await world.line("127.0.0.1:9"), world.server.api
+    await api.post("blocks", {"pattern": "+1212555*", "campaign_id": line.number["campaign_id"]})
+    (await line.call(invite(sdp()), provisional(), expect(603), ack_refusal())).check()
+    assert (await line.record())["disposition"] == "rejected_blocked"

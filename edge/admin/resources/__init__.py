@@ -2,6 +2,7 @@
 
 from edge.admin.resources.calls import CALLS
 from edge.admin.resources.configuration import (
+    BLOCKS,
     BUYERS,
     CAMPAIGNS,
     PUBLISHERS,
@@ -21,6 +22,6 @@ from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
-    *CAMPAIGNS, *PUBLISHERS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
+    *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
     *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS,
 )  # fmt: skip

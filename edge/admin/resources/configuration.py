@@ -7,9 +7,10 @@ from pydantic import BaseModel
 from edge.admin.dispatch import expected_version
 from edge.admin.ports import Kind, Ports
 from edge.admin.present import created, one, page
-from edge.admin.queries import ObjectQuery, PageQuery
+from edge.admin.queries import BlockQuery, ObjectQuery, PageQuery
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Stored
+from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import Campaign, CampaignSpec, Target, TargetSpec, Trunk, TrunkSpec
 from edge.model.peers import Reachability, Registration
@@ -97,6 +98,7 @@ def _resource(
 
 TRUNKS = _resource("trunk", "/trunks", TrunkSpec, TrunkRead, ObjectQuery)
 CAMPAIGNS = _resource("campaign", "/campaigns", CampaignSpec, Campaign, ObjectQuery)
+BLOCKS = _resource("block", "/blocks", BlockSpec, Block, BlockQuery)
 PUBLISHERS = _resource("publisher", "/publishers", PublisherSpec, Publisher, ObjectQuery)
 TARGETS = _resource("target", "/targets", TargetSpec, TargetRead, ObjectQuery)
 BUYERS = _resource("buyer", "/buyers", BuyerSpec, Buyer, ObjectQuery)
