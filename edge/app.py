@@ -28,7 +28,7 @@ from edge.figures import CallFigures, ServerFigures, Sources, StoreFigures
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
 from edge.services.bans import BanService
-from edge.services.calls import CallService
+from edge.services.calls import RECORDINGS, CallService
 from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
 from edge.services.inheritance import InheritanceService
@@ -174,7 +174,7 @@ class _Builder:
             tokens=await stack.enter_async_context(
                 TokenService(Tokens(database), clock, settings.admin_token)
             ),
-            calls=CallService(CallRecords(database), switch),
+            calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), writer, clock),
             simulation=SimulationService(configuration, writer.counts, clock),
@@ -197,6 +197,7 @@ class _Builder:
             advertised_host=media_address(self._settings),
             workers=media.workers,
             media_timeout_s=media.timeout_s,
+            recordings=self._settings.data_dir / RECORDINGS,
         )
 
     async def _calls(
@@ -234,7 +235,14 @@ class _Builder:
             dialler=endpoint,
             media=engine,
             traces=traces,
-            limits=CallLimits(calls.max_duration_s, calls.drain_max_s, calls.max_live, calls.max_cps),
+            limits=CallLimits(
+                calls.max_duration_s,
+                calls.drain_max_s,
+                calls.max_live,
+                calls.max_cps,
+                voicemail_max_s=calls.voicemail_max_s,
+                recording_max_s=calls.recording_max_s,
+            ),
             draw=random.random,
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),

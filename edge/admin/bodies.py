@@ -16,7 +16,7 @@ MAX_JSON = 1 << 20
 MAX_UPLOAD = 20 << 20
 MAX_DEPTH = 32
 MAX_VALUES = 5_000
-_MAX_FIELD = 1000
+_MAX_FIELD = 8000
 _MAX_PARTS = 8
 _PATCH_TYPES = ("application/merge-patch+json", "application/json")
 
@@ -125,9 +125,9 @@ async def _multipart(request: web.Request) -> Upload:
             file = await _part(part, MAX_UPLOAD)
         else:
             fields[part.name] = _text(await _part(part, _MAX_FIELD), part.name)
-    if file is None:
-        raise Invalid([FieldError("file", "is required: the audio")])
-    return Upload(file, fields)
+    if (file is None) == ("text" not in fields):
+        raise Invalid([FieldError("file", "is required: the audio; or instead of it text, to be spoken")])
+    return Upload(file or b"", fields)
 
 
 async def _csv(request: web.Request) -> tuple[str, bytes]:

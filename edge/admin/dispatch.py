@@ -46,6 +46,8 @@ class Dispatcher:
             reply = await self._run(route, request, identity)
             if route.method != "GET":
                 _audit(request, identity, reply.status, started)
+            if reply.file is not None:
+                return web.FileResponse(reply.file, headers=reply.headers)
             return web.Response(
                 body=reply.body,
                 status=reply.status,

@@ -185,7 +185,10 @@ def _body(route: Route, model: type[BaseModel]) -> Json:
     fields = model.model_json_schema()["properties"]
     form: Json = {name: {"type": "string", "maxLength": 200} for name in fields}
     file = {"type": "string", "format": "binary", "description": "WAV, at any rate"}
-    form_schema: Json = {"type": "object", "required": ["file", "name"], "properties": {**form, "file": file}}
+    text = {"type": "string", "maxLength": 2000, "description": "To be spoken, instead of a file"}
+    properties = {**form, "file": file, "text": text}
+    form_schema: Json = {"type": "object", "required": ["name"], "properties": properties}
+    form_schema["oneOf"] = [{"required": ["file"]}, {"required": ["text"]}]
     return {"multipart/form-data": {"schema": form_schema}}
 
 

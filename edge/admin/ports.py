@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from edge.model.base import Stored
@@ -96,6 +97,9 @@ class Prompts(Protocol):
     async def upload(self, name: str, audio: bytes, external_id: str | None) -> Prompt:
         """Decodes and stores; raises ``Invalid`` when the bytes are no audio that we read."""
 
+    async def speak(self, name: str, text: str, external_id: str | None) -> Prompt:
+        """Speaks the text; raises ``Invalid`` where no espeak-ng is installed."""
+
     async def audio(self, prompt_id: str) -> bytes:
         """The prompt as a WAV file of telephone quality."""
 
@@ -123,6 +127,9 @@ class Calls(Protocol):
     async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
         """The SIP messages of a call in order: ``at_s`` (seconds since its arrival), ``direction``
         (``in``/``out``), ``peer`` (``udp:host:port``) and ``message`` (the start line)."""
+
+    async def recording(self, call_id: str, kind: Literal["voicemail", "recording"]) -> Path:
+        """A WAV file; raises ``NotFound`` (there is none, or it failed) and ``Conflict`` while it lives."""
 
     async def hangup(self, call_id: str) -> None:
         """Ends a live call (``hung_up_by`` admin); raises ``NotFound``, ``Conflict`` if over."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
 
 from multidict import CIMultiDictProxy
@@ -22,7 +23,7 @@ class NoQuery(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A ``multipart/form-data`` body: one file and its text fields."""
+    """A ``multipart/form-data`` body: one file (or a field ``text`` instead of it) and its text fields."""
 
     file: bytes
     fields: Mapping[str, str]
@@ -43,12 +44,13 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers with; ``body`` is ready bytes."""
+    """What a handler answers with; ``body`` is ready bytes, ``file`` one to be sent instead of them."""
 
     body: bytes = b""
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
 
 Handler = Callable[[Ports, Exchange], Awaitable[Reply]]

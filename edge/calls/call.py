@@ -19,8 +19,10 @@ from edge.calls.leg import Leg
 from edge.calls.menu import ask
 from edge.calls.reception import Reception
 from edge.calls.record import CallRecord
+from edge.calls.recordings import CallRecordings
 from edge.calls.services import CallServices
 from edge.calls.trace import Trace
+from edge.calls.voicemail import take_message
 from edge.logs import get_logger
 from edge.media.engine import LegCounters, MediaUnavailable
 from edge.model.config import Trunk
@@ -36,7 +38,6 @@ from edge.sip.invite import Invite
 
 log = get_logger("edge.calls")
 
-RINGBACK = "tone:ringback"
 SETTLE_S = 1.0
 _LEFT_IN: Final[dict[str, Disposition]] = {
     "prompt": "caller_hung_up_prompt",
@@ -65,6 +66,7 @@ class Call:
         self.private = private
         self.record = CallRecord(facts, snapshot.version)
         self.reception = Reception(services, invite, self.record, trunk.sip.codecs)
+        self.recordings = CallRecordings(self.record)
         self.trace = Trace(services.clock.monotonic())
         self.target: Leg | None = None
         self._told = 0
@@ -140,13 +142,19 @@ class Call:
         self.invite.reject(answer.status, headers=headers)
 
     async def _announce(self, announce: Announce) -> None:
-        """Answers, plays a message and hangs up."""
+        """Answers, plays a message, perhaps takes one, and hangs up."""
         self.reception.listen()
         self.record.end(announce.disposition, announce.detail, "server")
-        if await self.reception.answer_to_play():
-            await self.reception.play(announce.prompt_id, announce.built_in)
-        else:
+        if not await self.reception.answer_to_play():
             self._refuse("rejected_no_codec", "the caller offers neither PCMU nor PCMA")
+        elif announce.voicemail and not self.reception.media.can_record:
+            self.record.step("voicemail", "skipped", "there is no recorder")
+            await self.reception.play(None, "unavailable")
+        else:
+            await self.reception.play(announce.prompt_id, announce.built_in)
+            if announce.voicemail:
+                limit_s = self.services.limits.voicemail_max_s
+                await take_message(self.reception, self.recordings, limit_s)
 
     async def _proceed(self, proceed: Proceed) -> None:
         self._proceed_with = proceed
@@ -158,6 +166,7 @@ class Call:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return
         key = await self._greet(proceed) if proceed.greeting_prompt_id is not None else None
+        await self.recordings.prepare(self.reception, proceed.sounds)
         if proceed.menu is not None:
             await self._ask(proceed, proceed.menu, key)
         else:
@@ -201,7 +210,7 @@ class Call:
         """Dials the candidates; what to do when none answers is one more decision."""
         self.reception.phase = "ringing"
         if self.reception.answered:
-            caller.media.play(RINGBACK, loop=True)
+            self.reception.ring(proceed.sounds.ringback_prompt_id)
         hunt = Hunt(self, proceed)
         target = await hunt.run()
         if target is not None:
@@ -245,6 +254,7 @@ class Call:
             bridge.reoffer()
         reception.media.bridge(caller.media, target.media)
         bridge.relay()
+        self.recordings.join(reception, target)
 
     # -- endings --------------------------------------------------------------------------------------
 
@@ -288,6 +298,7 @@ class Call:
         self.reception.inbox.close()
         for leg in legs:
             leg.detach()
+        await self.recordings.finish()
         counters = await media_call.finish() if media_call is not None else {}
         await _settled(invites)
         for invite in invites:

@@ -11,6 +11,8 @@ from edge.calls import dialplan
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, SipHappened
 from edge.calls.leg import Leg
+from edge.calls.recordings import RECORDABLE
+from edge.calls.whisper import accepted
 from edge.logs import get_logger
 from edge.model.config import Target
 from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
@@ -151,6 +153,8 @@ class Hunt:
         leg.attach(self._invite(target, line, destination, sdp))
         call.target = leg
         result = await self._outcome(leg, until)
+        if result.outcome == "answered" and not await accepted(self.reception, leg, target):
+            result = _Result(200, "refused", "it answered, but did not accept the call")
         if result.outcome == "answered":
             return leg, result
         self._give_up(leg)
@@ -164,6 +168,10 @@ class Hunt:
             return leg, leg.offer_ours()
         first = caller.voice if reception.answered else None
         allowed = _both(line.sip.codecs, reception.codecs)
+        if self.call.recordings.wanted:
+            sdp = leg.offer_of(caller, allowed=_both(RECORDABLE, allowed), first=first)
+            if sdp is not None:
+                return leg, sdp
         return leg, leg.offer_of(caller, allowed=allowed, first=first)
 
     def _invite(self, target: Target, line: dialplan.Line, destination: Destination, sdp: bytes) -> Invite:

@@ -102,7 +102,7 @@ class CallLimits:
     ``max_call_s`` ends any call; ``drain_s`` is how long a drain lets live calls go on;
     ``max_calls`` and ``max_cps`` are the whole server's admission limits (calls at once, new calls per
     second with a burst of one second); ``retry_after_s`` is what a refused
-    caller's carrier is told.
+    caller's carrier is told.  ``voicemail_max_s`` and ``recording_max_s`` are how much is recorded.
     """
 
     max_call_s: float = 4 * 3600.0
@@ -110,3 +110,5 @@ class CallLimits:
     max_calls: int = 2000
     max_cps: float = 400.0
     retry_after_s: int = 10
+    voicemail_max_s: float = 180.0
+    recording_max_s: float = 7200.0

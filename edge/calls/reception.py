@@ -15,15 +15,16 @@ from edge.sip.events import Acked, Cancelled, Ended, Offered
 from edge.sip.invite import Invite
 
 ACK_WAIT_S = 32.0
+RINGBACK = "tone:ringback"
 MEDIA_LOST = "Q.850;cause=41"
 
 
 class Reception:
     """What a call has of its caller.
 
-    ``phase`` is where the call is: arrived, prompt, menu, ringing, bridged.  ``until`` is the instant
-    (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None: all);
-    ``early`` is the target that the caller hears before it has answered.
+    ``phase`` is where the call is: arrived, prompt, menu, voicemail, ringing, bridged.  ``until`` is the
+    instant (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None:
+    all); ``early`` is the target that the caller hears before it has answered.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Reception:
         self.until = services.clock.monotonic() + services.limits.max_call_s
         self._media: MediaCall | None = None
         self._keys = Keys()
+        self._ringing = RINGBACK
 
     @property
     def media(self) -> MediaCall:
@@ -105,21 +107,32 @@ class Reception:
         """Plays a prompt to its end; one that is not there is skipped and logged."""
         self.phase = "prompt"
         token = self._start(self.source(prompt_id, built_in))
-        while token is not None and not _is_done(await self._awaited(self.until), token):
+        while token is not None and not _is_done(await self.awaited(self.until), token):
             pass
 
     async def ask(self, source: str, wait_s: float) -> str | None:
         """Plays a prompt until a key is pressed, and waits ``wait_s`` more; the key, None without any."""
         token = self._start(source)
         until = self.until if token is not None else self.services.clock.monotonic() + wait_s
-        while (happening := await self._awaited(min(until, self.until))) is not None:
-            digit = self._keys.pressed(self.listen(), happening)
+        while (happening := await self.awaited(min(until, self.until))) is not None:
+            digit = self.key_of(happening)
             if digit is not None:
                 self.listen().media.stop()
                 return digit
             if token is not None and _is_done(happening, token):
                 until = self.services.clock.monotonic() + wait_s
         return None
+
+    def ring(self, prompt_id: str | None = None) -> None:
+        """The caller, who has been answered, hears ringing, or that prompt over and over."""
+        source = prompt_id if prompt_id is not None and self.services.prompt_ready(prompt_id) else RINGBACK
+        self._ringing = source
+        self.listen().media.play(source, loop=True)
+
+    def ring_on(self) -> None:
+        """Rings again, after the caller heard a target's early media."""
+        if self.answered:
+            self.listen().media.play(self._ringing, loop=True)
 
     def source(self, prompt_id: str | None, built_in: str) -> str:
         """What stands for a prompt: itself, or the built-in one where it can not be played."""
@@ -133,15 +146,19 @@ class Reception:
         self.record.step("prompt", "played", source)
         return self.listen().media.play(source)
 
-    async def _awaited(self, until: float) -> Happening | None:
+    async def awaited(self, until: float) -> Happening | None:
         """What happens next while something plays; None at ``until``, unless the call's time is over."""
         happening = await self.next(until)
         if happening is None and self.services.clock.monotonic() >= self.until:
             raise self.too_long()
-        digit = None if happening is None else self._keys.pressed(self.listen(), happening)
+        digit = None if happening is None else self.key_of(happening)
         if digit is not None:
             self.record.key(digit)
         return happening
+
+    def key_of(self, happening: Happening) -> str | None:
+        """The key that the caller pressed, if that is what happened."""
+        return self._keys.pressed(self.listen(), happening)
 
     def too_long(self) -> CallOver:
         """The longest call is over."""

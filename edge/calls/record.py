@@ -43,6 +43,7 @@ class CallRecord:
     log: DecisionLog = field(default_factory=DecisionLog)
     attempts: list[Attempt] = field(default_factory=list)
     keys_pressed: str = ""
+    recordings: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def key(self, digit: str) -> None:
         """A key that the caller pressed to us; what it presses to a target is none of our business."""
@@ -92,6 +93,8 @@ class CallRecord:
                 "candidates": [_candidate(line, self.attempts) for line in self.log.candidates],
             },
             "keys_pressed": self.keys_pressed,
+            "recording": self.recordings.get("recording"),
+            "voicemail": self.recordings.get("voicemail"),
             "attempts": [_attempt(attempt) for attempt in self.attempts],
             "media": {name: _counters(counters) for name, counters in media.items()},
             "trace": ladder,

@@ -20,6 +20,7 @@ _DISPOSITION = {
     "no_target_none_configured": "No target was dialled: the campaign has none.",
     "no_target_mixed": "No target was dialled, for different reasons (see the candidates).",
     "after_hours_message": "It was outside business hours: the caller heard the message.",
+    "after_hours_voicemail": "It was outside business hours: the caller could leave a message.",
     "after_hours_forward": "It was outside business hours: the call was forwarded.",
     "after_hours_reject": "It was outside business hours: the call was refused.",
     "number_cap": "The number had reached a cap.",

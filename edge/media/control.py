@@ -27,6 +27,9 @@ STOP: Final = 8
 LOAD: Final = 9
 UNLOAD: Final = 10
 QUERY: Final = 11
+PIPE: Final = 12
+RECORD: Final = 13
+END_RECORDING: Final = 14
 # Worker to main process.
 STOCK: Final = 32
 COUNTERS: Final = 33
@@ -35,6 +38,7 @@ DONE: Final = 35
 SILENT: Final = 36
 FAULT: Final = 37
 TALLY: Final = 38
+RECORDING_FAILED: Final = 39
 
 MAX_PACKET: Final = 60_000
 """Octets of one control message, well under the default socket buffer."""

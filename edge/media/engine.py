@@ -85,6 +85,14 @@ class WorkerDied:
     """The worker that held this call is gone; the call can not go on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a recording: its length in seconds, or why there is none (``error``)."""
+
+    duration_s: float = 0.0
+    error: str = ""
+
+
 MediaEvent = Dtmf | PlayDone | MediaTimeout | WorkerDied
 
 
@@ -105,6 +113,16 @@ class MediaLeg(Protocol):
         """Stops what ``play`` started."""
 
 
+class Recording(Protocol):
+    """A recording that is being written.  It begins with the first leg that is heard."""
+
+    def hear(self, leg: MediaLeg, track: int) -> None:
+        """What the peer of that leg says from now on is that track (from 0)."""
+
+    async def finish(self) -> Recorded:
+        """Ends it; answers when the file is in its place, or can not be.  Never raises."""
+
+
 class MediaCall(Protocol):
     """A call's media: legs on one worker.  A context manager that closes what is left."""
 
@@ -115,6 +133,16 @@ class MediaCall(Protocol):
 
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
         """Relays between two legs, both ways, as their plans say."""
+
+    @property
+    def can_record(self) -> bool:
+        """Whether there is a recorder now."""
+
+    def record(self, name: str, tracks: int, limit_s: float) -> Recording:
+        """A recording under that name (a relative path) of at most so many seconds.
+
+        Raises MediaUnavailable without a recorder.
+        """
 
     def unbridge(self) -> None: ...
     def close_leg(self, leg: MediaLeg) -> None:

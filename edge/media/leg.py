@@ -15,7 +15,7 @@ from edge.media.dtmf import DtmfReceiver
 from edge.media.engine import Dtmf, LegCounters, Plan
 from edge.media.latch import Address, Latch, Verdict
 from edge.media.outlet import Outlet
-from edge.media.payloads import EVENT, HERE_ONLY, payload_table
+from edge.media.payloads import EVENT, HERE_ONLY, RECORDED, payload_table
 from edge.media.player import Player, Prompt, Voice
 from edge.media.ports import PortPair
 from edge.media.reactor import Reactor
@@ -23,6 +23,7 @@ from edge.media.rtcp import is_rtcp_type
 from edge.media.rtcp_path import RtcpPath
 from edge.media.rtp import HEADER_SIZE, STREAM, VERSION_2, VERSION_MASK, Reception, header_length
 from edge.media.silence import Silence
+from edge.media.tape import LAWS, Track
 
 _BUFFER = bytearray(2048)
 """Shared by all legs: the worker has one thread and no packet outlives its handler."""
@@ -57,6 +58,7 @@ class Leg:
         "_sink",
         "_strays",
         "_table",
+        "_track",
         "_unknown",
         "_voice",
         "other",
@@ -95,6 +97,7 @@ class Leg:
         self._receive: Callable[[bytearray], int] = pair.rtp.recv_into
         self._sink: Outlet | None = None
         self._table: dict[int, int] = {}
+        self._track: Track | None = None
         self._packets_in = self._octets_in = 0
         self._strays = self._unknown = self._over_rate = 0
         self._quota = self._limit = 0
@@ -105,7 +108,7 @@ class Leg:
     def update(self, plan: Plan, now: float) -> None:
         """The wanted state, whole."""
         self.plan = plan
-        self._table = payload_table(plan)
+        self._table = payload_table(plan, recorded=self._track is not None)
         # What a peer wants to get in a packet says little of what it sends: seldom less than 20 ms.
         self._quota = max(_PACKETS_A_SECOND, 2000 // max(1, plan.ptime_ms))
         self._limit = max(self._limit, self._packets_in + 2 * self._quota)
@@ -142,6 +145,11 @@ class Leg:
         player = self.player = Player(self, self._voice, token, prompt, loop=loop)
         self._rewire()
         self._reactor.pacer.start(player.step, int(now * 1000))
+
+    def record(self, track: Track) -> None:
+        """What the peer says from now on is that track of a recording."""
+        self._track = track
+        self._table = payload_table(self.plan, recorded=True)
 
     def stop(self) -> None:
         """Ends the playing; the other leg is heard again."""
@@ -259,10 +267,13 @@ class Leg:
         sink.octets_out += length
 
     def _special(self, mapped: int, length: int, now: float) -> None:
-        """A telephone-event, or audio that is not for the other leg."""
+        """A telephone-event, or audio that is recorded or not for the other leg."""
         sequence, timestamp, ssrc = _unpack(_BUFFER, 2)
         if not mapped & EVENT:
             self._reception.add(sequence, timestamp, ssrc, now)
+            if mapped & RECORDED and self._track is not None:
+                law, octets = LAWS[_BUFFER[1] & 0x7F], _VIEW[header_length(_BUFFER, length) : length]
+                self._track.add(law, (timestamp, ssrc), octets, now)
             return
         self._reception.skip(sequence, ssrc)
         dtmf = self._dtmf = self._dtmf or DtmfReceiver(self.plan.clock_rate)

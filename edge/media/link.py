@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from edge.logs import get_logger
-from edge.media import control
+from edge.media import blocks, control
 from edge.media.engine import Dtmf, LegCounters, MediaEvent, MediaTimeout, MediaUnavailable, PlayDone
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Link:
         self.listeners: dict[int, Listener] = {}
         self.on_died: dict[object, Callable[[], None]] = {}
         self.stocked = asyncio.Event()
+        self.on_recording_failed: Callable[[int], None] | None = None
         self._sock = sock
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -71,6 +72,7 @@ class Link:
             control.SILENT: self._on_silent,
             control.FAULT: self._on_fault,
             control.TALLY: self._on_tally,
+            control.RECORDING_FAILED: self._on_recording_failed,
         }
         self._loop.add_reader(sock.fileno(), self._readable)
 
@@ -121,6 +123,15 @@ class Link:
             self._pack()
             self._waiting.append((stored.frame, os.dup(stored.fd)))
             self._drain()
+
+    def send_pipe(self, fd: int) -> None:
+        """Hands over the pipe to the recorder, which is closed here."""
+        if self.alive:
+            self._pack()
+            self._waiting.append((control.frame(control.PIPE, b""), fd))
+            self._drain()
+        else:
+            os.close(fd)
 
     def _flush(self) -> None:
         self._flusher = None
@@ -209,6 +220,10 @@ class Link:
 
     def _on_fault(self, body: bytes) -> None:
         log.error("media worker fault", worker=self._process.pid, traceback=body.decode(errors="replace"))
+
+    def _on_recording_failed(self, body: bytes) -> None:
+        if self.on_recording_failed is not None:
+            self.on_recording_failed(blocks.decode_number(body))
 
     def _on_tally(self, body: bytes) -> None:
         self.tally = control.decode_tally(body)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Self
 
 from edge.clock import Clock
@@ -17,12 +18,14 @@ from edge.media.library import Library
 from edge.media.link import Link
 from edge.media.local_call import LocalCall
 from edge.media.ports import family_of
+from edge.media.recording import RecorderLink
 
 log = get_logger(__name__)
 
 _START_S: Final = 10.0
 _FIRST_BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 5.0
+_RECORDER_PAUSE_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class LocalConfig:
     may use).  ``stock`` is how many bound ports each keeps ready; a worker that says
     nothing for ``hung_s`` (2 or more) is replaced.  Times are seconds; ``bind_host``
     and ``advertised_host`` are IP literals; an empty ``bind_host`` is the advertised address where
-    this machine has it (RTP then leaves from where peers send to), else every address.
+    this machine has it (RTP then leaves from where peers send to), else every address.  ``recordings`` is
+    where they are written; without it nothing can be recorded.
     """
 
     first_port: int
@@ -46,6 +50,7 @@ class LocalConfig:
     quarantine_s: float = 5.0
     stock: int = 512
     hung_s: float = 5.0
+    recordings: Path | None = None
 
 
 class LocalEngine(MediaEngine):
@@ -59,16 +64,20 @@ class LocalEngine(MediaEngine):
         self._keepers: list[asyncio.Task[None]] = []
         self._library = Library()
         self._bind_host = config.bind_host or _local_or_any(config.advertised_host)
+        self._recorder: RecorderLink | None = None
         self.restarts = 0
 
     async def __aenter__(self) -> Self:
         self._library.put(tones.RINGBACK, tones.ringback())
         try:
+            await self._start_recorder()
             first = await self._start_all()
         except BaseException:
             await self._close()
             raise
         self._keepers = [asyncio.create_task(self._keep(index, worker)) for index, worker in enumerate(first)]
+        if self._recorder is not None:
+            self._keepers.append(asyncio.create_task(self._keep_recorder(self._recorder)))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -80,7 +89,7 @@ class LocalEngine(MediaEngine):
         if not able:
             raise MediaUnavailable("no media worker has a port left")
         worker = min(able, key=lambda each: each.calls)
-        return LocalCall(worker, self._config.advertised_host, self._library)
+        return LocalCall(worker, self._config.advertised_host, self._library, self._recorder)
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable, in place of the one it had; raises ValueError if it is empty."""
@@ -148,6 +157,8 @@ class LocalEngine(MediaEngine):
         self._links[index] = worker
         for stored in list(self._library):
             worker.send_prompt(stored)
+        if self._recorder is not None:
+            self._recorder.serve(worker)
         worker.order()
         await self._stocked(worker)
         return worker
@@ -193,12 +204,34 @@ class LocalEngine(MediaEngine):
                 log.info("media worker restarted", worker=worker.pid)
                 return worker, backoff
 
+    async def _start_recorder(self) -> None:
+        """A recorder for all workers, if there is somewhere to write to; raises OSError."""
+        if self._config.recordings is None:
+            return
+        recorder = self._recorder = await RecorderLink.started(self._config.recordings)
+        for worker in self._alive():
+            recorder.serve(worker)
+
+    async def _keep_recorder(self, recorder: RecorderLink) -> None:
+        """Starts the recorder anew whenever it dies; what it was writing has failed."""
+        while True:
+            await recorder.ended.wait()
+            await recorder.stop()
+            await asyncio.sleep(_RECORDER_PAUSE_S)
+            try:
+                await self._start_recorder()
+            except OSError as error:
+                log.error("recorder does not start", reason=str(error))
+            recorder = self._recorder or recorder
+
     async def _close(self) -> None:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         await asyncio.gather(*(worker.close() for worker in self._links if worker is not None))
         self._links = [None] * len(self._links)
+        if self._recorder is not None:
+            await self._recorder.stop()
         self._library.close()
 
 

@@ -12,6 +12,7 @@ from edge.media import control
 from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, WorkerDied
 from edge.media.library import Library
 from edge.media.link import Link
+from edge.media.recording import LocalRecording, RecorderLink
 
 log = get_logger(__name__)
 
@@ -77,12 +78,16 @@ class LocalCall:
         "_link",
         "_over",
         "_queried",
+        "_recorder",
         "_waiters",
         "library",
     )
 
-    def __init__(self, worker: Link, host: str, library: Library) -> None:
+    def __init__(
+        self, worker: Link, host: str, library: Library, recorder: RecorderLink | None = None
+    ) -> None:
         self.library = library
+        self._recorder = recorder
         self._host = host
         self._link = worker
         self._legs: dict[int, LocalLeg] = {}
@@ -112,6 +117,18 @@ class LocalCall:
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
         """Relays between two legs, both ways, as their plans say."""
         self._link.send(control.encode_bridge(a.port, b.port))
+
+    @property
+    def can_record(self) -> bool:
+        """Whether there is a recorder now."""
+        return self._recorder is not None and self._recorder.alive and not self._over
+
+    def record(self, name: str, tracks: int, limit_s: float) -> LocalRecording:
+        """A recording of legs of this call; raises MediaUnavailable without a recorder."""
+        recorder = self._recorder
+        if recorder is None or not self.can_record:
+            raise MediaUnavailable("there is no recorder")
+        return LocalRecording(recorder, self._link, name, tracks, limit_s)
 
     def unbridge(self) -> None:
         """Every leg of the call is on its own again."""

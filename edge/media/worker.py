@@ -18,12 +18,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from edge.media import control
-from edge.media.engine import LegCounters
+from edge.media import blocks, control
 from edge.media.leg import Leg
 from edge.media.player import Prompt
 from edge.media.ports import Ports
 from edge.media.reactor import Reactor
+from edge.media.tape import Tapes
+from edge.media.totals import Totals
 
 _BEAT_MS: Final = 100
 _BEATS_A_SWEEP: Final = 10
@@ -32,36 +33,6 @@ _ANCILLARY: Final = socket.CMSG_SPACE(4)
 _MAX_WAITING: Final = 4096
 """Control messages that the main process may leave unread before the worker gives up on it."""
 _MAX_FAULTS_TOLD: Final = 100
-
-
-class Totals:
-    """What the closed legs counted, together."""
-
-    __slots__ = ("over_rate", "packets_in", "packets_out", "strays", "unknown_payload")
-
-    def __init__(self) -> None:
-        self.packets_in = self.packets_out = self.strays = self.unknown_payload = self.over_rate = 0
-
-    def add(self, counters: LegCounters) -> None:
-        """One leg more."""
-        self.packets_in += counters.packets_in
-        self.packets_out += counters.packets_out
-        self.strays += counters.strays
-        self.unknown_payload += counters.unknown_payload
-        self.over_rate += counters.over_rate
-
-    def tally(self, legs: int, ports: int, faults: int) -> control.Tally:
-        """As the main process is told."""
-        return control.Tally(
-            legs,
-            self.packets_in,
-            self.packets_out,
-            self.strays,
-            self.unknown_payload,
-            self.over_rate,
-            ports,
-            faults,
-        )
 
 
 class Worker:
@@ -84,6 +55,7 @@ class Worker:
         self._beats = 0
         self._faults = 0
         self._totals = Totals()
+        self._tapes = Tapes(self._tell_failed)
         numbers = _share(config)
         self._ports = Ports(
             reactor,
@@ -104,6 +76,9 @@ class Worker:
             control.LOAD: self._load,
             control.UNLOAD: self._unload,
             control.QUERY: self._query,
+            control.PIPE: self._pipe,
+            control.RECORD: self._record,
+            control.END_RECORDING: self._end_recording,
         }
         reactor.on_fault = self.fault
         reactor.watch(sock.fileno(), self.on_control)
@@ -133,6 +108,7 @@ class Worker:
             leg.close()
         self._legs.clear()
         self._ports.close()
+        self._tapes.close()
         for fd in self._fds:
             os.close(fd)
 
@@ -268,6 +244,23 @@ class Worker:
         leg = self._legs.get(port)
         if leg is not None:
             self._tell(control.encode_counters(port, leg.counters(), final=False))
+
+    # --- recording
+
+    def _pipe(self, _body: bytes, _: float) -> None:
+        self._tapes.use(self._fds.popleft())
+
+    def _record(self, body: bytes, now: float) -> None:
+        number, port, track = blocks.decode_record(body)
+        leg = self._leg(port, now)
+        if leg is not None:
+            leg.record(self._tapes.track(number, track, now))
+
+    def _end_recording(self, body: bytes, _: float) -> None:
+        self._tapes.end(blocks.decode_number(body))
+
+    def _tell_failed(self, number: int) -> None:
+        self._tell(blocks.encode_number(control.RECORDING_FAILED, number))
 
     # --- time
 

@@ -21,6 +21,7 @@ from edge.model.cap import Caps
 from edge.model.filter import Filters
 from edge.model.menu import Menu
 from edge.model.outcomes import Conversions, Webhooks
+from edge.model.prompts import CampaignPrompts, Whispered
 from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.release import Release
 from edge.model.sip import RegisterSpec, SipSettings
@@ -189,19 +190,15 @@ class Routes(Record):
     """Where a campaign's calls go.
 
     With a ``menu`` the caller's key says where, and ``targets`` are for whoever pressed none.
-    ``overflow`` is what happens when no target took the call.
+    ``overflow`` is what happens when no target took the call.  ``record`` says from where on a call
+    is recorded: its answer (``start``) or the bridge (``connect``).
     """
 
+    record: Literal["off", "connect", "start"] = "off"
     menu: Menu | None = None
     targets: Annotated[tuple[RouteTarget, ...], Field(max_length=500)] = ()
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 5
     overflow: Action | None = None
-
-
-class CampaignPrompts(Record):
-    """What callers hear: ``greeting_prompt_id`` before the targets are dialled."""
-
-    greeting_prompt_id: Reference | None = None
 
 
 class OwnRoutes(Record):
@@ -274,7 +271,7 @@ class Campaign(Stored, CampaignSpec):
     """A stored campaign."""
 
 
-class TargetSpec(Record):
+class TargetSpec(Whispered):
     """Where a call may be bridged to: a buyer's SIP address, or a phone number through trunks.
 
     ``address`` is ``sip:user@host[:port][;transport=tcp]``, ``sips:user@host`` (TLS) or E.164; a phone

@@ -116,7 +116,10 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """The call is answered, hears ``prompt_id`` (None: the built-in ``built_in``), and is ended."""
+    """The call is answered, hears ``prompt_id`` (None: the built-in ``built_in``), and is ended.
+
+    ``voicemail``: before the end the caller may leave a message.
+    """
 
     prompt_id: str | None
     built_in: str
@@ -125,6 +128,16 @@ class Announce:
     steps: tuple[Step, ...]
     number_id: str
     campaign_id: str
+    voicemail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """What a campaign wants recorded (``off``, ``connect``, ``start``) and heard while targets ring."""
+
+    record: Literal["off", "connect", "start"] = "off"
+    consent_prompt_id: str | None = None
+    ringback_prompt_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,7 @@ class Proceed:
     menu: Menu | None = None
     menu_target_id: str | None = None
     own_routes: bool = False
+    sounds: Sounds = Sounds()
 
 
 Admission = Refuse | Announce | Proceed

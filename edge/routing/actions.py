@@ -1,10 +1,13 @@
 """An action (after hours, over a cap, paused, overflow, failsafe) made into a decision."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from edge.model.action import Action
-from edge.model.config import Campaign, Number
-from edge.model.decision import Admission, Announce, Disposition, Proceed, Refuse, Step
+from edge.model.config import Campaign, Number, Routes
+from edge.model.decision import Admission, Announce, Disposition, Proceed, Refuse, Sounds, Step
+from edge.model.prompts import CampaignPrompts
+from edge.routing.inheritance import prompts_of, routes_of
 from edge.routing.refusal import refusal
 from edge.routing.snapshot import Snapshot
 
@@ -19,9 +22,9 @@ class Owner(NamedTuple):
 class Outcome(NamedTuple):
     """Why an action is taken, and how the call's record names it.
 
-    The dispositions of the three actions differ only after hours; ``forwarded`` None leaves the
+    The dispositions of the actions differ only after hours; ``forwarded`` None leaves the
     record to say ``connected``.  ``built_in`` is the prompt that is played when the action names
-    none, or one that no longer exists.
+    none, or one that no longer exists.  A voicemail is named ``left`` where that is set.
     """
 
     detail: str
@@ -29,6 +32,7 @@ class Outcome(NamedTuple):
     refused: Disposition
     forwarded: Disposition | None
     built_in: str
+    left: Disposition | None = None
 
     @classmethod
     def of(cls, detail: str, disposition: Disposition) -> "Outcome":
@@ -41,6 +45,15 @@ def known_prompt(snapshot: Snapshot, prompt_id: str | None) -> str | None:
     return prompt_id if prompt_id is not None and snapshot.prompt(prompt_id) is not None else None
 
 
+def sounds_of(routes: Routes, prompts: CampaignPrompts, snapshot: Snapshot) -> Sounds:
+    """What routes and prompts want recorded and heard; prompts that no longer exist are left out."""
+    return Sounds(
+        routes.record,
+        known_prompt(snapshot, prompts.consent_prompt_id),
+        known_prompt(snapshot, prompts.ringback_prompt_id),
+    )
+
+
 def act(
     action: Action, outcome: Outcome, owner: Owner, snapshot: Snapshot, steps: tuple[Step, ...]
 ) -> Admission:
@@ -51,11 +64,34 @@ def act(
         return Announce(
             prompt_id, outcome.built_in, outcome.announced, outcome.detail, steps, number.id, campaign.id
         )
+    if action.action == "voicemail":
+        return _voicemail(action, outcome, owner, snapshot, steps)
     if action.action == "forward":
-        return forward(action.target_id, outcome.forwarded, owner, steps)
+        made = forward(action.target_id, outcome.forwarded, owner, steps)
+        return replace(
+            made, sounds=sounds_of(routes_of(number, campaign), prompts_of(number, campaign), snapshot)
+        )
     answer = refusal(outcome.refused)
     return Refuse(
         answer.status, outcome.refused, outcome.detail, steps, number.id, campaign.id, answer.reason_header
+    )
+
+
+def _voicemail(
+    action: Action, outcome: Outcome, owner: Owner, snapshot: Snapshot, steps: tuple[Step, ...]
+) -> Announce:
+    """The action's own prompt, else the one that holds for voicemail, else the built-in one."""
+    number, campaign = owner
+    prompt_id = action.prompt_id or prompts_of(number, campaign).voicemail_prompt_id
+    return Announce(
+        known_prompt(snapshot, prompt_id),
+        "voicemail",
+        outcome.left or outcome.announced,
+        outcome.detail,
+        steps,
+        number.id,
+        campaign.id,
+        voicemail=True,
     )
 
 

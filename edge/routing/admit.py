@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from edge.model.action import Action
 from edge.model.config import Hours, Number
 from edge.model.decision import Admission, CallFacts, CapClaim, Disposition, Proceed, Refuse, Step
-from edge.routing.actions import Outcome, Owner, act, known_prompt
+from edge.routing.actions import Outcome, Owner, act, known_prompt, sounds_of
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
 from edge.routing.inheritance import is_own, prompts_of, routes_of
 from edge.routing.refusal import refusal
@@ -129,7 +129,10 @@ def _outside_window(case: _Case) -> Admission | None:
 
 
 def _shut(case: _Case, detail: str, steps: tuple[Step, ...]) -> Admission:
-    outcome = Outcome(detail, "after_hours_message", "after_hours_reject", "after_hours_forward", "closed")
+    outcome = Outcome(
+        detail, "after_hours_message", "after_hours_reject", "after_hours_forward", "closed",
+        "after_hours_voicemail",
+    )  # fmt: skip
     return act(_after_hours(case.owner), outcome, case.owner, case.snapshot, steps)
 
 
@@ -228,4 +231,5 @@ def _proceed(case: _Case) -> Proceed:
         steps=steps,
         menu=menu,
         own_routes=is_own(number, "routes"),
+        sounds=sounds_of(routes_of(number, campaign), prompts_of(number, campaign), case.snapshot),
     )

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from edge.model.config import (
     Campaign,
-    CampaignPrompts,
     Number,
     OwnConversions,
     OwnPrompts,
@@ -17,6 +16,7 @@ from edge.model.config import (
 )
 from edge.model.decision import Proceed
 from edge.model.inherited import Effective, Setting
+from edge.model.prompts import CampaignPrompts
 from edge.routing.snapshot import Snapshot
 
 _OWN: Final = {

@@ -6,7 +6,7 @@ from typing import Final
 from edge.model.config import Campaign, Number
 from edge.model.decision import Admission, Proceed, Step
 from edge.model.menu import Menu, MenuKey
-from edge.routing.actions import Outcome, Owner, act, known_prompt
+from edge.routing.actions import Outcome, Owner, act, known_prompt, sounds_of
 from edge.routing.snapshot import Snapshot
 
 _PAUSED: Final = Outcome.of("the menu led to a paused campaign", "rejected_paused")
@@ -43,6 +43,7 @@ def _enter(proceed: Proceed, snapshot: Snapshot, number: Number, campaign: Campa
         greeting_prompt_id=known_prompt(snapshot, campaign.prompts.greeting_prompt_id),
         menu=campaign.routes.menu,
         own_routes=False,
+        sounds=sounds_of(campaign.routes, campaign.prompts, snapshot),
     )
 
 

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
 
-from edge.services.errors import Conflict
+from edge.calls.recordings import RecordingKind, name_of
+from edge.services.errors import Conflict, NotFound
 from edge.services.guard import translated
 from edge.services.listing import ListQuery, Page
 from edge.store.calls import CallRecords
 
 _PIECE = 200
+RECORDINGS: Final = "recordings"
+"""The directory of recordings, in the server's data directory."""
 
 
 class LiveCalls(Protocol):
@@ -31,8 +36,9 @@ class LiveCalls(Protocol):
 class CallService:
     """Raises ``NotFound``, ``Invalid`` (a bad cursor), ``Conflict`` and ``StoreDown``."""
 
-    def __init__(self, records: CallRecords, live: LiveCalls) -> None:
+    def __init__(self, records: CallRecords, live: LiveCalls, recordings: Path) -> None:
         self._records = records
+        self._recordings = recordings
         self._live = live
 
     async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]:
@@ -66,6 +72,23 @@ class CallService:
             raise Conflict("this call lives; its trace can be read when it is over")
         with translated("call"):
             return await self._records.trace(call_id)
+
+    async def recording(self, call_id: str, kind: RecordingKind) -> Path:
+        """The WAV file of a call's recording or voicemail; NotFound says why there is none."""
+        if self._live.look(call_id) is not None:
+            raise Conflict(f"this call lives; its {kind} can be read when it is over")
+        with translated("call"):
+            call = await self._records.get(call_id)
+        made = call.get(kind)
+        if made is None:
+            raise NotFound(f"this call has no {kind}")
+        if made["state"] != "ready":
+            raise NotFound(f"the {kind} of this call failed: {made['reason']}")
+        name = name_of(call_id, datetime.fromisoformat(call["started_at"]), kind)
+        path = self._recordings / f"{name}.wav"
+        if not await asyncio.to_thread(path.is_file):
+            raise NotFound(f"the {kind} of this call is gone: its file was removed")
+        return path
 
     async def hangup(self, call_id: str) -> None:
         """Ends a live call; Conflict if it is over already."""

@@ -7,6 +7,7 @@ import wave
 from typing import Any
 
 from edge.logs import get_logger
+from edge.media import speech
 from edge.media.engine import MediaEngine
 from edge.media.prompts import BuiltIn, PromptError, Transcoded, built_in_prompts, transcode
 from edge.model.config import Prompt
@@ -49,14 +50,30 @@ class PromptService:
 
     async def upload(self, name: str, audio: bytes, external_id: str | None = None) -> Prompt:
         """A new prompt out of any usual audio file; Invalid says what is wrong with it."""
+        self._room_for_one()
+        return await self._add(name, audio, external_id, None)
+
+    def _room_for_one(self) -> None:
         if len(self._loaded) >= MAX_PROMPTS:
             raise Invalid([FieldError("", f"there are {MAX_PROMPTS} prompts; delete one that is not used")])
+
+    async def _add(self, name: str, audio: bytes, external_id: str | None, text: str | None) -> Prompt:
         made = await self._transcoded(audio)
         await self._save(audio, made)
-        fields = {"name": name, "external_id": external_id, **_facts(made)}
+        fields = {"name": name, "external_id": external_id, "text": text, **_facts(made)}
         prompt = await self._configuration.add_prompt(fields)
         await self._play_as(prompt.id, made.frames)
         return prompt
+
+    async def speak(self, name: str, text: str, external_id: str | None = None) -> Prompt:
+        """A new prompt that says a text; Invalid where that can not be done."""
+        self._room_for_one()
+        async with self._one_at_a_time:
+            try:
+                audio = await speech.speak(text)
+            except PromptError as error:
+                raise Invalid([FieldError("text", str(error))]) from None
+        return await self._add(name, audio, external_id, text)
 
     async def audio(self, prompt_id: str) -> bytes:
         """The prompt as a WAV file: 8 kHz, 16 bits, one track, as callers hear it."""

@@ -143,12 +143,17 @@ class MediaSection(Section):
 
 
 class CallsSection(Section):
-    """``[calls]``: the server's own limits; over ``max_live`` or ``max_cps`` a call gets 503."""
+    """``[calls]``: the server's own limits; over ``max_live`` or ``max_cps`` a call gets 503.
+
+    ``voicemail_max_s`` and ``recording_max_s`` are how much of a message, of a call is recorded.
+    """
 
     max_live: Annotated[int, Field(ge=1)] = 2000
     max_cps: Annotated[float, Field(gt=0)] = 400
     max_duration_s: Annotated[float, Field(ge=1)] = 14_400
     drain_max_s: Annotated[float, Field(ge=0)] = 300
+    voicemail_max_s: Annotated[float, Field(ge=1, le=3600)] = 180
+    recording_max_s: Annotated[float, Field(ge=1, le=36_000)] = 7200
 
 
 class AdminSection(Section):

@@ -61,6 +61,10 @@ _NAMES: dict[str, Kind] = {
     "prompt_id": "prompt",
     "greeting_prompt_id": "prompt",
     "invalid_prompt_id": "prompt",
+    "voicemail_prompt_id": "prompt",
+    "consent_prompt_id": "prompt",
+    "ringback_prompt_id": "prompt",
+    "whisper_prompt_id": "prompt",
 }
 # Maps whose keys the operator chooses.
 _FREE = ("tags", "headers")

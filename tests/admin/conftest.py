@@ -176,7 +176,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             releases=releases,
             prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
             tokens=tokens,
-            calls=CallService(CallRecords(database), backstage.switch),
+            calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings"),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
             simulation=SimulationService(configuration, backstage.writer.counts, clock),

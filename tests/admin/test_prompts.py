@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from edge.admin import bodies
+from edge.media import speech
 from tests.admin.client import Answer, Client
 from tests.admin.conftest import Backstage
 
@@ -110,3 +111,32 @@ async def test_a_token_is_told_once_and_works_until_revoked(api: Client) -> None
     assert (await api.delete(where)).status == 204
     assert (await api.get("calls", token=text)).status == 401
     assert (await api.post("tokens", {"role": "owner"})).status == 422
+
+
+async def test_a_text_is_spoken_where_espeak_is_installed_and_refused_with_a_reason_elsewhere(
+    api: Client, backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoken(text: str) -> aiohttp.FormData:
+        form = aiohttp.FormData(default_to_multipart=True)
+        form.add_field("name", "closing")
+        form.add_field("text", text)
+        form.add_field("external_id", text[:20])
+        return form
+
+    made = await api.ask("POST", "prompts", data=spoken("--version of the closing words, umlauts: äöü"))
+    assert made.status == 201, made.body
+    assert 2 < made.json["duration_s"] < 8
+    assert made.json["text"].startswith("--version")
+    assert made.json["id"] in backstage.engine.loaded
+    for text in (" ", "x" * 2001):
+        refused = await api.ask("POST", "prompts", data=spoken(text))
+        assert (refused.status, refused.json["errors"][0]["path"]) == (422, "text")
+    monkeypatch.setattr(speech, "_PROGRAM", "no-such-program")
+    missing = await api.ask("POST", "prompts", data=spoken("hello"))
+    assert missing.status == 422
+    assert "install that, or upload a file" in missing.json["errors"][0]["message"]
+
+
+async def test_a_prompt_is_either_uploaded_or_spoken(api: Client) -> None:
+    both = await upload(api, tone(), name="welcome", text="welcome")
+    assert (both.status, both.json["errors"][0]["path"]) == (422, "file")

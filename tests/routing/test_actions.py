@@ -3,7 +3,8 @@
 from edge.model.action import Action
 from edge.model.decision import Announce, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, known_prompt
-from tests.routing.world import campaign, number, prompt, world
+from edge.routing.admit import admit
+from tests.routing.world import NIGHT, Taken, campaign, facts, number, office, prompt, world
 
 OWNER = Owner(number(tags={"channel": "tv"}), campaign())
 OCCASION = Outcome("closed", "after_hours_message", "after_hours_reject", "after_hours_forward", "closed")
@@ -34,3 +35,18 @@ def test_one_disposition_may_stand_for_all() -> None:
 def test_a_prompt_that_is_gone_is_no_prompt() -> None:
     snapshot = world(prompts=[prompt("prm_1")])
     assert (known_prompt(snapshot, "prm_1"), known_prompt(snapshot, "prm_2")) == ("prm_1", None)
+
+
+def test_a_voicemail_plays_its_own_prompt_else_the_campaign_s_else_the_built_in_one() -> None:
+    own = Action(action="voicemail", prompt_id="prm_own")
+    heard = []
+    for action, prompts in [(own, {}), (Action(action="voicemail"), {"voicemail_prompt_id": "prm_1"})]:
+        the_campaign = campaign(hours=office(action), prompts=prompts)
+        snapshot = world(the_campaign=the_campaign, prompts=[prompt("prm_own"), prompt("prm_1")])
+        found = admit(facts(NIGHT), snapshot, Taken())
+        assert isinstance(found, Announce)
+        assert (found.voicemail, found.built_in, found.disposition) == (
+            True, "voicemail", "after_hours_voicemail",
+        )  # fmt: skip
+        heard.append(found.prompt_id)
+    assert heard == ["prm_own", "prm_1"]

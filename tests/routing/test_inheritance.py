@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from edge.model.action import Action
-from edge.model.config import CampaignPrompts, Number, Routes
+from edge.model.config import Number, Routes
 from edge.model.decision import Announce, Proceed
 from edge.model.inherited import SETTINGS, Setting
 from edge.model.outcomes import Conversion, Webhook
+from edge.model.prompts import CampaignPrompts
 from edge.routing.admit import admit
 from edge.routing.choose import choose
 from edge.routing.exhaust import exhausted

@@ -63,7 +63,7 @@ class Switchboard:
 async def test_calls_live_and_over(database: Database, tmp_path: Path) -> None:
     async with Writer(tmp_path / "edge.db", SystemClock()) as writer:
         await writer.submit(finish("call_1", trace=[{"message": "INVITE"}]))
-    service = CallService(CallRecords(database), Switchboard())
+    service = CallService(CallRecords(database), Switchboard(), tmp_path)
     assert [call["id"] for call in (await service.list(ListQuery())).items] == ["call_1"]
     assert (await service.get("call_1"))["disposition"] == "connected"
     assert (await service.get("call_2"))["phase"] == "ringing"

@@ -70,6 +70,14 @@ class AttemptRead(BaseModel):
     reason: str
 
 
+class RecordingRead(BaseModel):
+    """What was recorded of a call: ``ready`` to be downloaded, or why it ``failed``."""
+
+    state: Literal["ready", "failed"]
+    duration_s: float | None = None
+    reason: str = ""
+
+
 class CallRead(BaseModel):
     """A call's record.  What is not yet known of a live call is missing or null."""
 
@@ -95,6 +103,8 @@ class CallRead(BaseModel):
     hung_up_by: str | None = None
     decision: DecisionRead | None = None
     keys_pressed: str | None = None
+    recording: RecordingRead | None = None
+    voicemail: RecordingRead | None = None
     attempts: list[AttemptRead] = []
     media: dict[str, Any] = {}
     config_version: int | None = None
@@ -144,6 +154,23 @@ async def trace(ports: Ports, exchange: Exchange) -> Reply:
     if "text/plain" in exchange.headers.get("Accept", ""):
         return Reply(ladder(lines).encode(), content_type="text/plain")
     return await many(lines)
+
+
+@CALLS.add("GET", "/calls/{id}/recording", "Listen to a recorded call", shape="binary", access="operator")
+async def recording(ports: Ports, exchange: Exchange) -> Reply:
+    return await _audio(ports, exchange, "recording")
+
+
+@CALLS.add(
+    "GET", "/calls/{id}/voicemail", "Listen to the message a caller left", shape="binary", access="operator"
+)
+async def voicemail(ports: Ports, exchange: Exchange) -> Reply:
+    return await _audio(ports, exchange, "voicemail")
+
+
+async def _audio(ports: Ports, exchange: Exchange, kind: Literal["recording", "voicemail"]) -> Reply:
+    file = await ports.calls.recording(exchange.parameters["id"], kind)
+    return Reply(file=file, headers={"Content-Type": "audio/wav", "Cache-Control": "private, no-store"})
 
 
 @CALLS.add("POST", "/calls/{id}/hangup", "End a live call", answer=Ending, status=202)

@@ -10,9 +10,9 @@ from edge.admin.present import many, one
 from edge.admin.resources.numbers import NumberRead, with_effective
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model import outcomes
-from edge.model.config import CampaignPrompts
 from edge.model.config import Routes as CallRoutes
 from edge.model.inherited import Setting
+from edge.model.prompts import CampaignPrompts
 
 SETTINGS = Routes("numbers")
 DEVIATIONS = Routes("campaigns")

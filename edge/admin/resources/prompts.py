@@ -22,15 +22,19 @@ async def listing(ports: Ports, exchange: Exchange) -> Reply:
 @PROMPTS.add(
     "POST",
     "/prompts",
-    "Upload a prompt",
+    "Upload a prompt, or have one spoken",
     body=PromptSpec,
     body_kind="multipart",
     answer=Prompt,
     status=201,
 )
 async def upload(ports: Ports, exchange: Exchange) -> Reply:
-    spec: BaseModel = validated(PromptSpec, dict(exchange.body.fields))
+    fields = dict(exchange.body.fields)
+    text = fields.pop("text", None)
+    spec: BaseModel = validated(PromptSpec, fields)
     assert isinstance(spec, PromptSpec)
+    if text is not None:
+        return created(await ports.prompts.speak(spec.name, text, spec.external_id), exchange.path)
     prompt = await ports.prompts.upload(spec.name, exchange.body.file, spec.external_id)
     return created(prompt, exchange.path)
 
