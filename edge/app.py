@@ -42,7 +42,7 @@ from edge.services.release import ReleaseService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.settings import Settings
-from edge.settings.sections import SipSection
+from edge.settings.sections import CallsSection, SipSection
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
 from edge.sip.guard import Guard
@@ -235,14 +235,7 @@ class _Builder:
             dialler=endpoint,
             media=engine,
             traces=traces,
-            limits=CallLimits(
-                calls.max_duration_s,
-                calls.drain_max_s,
-                calls.max_live,
-                calls.max_cps,
-                voicemail_max_s=calls.voicemail_max_s,
-                recording_max_s=calls.recording_max_s,
-            ),
+            limits=_limits(calls),
             draw=random.random,
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),
@@ -265,6 +258,13 @@ class _Builder:
             return admin.url, admin.url
         public = await self._stack.enter_async_context(Listener(applications.public, address))
         return admin.url, public.url
+
+
+def _limits(calls: CallsSection) -> CallLimits:
+    return CallLimits(
+        calls.max_duration_s, calls.drain_max_s, calls.max_live, calls.max_cps,
+        voicemail_max_s=calls.voicemail_max_s, recording_max_s=calls.recording_max_s,
+    )  # fmt: skip
 
 
 def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], str]]:

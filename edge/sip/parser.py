@@ -187,6 +187,8 @@ def _response(start: str, headers: Headers, body: bytes) -> Response:
     status = _STATUSES.get(digits) or decimal(digits, 700)
     if status is None or status < 100 or not (space or digits == start[8:]):
         raise SipParseError("malformed status line")
+    if "\n" in reason or "\r" in reason:
+        raise SipParseError("CR or LF within the status line")
     response = ReadResponse(status, reason, headers)
     first = _first_values(headers)
     response.via, response.call_id, cseq, response.from_tag, response.to_tag = _identity(first)

@@ -185,3 +185,14 @@ def test_an_answer_to_doubled_headers_has_each_once() -> None:
     assert respond(error.request, 400).headers.all("From") == [
         '"Ann Lee" <sip:+12125550123@192.0.2.7>;tag=a1'
     ]
+
+
+def test_a_bare_line_feed_in_a_reason_phrase_is_no_message() -> None:
+    """Found by fuzzing: it would have become a header line of its own wherever the phrase is written."""
+    answer = (
+        b"SIP/2.0 200 OK\xd4\nX-Evil: 1\r\nVia: SIP/2.0/UDP 192.0.2.7:5061;branch=z9hG4bKk7\r\n"
+        b"From: <sip:a@b>;tag=a1\r\nTo: <sip:c@d>\r\nCall-ID: c0ffee\r\nCSeq: 7 INVITE\r\n\r\n"
+    )
+    with pytest.raises(SipParseError) as refused:
+        parse(answer)
+    assert refused.value.status == 0
