@@ -9,8 +9,9 @@ else
 VENV ?= .venv-$(notdir $(PYTHON))
 endif
 BIN := $(VENV)/bin
-# What the tests and the load measurements use beside Python: phones and load, the example script's tools, a C compiler.
-DEBIAN_TEST := sip-tester sipvicious baresip-core curl jq openssl
+# What the tests and the load measurements use beside Python: phones and load, a voice, the example script's tools, a C
+# compiler.
+DEBIAN_TEST := sip-tester sipvicious baresip-core espeak-ng curl jq openssl
 DEBIAN_BENCH := sip-tester gcc libc6-dev
 PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=

@@ -97,18 +97,17 @@ async def test_a_refused_tcp_connection_is_unreachable_at_once() -> None:
 
 
 async def test_a_closed_udp_port_is_unreachable_at_once_and_only_for_who_asked() -> None:
-    with (
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free,
-        socket.socket(type=socket.SOCK_DGRAM) as dumb,
-    ):
-        free.bind(("127.0.0.1", 0))
-        dumb.bind(("127.0.0.1", 0))
-        closed, silent = free.getsockname()[1], dumb.getsockname()[1]
-        free.close()
-        async with endpoint("udp", lambda usage: usage.reject(486)) as (_, port), endpoint("udp") as (us, _):
-            waiting = Owner(us.call(outgoing("udp", silent)))
+    async with endpoint("udp", lambda usage: usage.reject(486)) as (_, port), endpoint("udp") as (us, _):
+        with socket.socket(type=socket.SOCK_DGRAM) as dumb:
+            dumb.bind(("127.0.0.1", 0))
+            waiting = Owner(us.call(outgoing("udp", dumb.getsockname()[1])))
+            # Closed after the endpoints have their ports, or it could become one of those.
+            with socket.socket(type=socket.SOCK_DGRAM) as free:
+                free.bind(("127.0.0.1", 0))
+                closed = free.getsockname()[1]
             for _ in range(3):
-                event = await asyncio.wait_for(Owner(us.call(outgoing("udp", closed))).next(), 1)
+                # Without the ICMP error it would be given up after 5 s.
+                event = await asyncio.wait_for(Owner(us.call(outgoing("udp", closed))).next(), 4)
                 assert isinstance(event, Refused) and (event.status, event.cause) == (503, "unreachable")
                 event = await Owner(us.call(outgoing("udp", port))).next()
                 assert isinstance(event, Refused) and event.status == 486
