@@ -147,8 +147,11 @@ class Proceed:
     When that fails, ``edge.routing.admit.over_cap`` says what the call gets for the full cap.
     ``forward_target_id`` is set when an action forwards the call to one target instead of the
     routes; ``base_disposition`` then replaces ``connected`` in the record (after_hours_forward).
-    ``menu`` is asked before targets are chosen; ``menu_target_id`` is the one target that a key chose.
-    ``own_routes``: the number's own routes hold, not its campaign's (rule: Inherited settings).
+    ``menu`` is asked before targets are chosen; ``menu_target_id`` or ``menu_group_id`` is what a key chose.
+    ``campaign_id`` is where the call is now.  ``settings_id`` is the number whose own settings come before
+    that campaign's (None in a campaign that a key or a forward led to), and ``own_routes`` says whether
+    it has routes of its own (rule: Inherited settings).  ``entered`` are the numbers and campaigns that
+    forwards led to.
     """
 
     number_id: str
@@ -161,7 +164,10 @@ class Proceed:
     steps: tuple[Step, ...]
     menu: Menu | None = None
     menu_target_id: str | None = None
+    menu_group_id: str | None = None
+    settings_id: str | None = None
     own_routes: bool = False
+    entered: tuple[str, ...] = ()
     sounds: Sounds = Sounds()
 
 

@@ -12,16 +12,18 @@ Key = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"]
 
 
 class MenuKey(Record):
-    """Where one key leads: to a target, to another campaign, or to hearing the menu again."""
+    """Where one key leads: to a target, a group, another campaign, or to hearing the menu again."""
 
     target_id: Reference | None = None
+    group_id: Reference | None = None
     campaign_id: Reference | None = None
     replay: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if [self.target_id is not None, self.campaign_id is not None, self.replay].count(True) != 1:
-            raise ValueError("a key has exactly one of target_id, campaign_id and replay: true")
+        named = 3 - [self.target_id, self.group_id, self.campaign_id].count(None)
+        if named + self.replay != 1:
+            raise ValueError("a key has exactly one of target_id, group_id, campaign_id and replay: true")
         return self
 
 

@@ -6,15 +6,15 @@ row in ``edge.routing.refusal``.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 
 from edge.model.action import Action
 from edge.model.config import Hours, Number
 from edge.model.decision import Admission, CallFacts, CapClaim, Disposition, Proceed, Refuse, Step
-from edge.routing.actions import Outcome, Owner, act, known_prompt, sounds_of
+from edge.routing.actions import Outcome, Owner, act, inside, paused
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
-from edge.routing.inheritance import is_own, prompts_of, routes_of
 from edge.routing.refusal import refusal
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Prepared, Snapshot
@@ -70,7 +70,7 @@ def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Ow
     if campaign is None or number.state == "available":
         return _unknown(steps, f"{number.e164} is in stock: no campaign uses it", number.id)
     steps.append(Step("number", "known", said))
-    return Owner(number, campaign)
+    return Owner(number, campaign, number)
 
 
 def _released(steps: list[Step], number: Number) -> Refuse:
@@ -86,11 +86,8 @@ def _unknown(steps: list[Step], reason: str, number_id: str | None) -> Refuse:
 
 
 def _paused(case: _Case) -> Admission | None:
-    number, campaign = case.owner
-    what = "campaign" if campaign.state == "paused" else "number" if number.state == "paused" else None
-    if what is None and number.publisher_id is not None:
-        publisher = case.snapshot.publisher(number.publisher_id)
-        what = "publisher" if publisher is not None and publisher.state == "paused" else None
+    number, campaign = case.owner.number, case.owner.campaign
+    what = paused(number, campaign, case.snapshot)
     if what is None:
         case.note("paused", "no")
         return None
@@ -101,7 +98,7 @@ def _paused(case: _Case) -> Admission | None:
 
 def _blocked(case: _Case) -> Admission | None:
     """A caller that the account or the campaign does not serve, before anything else is judged."""
-    number, campaign = case.owner
+    number, campaign = case.owner.number, case.owner.campaign
     caller, blocks = case.facts.caller, case.snapshot.blocks
     block = blocks.against(caller, None) or blocks.against(caller, campaign.id)
     if block is None:
@@ -176,7 +173,7 @@ def over_cap(proceed: Proceed, snapshot: Snapshot, cap_id: str) -> Admission:
     if number is None or campaign is None:
         raise ValueError("the snapshot is not the one that this call was admitted with")
     reason = f"{cap_id} was full when it was to be reserved"
-    return _capped(Owner(number, campaign), snapshot, list(proceed.steps), cap_id, reason)
+    return _capped(Owner(number, campaign, number), snapshot, list(proceed.steps), cap_id, reason)
 
 
 def _capped(owner: Owner, snapshot: Snapshot, steps: list[Step], cap_id: str, reason: str) -> Admission:
@@ -197,7 +194,7 @@ def _after_hours(owner: Owner) -> Action:
 
 
 def _schedule(case: _Case) -> Schedule | None:
-    number, campaign = case.owner
+    number, campaign = case.owner.number, case.owner.campaign
     owner_id = campaign.id if number.hours is None else number.id
     return case.snapshot.prepared(owner_id).schedule
 
@@ -216,20 +213,6 @@ def _zone(own: Prepared, case: _Case) -> tzinfo:
 
 
 def _proceed(case: _Case) -> Proceed:
-    number, campaign = case.owner
-    greeting = known_prompt(case.snapshot, prompts_of(number, campaign).greeting_prompt_id)
-    steps = case.note("prompts", "greeting" if greeting else "none")
-    menu = routes_of(number, campaign).menu
-    return Proceed(
-        number_id=number.id,
-        campaign_id=campaign.id,
-        claims=_arrival_claims(case),
-        greeting_prompt_id=greeting,
-        forward_target_id=None,
-        base_disposition=None,
-        tags=number.tags,
-        steps=steps,
-        menu=menu,
-        own_routes=is_own(number, "routes"),
-        sounds=sounds_of(routes_of(number, campaign), prompts_of(number, campaign), case.snapshot),
-    )
+    made = inside(case.owner, case.snapshot, (), None, _arrival_claims(case))
+    steps = case.note("prompts", "none" if made.greeting_prompt_id is None else "greeting")
+    return replace(made, steps=steps)

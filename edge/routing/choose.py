@@ -15,7 +15,7 @@ from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, C
 from edge.routing.caps import Counts, claims, describe, first_full
 from edge.routing.filters import Condition, known, mismatch
 from edge.routing.snapshot import Prepared, Snapshot
-from edge.routing.tiers import Entry, Tier
+from edge.routing.tiers import Entry, Tier, of_group
 
 Draw = Callable[[], float]
 
@@ -71,7 +71,10 @@ def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
     only = proceed.forward_target_id or proceed.menu_target_id
     if only is not None:
         return (Tier(1, (Entry(only, 1),)),)
-    return snapshot.tiers(proceed.number_id if proceed.own_routes else proceed.campaign_id)
+    if proceed.menu_group_id is not None:
+        return of_group(proceed.menu_group_id, snapshot.group)
+    own = proceed.settings_id if proceed.own_routes else None
+    return snapshot.tiers(own or proceed.campaign_id)
 
 
 def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[Entry]:

@@ -5,9 +5,8 @@ from typing import Final
 
 from edge.model.action import Action
 from edge.model.decision import Admission, Attempt, CandidateLine, Disposition, Proceed, Reason, Refuse, Step
-from edge.routing.actions import Outcome, Owner, act
+from edge.routing.actions import Outcome, act, onward, owner_of
 from edge.routing.hunt import NOT_ACCEPTABLE
-from edge.routing.inheritance import routes_in
 from edge.routing.refusal import refusal
 from edge.routing.snapshot import Snapshot
 
@@ -60,36 +59,33 @@ def exhausted(
     """What the caller gets when no candidate is left: overflow, failsafe or a refusal.
 
     The campaign's overflow comes first.  Its failsafe, then the server's, stand in only when
-    nothing was dialled.  A forward that failed in turn ends the call: actions never chain.
+    nothing was dialled.  A target that a forward led to and that failed in turn ends the call; a number
+    or campaign that one led to has an overflow of its own.
     ``lines`` are those of the call's log, marked with what became of each candidate.
     """
     disposition = disposition_of(lines, attempts)
     detail = _detail(lines, attempts)
-    campaign = snapshot.campaign(proceed.campaign_id)
-    number = snapshot.number_by_id(proceed.number_id)
-    named = None
-    if campaign is not None and number is not None and proceed.forward_target_id is None:
+    owner, named = owner_of(proceed, snapshot), None
+    if owner is not None and proceed.forward_target_id is None:
         dialled = any(a.outcome != "cap_taken" for a in attempts)
-        overflow = routes_in(proceed, snapshot).overflow
-        named = _last_resort(overflow, campaign.failsafe or snapshot.failsafe, dialled)
-    if named is None or campaign is None or number is None:
+        named = _last_resort(owner.routes.overflow, owner.campaign.failsafe or snapshot.failsafe, dialled)
+    if named is None or owner is None:
         return _refused(proceed, disposition, detail)
     name, action = named
     steps = (*proceed.steps, Step("targets", disposition, detail), Step(name, action.action))
     outcome = Outcome(f"{detail}; {name}: {action.action}", disposition, disposition, None, "unavailable")
-    return act(action, outcome, Owner(number, campaign), snapshot, steps)
+    return onward(act(action, outcome, owner, snapshot, steps), proceed)
 
 
 def failsafe(proceed: Proceed, snapshot: Snapshot) -> Admission:
     """What the caller gets when routing itself failed (rule: Failsafe)."""
-    campaign = snapshot.campaign(proceed.campaign_id)
-    number = snapshot.number_by_id(proceed.number_id)
-    action = campaign.failsafe or snapshot.failsafe if campaign is not None else None
+    owner = owner_of(proceed, snapshot)
+    action = owner.campaign.failsafe or snapshot.failsafe if owner is not None else None
     steps = (*proceed.steps, Step("failsafe", action.action if action else "none", "routing failed"))
-    if action is None or campaign is None or number is None:
+    if action is None or owner is None:
         return _refused(proceed, "error_internal", "routing failed")
     outcome = Outcome("routing failed", "error_internal", "error_internal", None, "unavailable")
-    return act(action, outcome, Owner(number, campaign), snapshot, steps)
+    return onward(act(action, outcome, owner, snapshot, steps), proceed)
 
 
 def _last_resort(

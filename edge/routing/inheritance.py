@@ -45,7 +45,7 @@ def prompts_of(number: Number, campaign: Campaign) -> CampaignPrompts:
 
 def routes_in(proceed: Proceed, snapshot: Snapshot) -> Routes:
     """The routes of a call that goes to targets: its number's own, or the campaign's it is in now."""
-    number = snapshot.number_by_id(proceed.number_id) if proceed.own_routes else None
+    number = snapshot.number_by_id(proceed.settings_id or "") if proceed.own_routes else None
     if number is not None and number.settings.routes is not None:
         return number.settings.routes.value
     campaign = snapshot.campaign(proceed.campaign_id)

@@ -45,6 +45,11 @@ def tiers(routes: Routes, group: Callable[[str], Group | None]) -> tuple[Tier, .
     return tuple(Tier(priority, tuple(entries)) for priority, entries in placed.items())
 
 
+def of_group(group_id: str, group: Callable[[str], Group | None]) -> tuple[Tier, ...]:
+    """The tiers of one group, as if it were a whole route."""
+    return tiers(Routes(targets=(RouteTarget(group_id=group_id),)), group)
+
+
 def _places(listed: RouteTarget, group: Callable[[str], Group | None]) -> Iterator[tuple[int, Entry]]:
     """A listed target, or the members of a listed group: their own priority and weight come first."""
     conditions = ready(listed.filters)

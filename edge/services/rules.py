@@ -13,7 +13,7 @@ from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trun
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
-from edge.services.loops import menu_loops
+from edge.services.loops import circles
 from edge.services.numbering import area_code_of, contradictions, plan_of
 from edge.store.bodies import Object
 
@@ -121,11 +121,12 @@ def check(item: Object, snapshot: Snapshot) -> None:
         errors += _trunk(item, snapshot)
     elif isinstance(item, Campaign):
         errors += _campaign(item)
-        errors += menu_loops(item, snapshot)
     elif isinstance(item, Block):
         errors += _block(item, snapshot)
     elif isinstance(item, Buyer | Group):
         errors += _above_targets(item)
+    if isinstance(item, Number | Campaign):
+        errors += circles(item, snapshot)
     if errors:
         raise Invalid(errors)
 

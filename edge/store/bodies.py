@@ -58,6 +58,7 @@ _NAMES: dict[str, Kind] = {
     "buyer_id": "buyer",
     "trunk_ids": "trunk",
     "default_number_id": "number",
+    "number_id": "number",
     "prompt_id": "prompt",
     "greeting_prompt_id": "prompt",
     "invalid_prompt_id": "prompt",

@@ -6,7 +6,7 @@ from edge.routing.actions import Outcome, Owner, act, known_prompt
 from edge.routing.admit import admit
 from tests.routing.world import NIGHT, Taken, campaign, facts, number, office, prompt, world
 
-OWNER = Owner(number(tags={"channel": "tv"}), campaign())
+OWNER = Owner(number(tags={"channel": "tv"}), campaign(), None)
 OCCASION = Outcome("closed", "after_hours_message", "after_hours_reject", "after_hours_forward", "closed")
 STEPS = (Step("hours", "closed"),)
 

@@ -122,7 +122,7 @@ def test_a_forward_goes_to_its_one_target_if_that_may_be_dialled() -> None:
     snapshot = world(
         the_campaign=campaign(route("a")), targets=[target("a"), target("night", hours=office())]
     )
-    owner = Owner(number(), campaign())
+    owner = Owner(number(), campaign(), None)
     proceed = forward("night", "after_hours_forward", owner, ())
     by_day = choose(proceed, facts(), snapshot, Taken(), NOON, draws())
     by_night = choose(proceed, facts(NIGHT), snapshot, Taken(), NIGHT, draws())

@@ -65,7 +65,7 @@ def test_without_a_last_resort_the_caller_is_refused(attempts: Any, status: int)
 
 def test_the_detail_names_every_target_and_its_reason() -> None:
     snapshot = world()
-    proceed = forward("x", None, Owner(number(), campaign()), ())
+    proceed = forward("x", None, Owner(number(), campaign(), None), ())
     ended = exhausted(proceed, snapshot, [passed("closed"), passed("not_reached", "a")], [tried("busy", 486)])
     assert isinstance(ended, Refuse)
     assert ended.detail == "a: busy 486, b: closed"
@@ -103,12 +103,12 @@ def test_the_servers_failsafe_is_the_last() -> None:
 
 def test_a_forward_that_fails_too_ends_the_call() -> None:
     snapshot = world(the_campaign=campaign(routes={"overflow": FORWARD}))
-    again = forward("tgt_9", None, Owner(number(), campaign()), ())
+    again = forward("tgt_9", None, Owner(number(), campaign(), None), ())
     assert isinstance(exhausted(again, snapshot, [], [tried("busy", 486)]), Refuse)
 
 
 def test_routing_that_broke_goes_to_the_failsafe_or_says_so() -> None:
-    proceed = forward("x", None, Owner(number(), campaign()), ())
+    proceed = forward("x", None, Owner(number(), campaign(), None), ())
     assert isinstance(failsafe(proceed, world(the_campaign=campaign(failsafe=FORWARD))), Proceed)
     ended = failsafe(proceed, world())
     assert isinstance(ended, Refuse)
