@@ -14,6 +14,7 @@ from typing import Final
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked
 from edge.calls.hunt import Hunt
+from edge.calls.identity import Identity
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg
 from edge.calls.menu import ask
@@ -46,7 +47,7 @@ _LEFT_IN: Final[dict[str, Disposition]] = {
 
 
 class Call:
-    """One call, end to end.  ``private`` says that the caller asked for privacy (RFC 3323)."""
+    """One call, end to end.  ``identity`` is who calls, as targets may be told."""
 
     def __init__(
         self,
@@ -56,14 +57,14 @@ class Call:
         *,
         trunk: Trunk,
         snapshot: Snapshot,
-        private: bool,
+        identity: Identity,
     ) -> None:
         self.services = services
         self.invite = invite
         self.facts = facts
         self.trunk = trunk
         self.snapshot = snapshot
-        self.private = private
+        self.identity = identity
         self.record = CallRecord(facts, snapshot.version)
         self.reception = Reception(services, invite, self.record, trunk.sip.codecs)
         self.recordings = CallRecordings(self.record)

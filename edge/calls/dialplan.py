@@ -7,11 +7,12 @@ from typing import Final
 from edge.calls.placeholders import example, fill, fill_address
 from edge.model.config import Target, Trunk
 from edge.model.sip import RegisterSpec, SipSettings
+from edge.routing.e164 import written
 from edge.routing.snapshot import Snapshot
 from edge.sip.errors import SipParseError
 from edge.sip.events import Credentials
 from edge.sip.grammar import canonical
-from edge.sip.uri import parse_uri
+from edge.sip.uri import escape_user, parse_uri
 
 _DEFAULT = SipSettings()
 OURS: Final = frozenset(
@@ -21,34 +22,30 @@ OURS: Final = frozenset(
      "session-expires", "min-se", "x-edge-call-id", "x-edge-call-key")
 )  # fmt: skip
 """Headers that are ours to write: a second one would break the request, or say what is not so."""
-ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One way to reach a target: ``uri`` is the Request-URI, ``via`` where it is sent (a SIP URI)."""
+    """One way to reach a target: ``uri`` is the Request-URI, ``via`` where it is sent (a SIP URI),
+    ``country`` the one whose national numbers are written so."""
 
     uri: str
     via: str
     sip: SipSettings
     credentials: Credentials | None
     trunk_id: str | None = None
+    country: str = "US"
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who calls: E.164 or None when withheld; ``private`` when it may reach trusted peers only."""
+def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str], country: str = "US") -> list[Line]:
+    """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk.
 
-    caller: str | None
-    private: bool = False
-
-
-def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str]) -> list[Line]:
-    """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk."""
+    ``country`` is that of the caller's trunk: a target without a trunk is taken to be at home there.
+    """
     if not target.address.startswith("+"):
         address = fill_address(target.address, values)
         uri, via = _with_host(address, target.sip.ruri_host), over(address, target.sip.transport)
-        return [Line(uri, via, target.sip, _login(target))]
+        return [Line(uri, via, target.sip, _login(target), None, country)]
     trunks = (snapshot.trunk(trunk_id) for trunk_id in target.trunk_ids)
     return [
         _through(trunk, target)
@@ -81,27 +78,6 @@ def is_ours(header: str) -> bool:
     return canonical(header).lower() in OURS
 
 
-def from_header(identity: Identity, sip: SipSettings, our_host: str, caller_id: str | None) -> str:
-    """The From name-addr toward a peer: the target's ``caller_id``, else the caller's own number."""
-    shown = caller_id or identity.caller
-    host = sip.from_host or our_host
-    if sip.from_user:
-        return f"<sip:{sip.from_user}@{host}>"
-    if shown is None or (identity.private and not sip.trusted and caller_id is None):
-        return ANONYMOUS
-    return f"<sip:{format_number(shown, sip)}@{host}>"
-
-
-def identity_headers(identity: Identity, sip: SipSettings, our_host: str) -> list[tuple[str, str]]:
-    """P-Asserted-Identity and Privacy (RFC 3325): the identity goes to trusted peers only."""
-    headers = []
-    if sip.trusted and identity.caller is not None:
-        headers.append(("P-Asserted-Identity", f"<sip:{identity.caller}@{our_host}>"))
-    if identity.private or identity.caller is None:
-        headers.append(("Privacy", "id"))
-    return headers
-
-
 def target_headers(
     target: Target, call_id: str, call_key: str, values: Mapping[str, str]
 ) -> list[tuple[str, str]]:
@@ -111,24 +87,14 @@ def target_headers(
     return headers
 
 
-def format_number(e164: str, sip: SipSettings) -> str:
-    """An E.164 number as the peer wants it written, after its tech prefix."""
-    if sip.number_format == "e164_plus":
-        digits = e164
-    elif sip.number_format == "national" and e164.startswith("+1"):
-        digits = e164[2:]
-    else:
-        digits = e164[1:]
-    return sip.tech_prefix + digits
-
-
 def _through(trunk: Trunk, target: Target) -> Line:
     proxy = trunk.proxy or ""
     sip = _merged(trunk.sip, target.sip)
     host = sip.ruri_host or proxy.split(":", 1)[1].split("@")[-1].split(";", 1)[0]
     scheme = "sips" if proxy[:5].lower() == "sips:" else "sip"
-    uri = f"{scheme}:{format_number(target.address, sip)}@{host}"
-    return Line(uri, over(proxy, sip.transport), sip, _login(trunk), trunk.id)
+    user = sip.tech_prefix + written(target.address, sip.number_format, trunk.country)
+    uri = f"{scheme}:{escape_user(user)}@{host}"
+    return Line(uri, over(proxy, sip.transport), sip, _login(trunk), trunk.id, trunk.country)
 
 
 def over(uri: str, transport: str | None) -> str:

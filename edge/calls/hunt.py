@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from edge.calls import dialplan
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, SipHappened
+from edge.calls.identity import from_header, identity_headers
 from edge.calls.leg import Leg
+from edge.calls.passing import Onward, passed_on
 from edge.calls.recordings import RECORDABLE
 from edge.calls.whisper import accepted
 from edge.logs import get_logger
@@ -112,7 +114,7 @@ class Hunt:
         last = _Result(0, "unreachable", "no active trunk with a proxy leads to it")
         leg = None
         try:
-            for line in dialplan.lines(target, call.snapshot, self.values):
+            for line in dialplan.lines(target, call.snapshot, self.values, call.trunk.country):
                 if line.trunk_id in call.services.down:
                     last = _Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
                     continue
@@ -177,19 +179,24 @@ class Hunt:
     def _invite(self, target: Target, line: dialplan.Line, destination: Destination, sdp: bytes) -> Invite:
         call = self.call
         host = call.services.dialler.local_host(destination)
-        identity = dialplan.Identity(call.facts.caller, call.private)
+        identity, sip, caller_id = call.identity, line.sip, target.caller_id
         headers = dialplan.target_headers(target, call.facts.call_id, self.key, self.values)
-        headers += dialplan.identity_headers(identity, line.sip, host)
+        headers += identity_headers(identity, sip, host, caller_id, line.country)
+        shown = None if sip.from_user else caller_id or identity.caller
+        own = {name.lower() for name in target.headers}
+        passed = passed_on(call.invite.request, Onward(call.facts, line, identity, shown, host))
+        headers += [header for header in passed if header[0].lower() not in own]
         invite = call.services.dialler.call(
             OutgoingCall(
                 request_uri=line.uri,
                 destination=destination,
-                from_=dialplan.from_header(identity, line.sip, host, target.caller_id),
+                from_=from_header(identity, sip, host, caller_id, line.country),
                 to=f"<{line.uri}>",
                 headers=tuple(headers),
                 body=sdp,
                 max_forwards=_hops_left(call.invite.request.max_forwards),
                 credentials=line.credentials,
+                contact_user=sip.contact_user or "edge",
             )
         )
         call.services.traces.open(invite.call_id, call.trace)

@@ -1,8 +1,11 @@
 """An INVITE's facts: who calls which number, normalised once (rules: Called number, Caller number)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.calls.identity import Identity, display_name
 from edge.model.config import Trunk
+from edge.model.sip import CallerPlace
 from edge.routing.e164 import called_number, caller_number, user_part
 from edge.sip.message import Request
 
@@ -11,28 +14,27 @@ _PLACES = {"to": "To", "p_called_party_id": "P-Called-Party-ID", "diversion": "D
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """``caller`` is E.164 or None when withheld; ``called`` E.164, or as dialled if it is none.
-
-    ``private`` says that the caller asked for privacy (RFC 3323).
-    """
+    """``caller`` is E.164 or None when withheld; ``called`` E.164, or as dialled if it is none;
+    ``identity`` is what targets may be told."""
 
     caller: str | None
     called: str
-    private: bool
+    identity: Identity
 
 
 def arrival(request: Request, trunk: Trunk) -> Arrival:
     """The facts of an INVITE that came in over ``trunk``."""
     headers = request.headers
     privacy = headers.get("Privacy")
-    caller = caller_number(
-        headers.values("P-Asserted-Identity"),
-        headers.get("Remote-Party-ID"),
-        headers.get("From") or "",
-        privacy,
-        trunk.country,
-    )
-    return Arrival(caller, called_text(request, trunk), privacy is not None and privacy.strip() != "none")
+    places: dict[CallerPlace, Sequence[str]] = {
+        "p_asserted_identity": headers.values("P-Asserted-Identity"),
+        "remote_party_id": headers.values("Remote-Party-ID"),
+        "from": headers.all("From"),
+    }
+    caller = caller_number(trunk, places, privacy)
+    private = privacy is not None and privacy.strip() != "none"
+    identity = Identity(caller.number, private, caller.withheld, display_name(headers.get("From") or ""))
+    return Arrival(caller.number, called_text(request, trunk), identity)
 
 
 def dialled(request: Request, trunk: Trunk | None) -> str:

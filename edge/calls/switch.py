@@ -67,7 +67,7 @@ class Switch:
         facts = CallFacts(
             new_id("call"), trunk.id, arrival.caller, arrival.called, self._services.clock.utc()
         )
-        call = Call(self._services, invite, facts, trunk=trunk, snapshot=snapshot, private=arrival.private)
+        call = Call(self._services, invite, facts, trunk=trunk, snapshot=snapshot, identity=arrival.identity)
         task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)
         self._calls[facts.call_id] = (call, task)
         self._empty.clear()

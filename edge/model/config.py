@@ -24,7 +24,7 @@ from edge.model.outcomes import Conversions, Webhooks
 from edge.model.prompts import CampaignPrompts, Whispered
 from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.release import Release
-from edge.model.sip import RegisterSpec, SipSettings
+from edge.model.sip import CallerPlace, NumberFormatIn, RegisterSpec, SipSettings
 from edge.model.types import (
     E164,
     Blocks,
@@ -106,6 +106,8 @@ class TrunkSpec(Record):
     ``addresses`` alone: accepted by source; credentials alone: challenged from anywhere; both:
     both must hold.  ``proxy`` is the SIP URI that calls to phone-number targets are sent to.
     ``register`` keeps us registered with the carrier, and logs those calls in.
+    ``country`` and ``number_format_in`` say how the carrier writes numbers, ``caller_number_from`` and
+    ``called_number_from`` where; a carrier that asserts no identities is believed in ``from`` alone.
     """
 
     name: Name
@@ -118,6 +120,10 @@ class TrunkSpec(Record):
     register: RegisterSpec | None = None
     sip: SipSettings = SipSettings()
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    number_format_in: NumberFormatIn = "auto"
+    caller_number_from: Annotated[tuple[CallerPlace, ...], Field(min_length=1, max_length=3)] = (
+        "p_asserted_identity", "remote_party_id", "from",
+    )  # fmt: skip
     called_number_from: Literal["request_uri", "to", "p_called_party_id", "diversion"] = "request_uri"
     default_number_id: Reference | None = None
     max_calls: Count | None = None

@@ -2,16 +2,38 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from edge.model.base import Record
-from edge.model.types import Codec, Password, UriPart, Username
+from edge.model.types import Codec, HeaderName, Password, UriPart, Username
+
+NumberFormat = Literal["e164_plus", "e164", "national"]
+"""How a peer wants numbers written: ``+13125550100``, ``13125550100``, or as they are dialled at home."""
+NumberFormatIn = Literal["auto", "e164", "national"]
+"""What digits without a plus are, where they could be two numbers."""
+CallerPlace = Literal["p_asserted_identity", "remote_party_id", "from"]
+Passing = Literal["none", "pass", "make"]
+"""Headers about earlier diversions: left out, passed on, or passed on with one that tells of us."""
+
+
+def _known_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name == "*" or "*" in name[:-1]:
+            raise ValueError("write header names, the last with a * behind a beginning, such as X-Acme-*")
+    return names
+
+
+HeaderAllow = Annotated[tuple[HeaderName, ...], Field(max_length=50), AfterValidator(_known_names)]
 
 
 class SipSettings(Record):
     """How one peer wants its SIP (trunk and target; the target's wins).
 
     ``options_interval_s`` asks it by OPTIONS whether it is there, that often; null never asks.
+    ``from_user``, ``from_host``, ``contact_user`` and ``ruri_host`` are what it knows us and itself by.
+    ``tech_prefix`` stands before the number that is dialled.  ``trusted`` peers are told who calls even
+    if the caller withholds it, in P-Asserted-Identity (and with ``remote_party_id`` there as well).
+    ``header_allow`` names the caller's headers that are passed on to it (``X-Acme-*``: all that begin so).
     """
 
     transport: Literal["udp", "tcp", "tls"] | None = None
@@ -19,10 +41,15 @@ class SipSettings(Record):
     options_interval_s: Annotated[float, Field(ge=1, le=3600)] | None = None
     from_user: UriPart | None = None
     from_host: UriPart | None = None
+    contact_user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+_.!~*'-]{1,64}$")] | None = None
     ruri_host: UriPart | None = None
-    number_format: Literal["e164_plus", "e164", "national"] = "e164_plus"
+    number_format: NumberFormat = "e164_plus"
     tech_prefix: Annotated[str, StringConstraints(pattern=r"^[0-9*#]{0,16}$")] = ""
     trusted: bool = False
+    remote_party_id: bool = False
+    diversion: Passing = "none"
+    history_info: Passing = "none"
+    header_allow: HeaderAllow = ("User-to-User",)
 
 
 class RegisterSpec(Record):

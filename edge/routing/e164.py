@@ -5,15 +5,16 @@ subscribers in SIP URIs), RFC 4694 (``npdi``/``rn`` are about portability and ar
 RFC 3325 (asserted identity) and RFC 3323 (privacy).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from edge.model.config import Trunk
+from edge.model.sip import CallerPlace, NumberFormat, NumberFormatIn
 
 MAX_DIGITS: Final = 15
 MIN_DIGITS: Final = 4
@@ -25,20 +26,24 @@ _ANONYMOUS: Final = frozenset(("anonymous", "restricted", "unavailable", "unknow
 _PRIVATE: Final = frozenset(("id", "user", "header"))
 
 
-def normalise(text: str, country: str) -> str | None:
+def normalise(text: str, country: str, form: NumberFormatIn = "auto") -> str | None:
     """E.164 with ``+`` of a number as a carrier of ``country`` (ISO 3166 alpha-2) writes it.
 
     Understands ``+E.164``, E.164 without the plus, national digits and international prefixes,
-    with any punctuation.  None when it can not be a phone number.
+    with any punctuation; without a plus ``form`` may say which of these it is.  None when it can
+    not be a phone number.
     """
     if text.startswith("+") and _is_digits(text[1:]):
         return text
+    if form == "e164":
+        bare = text.translate(_PUNCTUATION)
+        return "+" + bare.lstrip("+") if _is_digits(bare.lstrip("+")) else None
     if country in NANP and text.isascii() and text.isdigit():
         if len(text) == 10 and text[0] > "1":
             return "+1" + text
         if len(text) == 11 and text[0] == "1":
             return "+" + text
-    return _slow(text, country) if 0 < len(text) <= _MAX_TEXT else None
+    return _slow(text, country, form) if 0 < len(text) <= _MAX_TEXT else None
 
 
 def _is_digits(text: str) -> bool:
@@ -46,14 +51,16 @@ def _is_digits(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _slow(text: str, country: str) -> str | None:
+def _slow(text: str, country: str, form: NumberFormatIn) -> str | None:
     """The library takes 50-100 µs a number, so it sees only what the quick rules leave, once."""
     bare = text.translate(_PUNCTUATION)
     if bare != text:
-        return normalise(bare, country)
+        return normalise(bare, country, form)
     if not (bare.isascii() and bare.isdigit()):
         return None
     national, international = _parsed(bare, country), _parsed("+" + bare, None)
+    if form == "national":
+        international = None
     for number, fits in (
         (national, phonenumbers.is_valid_number),
         (international, phonenumbers.is_valid_number),
@@ -126,10 +133,31 @@ def _with_context(number: str, parameters: str) -> str:
     return number
 
 
-def number_in(value: str, country: str) -> str:
+def number_in(value: str, country: str, form: NumberFormatIn = "auto") -> str:
     """The E.164 number in a header value or URI; what it says there when it is none (bounded)."""
     user = user_part(value)
-    return normalise(user, country) or user[:_MAX_TEXT]
+    return normalise(user, country, form) or user[:_MAX_TEXT]
+
+
+def written(e164: str, form: NumberFormat, country: str) -> str:
+    """An E.164 number as a peer of ``country`` wants it: the country's own numbers ``national`` as they
+    are dialled there, every other one then with its plus, since bare digits would be taken for national."""
+    if form == "e164_plus":
+        return e164
+    if form == "e164":
+        return e164[1:]
+    if country in NANP:
+        return e164[2:] if e164[:2] == "+1" else e164
+    return _national(e164, country)
+
+
+@lru_cache(maxsize=4096)
+def _national(e164: str, country: str) -> str:
+    number = _parsed(e164, None)
+    if number is None or number.country_code != phonenumbers.country_code_for_region(country):
+        return e164
+    text = phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL)
+    return "".join(char for char in text if char.isdigit())
 
 
 def called_number(trunk: Trunk, headers: dict[str, str]) -> str:
@@ -140,26 +168,42 @@ def called_number(trunk: Trunk, headers: dict[str, str]) -> str:
     """
     for place in (trunk.called_number_from, "request_uri", "to"):
         value = headers.get(place)
-        if value and (number := number_in(value, trunk.country)):
+        if value and (number := number_in(value, trunk.country, trunk.number_format_in)):
             return number
     return ""
 
 
-def caller_number(
-    asserted: Sequence[str], remote_party: str | None, from_: str, privacy: str | None, country: str
-) -> str | None:
-    """The caller's E.164 number, None when it is withheld or none (rule: Caller number).
+class Caller(NamedTuple):
+    """Who calls: E.164, None when withheld or no number.  ``withheld`` is the number that the caller
+    does not want shown, for peers that are trusted with it (RFC 3325)."""
 
-    P-Asserted-Identity (a sip URI before a tel URI), then Remote-Party-ID, then From.
-    ``privacy`` is the raw Privacy value: ``id``, ``user`` or ``header`` withhold the number.
+    number: str | None
+    withheld: str | None = None
+
+
+def caller_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]], privacy: str | None) -> Caller:
+    """The caller, from the first place that names one, in the order of the trunk's
+    ``caller_number_from`` (rule: Caller number).
+
+    ``headers`` holds raw values; of several P-Asserted-Identity values a sip URI comes before a tel
+    URI.  ``privacy`` is the raw Privacy value: ``id``, ``user`` or ``header`` withhold the number.
     """
+    number = _first_number(trunk, headers)
     if privacy and not _PRIVATE.isdisjoint(part.strip().lower() for part in privacy.split(";")):
-        return None
-    in_order = sorted(asserted, key=lambda value: _address(value)[:4].lower() == "tel:")
-    for value in (*in_order, remote_party, from_):
-        if value and (user := user_part(value)):
+        return Caller(None, number)
+    return Caller(number)
+
+
+def _first_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]]) -> str | None:
+    for place in trunk.caller_number_from:
+        values = headers.get(place, ())
+        if len(values) > 1:
+            values = sorted(values, key=lambda value: _address(value)[:4].lower() == "tel:")
+        for value in values:
+            if not (user := user_part(value)):
+                continue
             if user.lower() in _ANONYMOUS:
                 return None
-            if (number := normalise(user, country)) is not None:
+            if (number := normalise(user, trunk.country, trunk.number_format_in)) is not None:
                 return number
     return None

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from edge.calls.dialplan import is_ours, wrong_address
+from edge.calls.passing import may_allow
 from edge.ids import new_id
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
 from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trunk
+from edge.model.sip import SipSettings
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
@@ -193,6 +195,7 @@ def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
     for name in target.headers:
         if is_ours(name):
             yield FieldError(f"headers.{name}", "this header is the server's own; use another name")
+    yield from _allowed(target.sip)
     wrong = None if target.address.startswith("+") else wrong_address(target.address)
     if wrong is not None:
         yield FieldError("address", f"{wrong}; write sip:user@host, such as sip:sales@pbx.example.com")
@@ -203,7 +206,15 @@ def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
                 yield FieldError(f"trunk_ids[{index}]", f"trunk {trunk_id} has no proxy to send calls to")
 
 
+def _allowed(sip: SipSettings) -> Iterator[FieldError]:
+    for index, name in enumerate(sip.header_allow):
+        if not may_allow(name):
+            why = "the server writes this header itself, or another setting decides about it"
+            yield FieldError(f"sip.header_allow[{index}]", why)
+
+
 def _trunk(trunk: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
+    yield from _allowed(trunk.sip)
     if trunk.proxy is not None and not _SIP_URI.fullmatch(trunk.proxy):
         yield FieldError("proxy", "write a SIP URI, such as sip:sip.carrier.example")
     for other in snapshot.trunks():

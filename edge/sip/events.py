@@ -73,6 +73,7 @@ class OutgoingCall:
     credentials: Credentials | None = None
     route: tuple[str, ...] = ()
     no_provisional_s: float = 5.0
+    contact_user: str = "edge"
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ class ClientInvite(Invite):
             ("To", outgoing.to),
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._cseq} INVITE"),
-            self.core.contact(self.flow, outgoing.request_uri),
+            self.contact_line(),
             ALLOW,
             SUPPORTED,
             ("User-Agent", self.core.user_agent),
@@ -86,6 +86,10 @@ class ClientInvite(Invite):
         request = Request("INVITE", outgoing.request_uri, Headers(items), outgoing.body)
         request.call_id, request.cseq, request.from_tag = self.call_id, self._cseq, self.local_tag
         return request
+
+    def contact_line(self) -> tuple[str, str]:
+        """The Contact that the peer knows us by."""
+        return self.core.contact(self.flow, self._outgoing.request_uri, self._outgoing.contact_user)
 
     # -- its answers -----------------------------------------------------------------------------------
 

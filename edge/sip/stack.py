@@ -324,7 +324,6 @@ class Stack:
 def check_lines(outgoing: OutgoingCall | OutgoingRequest) -> None:
     """Refuses what would become a header line, or a request, of its own."""
     lines = [name + value for name, value in outgoing.headers]
-    lines += (
-        outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id, outgoing.contact_user)
-    )
-    refuse_breaks("".join((outgoing.request_uri, outgoing.from_, outgoing.to, *lines)))
+    lines += outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id,)
+    whole = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, *lines)
+    refuse_breaks("".join(whole))

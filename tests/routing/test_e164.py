@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.routing.e164 import called_number, caller_number, normalise, number_in, user_part
+from edge.model.sip import NumberFormat, NumberFormatIn
+from edge.routing.e164 import Caller, called_number, caller_number, normalise, number_in, user_part, written
 from tests.routing.world import trunk
 
 
@@ -35,6 +36,49 @@ from tests.routing.world import trunk
 )
 def test_normalise(text: str, country: str, e164: str | None) -> None:
     assert normalise(text, country) == e164
+
+
+@pytest.mark.parametrize(
+    ("text", "country", "form", "e164"),
+    [
+        ("3012345678", "US", "auto", "+13012345678"),
+        ("3012345678", "US", "e164", "+3012345678"),
+        ("493012345678", "US", "e164", "+493012345678"),
+        ("+1 (800) 555-0100", "US", "e164", "+18005550100"),
+        ("493012345678", "GB", "auto", "+493012345678"),
+        ("493012345678", "GB", "national", None),
+        ("02071838750", "GB", "national", "+442071838750"),
+        ("00493012345678", "GB", "national", "+493012345678"),
+        ("8005550100", "US", "national", "+18005550100"),
+        ("+442071838750", "GB", "national", "+442071838750"),
+        ("anonymous", "US", "e164", None),
+    ],
+)
+def test_a_trunk_may_say_what_bare_digits_are(
+    text: str, country: str, form: NumberFormatIn, e164: str | None
+) -> None:
+    assert normalise(text, country, form) == e164
+
+
+@pytest.mark.parametrize(
+    ("e164", "form", "country", "text"),
+    [
+        ("+13125550100", "e164_plus", "US", "+13125550100"),
+        ("+13125550100", "e164", "US", "13125550100"),
+        ("+13125550100", "national", "US", "3125550100"),
+        ("+14165550100", "national", "US", "4165550100"),
+        ("+442071838750", "national", "US", "+442071838750"),
+        ("+442071838750", "national", "GB", "02071838750"),
+        ("+493012345678", "national", "DE", "03012345678"),
+        ("+390612345678", "national", "IT", "0612345678"),
+        ("+13125550100", "national", "DE", "+13125550100"),
+        ("+13125550100", "national", "XX", "+13125550100"),
+    ],
+)
+def test_numbers_are_written_as_a_peer_wants_them(
+    e164: str, form: NumberFormat, country: str, text: str
+) -> None:
+    assert written(e164, form, country) == text
 
 
 @given(st.text(max_size=80), st.sampled_from(["US", "GB", "DE", "XX"]))
@@ -101,24 +145,37 @@ def test_an_empty_request_uri_falls_back_to_to() -> None:
 
 
 ANNA = '"Anna" <sip:3125550101@h>'
+PAI, RPID, FROM = "p_asserted_identity", "remote_party_id", "from"
 
 
 @pytest.mark.parametrize(
     ("asserted", "remote_party", "from_", "privacy", "caller"),
     [
-        ([], None, ANNA, None, "+13125550101"),
-        (["<tel:+13125550102>", "<sip:3125550103@h>"], None, ANNA, None, "+13125550103"),
-        (["<tel:+13125550102>"], None, ANNA, None, "+13125550102"),
-        ([], "<sip:3125550104@h>;privacy=off", ANNA, None, "+13125550104"),
-        (["<sip:3125550103@h>"], None, ANNA, "id", None),
-        ([], None, ANNA, "none", "+13125550101"),
-        ([], None, ANNA, "critical; User", None),
-        ([], None, "<sip:anonymous@anonymous.invalid>", None, None),
-        (["<sip:3125550103@h>"], None, "<sip:anonymous@anonymous.invalid>", None, "+13125550103"),
-        ([], None, "<sip:reception@pbx.example>", None, None),
+        ([], [], ANNA, None, "+13125550101"),
+        (["<tel:+13125550102>", "<sip:3125550103@h>"], [], ANNA, None, "+13125550103"),
+        (["<tel:+13125550102>"], [], ANNA, None, "+13125550102"),
+        (["<tel:+13125550102;verstat=TN-Validation-Passed>"], [], ANNA, None, "+13125550102"),
+        ([], ["<sip:3125550104@h>;privacy=off"], ANNA, None, "+13125550104"),
+        ([], [], ANNA, "none", "+13125550101"),
+        ([], [], "<sip:anonymous@anonymous.invalid>", None, None),
+        (["<sip:3125550103@h>"], [], "<sip:anonymous@anonymous.invalid>", None, "+13125550103"),
+        ([], [], "<sip:reception@pbx.example>", None, None),
     ],
 )
 def test_the_caller(
-    asserted: list[str], remote_party: str | None, from_: str, privacy: str | None, caller: str | None
+    asserted: list[str], remote_party: list[str], from_: str, privacy: str | None, caller: str | None
 ) -> None:
-    assert caller_number(asserted, remote_party, from_, privacy, "US") == caller
+    headers = {PAI: asserted, RPID: remote_party, FROM: [from_]}
+    assert caller_number(trunk(), headers, privacy) == Caller(caller)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("privacy", ["id", "critical; User", "HEADER"])
+def test_a_withheld_number_is_known_as_such(privacy: str) -> None:
+    headers = {PAI: ["<sip:3125550103@h>"], FROM: ["<sip:anonymous@anonymous.invalid>"]}
+    assert caller_number(trunk(), headers, privacy) == Caller(None, "+13125550103")  # type: ignore[arg-type]
+
+
+def test_a_carrier_that_asserts_nothing_is_believed_in_from_alone() -> None:
+    headers = {PAI: ["<sip:+13125550199@evil>"], RPID: ["<sip:+13125550198@evil>"], FROM: [ANNA]}
+    only_from = trunk(caller_number_from=(FROM,))
+    assert caller_number(only_from, headers, None) == Caller("+13125550101")  # type: ignore[arg-type]

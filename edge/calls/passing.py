@@ -1,0 +1,138 @@
+"""What of the caller's INVITE is passed on to a target: headers that its settings allow, diversions, the
+signed identity.  Pure; nothing is written that could become a header of its own."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from edge.calls.dialplan import OURS, Line
+from edge.calls.identity import Identity, is_hidden
+from edge.model.decision import CallFacts
+from edge.routing.e164 import normalise, user_part
+from edge.sip.grammar import canonical
+from edge.sip.headers import without_breaks
+from edge.sip.message import Request
+from edge.sip.uri import escape_user
+
+MAX_OCTETS: Final = 8192
+"""So much is passed on of one call's headers, names and values together."""
+MAX_VALUES: Final = 20
+_SAID_OTHERWISE: Final = frozenset(
+    ("p-asserted-identity", "p-preferred-identity", "remote-party-id", "privacy", "diversion", "history-info",
+     "identity", "date", "reason", "record-route", "path", "server", "warning", "timestamp", "accept",
+     "accept-encoding", "accept-language", "expires", "event", "replaces", "refer-to", "referred-by", "rseq",
+     "rack", "max-breadth", "p-access-network-info", "p-charging-vector")
+)  # fmt: skip
+"""Headers that settings of their own decide about, or that are between the caller's side and us."""
+
+Lines = list[tuple[str, str]]
+
+
+def may_allow(name: str) -> bool:
+    """Whether ``header_allow`` may name this header."""
+    return name.lower() not in OURS and name.lower() not in _SAID_OTHERWISE
+
+
+class Onward(NamedTuple):
+    """A call on its way to one line: ``shown`` is the number that its From carries, ``our_host`` what the
+    peer knows us by."""
+
+    facts: CallFacts
+    line: Line
+    identity: Identity
+    shown: str | None
+    our_host: str
+
+
+def passed_on(request: Request, onward: Onward) -> Lines:
+    """The headers of the caller's INVITE that go on."""
+    sip = onward.line.sip
+    headers: Lines = []
+    if sip.header_allow:
+        headers += _allowed(request, sip.header_allow)
+    if sip.diversion != "none":
+        headers += _diversions(request, onward)
+    if sip.history_info != "none":
+        headers += _history(request, onward.line)
+    if "Identity" in request.headers and not is_hidden(onward.identity, sip):
+        headers += _signed(request, onward)
+    return headers
+
+
+@lru_cache(maxsize=256)
+def _names(allow: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The whole names, and in lower case the beginnings."""
+    whole = tuple(canonical(name) for name in allow if name[-1] != "*" and may_allow(name))
+    return whole, tuple(name[:-1].lower() for name in allow if name[-1] == "*")
+
+
+def _allowed(request: Request, allow: tuple[str, ...]) -> Lines:
+    whole, beginnings = _names(allow)
+    if not beginnings:
+        found = [(name, value) for name in whole for value in request.headers.all(name)]
+        return _bounded(iter(found)) if found else []
+    names = {name.lower() for name in whole}
+    return _bounded(
+        (name, value)
+        for name, value in request.headers
+        if name.lower() in names or (name.lower().startswith(beginnings) and may_allow(name))
+    )
+
+
+def _bounded(lines: Iterator[tuple[str, str]]) -> Lines:
+    kept: Lines = []
+    octets = 0
+    for name, value in lines:
+        clean = without_breaks(value)
+        octets += len(name) + len(clean)
+        if octets > MAX_OCTETS or len(kept) >= 2 * MAX_VALUES:
+            break
+        kept.append((name, clean))
+    return kept
+
+
+def _diversions(request: Request, onward: Onward) -> Lines:
+    """Diversion (RFC 5806), the latest first: with ``make`` the number that was dialled diverts to here."""
+    sip, called = onward.line.sip, onward.facts.called
+    values = request.headers.values("Diversion")[:MAX_VALUES]
+    if not sip.trusted:
+        values = [value for value in values if _is_open(value)]
+    if sip.diversion == "make" and called:
+        host = sip.from_host or onward.our_host
+        values.insert(0, f"<sip:{escape_user(called)}@{host}>;reason=unconditional;counter=1")
+    return _bounded(("Diversion", value) for value in values)
+
+
+def _is_open(value: str) -> bool:
+    """Whether a Diversion may be shown to anybody."""
+    lowered = value.lower()
+    return ";privacy=" not in lowered or ";privacy=off" in lowered
+
+
+def _history(request: Request, line: Line) -> Lines:
+    """History-Info (RFC 7044): with ``make`` the way from the number that was dialled to here is added."""
+    values = request.headers.values("History-Info")[:MAX_VALUES]
+    if not line.sip.trusted and any("privacy=history" in value.lower() for value in values):
+        values = []
+    if line.sip.history_info == "make":
+        if not values:
+            values = [f"<{request.uri.partition('?')[0]}>;index=1"]
+        last = _index(values[-1])
+        values.append(f"<{line.uri}>;index={last}.1;mp={last}")
+    return _bounded(("History-Info", value) for value in values)
+
+
+def _index(value: str) -> str:
+    found = value.lower().rpartition(";index=")[2].partition(";")[0].strip()
+    return found if found and all(part.isdecimal() for part in found.split(".")) else "1"
+
+
+def _signed(request: Request, onward: Onward) -> Lines:
+    """Identity and Date (RFC 8224), which are worth something only while who calls whom is the same."""
+    facts, line = onward.facts, onward.line
+    if onward.shown is None or onward.shown != facts.caller:
+        return []
+    if normalise(user_part(line.uri), line.country) != facts.called:
+        return []
+    values = [("Identity", value) for value in request.headers.all("Identity")[:MAX_VALUES]]
+    return _bounded(iter([*values, *(("Date", value) for value in request.headers.all("Date")[:1])]))

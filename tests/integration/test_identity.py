@@ -1,0 +1,148 @@
+"""Who calls whom, as the caller's carrier says it and as the buyer's PBX is told: through the real server."""
+
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.support.api import Json
+from tests.support.raw_phone import RawPhone, Said
+from tests.support.server import Server, eventually, running_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_digits = itertools.count(18005550700)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with running_server(tmp_path_factory.mktemp("identity")) as running:
+        yield running
+        assert not [line for line in running.log() if "exception" in line or "Traceback" in str(line)]
+
+
+@dataclass
+class Scene:
+    """A carrier and a buyer's PBX, both by hand."""
+
+    server: Server
+    carrier: RawPhone
+    pbx: RawPhone
+
+    async def trunk(self, **fields: Any) -> Json:
+        """The carrier's trunk."""
+        body = {"name": self.carrier.host, "addresses": [f"{self.carrier.host}/32"], **fields}
+        made: Json = await self.server.api.post("trunks", body)
+        return made
+
+    async def number(self, **target: Any) -> str:
+        """A number of ours that leads to the PBX, as a target with these fields."""
+        api, e164 = self.server.api, f"+{next(_digits)}"
+        address = {"address": f"sip:sales@{self.pbx.address}"}
+        made = await api.post("targets", {"name": e164, **address, **target})
+        routes = {"targets": [{"target_id": made["id"]}]}
+        campaign = await api.post("campaigns", {"name": e164, "routes": routes})
+        await api.post("numbers", {"e164": e164, "campaign_id": campaign["id"]})
+        return e164
+
+    async def offered(self, number: str, *headers: str) -> Said:
+        """The INVITE that the PBX gets for one from the carrier; it is then declined."""
+        call = await self.carrier.invite(number, self.carrier.sdp(), *headers)
+        invite = await self.pbx.hear("INVITE")
+        await self.pbx.answer(invite, 603)
+        await self.pbx.hear("ACK")
+        await call.refused("480")
+        return invite
+
+    async def record(self, number: str) -> Json:
+        """The only call of a number, finished."""
+
+        async def look() -> Json | None:
+            items = (await self.server.api.get("calls", number=number))["items"]
+            return items[0] if items and items[0]["ended_at"] else None
+
+        found: Json = await eventually(look, 15)
+        return found
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(server: Server) -> AsyncIterator[Scene]:
+    at = server.sip["udp"]
+    with RawPhone(at) as carrier, RawPhone(at) as pbx:
+        yield Scene(server, carrier, pbx)
+
+
+async def test_a_trusted_pbx_is_told_everything_in_its_own_way(scene: Scene) -> None:
+    settings: dict[str, Any] = {
+        "trusted": True, "remote_party_id": True, "number_format": "national", "from_host": "edge.example",
+        "ruri_host": "pbx.example", "contact_user": "acme", "diversion": "make", "history_info": "make",
+        "header_allow": ["X-Acme-*"],
+    }  # fmt: skip
+    await scene.trunk()
+    number = await scene.number(sip=settings)
+    said = await scene.offered(
+        number,
+        "P-Asserted-Identity: <tel:+12125550177>, <sip:2125550188@carrier.example;user=phone>",
+        "Diversion: <sip:+12125550199@c>;reason=no-answer",
+        "X-Acme-Campaign: 7",
+        "X-Other: 8",
+    )
+    assert said.start == "INVITE sip:sales@pbx.example SIP/2.0"
+    assert said.get("From").startswith("<sip:2125550188@edge.example>;tag=")
+    assert said.get("P-Asserted-Identity") == "<sip:2125550188@edge.example>"
+    assert said.get("Remote-Party-ID").startswith("<sip:2125550188@edge.example>;party=calling;privacy=off")
+    assert said.get("Contact").startswith("<sip:acme@")
+    assert said.all("Diversion") == [
+        f"<sip:{number}@edge.example>;reason=unconditional;counter=1",
+        "<sip:+12125550199@c>;reason=no-answer",
+    ]
+    assert [value.partition(";")[2] for value in said.all("History-Info")] == ["index=1", "index=1.1;mp=1"]
+    assert (said.get("X-Acme-Campaign"), said.all("X-Other"), said.all("Privacy")) == ("7", [], [])
+    assert not set(said.get("User-Agent")) & set("0123456789")
+    assert (await scene.record(number))["caller"] == "+12125550188"
+
+
+async def test_a_withheld_number_reaches_nobody_who_is_not_trusted(scene: Scene) -> None:
+    private = ("P-Asserted-Identity: <sip:+12125550177@c>", "Privacy: id", "User-to-User: 00;encoding=hex")
+    await scene.trunk()
+    number = await scene.number(sip={"header_allow": []})
+    said = await scene.offered(number, *private)
+    assert said.get("From").startswith('"Anonymous" <sip:anonymous@anonymous.invalid>')
+    assert said.all("P-Asserted-Identity") == said.all("User-to-User") == []
+    assert said.get("Privacy") == "id"
+    assert not any("2125550177" in line for line in said.lines)
+    assert (await scene.record(number))["caller"] is None
+    trusted = await scene.number(sip={"trusted": True})
+    said = await scene.offered(trusted, *private)
+    assert said.get("P-Asserted-Identity").startswith("<sip:+12125550177@")
+    assert (said.get("Privacy"), said.get("User-to-User")) == ("id", "00;encoding=hex")
+
+
+async def test_each_trunk_says_where_numbers_are_and_how_they_are_written(scene: Scene) -> None:
+    await scene.trunk(
+        caller_number_from=["from"], called_number_from="diversion", number_format_in="e164", country="DE"
+    )
+    number = await scene.number()
+    call = await scene.carrier.invite(
+        "+4930555",
+        scene.carrier.sdp(),
+        "P-Asserted-Identity: <sip:+12125550177@evil>",
+        f"Diversion: <sip:{number[1:]}@carrier>",
+    )
+    said = await scene.pbx.hear("INVITE")
+    await scene.pbx.answer(said, 603)
+    await call.refused("480")
+    assert said.get("From").startswith("<sip:+12125550100@")
+    assert (await scene.record(number))["caller"] == "+12125550100"
+
+
+async def test_a_signed_identity_goes_on_only_to_the_number_that_was_dialled(scene: Scene) -> None:
+    signed = "Identity: eyJhbGciOiJFUzI1NiJ9..sig;info=<https://c.example/a.cer>;alg=ES256;ppt=shaken"
+    await scene.trunk()
+    same = await scene.number(address=f"sip:[number]@{scene.pbx.address}")
+    assert (await scene.offered(same, signed)).get("Identity") == signed.removeprefix("Identity: ")
+    other = await scene.number()
+    assert (await scene.offered(other, signed)).all("Identity") == []
