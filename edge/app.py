@@ -27,6 +27,7 @@ from edge.clock import Clock, SystemClock
 from edge.figures import CallFigures, ServerFigures, Sources, StoreFigures
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
+from edge.services.audit import AuditService
 from edge.services.bans import BanService
 from edge.services.calls import RECORDINGS, CallService
 from edge.services.caps import CapService
@@ -49,6 +50,7 @@ from edge.sip.guard import Guard
 from edge.sip.tls import TlsConfig
 from edge.sip.transport import WILDCARDS, local_address_toward
 from edge.store.audio import AudioFiles
+from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
 from edge.store.holdings import Holdings
@@ -159,6 +161,7 @@ class _Builder:
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
         switch, endpoint, guard, peers = await self._calls(writer, configuration, refused, engine, prompts)
+        audit = AuditService(AuditTrail(database), clock)
         insight = InsightService(configuration, writer.counts, clock)
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
@@ -174,15 +177,16 @@ class _Builder:
             tokens=await stack.enter_async_context(
                 TokenService(Tokens(database), clock, settings.admin_token)
             ),
-            calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS),
+            calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS, audit),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), writer, clock),
             simulation=SimulationService(configuration, writer.counts, clock),
             refused=refused,
-            bans=BanService(guard, clock),
+            bans=BanService(guard, clock, audit),
             health=Readiness(_conditions(writer, engine), switch),
             figures=_figures(writer, engine, switch, endpoint, refused, peers),
             peers=peers,
+            audit=audit,
         )
         admin, public = await self._web(ports)
         sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)

@@ -14,7 +14,7 @@ from edge.admin.ports import Ports
 from edge.admin.problem import Handler, Problem
 from edge.admin.routes import Exchange, Reply, Route
 from edge.services.errors import FieldError, Invalid
-from edge.services.identity import Identity
+from edge.services.identity import Identity, act_as
 
 _log = structlog.get_logger(__name__)
 _ENTITY_TAG = re.compile(r'"(?:([0-9]{1,15})|[!#-~]*)"')
@@ -43,6 +43,7 @@ class Dispatcher:
         async def handle(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
             identity = await self._gate.identify(request, route.access)
+            act_as(identity)
             reply = await self._run(route, request, identity)
             if route.method != "GET":
                 _audit(request, identity, reply.status, started)

@@ -202,8 +202,14 @@ class Bans(Protocol):
     def active(self, limit: int) -> Sequence[Ban]:
         """The newest bans that hold."""
 
-    def lift(self, source: str | None) -> None:
+    async def lift(self, source: str | None) -> None:
         """Ends the ban of a source, or all bans (None); raises ``NotFound``."""
+
+
+class Audit(Protocol):
+    """Who changed what, newest first."""
+
+    async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]: ...
 
 
 class Health(Protocol):
@@ -251,3 +257,4 @@ class Ports:
     health: Health
     figures: Figures
     peers: Peers
+    audit: Audit

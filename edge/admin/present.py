@@ -7,10 +7,11 @@ from functools import cache
 from typing import Any, get_args
 from urllib.parse import urlencode
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
 from edge.admin.routes import Exchange, Reply
 from edge.model.base import Stored
+from edge.model.secrets import hidden
 from edge.services.listing import Page
 
 # Long lists are written in pieces, for the loop must never be held for more than 20 ms.
@@ -37,19 +38,8 @@ def records_with_secrets(model: type[BaseModel]) -> Mapping[str, type[BaseModel]
 
 def shown(value: BaseModel) -> dict[str, Any]:
     """A record as it may be read: a secret as ``{"set": true}``, or null when there is none."""
-    dumped = _hidden(value, value.model_dump(mode="json"))
+    dumped = hidden(value, value.model_dump(mode="json"))
     return {"id": dumped.pop("id"), **dumped} if "id" in dumped else dumped
-
-
-def _hidden(value: BaseModel, dumped: dict[str, Any]) -> dict[str, Any]:
-    for name in records_with_secrets(type(value)):
-        inner: BaseModel | None = getattr(value, name)
-        if inner is not None:
-            _hidden(inner, dumped[name])
-    for name in secret_fields(type(value)):
-        secret: SecretStr | None = getattr(value, name)
-        dumped[name] = None if secret is None else {"set": True}
-    return dumped
 
 
 def encode(value: BaseModel | Mapping[str, Any]) -> bytes:

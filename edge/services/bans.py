@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from edge.clock import Clock
+from edge.services.audit import AuditService
 from edge.services.errors import NotFound
+from edge.store.audit import Entry
 
 
 class Held(Protocol):
@@ -45,9 +47,10 @@ class Ban:
 class BanService:
     """Reads and lifts bans."""
 
-    def __init__(self, bans: BanList, clock: Clock) -> None:
+    def __init__(self, bans: BanList, clock: Clock, audit: AuditService) -> None:
         self._bans = bans
         self._clock = clock
+        self._audit = audit
 
     def active(self, limit: int) -> Sequence[Ban]:
         """The newest bans that hold."""
@@ -64,7 +67,8 @@ class BanService:
             for held in self._bans.active(limit)
         ]
 
-    def lift(self, source: str | None) -> None:
+    async def lift(self, source: str | None) -> None:
         """Lifts the ban of one source, or of all; raises NotFound if that one is not banned."""
         if not self._bans.lift(source):
             raise NotFound(f"{source} is not banned")
+        await self._audit.note(Entry("lift", "ban", source or "all", source or "every ban"))

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from edge.calls.recordings import RecordingKind, name_of
+from edge.services.audit import AuditService
 from edge.services.errors import Conflict, NotFound
 from edge.services.guard import translated
 from edge.services.listing import ListQuery, Page
+from edge.store.audit import Entry
 from edge.store.calls import CallRecords
 
 _PIECE = 200
@@ -36,8 +38,9 @@ class LiveCalls(Protocol):
 class CallService:
     """Raises ``NotFound``, ``Invalid`` (a bad cursor), ``Conflict`` and ``StoreDown``."""
 
-    def __init__(self, records: CallRecords, live: LiveCalls, recordings: Path) -> None:
+    def __init__(self, records: CallRecords, live: LiveCalls, recordings: Path, audit: AuditService) -> None:
         self._records = records
+        self._audit = audit
         self._recordings = recordings
         self._live = live
 
@@ -92,7 +95,9 @@ class CallService:
 
     async def hangup(self, call_id: str) -> None:
         """Ends a live call; Conflict if it is over already."""
+        call = self._live.look(call_id) or {}
         if self._live.hang_up(call_id):
+            await self._audit.note(Entry("hangup", "call", call_id, str(call.get("called", "")), call))
             return
         with translated("call"):
             await self._records.get(call_id)

@@ -32,10 +32,13 @@ from edge.model.types import ExternalId, Name
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import Conflict, Invalid, Stale, field_errors
 from edge.services.guard import translated
+from edge.services.identity import acting
 from edge.services.listing import ListQuery, Page
 from edge.services.merge import merge_patch
 from edge.services.rules import check, filled, reset_for_patch
+from edge.store.audit import Note
 from edge.store.bodies import SHAPES, Kind, Object
+from edge.store.edits import Edit
 from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
@@ -159,10 +162,18 @@ class ConfigurationService:
         return await self._alone(self._patch(kind, object_id, changes, expected_version))
 
     async def amend(
-        self, kind: Kind, object_id: str, edit: Callable[[Any], Any], expected_version: int | None
+        self,
+        kind: Kind,
+        object_id: str,
+        edit: Callable[[Any], Any],
+        expected_version: int | None,
+        action: str = "change",
     ) -> Stored:
-        """Replaces an object by what ``edit`` makes of it; for what a merge patch can not write."""
-        return await self._alone(self._amend(kind, object_id, edit, expected_version, "settings"))
+        """Replaces an object by what ``edit`` makes of it; for what a merge patch can not write.
+
+        ``action`` is the audit's word for it.
+        """
+        return await self._alone(self._amend(kind, object_id, edit, expected_version, action))
 
     async def delete(self, kind: Kind, object_id: str, expected_version: int | None) -> None:
         """Removes an object that no other names."""
@@ -180,10 +191,7 @@ class ConfigurationService:
 
     async def _insert(self, kind: Kind, item: Object) -> Object:
         check(item, self._current)
-        with translated(kind):
-            await self._objects.insert(kind, item)
-        self._publish(put=[item])
-        log.info("configuration changed", edit="create", kind=kind, id=item.id)
+        await self._commit(Edit(kind, None, item))
         return item
 
     async def _patch(
@@ -192,10 +200,10 @@ class ConfigurationService:
         def merged(before: Object) -> Object:
             return self._patched(kind, before, changes)
 
-        return await self._amend(kind, object_id, merged, expected, *sorted(changes))
+        return await self._amend(kind, object_id, merged, expected, "change")
 
     async def _amend(
-        self, kind: Kind, object_id: str, edit: Callable[[Object], Object], expected: int | None, *fields: str
+        self, kind: Kind, object_id: str, edit: Callable[[Object], Object], expected: int | None, action: str
     ) -> Object:
         with translated(kind):
             before = await self._objects.get(kind, object_id)
@@ -206,10 +214,7 @@ class ConfigurationService:
             return before
         check(after, self._current)
         after = after.model_copy(update={"version": before.version + 1, "updated_at": self._now()})
-        with translated(kind):
-            await self._objects.update(kind, after, before.version)
-        self._publish(put=[after])
-        log.info("configuration changed", edit="change", kind=kind, id=object_id, fields=fields)
+        await self._commit(Edit(kind, before, after, action))
         return after
 
     def _patched(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Object:
@@ -225,28 +230,32 @@ class ConfigurationService:
     async def _put_built_in(self, prompt_id: str, fields: Mapping[str, Any]) -> None:
         known = self._current.prompt(prompt_id)
         item = self._new("prompt", fields).model_copy(update={"id": prompt_id})
-        with translated("prompt"):
-            if known is None:
-                await self._objects.insert("prompt", item)
-            else:
-                newer = {"version": known.version + 1, "created_at": known.created_at}
-                item = item.model_copy(update=newer)
-                await self._objects.update("prompt", item, known.version)
-        self._publish(put=[item])
+        if known is not None:
+            newer = {"version": known.version + 1, "created_at": known.created_at}
+            item = item.model_copy(update=newer)
+        await self._commit(Edit("prompt", known, item))
 
     async def _delete(self, kind: Kind, object_id: str, expected: int | None) -> None:
         with translated(kind):
             found = await self._objects.get(kind, object_id)
             if isinstance(found, Prompt) and found.built_in:
                 raise Conflict("this prompt comes with the product and can not be deleted")
-            await self._objects.delete(kind, object_id, expected)
-        self._publish(removed=[object_id])
-        log.info("configuration changed", edit="delete", kind=kind, id=object_id)
+        if expected is not None and found.version != expected:
+            raise Stale(found.version)
+        await self._commit(Edit(kind, found, None))
 
-    def _publish(self, put: Iterable[Object] = (), removed: Iterable[str] = ()) -> None:
-        before, self._current = self._current, self._current.with_changes(put, removed)
+    async def _commit(self, edit: Edit) -> None:
+        """Stores one edit and its audit, then publishes it."""
+        with translated(edit.kind):
+            await self._objects.commit([edit], Note(acting(), self._now()))
+        put, removed = ([], [edit.item.id]) if edit.after is None else ([edit.after], [])
+        self._publish(self._current.with_changes(put, removed))
+        log.info("configuration changed", kind=edit.kind, id=edit.item.id, action=edit.action, by=acting())
+
+    def _publish(self, after: Snapshot) -> None:
+        before, self._current = self._current, after
         if self.on_change is not None:
-            self.on_change(before, self._current)
+            self.on_change(before, after)
 
     async def _alone(self, edit: Coroutine[Any, Any, T]) -> T:
         """One edit at a time, each to its end: an edit that is stored is always published too."""

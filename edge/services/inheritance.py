@@ -49,7 +49,9 @@ class InheritanceService:
     async def put(self, number_id: str, setting: Setting, value: Any, expected: int | None) -> Number:
         """Gives the number its own value, whole, and unlocks the setting; raises Invalid for no routes."""
         _not_empty(value)
-        return await self._edit(number_id, lambda number: with_own(number, setting, value), expected)
+        return await self._edit(
+            number_id, lambda number: with_own(number, setting, value), expected, "change"
+        )
 
     async def unlock(self, number_id: str, setting: Setting, expected: int | None) -> Number:
         """Copies the campaign's value, so that this alone changes nothing; an unlocked one stays."""
@@ -64,11 +66,11 @@ class InheritanceService:
             _not_empty(value)
             return with_own(number, setting, value)
 
-        return await self._edit(number_id, copied, expected)
+        return await self._edit(number_id, copied, expected, "unlock")
 
     async def lock(self, number_id: str, setting: Setting, expected: int | None) -> Number:
         """The campaign's value holds again; the number's own is kept, dormant."""
-        return await self._edit(number_id, lambda number: locked(number, setting), expected)
+        return await self._edit(number_id, lambda number: locked(number, setting), expected, "lock")
 
     async def deviations(self, campaign_id: str) -> Sequence[Deviation]:
         """Every unlocked setting of the campaign's first 500 numbers that have any, with what differs."""
@@ -86,8 +88,8 @@ class InheritanceService:
             if is_own(number, setting)
         ]
 
-    async def _edit(self, number_id: str, edit: Any, expected: int | None) -> Number:
-        made = await self._configuration.amend("number", number_id, edit, expected)
+    async def _edit(self, number_id: str, edit: Any, expected: int | None, action: str) -> Number:
+        made = await self._configuration.amend("number", number_id, edit, expected, action)
         assert isinstance(made, Number)
         return made
 

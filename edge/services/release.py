@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -104,18 +104,20 @@ class ReleaseService:
             raise Conflict(f"{number.e164} is needed by {', '.join(needed)}; change that first, or force")
         now = self._clock.utc()
         days = self._cooling_days if wanted.cooling_days is None else wanted.cooling_days
-        made = await self._amend(number_id, lambda n: released(n, now, days, wanted.carrier), expected)
+        made = await self._amend(
+            number_id, lambda n: released(n, now, days, wanted.carrier), expected, "release"
+        )
         log.info("number.released", number_id=made.id, e164=made.e164, state=made.state)
         return made
 
     async def restore(self, number_id: str, expected: int | None = None) -> Number:
         """Undoes a release while the number cools."""
-        return await self._amend(number_id, restored, expected)
+        return await self._amend(number_id, restored, expected, "restore")
 
     async def mark(self, number_id: str, carrier: Carrier, expected: int | None = None) -> Number:
         """Says what was done with a cooling number at the carrier."""
         now = self._clock.utc()
-        return await self._amend(number_id, lambda n: settled(marked(n, carrier), now), expected)
+        return await self._amend(number_id, lambda n: settled(marked(n, carrier), now), expected, "mark")
 
     async def preview(self, ids: Sequence[str], filters: Mapping[str, str], wanted: Wanted) -> Preview:
         """What releasing these numbers would do; its token confirms just that, for an hour."""
@@ -178,7 +180,7 @@ class ReleaseService:
             due = await self._records.cooled(to_text(now))
         for number_id in due:
             with contextlib.suppress(NotFound):
-                await self._amend(number_id, lambda number: settled(number, now), None)
+                await self._amend(number_id, lambda number: settled(number, now), None, "settle")
 
     async def _sweep(self) -> None:
         while True:
@@ -208,8 +210,10 @@ class ReleaseService:
             raise NotFound("there is no such number")
         return number
 
-    async def _amend(self, number_id: str, edit: object, expected: int | None) -> Number:
-        made = await self._configuration.amend("number", number_id, edit, expected)  # type: ignore[arg-type]
+    async def _amend(
+        self, number_id: str, edit: Callable[[Number], Number], expected: int | None, action: str
+    ) -> Number:
+        made = await self._configuration.amend("number", number_id, edit, expected, action)
         assert isinstance(made, Number)
         return made
 

@@ -12,8 +12,9 @@ from edge.ids import new_id
 from edge.model.config import Role, Token
 from edge.services.errors import FieldError, Invalid
 from edge.services.guard import translated
-from edge.services.identity import Identity
+from edge.services.identity import Identity, acting
 from edge.services.listing import ListQuery, Page
+from edge.store.audit import Note
 from edge.store.instants import to_text
 from edge.store.tokens import Tokens
 
@@ -67,7 +68,7 @@ class TokenService:
         now = self._clock.utc()
         token = Token(id=new_id("tok"), created_at=now, updated_at=now, version=1, name=name, role=role)
         with translated("token"):
-            await self._tokens.insert(token, _digest(secret))
+            await self._tokens.insert(token, _digest(secret), Note(acting(), now))
         self._known[_digest(secret)] = token
         return token, secret
 
@@ -88,7 +89,7 @@ class TokenService:
     async def delete(self, token_id: str) -> None:
         """Ends a token: the next request with it is refused."""
         with translated("token"):
-            await self._tokens.delete(token_id)
+            await self._tokens.delete(token_id, Note(acting(), self._clock.utc()))
         self._known = {digest: token for digest, token in self._known.items() if token.id != token_id}
 
     async def _note_use(self) -> None:

@@ -48,7 +48,7 @@ SHAPES: dict[Kind, Shape] = {
     "block": Shape(tables.blocks, Block, "blk"),
     "publisher": Shape(tables.publishers, Publisher, "pub"),
 }
-_COMMON = tuple(Stored.model_fields)
+COMMON = tuple(Stored.model_fields)
 # What a field's name says about the kind of object that it names.
 _NAMES: dict[str, Kind] = {
     "campaign_id": "campaign",
@@ -67,6 +67,7 @@ _NAMES: dict[str, Kind] = {
     "ringback_prompt_id": "prompt",
     "whisper_prompt_id": "prompt",
 }
+_CALLED = ("name", "e164", "pattern")
 # Maps whose keys the operator chooses.
 _FREE = ("tags", "headers")
 # What tells only whose an object was: that may be gone.
@@ -75,17 +76,18 @@ _PAST = ("release",)
 
 def to_row(kind: Kind, item: Object) -> dict[str, Any]:
     """The row of an object; secrets are in its body in clear (the file is readable by us alone)."""
-    body = in_clear(item, item.model_dump(mode="json", exclude=set(_COMMON)))
+    body = in_clear(item, item.model_dump(mode="json", exclude=set(COMMON)))
     if isinstance(item, Number) and item.settings == NOTHING_OWN:
         del body["settings"]
-    row = {
-        "id": item.id,
-        "version": item.version,
-        "name": body.get("name") or body.get("e164") or body.get("pattern", ""),
-    }
+    row: dict[str, Any] = {"id": item.id, "version": item.version, "name": name_of(item)}
     row |= {"created_at": to_text(item.created_at), "updated_at": to_text(item.updated_at), "body": body}
     columns = SHAPES[kind].table.c.keys()
     return {**{column: body[column] for column in columns if column in body}, **row}
+
+
+def name_of(item: Object) -> str:
+    """What an object is called in lists: its name, digits or pattern."""
+    return next((str(value) for name in _CALLED if (value := getattr(item, name, None))), "")
 
 
 def from_row(kind: Kind, row: Any) -> Object:
@@ -97,7 +99,7 @@ def from_row(kind: Kind, row: Any) -> Object:
 
 def references(item: Object) -> list[Reference]:
     """Every field of the object that names another object."""
-    body = item.model_dump(mode="json", exclude=set(_COMMON))
+    body = item.model_dump(mode="json", exclude=set(COMMON))
     return [
         Reference(path, kind, value)
         for key, part in body.items()

@@ -1,7 +1,7 @@
 """The repositories' connections to the embedded database: reads beside the writer, short edits."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,21 @@ class Database:
         self._engine: AsyncEngine = create_async_engine(
             url, connect_args=arguments, pool_size=4, max_overflow=4
         )
-        sa.event.listen(self._engine.sync_engine, "connect", _prepare)
-        sa.event.listen(self._engine.sync_engine, "begin", _begin)
+        writer = sa.URL.create("sqlite", database=str(path))
+        # A batch of edits is written by one thread in one go: the lock is short, the loop free.
+        self._writer = sa.create_engine(
+            writer, connect_args={**arguments, "check_same_thread": False}, pool_size=1, max_overflow=0
+        )
+        for engine in (self._engine.sync_engine, self._writer):
+            sa.event.listen(engine, "connect", _prepare)
+            sa.event.listen(engine, "begin", _begin)
 
     async def __aenter__(self) -> "Database":
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self._engine.dispose()
+        self._writer.dispose()
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -48,6 +55,14 @@ class Database:
                 await connection.execution_options(**{_WRITES: True})
                 async with connection.begin():
                     yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """As ``editing``, for a thread of its own: blocks."""
+        with _translated(), self._writer.connect() as connection:
+            connection.execution_options(**{_WRITES: True})
+            with connection.begin():
+                yield connection
 
 
 def _prepare(connection: Any, _record: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
+from edge.ids import new_id
 from edge.model.decision import CapClaim
 from edge.model.ledger import (
     CapCount,
@@ -52,6 +53,8 @@ _AWAITING = """SELECT attempt, cap_id, owner_id, window_key, cap_limit, warning,
 WHERE call_id = ? AND state = 'awaiting'"""
 _CLEARED = "UPDATE reservations SET state = 'cleared' WHERE cap_id = ? AND window_key = ? AND state = 'used'"
 _RESET = "INSERT OR REPLACE INTO cap_resets (cap_id, window_key, at, by, used) VALUES (?, ?, ?, ?, ?)"
+_AUDITED = """INSERT INTO audit (id, at, by, action, kind, object_id, name, before, after)
+VALUES (?, ?, ?, 'reset', 'cap', ?, '', ?, ?)"""
 _NO_SLOT = "DELETE FROM reservations WHERE call_id = ? AND attempt = ? AND cap_id = ?"
 _USED = """INSERT INTO counters (cap_id, window_key, used) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET used = excluded.used"""
@@ -177,7 +180,10 @@ class Ledger:
         if used:
             self._write_slots()
             self._db.execute(_CLEARED, key)
-            self._db.execute(_RESET, (*key, to_text(command.at), command.by, used))
+            at = to_text(command.at)
+            self._db.execute(_RESET, (*key, at, command.by, used))
+            counted = [_json({"window": command.window, "used": count}) for count in (used, 0)]
+            self._db.execute(_AUDITED, (new_id("aud"), at, command.by, command.cap_id, *counted))
         return used
 
     def _finish(self, command: Finish) -> Answer:

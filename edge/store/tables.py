@@ -167,6 +167,28 @@ cap_resets = sa.Table(
     sa.Column("used", sa.Integer, nullable=False),
 )
 
+# Who changed what, without secrets; ``version`` is the set-up's after the edit, null for what is no part
+# of it.  ``secrets`` (by path) are those that the edit took away: only a restore reads them.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("object_id", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer),
+    sa.Column("before", sa.JSON(none_as_null=True)),
+    sa.Column("after", sa.JSON(none_as_null=True)),
+    sa.Column("secrets", sa.JSON(none_as_null=True)),
+    sa.Index("ix_audit_at", "at", "id"),
+    sa.Index("ix_audit_object_id", "object_id", "at", "id"),
+    sa.Index("ix_audit_by", "by", "at", "id"),
+    sa.Index("ix_audit_version", "version", "id"),
+)
+
 refused_calls = sa.Table(
     "refused_calls",
     metadata,

@@ -5,11 +5,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from edge.model.config import Token
+from edge.store.audit import Entry, Note, row_of
 from edge.store.engine import Database
 from edge.store.errors import Missing
 from edge.store.instants import from_text, to_text
 from edge.store.paging import next_cursor, order_of, paged
-from edge.store.tables import tokens
+from edge.store.tables import audit, tokens
 
 
 class Tokens:
@@ -24,7 +25,7 @@ class Tokens:
             rows = (await connection.execute(sa.select(tokens))).all()
         return {bytes(row.hash): _token(row) for row in rows}
 
-    async def insert(self, token: Token, digest: bytes) -> None:
+    async def insert(self, token: Token, digest: bytes, note: Note) -> None:
         """A new token."""
         row = {
             "id": token.id,
@@ -36,6 +37,8 @@ class Tokens:
         row |= {"created_at": to_text(token.created_at), "updated_at": to_text(token.updated_at)}
         async with self._database.editing() as connection:
             await connection.execute(tokens.insert().values(row))
+            entry = Entry("create", "token", token.id, token.name, None, _told(token))
+            await connection.execute(audit.insert().values(row_of(note, entry)))
 
     async def get(self, token_id: str) -> Token:
         """One token; raises Missing."""
@@ -55,12 +58,15 @@ class Tokens:
             rows = list((await connection.execute(paged(query, tokens, order, cursor, limit))).all())
         return [_token(row) for row in rows[:limit]], next_cursor(rows, order, limit)
 
-    async def delete(self, token_id: str) -> None:
+    async def delete(self, token_id: str, note: Note) -> None:
         """Removes a token; raises Missing."""
         async with self._database.editing() as connection:
-            gone = await connection.execute(tokens.delete().where(tokens.c.id == token_id))
-            if not gone.rowcount:
+            row = (await connection.execute(sa.select(tokens).where(tokens.c.id == token_id))).first()
+            if row is None:
                 raise Missing
+            await connection.execute(tokens.delete().where(tokens.c.id == token_id))
+            entry = Entry("delete", "token", token_id, row.name, _told(_token(row)), None)
+            await connection.execute(audit.insert().values(row_of(note, entry)))
 
     async def touch(self, last_used: dict[str, str]) -> None:
         """Notes when tokens were last used (instants as texts, by id)."""
@@ -69,6 +75,12 @@ class Tokens:
                 await connection.execute(
                     tokens.update().where(tokens.c.id == token_id).values(last_used_at=at)
                 )
+
+
+def _told(token: Token) -> dict[str, Any]:
+    return token.model_dump(
+        mode="json", exclude={"id", "created_at", "updated_at", "version", "last_used_at"}
+    )
 
 
 def _token(row: Any) -> Token:

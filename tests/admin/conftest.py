@@ -14,6 +14,7 @@ from edge.admin.app import Applications, build
 from edge.admin.listener import Listener
 from edge.admin.ports import Ports, Sample
 from edge.model.peers import Reachability, Registration
+from edge.services.audit import AuditService
 from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
@@ -30,6 +31,7 @@ from edge.services.tokens import TokenService
 from edge.settings import Address
 from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
+from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
 from edge.store.holdings import Holdings
@@ -165,6 +167,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         ConfigurationService(Objects(database), clock) as configuration,
         TokenService(Tokens(database), clock, SecretStr(ADMIN)) as tokens,
     ):
+        audit = AuditService(AuditTrail(database), clock)
         insight = InsightService(configuration, backstage.writer.counts, clock)
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
@@ -176,15 +179,16 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             releases=releases,
             prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
             tokens=tokens,
-            calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings"),
+            calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings", audit),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
             simulation=SimulationService(configuration, backstage.writer.counts, clock),
             refused=backstage.refused,
-            bans=BanService(backstage.guard, clock),
+            bans=BanService(backstage.guard, clock, audit),
             health=Readiness(conditions, backstage.switch),
             figures=Figures(),
             peers=Peers(),
+            audit=audit,
         )
 
 

@@ -278,10 +278,11 @@ class _Slow(Objects):
         super().__init__(database)
         self.committed, self.go = asyncio.Event(), asyncio.Event()
 
-    async def insert(self, kind: Any, item: Any) -> None:
-        await super().insert(kind, item)
+    async def commit(self, *arguments: Any) -> int:
+        version = await super().commit(*arguments)
         self.committed.set()
         await self.go.wait()
+        return version
 
 
 async def test_an_edit_whose_client_is_gone_is_still_published(database: Database) -> None:
@@ -302,7 +303,7 @@ async def test_edits_at_the_same_moment_are_all_in_the_snapshot(service: Configu
 
 
 class _Down(Objects):
-    async def insert(self, *_: object) -> None:
+    async def commit(self, *_: object) -> int:
         raise Down("disk full")
 
 

@@ -11,6 +11,7 @@ from edge.calls.ports import RefusedCall
 from edge.clock import SystemClock
 from edge.model.config import CampaignSpec, NumberSpec, TargetSpec
 from edge.model.ledger import CapCount
+from edge.services.audit import AuditService
 from edge.services.calls import CallService
 from edge.services.configuration import ConfigurationService
 from edge.services.errors import Conflict, NotFound
@@ -18,6 +19,7 @@ from edge.services.insight import CapUse, InsightService
 from edge.services.listing import ListQuery
 from edge.services.readiness import Check, Readiness
 from edge.services.refused import MAX_SOURCES, RefusedService
+from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
 from edge.store.counts import Counts
 from edge.store.engine import Database
@@ -63,7 +65,8 @@ class Switchboard:
 async def test_calls_live_and_over(database: Database, tmp_path: Path) -> None:
     async with Writer(tmp_path / "edge.db", SystemClock()) as writer:
         await writer.submit(finish("call_1", trace=[{"message": "INVITE"}]))
-    service = CallService(CallRecords(database), Switchboard(), tmp_path)
+    audit = AuditService(AuditTrail(database), SystemClock())
+    service = CallService(CallRecords(database), Switchboard(), tmp_path, audit)
     assert [call["id"] for call in (await service.list(ListQuery())).items] == ["call_1"]
     assert (await service.get("call_1"))["disposition"] == "connected"
     assert (await service.get("call_2"))["phase"] == "ringing"

@@ -1,5 +1,6 @@
 """One file a resource; ``ROUTES`` is the list of them all."""
 
+from edge.admin.resources.audit import AUDIT
 from edge.admin.resources.calls import CALLS
 from edge.admin.resources.configuration import (
     BLOCKS,
@@ -23,5 +24,5 @@ from edge.admin.routes import Route
 ROUTES: tuple[Route, ...] = (
     *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
     *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
-    *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS,
+    *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT,
 )  # fmt: skip

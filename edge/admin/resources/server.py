@@ -83,7 +83,7 @@ async def bans(ports: Ports, exchange: Exchange) -> Reply:
 
 @REFUSED.add("DELETE", "/sip/bans", "Lift a ban, or all", query=LiftQuery, shape="none", status=204)
 async def lift(ports: Ports, exchange: Exchange) -> Reply:
-    ports.bans.lift(exchange.query.source)
+    await ports.bans.lift(exchange.query.source)
     return Reply(status=204)
 
 
