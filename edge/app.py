@@ -27,6 +27,7 @@ from edge.clock import Clock, SystemClock
 from edge.figures import CallFigures, ServerFigures, Sources, StoreFigures
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
+from edge.memory import use_large_pages
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
 from edge.services.calls import RECORDINGS, CallService
@@ -317,6 +318,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTION)
+        await asyncio.to_thread(use_large_pages)
         log.info(
             "ready",
             sip=list(server.addresses.sip),

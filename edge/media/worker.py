@@ -25,6 +25,7 @@ from edge.media.ports import Ports
 from edge.media.reactor import Reactor
 from edge.media.tape import Tapes
 from edge.media.totals import Totals
+from edge.memory import use_large_pages
 
 _BEAT_MS: Final = 100
 _BEATS_A_SWEEP: Final = 10
@@ -315,6 +316,7 @@ def serve(fd: int) -> None:
         gc.collect()
         gc.freeze()
         gc.disable()
+        use_large_pages()
         try:
             worker.run()
         finally:

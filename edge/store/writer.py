@@ -200,10 +200,13 @@ class Writer:
         group, entries, failed = self._group, self._next(None), False
         while entries is not None:
             answers = group.run([command for command, _ in entries])
-            if failed != bool(group.failure):
-                failed = not failed
-                self._call(self._health_changed, not failed, group.failure)
+            # Whoever is refused can see why; whoever hears that it works again finds the counts right.
+            if group.failure and not failed:
+                self._call(self._health_changed, False, group.failure)
             self._report(entries, answers)
+            if failed and not group.failure:
+                self._call(self._health_changed, True, "")
+            failed = bool(group.failure)
             wait = max(0.0, group.probe_at - self._clock.monotonic()) if failed else None
             entries = self._next(wait)
         group.run([])
