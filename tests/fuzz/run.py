@@ -17,12 +17,12 @@ from pathlib import Path
 Check = Callable[[bytes], None]
 ROOT = Path(__file__).parents[2]
 MAX_INPUT = 4096
-NAMES = ["message", "stream", "digest", "uri", "sdp"]
+NAMES = ["message", "stream", "digest", "uri", "sdp", "stack"]
 
 
 def targets() -> dict[str, tuple[Check, list[bytes]]]:
     """By name: the harness and its seeds.  Imported late, so that atheris sees the imports."""
-    from tests.fuzz import sdp, sip  # noqa: PLC0415
+    from tests.fuzz import sdp, sip, stack  # noqa: PLC0415
     from tests.sip import corpus  # noqa: PLC0415
 
     messages = [*corpus.RIGHT.values(), *corpus.RESPONSES.values(), *(wrong.data for wrong in corpus.WRONG)]
@@ -39,6 +39,7 @@ def targets() -> dict[str, tuple[Check, list[bytes]]]:
         "digest": (sip.check_digest, auth),
         "uri": (sip.check_uri, uris),
         "sdp": (sdp.check, [corpus.BODY]),
+        "stack": (stack.check, stack.seeds()),
     }
 
 

@@ -138,7 +138,7 @@ class Node:
         return not self.fails
 
     def route(self, destination: Destination) -> Flow:
-        return self._flow((destination.host, destination.port))
+        return self.flow((destination.host, destination.port))
 
     def alive(self, flow: Flow) -> bool:
         return True
@@ -161,7 +161,7 @@ class Node:
 
     # what the network and the tests do
     def receive(self, data: bytes, source: Address) -> None:
-        self.stack.receive(data, self._flow(source))
+        self.stack.receive(data, self.flow(source))
 
     def pump(self) -> None:
         self.awake = False
@@ -187,7 +187,7 @@ class Node:
         if self._on_call is not None:
             self._on_call(usage)
 
-    def _flow(self, remote: Address) -> Flow:
+    def flow(self, remote: Address) -> Flow:
         return Flow(self.net.transport, self.address, remote, 0 if self.net.transport == "udp" else 1)  # type: ignore[arg-type]
 
 
