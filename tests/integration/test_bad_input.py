@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from tests.sip.corpus import RESPONSES, RIGHT, WRONG
 from tests.support.api import ApiError
 from tests.support.ports import own_address
 from tests.support.server import Server, eventually, running_server, settings, simple_route
@@ -234,6 +235,19 @@ async def test_a_stream_that_lies_is_answered_and_closed(scene: Scene, case: str
     answer = await asyncio.wait_for(reader.read(), 5)  # until it is closed
     writer.close()
     assert answer.split(b" ")[1] == str(status).encode(), answer
+    await scene.still_takes_calls()
+
+
+async def test_the_whole_corpus_leaves_everything_as_it_was(scene: Scene) -> None:
+    host, port = scene.server.sip["tcp"]
+    for data in (*RIGHT.values(), *RESPONSES.values(), *(wrong.data for wrong in WRONG)):
+        scene.peer.udp.sendto(data, scene.server.sip["udp"])
+        reader, writer = await asyncio.open_connection(host, port, local_addr=(scene.peer.host, 0))
+        writer.write(data)
+        writer.write_eof()
+        await asyncio.wait_for(reader.read(), 15)  # until the server closes it too
+        writer.close()
+    assert not [line for line in scene.server.log() if line.get("level") in ("error", "critical")]
     await scene.still_takes_calls()
 
 

@@ -15,6 +15,7 @@ _FIELDS = {
     "CSeq": "7 INVITE",
     "Max-Forwards": "70",
     "Contact": "<sip:ann@192.0.2.7:5061>",
+    "Content-Type": "application/sdp",
 }
 
 
@@ -45,6 +46,22 @@ class Wrong(NamedTuple):
     name: str
     data: bytes
     status: int
+
+
+def _register(*more: str) -> bytes:
+    return message("REGISTER sip:edge.test SIP/2.0", [*lines(CSeq="1 REGISTER", Contact=None), *more])
+
+
+def _described(*addresses: str) -> bytes:
+    """An INVITE whose description names these addresses, a stream for each."""
+    first = addresses[0]
+    head = f"v=0\r\no=- 1 1 IN {_family(first)} {first}\r\ns=-\r\nt=0 0\r\n"
+    media = (f"m=audio 4000 RTP/AVP 0\r\nc=IN {_family(host)} {host}\r\n" for host in addresses)
+    return message("INVITE sip:+18005550100@edge.test SIP/2.0", lines(), (head + "".join(media)).encode())
+
+
+def _family(host: str) -> str:
+    return "IP6" if ":" in host else "IP4"
 
 
 def _options(uri: str, **changes: str | None) -> bytes:
@@ -103,7 +120,7 @@ RIGHT: dict[str, bytes] = {
     ),
     "long values": invite(Call_ID="x" * 8000, From=f"<sip:x@y.test>;tag={'t' * 8000}"),
     "70 Vias": invite(Via=", ".join(f"SIP/2.0/UDP h{n}.test;branch=z9hG4bK{n}" for n in range(70))),
-    "256 headers": message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 249], length=None),
+    "256 headers": message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 248], length=None),
     "bytes after the body": message("INVITE sip:a@edge.test SIP/2.0", lines(), BODY) + b"INVITE trailing",
     "line breaks first": b"\r\n\r\n" + invite(),
     "no tag, no branch, no Max-Forwards (RFC 2543)": invite(
@@ -128,6 +145,26 @@ RIGHT: dict[str, bytes] = {
     "empty values": invite(Subject="", Supported=""),
     "version in lower case": invite("INVITE sip:a@edge.test sip/2.0"),
     "no Content-Length in a datagram": message("INVITE sip:a@edge.test SIP/2.0", lines(), BODY, length=None),
+    "IPv6, the port inside the brackets": _options("sip:a@[2001:db8::10:5070]"),
+    "IPv6 in two colons and IPv4": _options("sip:a@[2001:db8::192.0.2.1]"),
+    "IPv6 and IPv4 in the Vias": _options(
+        "sip:a@edge.test",
+        Via="SIP/2.0/UDP 192.0.2.7;branch=z9hG4bK1, SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bK2",
+    ),
+    "IPv6 described": _described("2001:db8::9:1"),
+    "IPv6 with IPv4 in it described": _described("::ffff:192.0.2.7"),
+    "both kinds of addresses described": _described("192.0.2.7", "2001:db8::9:1"),
+    "contact with an escaped Route": _register("Contact: <sip:a@y.test?Route=%3Csip:z.test%3E>"),
+    "contact with a question mark and no brackets": _register("Contact: sip:a@y.test?Route=%3Csip:z.test%3E"),
+    "contact parameter that nobody knows": _register("Contact: sip:a@y.test;unknown"),
+    "parameter of the contact's URI that nobody knows": _register("Contact: <sip:a@y.test;unknown>"),
+    "credentials of a scheme that nobody knows": _register("Authorization: NoOne opaque=(data)"),
+    "extensions that nobody knows": _options(
+        "sip:a@edge.test", Require="nothing-like-it, nor-this", Proxy_Require="nor-that"
+    ),
+    "body that nobody knows": invite(Content_Type="application/unknown"),
+    "answers wanted in another language": invite(Accept="text/other"),
+    "last hop": _options("sip:a@edge.test", Max_Forwards="0"),
     "binary body": message("MESSAGE sip:a@edge.test SIP/2.0", lines(CSeq="1 MESSAGE"), bytes(range(256)) * 2),
 }
 
@@ -167,6 +204,13 @@ WRONG: list[Wrong] = [
     Wrong("no To", invite(To=None), 400),
     Wrong("no CSeq", invite(CSeq=None), 400),
     Wrong("CSeq of another method", invite(CSeq="7 OPTIONS"), 400),
+    Wrong("neither Call-ID nor From nor To", invite(Call_ID=None, From=None, To=None), 400),
+    Wrong("unknown method, CSeq of another", invite("DANCE sip:a@edge.test SIP/2.0"), 400),
+    Wrong(
+        "everything twice",
+        message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *lines(Via=None, Call_ID="other")], BODY),
+        400,
+    ),
     Wrong("CSeq too big", invite(CSeq="4294967296 INVITE"), 400),
     Wrong("CSeq negative", invite(CSeq="-1 INVITE"), 400),
     Wrong("CSeq in other digits", invite(CSeq="١ INVITE"), 400),
@@ -201,7 +245,7 @@ WRONG: list[Wrong] = [
     Wrong("cut in a header", invite()[:-200], 400),
     Wrong(
         "257 headers",
-        message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 250], length=None),
+        message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 249], length=None),
         400,
     ),
     Wrong("5,000 headers", message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 5000]), 400),
