@@ -159,6 +159,7 @@ class Call:
 
     async def _proceed(self, proceed: Proceed) -> None:
         self._proceed_with = proceed
+        self.record.tag(proceed)
         self.record.connected_as = proceed.base_disposition or "connected"
         if proceed.claims and not self._reserved and not await self._reserve(proceed):
             return
@@ -205,7 +206,7 @@ class Call:
         if said is None:
             await self._follow(unanswered(proceed, self.snapshot, menu))
         else:
-            await self._follow(picked(proceed, self.snapshot, *said))
+            await self._follow(picked(proceed, self.snapshot, *said, self.services.clock.utc()))
 
     async def _hunt(self, caller: Leg, proceed: Proceed) -> None:
         """Dials the candidates; what to do when none answers is one more decision."""

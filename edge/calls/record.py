@@ -7,7 +7,18 @@ from typing import Any
 
 from edge.media.engine import LegCounters
 from edge.model.config import Number
-from edge.model.decision import Attempt, CallFacts, CandidateLine, DecisionLog, Disposition, HungUpBy, Step
+from edge.model.decision import (
+    Attempt,
+    CallFacts,
+    CandidateLine,
+    DecisionLog,
+    Disposition,
+    HungUpBy,
+    Proceed,
+    Step,
+)
+from edge.model.tags import Tags, TagWrite
+from edge.routing.tags import told
 
 MOST_KEYS = 64
 
@@ -31,7 +42,9 @@ class CallRecord:
     campaign_id: str | None = None
     publisher_id: str | None = None
     sub_id: str | None = None
-    tags: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    tags: Tags = field(default_factory=dict)
+    own_tags: Tags = field(default_factory=dict)
+    writes: tuple[TagWrite, ...] = ()
     answered_at: datetime | None = None
     connected_at: datetime | None = None
     connected_target_id: str | None = None
@@ -52,7 +65,15 @@ class CallRecord:
     def attribute(self, number: Number) -> None:
         """The call is this number's, with its publisher and tags of now (rule: publishers)."""
         self.number_id, self.campaign_id = number.id, number.campaign_id
-        self.publisher_id, self.sub_id, self.tags = number.publisher_id, number.sub_id, number.tags
+        self.publisher_id, self.sub_id = number.publisher_id, number.sub_id
+        self.tags = self.own_tags = number.tags
+
+    def tag(self, proceed: Proceed) -> None:
+        """The tags that hold from now on (rule: Tags)."""
+        if proceed.writes:
+            self.tags, self.writes = proceed.tags, proceed.writes
+            given = proceed.tags.get("sub_id")
+            self.sub_id = self.sub_id or (given if isinstance(given, str) else None)
 
     def step(self, step: str, result: str, reason: str = "") -> None:
         """Adds a line to the decision log."""
@@ -80,7 +101,7 @@ class CallRecord:
             "buyer_id": self.buyer_id,
             "caller": facts.caller,
             "called": facts.called,
-            "tags": {key: _tag(value) for key, value in self.tags.items()},
+            "tags": told(self.own_tags, self.writes),
             "started_at": instant(facts.arrived_at),
             "answered_at": instant(self.answered_at),
             "connected_at": instant(self.connected_at),
@@ -112,10 +133,6 @@ def _counters(counters: LegCounters) -> dict[str, object]:
 
 def _step(step: Step) -> dict[str, object]:
     return {"step": step.step, "result": step.result, "reason": step.reason}
-
-
-def _tag(value: str | tuple[str, ...]) -> dict[str, object]:
-    return {"value": value if isinstance(value, str) else list(value), "origin": "number"}
 
 
 def _attempt(attempt: Attempt) -> dict[str, object]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from edge.model.menu import Menu
+from edge.model.tags import TagWrite
 
 Disposition = Literal[
     "connected", "no_answer", "busy", "target_failed",
@@ -151,7 +152,7 @@ class Proceed:
     ``campaign_id`` is where the call is now.  ``settings_id`` is the number whose own settings come before
     that campaign's (None in a campaign that a key or a forward led to), and ``own_routes`` says whether
     it has routes of its own (rule: Inherited settings).  ``entered`` are the numbers and campaigns that
-    forwards led to.
+    forwards led to.  ``tags`` are those that hold, ``writes`` what was written beside the number's own.
     """
 
     number_id: str
@@ -169,6 +170,7 @@ class Proceed:
     own_routes: bool = False
     entered: tuple[str, ...] = ()
     sounds: Sounds = Sounds()
+    writes: tuple[TagWrite, ...] = ()
 
 
 Admission = Refuse | Announce | Proceed

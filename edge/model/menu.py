@@ -6,18 +6,20 @@ from pydantic import Field, model_validator
 
 from edge.model.action import Action
 from edge.model.base import Record
-from edge.model.types import Reference
+from edge.model.types import Reference, TagKey, TagValue, TagValues
 
 Key = Literal["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "*", "#"]
 
 
 class MenuKey(Record):
-    """Where one key leads: to a target, a group, another campaign, or to hearing the menu again."""
+    """Where one key leads: to a target, a group, another campaign, or to hearing the menu again; ``tags``
+    are written to the call of whoever presses it."""
 
     target_id: Reference | None = None
     group_id: Reference | None = None
     campaign_id: Reference | None = None
     replay: bool = False
+    tags: Annotated[dict[TagKey, TagValue | TagValues], Field(max_length=20)] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

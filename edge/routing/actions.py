@@ -236,4 +236,6 @@ def onward(made: Admission, proceed: Proceed) -> Admission:
     if not isinstance(made, Proceed):
         return made
     named = made.base_disposition or proceed.base_disposition
-    return replace(made, claims=proceed.claims, tags=proceed.tags, base_disposition=named)
+    return replace(
+        made, claims=proceed.claims, tags=proceed.tags, writes=proceed.writes, base_disposition=named
+    )

@@ -13,7 +13,8 @@ from edge.model.buyer import Buyer, Group
 from edge.model.config import Target
 from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, Choice, Proceed, Reason
 from edge.routing.caps import Counts, claims, describe, first_full
-from edge.routing.filters import Condition, known, mismatch
+from edge.routing.filters import Condition, mismatch
+from edge.routing.known import Known
 from edge.routing.snapshot import Prepared, Snapshot
 from edge.routing.tiers import Entry, Tier, of_group
 
@@ -159,7 +160,8 @@ def _filtered(conditions: tuple[Condition, ...], case: _Case) -> Skip | None:
     """Does the call pass the filters of the target, and those of its place in the route?"""
     if not conditions or case.proceed is None:
         return None
-    failed = mismatch(conditions, known(case.proceed, case.facts), case.proceed.tags)
+    known = Known(case.facts, case.snapshot, case.proceed.number_id)
+    failed = mismatch(conditions, known, case.proceed.tags)
     return None if failed is None else Skip("tag_mismatch", f"not {failed.words}")
 
 

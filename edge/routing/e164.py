@@ -26,6 +26,33 @@ _ANONYMOUS: Final = frozenset(("anonymous", "restricted", "unavailable", "unknow
 _PRIVATE: Final = frozenset(("id", "user", "header"))
 
 
+class Parts(NamedTuple):
+    """A number taken apart: of North America area code, exchange (``prefix``) and line (``suffix``);
+    elsewhere what the plan says of it.  ``country`` is ISO 3166 alpha-2."""
+
+    national: str
+    area_code: str
+    prefix: str
+    suffix: str
+    country: str
+
+
+@lru_cache(maxsize=4096)
+def parts_of(e164: str) -> Parts:
+    """What a number's digits tell; empty where the plan does not say."""
+    parsed = _parsed(e164, None)
+    if parsed is None:
+        return Parts(e164.lstrip("+"), "", "", "", "")
+    national = phonenumbers.national_significant_number(parsed)
+    country = phonenumbers.region_code_for_number(parsed)
+    country = country or phonenumbers.region_code_for_country_code(parsed.country_code or 0)
+    country = country if country.isalpha() and country != "ZZ" else ""
+    if parsed.country_code == 1 and len(national) == 10:
+        return Parts(national, national[:3], national[3:6], national[6:], country)
+    length = phonenumbers.length_of_geographical_area_code(parsed)
+    return Parts(national, national[:length], "", national[-4:], country)
+
+
 def normalise(text: str, country: str, form: NumberFormatIn = "auto") -> str | None:
     """E.164 with ``+`` of a number as a carrier of ``country`` (ISO 3166 alpha-2) writes it.
 

@@ -5,14 +5,22 @@ A filter is made ready once, when its object enters the snapshot.
 
 import math
 import operator
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, Protocol
 
-from edge.model.decision import CallFacts, Proceed
 from edge.model.filter import Filter, compiled
+from edge.model.tags import Tags
 
 Test = Callable[[str], bool]
-Tags = Mapping[str, str | tuple[str, ...]]
+
+
+class Facts(Protocol):
+    """What is known of a call by name; a fact that is empty is missing."""
+
+    def __contains__(self, name: object) -> bool: ...
+    def __getitem__(self, name: str) -> str: ...
+
 
 _ORDER: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": operator.eq,
@@ -39,7 +47,7 @@ def ready(filters: tuple[Filter, ...]) -> tuple[Condition, ...]:
     return tuple(_condition(item) for item in filters)
 
 
-def mismatch(conditions: tuple[Condition, ...], facts: Mapping[str, str], tags: Tags) -> Condition | None:
+def mismatch(conditions: tuple[Condition, ...], facts: Facts, tags: Tags) -> Condition | None:
     """The first condition that the call does not meet; None when it meets them all."""
     for condition in conditions:
         if not _holds(condition, _values(condition.key, facts, tags)):
@@ -47,25 +55,11 @@ def mismatch(conditions: tuple[Condition, ...], facts: Mapping[str, str], tags: 
     return None
 
 
-def known(proceed: Proceed, call: CallFacts) -> dict[str, str]:
-    """The facts that filters may name, by the names of the placeholders; one that is empty is missing."""
-    caller = call.caller or ""
-    return {
-        "call_id": call.call_id,
-        "caller_number": caller,
-        "caller_number_no_plus": caller.lstrip("+"),
-        "caller_anonymous": "false" if caller else "true",
-        "number": call.called,
-        "number_no_plus": call.called.lstrip("+"),
-        "number_id": proceed.number_id,
-        "campaign_id": proceed.campaign_id,
-    }
-
-
-def _values(key: str, facts: Mapping[str, str], tags: Tags) -> tuple[str, ...]:
+def _values(key: str, facts: Facts, tags: Tags) -> tuple[str, ...]:
     """Facts come before tags of the same name, which ``tag:`` reaches."""
     if key in facts:
-        return (facts[key],) if facts[key] else ()
+        value = facts[key]
+        return (value,) if value else ()
     found = tags.get(key.removeprefix("tag:"), ())
     return (found,) if isinstance(found, str) else found
 
@@ -99,13 +93,16 @@ def _test(item: Filter) -> Test:
 
 
 def _comparison(op: str, value: object) -> Test:
-    """By number when the filter's value is one, by truth when it is true or false, else as text."""
+    """By number or instant when the filter's value is one, by truth when it is true or false, else text."""
     compare = _ORDER[op]
     if isinstance(value, bool):
         return lambda given: compare(given.lower() in _TRUE, value)
     number = float(value) if isinstance(value, int | float) else None
     if number is None and op not in ("==", "!="):
         number = _number(str(value))
+    moment = _moment(value) if number is None else None
+    if moment is not None:
+        return lambda given: (found := _moment(given)) is not None and compare(found, moment)
     if number is None:
         return lambda given: compare(given, value)
     return lambda given: (found := _number(given)) is not None and compare(found, number)
@@ -117,3 +114,15 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return found if math.isfinite(found) else None
+
+
+def _moment(value: object) -> float | None:
+    """The instant (Unix seconds) that a text such as ``2026-11-22T09:00:00Z`` or ``2026-11-22`` names,
+    in UTC without an offset."""
+    if not isinstance(value, str) or value[4:5] != "-" or value[7:8] != "-":
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()

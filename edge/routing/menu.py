@@ -1,11 +1,13 @@
 """What a caller's key in a menu, or none, means for the call (rule: Menus)."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from edge.model.decision import Admission, Proceed, Step
 from edge.model.menu import Menu, MenuKey
 from edge.routing.actions import Outcome, act, enter, onward, owner_of
 from edge.routing.snapshot import Snapshot
+from edge.routing.tags import tagged
 
 
 def _no_key(said: str) -> Outcome:
@@ -14,12 +16,15 @@ def _no_key(said: str) -> Outcome:
     )
 
 
-def picked(proceed: Proceed, snapshot: Snapshot, digit: str, key: MenuKey) -> Admission:
-    """The decision after ``digit`` was pressed, whose entry in the menu is ``key``.
+def picked(proceed: Proceed, snapshot: Snapshot, digit: str, key: MenuKey, at: datetime) -> Admission:
+    """The decision after ``digit`` was pressed ``at`` an instant, whose entry in the menu is ``key``.
 
     What the number's admission reserved stays reserved.  A campaign that a key leads to brings its
     routes and prompts; the call still belongs to the campaign of its number.
     """
+    if key.tags:
+        number = snapshot.number_by_id(proceed.number_id)
+        proceed = tagged(proceed, number.tags if number is not None else {}, "menu", key.tags, at)
     if key.campaign_id is None:
         where = f"target {key.target_id}" if key.target_id is not None else f"group {key.group_id}"
         return replace(

@@ -4,7 +4,7 @@ Nothing is reserved, dialled or written.  Every target is taken to answer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from edge.model.decision import (
@@ -24,6 +24,7 @@ from edge.routing.choose import Draw, choose
 from edge.routing.exhaust import exhausted
 from edge.routing.menu import picked, unanswered
 from edge.routing.snapshot import Snapshot
+from edge.routing.tags import tagged
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class _Story:
 
     def _through_menus(self, proceed: Proceed) -> Admission:
         """Presses the keys; a menu that is asked when none is left gets no answer."""
-        admission: Admission = replace(proceed, tags={**self.question.tags, **proceed.tags})
+        number = self.snapshot.number_by_id(proceed.number_id)
+        own = number.tags if number is not None else {}
+        at = self.question.facts.arrived_at
+        admission: Admission = tagged(proceed, own, "page", self.question.tags, at)
         while isinstance(admission, Proceed):
             if admission.greeting_prompt_id is not None:
                 self.prompts.append(admission.greeting_prompt_id)
@@ -103,7 +107,7 @@ class _Story:
                 plays -= 1
                 self.steps.append(Step("menu", f"key {digit}", "not in the menu"))
             elif not key.replay:
-                return picked(proceed, self.snapshot, digit, key)
+                return picked(proceed, self.snapshot, digit, key, self.question.facts.arrived_at)
         return unanswered(proceed, self.snapshot, menu)
 
 

@@ -76,3 +76,18 @@ async def test_a_block_is_there_once(api: Client) -> None:
     assert (await api.delete(f"campaigns/{campaign['id']}")).status == 409
     assert (await api.delete(f"blocks/{made['id']}")).status == 204
     assert (await api.post("blocks", {"pattern": "+1312*"})).status == 201
+
+
+async def test_what_is_accepted_and_probably_not_meant_is_warned_of(api: Client) -> None:
+    campaign = await api.post("campaigns", {"name": "C"})
+    body = {"e164": "+13125550177", "campaign_id": campaign.json["id"], "sub_id": "a1"}
+    made = (await api.post("numbers", body)).json
+    assert [w["path"] for w in made["warnings"]] == ["sub_id"]
+    publisher = (await api.post("publishers", {"name": "P"})).json
+    path = f"numbers/{made['id']}"
+    patched = await api.ask("PATCH", path, json={"publisher_id": publisher["id"]})
+    assert patched.json["warnings"] == []
+    await api.ask("PUT", f"{path}/settings/webhooks", json=[])
+    other = await api.post("campaigns", {"name": "D"})
+    moved = await api.ask("PATCH", path, json={"campaign_id": other.json["id"]})
+    assert [w["path"] for w in moved.json["warnings"]] == ["effective.webhooks"]

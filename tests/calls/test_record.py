@@ -18,7 +18,7 @@ def test_a_connected_call_says_when_and_to_whom() -> None:
     told.number_id, told.campaign_id = "num_1", "cmp_1"
     told.answered_at = told.connected_at = ARRIVED + timedelta(seconds=2)
     told.connected_target_id = "tgt_1"
-    told.tags = {"channel": "tv", "product": ("a", "b")}
+    told.tags = told.own_tags = {"channel": "tv", "product": ("a", "b")}
     told.end("connected", "", "caller")
     finished = told.finished(ARRIVED + timedelta(seconds=62), {"caller": LegCounters(packets_in=3)}, [])
     assert finished["started_at"] == "2026-11-22T09:59:58.500Z"

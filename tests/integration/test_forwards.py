@@ -71,3 +71,22 @@ async def test_a_key_leads_to_a_group(server: Server) -> None:
         talk = await stage.call(number, MENU, SALES, options=("--press", "4", "--at-most-s", "2.5"))
     assert talk.seconds(SALES) >= 0.5
     assert [c["group_id"] for c in talk.record["decision"]["candidates"]] == [group["id"]]
+
+
+async def test_a_key_s_tags_steer_the_call_and_are_told_in_its_record(server: Server) -> None:
+    async with stage_of(server) as stage:
+        spanish = await stage.phone(SALES)
+        wants = [
+            {"key": "language", "op": "==", "value": "es"},
+            {"key": "channel", "op": "==", "value": "tv"},
+        ]
+        behind = await stage.campaign(await stage.target(spanish, filters=wants))
+        key = {"campaign_id": behind, "tags": {"language": "es", "channel": "radio"}}
+        asked = await menu(stage, **{"2": key})
+        number = await stage.number(await stage.campaign(menu=asked), tags={"channel": "tv"})
+        talk = await stage.call(number, MENU, SALES, options=("--press", "2", "--at-most-s", "2.5"))
+    assert talk.seconds(SALES) >= 0.5
+    tags = talk.record["tags"]
+    assert (tags["language"]["value"], tags["language"]["origin"]) == ("es", "menu")
+    assert (tags["channel"]["value"], tags["channel"]["origin"]) == ("tv", "number")
+    assert [(w["value"], w["origin"]) for w in tags["channel"]["shadowed"]] == [("radio", "menu")]

@@ -132,7 +132,7 @@ def test_a_key_leads_to_a_group_by_its_own_priorities() -> None:
     )
     asked = admit(facts(), snapshot, Taken())
     assert isinstance(asked, Proceed)
-    found = picked(asked, snapshot, "1", key)
+    found = picked(asked, snapshot, "1", key, NOON)
     assert dialled(found, snapshot) == ["tgt_2", "tgt_1"]
 
 

@@ -42,7 +42,7 @@ def dialled(proceed: object, snapshot: Snapshot) -> list[str]:
 
 def test_a_key_chooses_its_one_target_and_keeps_what_is_reserved() -> None:
     snapshot, proceed = asked()
-    found = picked(replace(proceed, base_disposition="connected"), snapshot, "1", TO_SALES)
+    found = picked(replace(proceed, base_disposition="connected"), snapshot, "1", TO_SALES, NOON)
     assert dialled(found, snapshot) == ["tgt_sales"]
     assert isinstance(found, Proceed)
     assert (found.menu, found.claims, found.steps[-1].result) == (None, proceed.claims, "key 1")
@@ -50,7 +50,7 @@ def test_a_key_chooses_its_one_target_and_keeps_what_is_reserved() -> None:
 
 def test_a_key_leads_to_another_campaign_with_its_greeting_and_targets() -> None:
     snapshot, proceed = asked()
-    found = picked(proceed, snapshot, "2", TO_OTHER)
+    found = picked(proceed, snapshot, "2", TO_OTHER, NOON)
     assert dialled(found, snapshot) == ["tgt_2"]
     assert isinstance(found, Proceed)
     assert (found.greeting_prompt_id, found.menu, found.number_id) == ("prm_hi", None, "num_1")
@@ -58,7 +58,7 @@ def test_a_key_leads_to_another_campaign_with_its_greeting_and_targets() -> None
 
 def test_a_paused_campaign_behind_a_key_does_what_it_does_while_paused() -> None:
     snapshot, proceed = asked(state="paused")
-    found = picked(proceed, snapshot, "2", TO_OTHER)
+    found = picked(proceed, snapshot, "2", TO_OTHER, NOON)
     assert isinstance(found, Refuse)
     assert found.disposition == "rejected_paused"
 

@@ -5,7 +5,7 @@ from edge.model.decision import Proceed, Sounds
 from edge.model.menu import Menu, MenuKey
 from edge.routing.admit import admit
 from edge.routing.menu import picked
-from tests.routing.world import NIGHT, Taken, campaign, facts, office, prompt, route, target, world
+from tests.routing.world import NIGHT, NOON, Taken, campaign, facts, office, prompt, route, target, world
 
 PROMPTS = {"consent_prompt_id": "prm_1", "ringback_prompt_id": "prm_gone"}
 WANTED = Sounds("connect", "prm_1", None)
@@ -29,6 +29,6 @@ def test_a_campaign_behind_a_key_brings_its_own() -> None:
     asked = admit(facts(), snapshot, Taken())
     assert isinstance(asked, Proceed)
     assert asked.sounds == Sounds()
-    found = picked(asked, snapshot, "1", key)
+    found = picked(asked, snapshot, "1", key, NOON)
     assert isinstance(found, Proceed)
     assert found.sounds == WANTED

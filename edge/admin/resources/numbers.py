@@ -17,6 +17,7 @@ from edge.services.errors import FieldError, Invalid
 from edge.services.listing import Page
 from edge.services.numbers import MAX_AT_ONCE, NumberResult
 from edge.services.release import Wanted
+from edge.services.warnings import keeps_settings, warnings_of
 
 NUMBERS = Routes("numbers")
 
@@ -67,21 +68,31 @@ class EffectiveRead(BaseModel):
 
 
 class NumberRead(Number):
-    """A number, and what holds for it of the four settings that it inherits or has of its own."""
+    """A number, and what holds for it of the four settings that it inherits or has of its own.
+
+    ``warnings`` is what was accepted and is probably not meant.
+    """
 
     effective: dict[str, EffectiveRead]
+    warnings: list[WrongField]
 
 
-def with_effective(ports: Ports, number: Number) -> NumberRead:
-    """The number as it is read by itself."""
+def with_effective(ports: Ports, number: Number, *more: FieldError) -> NumberRead:
+    """The number as it is read by itself; ``more`` warnings are of the edit that was just made."""
     held = ports.inheritance.effective(number)
     effective = {name: EffectiveRead(**each._asdict()) for name, each in held.items()}
-    return NumberRead.model_construct(**{**dict(number), "effective": effective})
+    warnings = [wrong(each) for each in (*warnings_of(number), *more)]
+    return NumberRead.model_construct(**{**dict(number), "effective": effective, "warnings": warnings})
+
+
+def wrong(error: FieldError) -> WrongField:
+    """A field and what is said of it, as it is answered."""
+    return WrongField(path=error.path, message=error.message)
 
 
 def result(found: NumberResult) -> ResultRead:
     """A result as it is answered."""
-    errors = [WrongField(path=error.path, message=error.message) for error in found.errors]
+    errors = [wrong(error) for error in found.errors]
     return ResultRead(row=found.row, id=found.id, e164=found.e164, result=found.result, errors=errors)
 
 
@@ -127,7 +138,8 @@ async def change(ports: Ports, exchange: Exchange) -> Reply:
     number_id, version = exchange.parameters["id"], expected_version(exchange)
     made = await ports.configuration.patch("number", number_id, exchange.body, version)
     assert isinstance(made, Number)
-    return one(with_effective(ports, made))
+    moved = keeps_settings(made) if "campaign_id" in exchange.body else ()
+    return one(with_effective(ports, made, *moved))
 
 
 @NUMBERS.add("DELETE", "/numbers/{id}", "Release a number", shape="none", status=204)

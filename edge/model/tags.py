@@ -1,0 +1,35 @@
+"""A call's tags: who wrote what, and which keys not everybody may write."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final, Literal, NamedTuple
+
+TagOrigin = Literal["number", "url", "page", "publisher", "menu", "webhook", "postback"]
+Value = str | tuple[str, ...]
+Tags = Mapping[str, Value]
+
+MOST_WRITES: Final = 500
+"""Writes kept of one call; what comes after them is dropped."""
+_PROTECTED: Final = ("system_", "call_", "caller_")
+_STRANGE: Final = re.compile(r"[^a-z0-9_]")
+
+
+class TagWrite(NamedTuple):
+    """One write of a key; ``late`` if it came after the call was routed, so that only reports see it."""
+
+    key: str
+    value: Value
+    origin: TagOrigin
+    at: datetime
+    late: bool = False
+
+
+def protected(key: str) -> bool:
+    """Whether pages and publishers may not write this key (rule: Tags)."""
+    return key.startswith(_PROTECTED)
+
+
+def key_of(text: str) -> str:
+    """The key that a URL parameter's name stands for: case folded, other characters ``_``, cut at 64."""
+    return _STRANGE.sub("_", text.lower())[:64]
