@@ -11,7 +11,16 @@ from edge.calls.leg import Leg, description
 from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description
 from edge.model.decision import HungUpBy
-from edge.sip.events import Acked, Answered, Ended, Info, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import (
+    Acked,
+    Answered,
+    Cancelled,
+    Ended,
+    Info,
+    OfferAnswered,
+    Offered,
+    OfferRefused,
+)
 from edge.sip.invite import Invite
 
 
@@ -67,6 +76,13 @@ class Bridge:
         self._last_try = True
         _invite(self.target).offer_again(sdp)
 
+    def give_up(self) -> None:
+        """The target is dialled no more: an offer of the caller that waits for it is refused."""
+        crossing, self._crossing = self._crossing, None
+        if crossing is not None and crossing.offerer is self.caller:
+            crossing.undo()
+            _invite(self.caller).refuse_offer(488)
+
     def handle(self, happening: Happening) -> None:
         """One event of either leg; raises CallOver when it ends the call."""
         if isinstance(happening, SipHappened):
@@ -90,6 +106,8 @@ class Bridge:
         match event:
             case Ended():
                 raise _ended(leg, event)
+            case Cancelled(reason=reason):  # before our 200, which waited for a PRACK
+                raise CallOver("caller", "cancelled", reason=reason)
             case Offered():
                 self._offered(leg, event)
             case OfferAnswered():
@@ -118,8 +136,10 @@ class Bridge:
             invite.refuse_offer(488)
         elif heard is not None and self._unchanged(leg, heard) and leg.local is not None:
             invite.accept_offer(leg.local.to_bytes())
+        elif heard is not None and not _invite(other).may_offer:
+            self._absorb(leg, other, heard)
         else:
-            self._cross(leg, other, heard)
+            self._cross(leg, other, heard, soon=event.method != "INVITE")
 
     @property
     def _ours_is_out(self) -> bool:
@@ -130,7 +150,18 @@ class Bridge:
         """A refresh (RFC 4028 section 7.4): nothing about the streams is new."""
         return leg.remote is not None and leg.remote.same_media(heard)
 
-    def _cross(self, leg: Leg, other: Leg, heard: Description | None) -> None:
+    def _absorb(self, leg: Leg, other: Leg, heard: Description) -> None:
+        """The other peer need not hear of it, or can not yet: the answer is what it said before."""
+        before, leg.remote = leg.remote, heard
+        answer = leg.answer_of(other)
+        if answer is None:
+            leg.remote = before
+            _invite(leg).refuse_offer(488)
+            return
+        _invite(leg).accept_offer(answer)
+        self.relay()
+
+    def _cross(self, leg: Leg, other: Leg, heard: Description | None, *, soon: bool) -> None:
         before = (leg.local, leg.remote, other.local, other.remote)
         crossing = _Crossing(leg, other, heard is None, before)
         sdp: bytes | None = b""
@@ -140,9 +171,12 @@ class Bridge:
         if sdp is None:
             crossing.undo()
             _invite(leg).refuse_offer(488)
-            return
-        self._crossing = crossing
-        _invite(other).offer_again(sdp)
+        elif heard is not None and other.local is before[2]:
+            leg.remote = before[1]
+            self._absorb(leg, other, heard)  # only the address is new, and that is ours to the other
+        else:
+            self._crossing = crossing
+            _invite(other).offer_again(sdp, soon=soon)
 
     def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
         crossing = self._crossing

@@ -230,7 +230,8 @@ class Call:
         stored = await services.store.submit(Connect(self.facts.call_id, attempt, target_id, connected_at))
         if isinstance(stored, Unavailable):
             record.step("store", "unavailable", "the connect is written when the store is back")
-        bridge = Bridge(caller, target)
+        early = reception.early_bridge
+        bridge = early if early is not None and early.target is target else Bridge(caller, target)
         await self._join(bridge)
         record.connected_at, record.connected_target_id = connected_at, target_id
         answering = self.snapshot.target(target_id)
@@ -247,16 +248,23 @@ class Call:
         """Agrees SDP with the caller and lets the media flow."""
         caller, target, reception = bridge.caller, bridge.target, self.reception
         caller.media.stop()
+        told = reception.answered or self.invite.told_early
         if not reception.answered:
-            sdp = caller.offer_of(target) if reception.late_offer else caller.answer_of(target)
+            sdp = self._answer_for(caller, target)
             if sdp is None:
                 raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
             await reception.answer(caller, sdp)
-        elif caller.needs_reoffer(target):
+        if told and caller.needs_reoffer(target):
             bridge.reoffer()
         reception.media.bridge(caller.media, target.media)
         bridge.relay()
         self.recordings.join(reception, target)
+
+    def _answer_for(self, caller: Leg, target: Leg) -> bytes | None:
+        """The description of our 200; where one went reliably before, that one stands (RFC 3262)."""
+        if self.invite.told_early and caller.local is not None:
+            return caller.local.to_bytes()
+        return caller.offer_of(target) if self.reception.late_offer else caller.answer_of(target)
 
     # -- endings --------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edge.calls import dialplan
-from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, SipHappened
 from edge.calls.identity import from_header, identity_headers
 from edge.calls.leg import Leg
@@ -23,7 +22,17 @@ from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.hunt import verdict_of
 from edge.routing.inheritance import routes_in
 from edge.sip.endpoint import Unresolvable
-from edge.sip.events import Answered, Destination, Ended, OutgoingCall, Progress, Refused
+from edge.sip.events import (
+    Answered,
+    Destination,
+    Ended,
+    OfferAnswered,
+    Offered,
+    OfferRefused,
+    OutgoingCall,
+    Progress,
+    Refused,
+)
 from edge.sip.headers import printable
 from edge.sip.invite import Invite
 
@@ -205,7 +214,8 @@ class Hunt:
     def _give_up(self, leg: Leg) -> None:
         """The attempt is over: its dialog ends, its ports and early media go."""
         call = self.call
-        call.target = self.reception.early = None
+        call.target = None
+        self.reception.forget_early()
         if leg.invite is not None:
             leg.invite.hang_up()
             leg.detach()
@@ -229,8 +239,23 @@ class Hunt:
                     return _refused(refused)
                 case Ended():
                     return _Result(0, "refused", "it hung up as it answered")
+                case Offered() | OfferAnswered() | OfferRefused():
+                    self._offered(leg, happening)
                 case _:
                     pass
+
+    def _offered(self, leg: Leg, happening: SipHappened) -> None:
+        """The target offers anew before it answers: the caller hears of it if it hears the target."""
+        bridge, event = self.reception.early_bridge, happening.event
+        assert leg.invite is not None
+        if bridge is not None and bridge.target is leg:
+            bridge.handle(happening)
+        elif isinstance(event, Offered):
+            answer = leg.answer_locally() if leg.hear(event.sdp) else None
+            if answer is None:
+                leg.invite.refuse_offer(488)
+            else:
+                leg.invite.accept_offer(answer)
 
     def _answered(self, leg: Leg, answered: Answered) -> "_Result":
         assert leg.invite is not None
@@ -248,26 +273,27 @@ class Hunt:
         reception, caller = self.reception, self.reception.caller
         if caller is None:
             return
-        early = leg.hear(progress.sdp) and caller.remote is not None
-        if early and self._early_media(caller, leg, progress):
+        invite = reception.invite
+        known = caller.remote is not None or invite.early_offer
+        if leg.hear(progress.sdp) and known and self._early_media(caller, leg, progress.status):
             return
         if not reception.answered:
-            reception.invite.progress(progress.status)
+            invite.progress(progress.status, caller.offer_ours() if invite.early_offer == "must" else b"")
 
-    def _early_media(self, caller: Leg, target: Leg, progress: Progress) -> bool:
+    def _early_media(self, caller: Leg, target: Leg, status: int) -> bool:
         """Lets the caller hear what the target plays before it answers; False if no codec fits."""
-        reception = self.reception
-        if not reception.answered:
-            sdp = caller.answer_of(target)
-            if sdp is None:
+        reception, invite = self.reception, self.reception.invite
+        if reception.answered or invite.told_early:
+            if caller.needs_reoffer(target):
                 return False
-            reception.invite.progress(progress.status, sdp)
-        elif caller.needs_reoffer(target):
+            sdp: bytes | None = b""
+        else:
+            sdp = caller.offer_of(target) if caller.remote is None else caller.answer_of(target)
+        if sdp is None:
             return False
-        caller.media.stop()
-        reception.early = target
-        reception.media.bridge(caller.media, target.media)
-        return Bridge(caller, target).relay()
+        if not reception.answered:
+            invite.progress(status, sdp)
+        return reception.hear_early(target)
 
     def _note(self, target: Target, started: datetime, result: "_Result") -> None:
         ended = self.call.services.clock.utc()

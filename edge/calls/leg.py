@@ -120,6 +120,11 @@ class Leg:
         return next((c.name for m in self.local.media if m.port for c in m.codecs), None)
 
     @property
+    def can_hear_us(self) -> bool:
+        """Whether what we play can be encoded in the codec that we told the peer first."""
+        return self.voice in ("PCMU", "PCMA")
+
+    @property
     def agreed(self) -> bool:
         """Whether the exchange with the peer left a voice codec."""
         return self.local is not None and self.remote is not None and share_voice(self.local, self.remote)

@@ -4,6 +4,7 @@ The caller is answered at once when there is something to play, otherwise not be
 answered (rule: Answering).
 """
 
+from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
 from edge.calls.keys import Keys
@@ -11,7 +12,7 @@ from edge.calls.leg import Leg
 from edge.calls.record import CallRecord
 from edge.calls.services import CallServices
 from edge.media.engine import MediaCall, PlayDone, WorkerDied
-from edge.sip.events import Acked, Cancelled, Ended, Offered
+from edge.sip.events import Acked, Cancelled, EarlyAnswer, Ended, OfferAnswered, Offered, OfferRefused
 from edge.sip.invite import Invite
 
 ACK_WAIT_S = 32.0
@@ -24,7 +25,8 @@ class Reception:
 
     ``phase`` is where the call is: arrived, prompt, menu, voicemail, ringing, bridged.  ``until`` is the
     instant (monotonic seconds) at which any call ends.  ``codecs`` are those the trunk allows (None:
-    all); ``early`` is the target that the caller hears before it has answered.
+    all); ``early`` is the target that the caller hears before it has answered, and ``early_bridge`` what
+    passes their offers on until then.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Reception:
         self.inbox: Inbox[Happening] = Inbox()
         self.caller: Leg | None = None
         self.early: Leg | None = None
+        self.early_bridge: Bridge | None = None
         self.answered = False
         self.phase = "arrived"
         self.late_offer = not invite.offer
@@ -70,7 +73,10 @@ class Reception:
         caller = self.listen()
         if self.answered:
             return True
-        sdp = caller.offer_ours() if self.late_offer else caller.answer_locally(self.codecs)
+        if self.invite.told_early:
+            sdp = caller.local.to_bytes() if caller.local is not None and caller.can_hear_us else None
+        else:
+            sdp = caller.offer_ours() if self.late_offer else caller.answer_locally(self.codecs)
         if sdp is None:
             return False
         await self.answer(caller, sdp)
@@ -123,6 +129,20 @@ class Reception:
                 until = self.services.clock.monotonic() + wait_s
         return None
 
+    def hear_early(self, target: Leg) -> bool:
+        """Lets the caller hear what a target plays before it answers; False if a leg has no shared codec."""
+        caller = self.listen()
+        caller.media.stop()
+        self.early, self.early_bridge = target, Bridge(caller, target)
+        self.media.bridge(caller.media, target.media)
+        return caller.remote is None or self.early_bridge.relay()
+
+    def forget_early(self) -> None:
+        """The target that the caller heard is dialled no more, or has answered to somebody else than it."""
+        bridge, self.early, self.early_bridge = self.early_bridge, None, None
+        if bridge is not None:
+            bridge.give_up()
+
     def ring(self, prompt_id: str | None = None) -> None:
         """The caller, who has been answered, hears ringing, or that prompt over and over."""
         source = prompt_id if prompt_id is not None and self.services.prompt_ready(prompt_id) else RINGBACK
@@ -174,19 +194,23 @@ class Reception:
         happening = await self.inbox.get(wait)
         if isinstance(happening, SipHappened):
             if happening.leg is self.caller and self.phase != "bridged":
-                self._caller_said(happening.leg, happening.event)
+                self._caller_said(happening.leg, happening)
         elif isinstance(happening, HangUpAsked):
             raise CallOver(happening.by, happening.detail)
         elif isinstance(happening, MediaHappened) and isinstance(happening.event, WorkerDied):
             raise CallOver("server", "the media worker died", "error_media", MEDIA_LOST)
         return happening
 
-    def _caller_said(self, caller: Leg, event: object) -> None:
-        self._gone(event)
-        match event:
+    def _caller_said(self, caller: Leg, happening: SipHappened) -> None:
+        self._gone(happening.event)
+        match happening.event:
+            case Offered() | OfferAnswered() | OfferRefused() if self.early_bridge is not None:
+                self.early_bridge.handle(happening)
             case Offered(sdp=offer):
                 self._offered(caller, offer)
             case Acked(sdp=answer) if answer or caller.remote is None:
+                self._late_answer(caller, answer)
+            case EarlyAnswer(sdp=answer):
                 self._late_answer(caller, answer)
             case _:
                 pass
@@ -218,10 +242,12 @@ class Reception:
             caller.plan(self.early)
 
     def _late_answer(self, caller: Leg, answer: bytes) -> None:
-        """The answer to an offer of ours came with the ACK."""
+        """The answer to an offer of ours came with the ACK, or the PRACK."""
         if not caller.hear(answer) and caller.remote is None:
             raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
         caller.plan(self.early)
+        if self.early is not None:
+            self.early.plan(caller)
 
 
 def _is_done(happening: Happening | None, token: int) -> bool:

@@ -21,7 +21,7 @@ async def accepted(reception: Reception, leg: Leg, target: Target) -> bool:
         return True
     if reception.early is leg:
         reception.media.unbridge()
-        reception.early = None
+        reception.forget_early()
         reception.ring_on()
     leg.plan()
     return await _Whisper(reception, leg, target).run()

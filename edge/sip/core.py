@@ -13,7 +13,7 @@ from edge.sip.wire import Chance, Wire
 
 ALLOW = ("Allow", ", ".join(METHODS))
 ACCEPT = ("Accept", "application/sdp")
-SUPPORTED = ("Supported", "timer")
+SUPPORTED = ("Supported", "100rel, timer")
 SDP = ("Content-Type", "application/sdp")
 
 

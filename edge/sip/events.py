@@ -147,30 +147,37 @@ class Acked:
     sdp: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class EarlyAnswer:
+    """The answer to a late offer that came before ours: with the PRACK to a 18x that held our offer."""
+
+    sdp: bytes
+
+
 # -- events of both ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A re-INVITE (or UPDATE) of the peer: answer with ``accept_offer`` or ``refuse_offer``.
+    """A re-INVITE of the peer (or UPDATE, or PRACK): answer with ``accept_offer`` or ``refuse_offer``.
 
     ``sdp`` is empty when the peer wants our offer (a late offer).
     """
 
     sdp: bytes
-    method: Literal["INVITE", "UPDATE"]
+    method: Literal["INVITE", "UPDATE", "PRACK"]
 
 
 @dataclass(frozen=True, slots=True)
 class OfferAnswered:
-    """Our re-INVITE was accepted.  Already ACKed if we offered; else ``ack(answer)`` is due."""
+    """Our re-INVITE (or UPDATE) was accepted.  Already ACKed if we offered; else ``ack(answer)`` is due."""
 
     sdp: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class OfferRefused:
-    """Our re-INVITE was refused: everything is as before it (RFC 3261 section 14.1)."""
+    """Our re-INVITE (or UPDATE) was refused: everything is as before it (RFC 3261 section 14.1)."""
 
     status: int
     reason: str
@@ -193,7 +200,17 @@ class Ended:
 
 
 InviteEvent = (
-    Progress | Answered | Refused | Cancelled | Acked | Offered | OfferAnswered | OfferRefused | Info | Ended
+    Progress
+    | Answered
+    | Refused
+    | Cancelled
+    | Acked
+    | EarlyAnswer
+    | Offered
+    | OfferAnswered
+    | OfferRefused
+    | Info
+    | Ended
 )
 
 

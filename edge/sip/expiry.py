@@ -7,7 +7,7 @@ call when the peer's refresh is overdue.
 
 from typing import Final, NamedTuple, Protocol
 
-from edge.sip.core import SUPPORTED, Core
+from edge.sip.core import Core
 from edge.sip.dialog import Dialog
 from edge.sip.events import Credentials, Ended, Flow
 from edge.sip.exchange import Exchange
@@ -114,7 +114,7 @@ class ExpiryTimer:
         if self._timer is None:
             return ()
         refresher = "uac" if self._ours else "uas"
-        return (SUPPORTED, ("Session-Expires", f"{self._interval};refresher={refresher}"))
+        return (("Supported", "timer"), ("Session-Expires", f"{self._interval};refresher={refresher}"))
 
     def stop(self) -> None:
         """No refresh is due any more."""

@@ -12,11 +12,11 @@ from edge.sip.printing import Lines
 from edge.sip.timers import T1
 from edge.sip.uri import SCHEMES
 
-KNOWN_ELSEWHERE: Final = frozenset(
-    ("REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "PUBLISH", "PRACK")
-)
+KNOWN_ELSEWHERE: Final = frozenset(("REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "PUBLISH"))
 _ALLOWED: Final = frozenset(METHODS)
-_WITH_SDP: Final = frozenset(("INVITE", "UPDATE"))
+_TIMED: Final = frozenset(("INVITE", "UPDATE"))
+_WITH_SDP: Final = frozenset(("INVITE", "UPDATE", "PRACK"))
+_EXTENSIONS: Final = frozenset(("100rel", "timer"))
 _REFLECTORS: Final = frozenset((0, 7, 19, 53))
 """UDP ports that answer whatever comes: a reply to them could go round in circles, or at a third party."""
 
@@ -29,10 +29,10 @@ def objection(request: Request) -> Objection | None:
         return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
     headers = request.headers
     if "Require" in headers:  # 8.2.2.3
-        unknown = [name for name in headers.values("Require") if name.strip().lower() != "timer"]
+        unknown = [name for name in headers.values("Require") if name.strip().lower() not in _EXTENSIONS]
         if unknown:
             return 420, (("Unsupported", ", ".join(unknown)),)
-    if request.method in _WITH_SDP and too_small(request):
+    if request.method in _TIMED and too_small(request):
         return 422, (("Min-SE", str(MIN_SE)),)
     if request.body and request.method in _WITH_SDP and not _is_sdp(request):  # 8.2.3
         return 415, (ACCEPT,)

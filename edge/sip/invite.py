@@ -59,6 +59,7 @@ class Invite:
         self._waiting: deque[InviteEvent] | None = None
         self._silent = False
         self.told = b""
+        self.peer_allow = ""
         self._expiry: ExpiryTimer | None = None
 
     request: Request
@@ -113,6 +114,31 @@ class Invite:
         """The first ACK is through: an offer that waited for it may go."""
         if self._own_offer is not None:
             self._own_offer.go_on()
+
+    @property
+    def settled(self) -> bool:
+        """Whether offer and answer are complete before the call is answered (RFC 3262 section 5)."""
+        return False
+
+    @property
+    def told_early(self) -> bool:
+        """Whether a description of ours has gone with a reliable 18x: the 200 brings no other."""
+        return False
+
+    @property
+    def early_offer(self) -> Literal["", "may", "must"]:
+        """Whether ``progress`` may, or has to, bring an offer to a caller that made none."""
+        return ""
+
+    @property
+    def may_offer(self) -> bool:
+        """Whether an offer of ours may go now or soon: before the answer only UPDATE carries one."""
+        return self.state in ("answered", "up") or (self.settled and self.peer_updates)
+
+    @property
+    def peer_updates(self) -> bool:
+        """Whether the peer takes UPDATE (RFC 3311 section 5.1)."""
+        return "UPDATE" in [method.strip() for method in self.peer_allow.split(",")]
 
     # -- session timers: most peers want none ----------------------------------------------------------
 
@@ -169,12 +195,13 @@ class Invite:
         self._silent = True
         self._leave((("Reason", without_breaks(reason)),) if reason else ())
 
-    def offer_again(self, sdp: bytes) -> None:
+    def offer_again(self, sdp: bytes, *, soon: bool = False) -> None:
         """Sends a re-INVITE (empty: ask the peer for an offer).  Glare is retried as RFC 3261 14.1 says.
 
+        Before the answer it is an UPDATE, and where the answer is needed ``soon`` if the peer takes one.
         While another offer is under way it waits; a newer one replaces it.
         """
-        self.own_offer.want(sdp)
+        self.own_offer.want(sdp, soon=soon)
 
     def accept_offer(self, sdp: bytes) -> None:
         """Answers the pending ``Offered``."""
@@ -220,6 +247,8 @@ class Invite:
             self.peer_offer.receive_invite(request, transaction)
         elif request.method == "UPDATE":
             self.peer_offer.receive_update(request, dialog, transaction)
+        elif request.method == "PRACK":
+            self._receive_prack(request, dialog, transaction)
         elif request.method == "INFO":
             transaction.respond(200)
             if self.state == "up":
@@ -259,6 +288,10 @@ class Invite:
         if self.state not in ("leaving", "over"):
             self.emit(Ended("peer", request.headers.get("Reason")))
             self.close()
+
+    def _receive_prack(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
+        """PRACK of nothing that we sent (RFC 3262 section 3)."""
+        transaction.respond(481)
 
     def _on_info_answer(self, response: Response) -> None:
         if response.status == 481:

@@ -13,6 +13,7 @@ from edge.sip.grammar import decimal
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Headers, Request, Response
 from edge.sip.printing import Lines, PrintedRequest
+from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
 
@@ -48,6 +49,7 @@ class ClientInvite(Invite):
         self._cseq = 0
         self._early: dict[str, Dialog] = {}
         self._forks: Forks | None = None
+        self._reliable: PeersProgress | None = None
         self._cancel_headers: str | None = None
         self._cancelled = False
         self.credentials = outgoing.credentials
@@ -105,8 +107,30 @@ class ClientInvite(Invite):
         tag = response.to_tag
         if tag and tag not in self._early and len(self._early) < MAX_FORKS:
             self._early[tag] = dialog_of_ours(self.request, response, self.flow)
-        if response.status > 100:
-            self.emit(Progress(response.status, response.reason, response.body))
+        if response.status == 100 or (is_reliable(response) and not self._acknowledged(response)):
+            return
+        self.emit(Progress(response.status, response.reason, response.body))
+
+    def _acknowledged(self, response: Response) -> bool:
+        """PRACK for a reliable 18x; False if it means nothing new (RFC 3262 section 4)."""
+        dialog = self._early.get(response.to_tag or "")
+        if dialog is None:
+            return False
+        if self._reliable is None:
+            self._reliable = PeersProgress(self.core, self.credentials)
+        if not self._reliable.take(response, dialog):
+            return False
+        if response.body and self._outgoing.body:
+            self.dialog = dialog
+            self.told = self._outgoing.body
+            self.peer_allow = response.headers.get("Allow") or self.peer_allow
+        return True
+
+    @property
+    def settled(self) -> bool:
+        """Whether a reliable 18x has answered our offer, in the dialog that counts by now."""
+        reliable, dialog = self._reliable, self.dialog
+        return reliable is not None and dialog is not None and dialog.remote_tag in reliable.settled
 
     def _answered(self, response: Response) -> None:
         self.state = "answered"
@@ -117,10 +141,13 @@ class ClientInvite(Invite):
         else:
             early.confirm(response)
         self.dialog = early
-        self.told = self._outgoing.body
+        settled = self.settled
+        if not settled:
+            self.told = self._outgoing.body
+        self.peer_allow = response.headers.get("Allow") or self.peer_allow
         self.expiry_agreed(response)
         self._hand_over().await_owner(early.remote_tag)
-        self.emit(Answered(response.body, response.headers))
+        self.emit(Answered(b"" if settled else response.body, response.headers))
 
     def _refused(self, response: Response) -> None:
         if response.status in (401, 407) and self._try_credentials(response):
@@ -135,6 +162,7 @@ class ClientInvite(Invite):
         if self._digest is None or not self._digest.accept(response):
             return False
         self._early.clear()
+        self._reliable = self.dialog = None
         self._authorization = self._digest.headers("INVITE", self._outgoing.request_uri)
         self.state = "calling"
         self._transaction = self._send()

@@ -1,13 +1,14 @@
 """A call to us: from its INVITE to the ACK of our answer (RFC 3261 sections 13.3, 9.2, 15)."""
 
-from typing import Final
+from typing import Final, Literal
 
 from edge.sip.core import ALLOW, SUPPORTED, Core
-from edge.sip.dialog import dialog_to_us
-from edge.sip.events import Acked, Cancelled, Flow
+from edge.sip.dialog import Dialog, dialog_to_us
+from edge.sip.events import Acked, Cancelled, EarlyAnswer, Ended, Flow
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Request
 from edge.sip.printing import Lines
+from edge.sip.reliable import ReliableAnswers, wants
 from edge.sip.server_transaction import InviteServer, ServerTransaction
 from edge.sip.timers import Timer
 from edge.sip.unacked import UnackedAnswer
@@ -33,30 +34,71 @@ class ServerInvite(Invite):
     ) -> None:
         super().__init__(core, request.call_id, flow, request.body, peer_id)
         self.request = request
+        self.peer_allow = request.headers.get("Allow") or ""
         self._transaction = transaction
         self._farewell: Lines | None = None
         self._dialog_lines: Lines = ()
-        self._provisional: tuple[int, Lines, bytes] | None = None
+        self._provisional: tuple[int, bytes] | None = None
         self._refresh: Timer | None = None
+        self._reliable: ReliableAnswers | None = None
+        self._unsaid: bytes | None = None
+        self._early_answered = bool(request.body)
         transaction.owner = self
         transaction.to_tag = self.local_tag
 
     # -- commands ----------------------------------------------------------------------------------
 
     def progress(self, status: int, sdp: bytes = b"") -> None:
-        """180 or 183 to the caller, perhaps with early media."""
-        if self.state in ("trying", "early"):
-            self.state = "early"
-            self._provisional = (status, with_sdp(self._headers(), sdp), sdp)
-            self._send_provisional()
+        """180 or 183 to the caller, perhaps with early media; reliably where the caller knows how."""
+        if self.state not in ("trying", "early") or self._unsaid is not None:
+            return
+        if self.state == "trying":
+            self._begin_early()
+        if sdp and self._reliable is not None:
+            self.told = sdp
+        self._provisional = (status, sdp)
+        self._send_provisional()
+
+    @property
+    def settled(self) -> bool:
+        """Whether a description has gone with a reliable 18x, and the answer has come if it was an offer."""
+        return self.told_early and self._early_answered
+
+    @property
+    def told_early(self) -> bool:
+        """Whether a description of ours has gone with a reliable 18x: the 200 brings no other."""
+        return self._reliable is not None and self._reliable.told
+
+    @property
+    def early_offer(self) -> Literal["", "may", "must"]:
+        """Whether ``progress`` may, or has to, bring an offer to a caller that made none.
+
+        The first reliable answer to such an INVITE makes one (RFC 3262 section 5).
+        """
+        if self._early_answered or self.told_early or self.state not in ("trying", "early"):
+            return ""
+        wanted = wants(self.request)
+        return "must" if wanted == "Require" else "may" if wanted else ""
 
     def answer(self, sdp: bytes) -> None:
-        """200 to the caller (our offer, if the INVITE had none); repeated until its ACK."""
-        if self.state not in ("trying", "early"):
+        """200 to the caller (our offer, if the INVITE had none); repeated until its ACK.
+
+        It waits for the PRACK of a description that went before.
+        """
+        if self.state not in ("trying", "early") or self._unsaid is not None:
             return
-        self.told = sdp
-        headers = (*with_sdp(self._headers(), sdp), ALLOW, SUPPORTED, *self.expiry_answer(self.request))
+        self._unsaid = sdp
         self._stop_refresh()
+        self._answer_at_last()
+
+    def _answer(self, sdp: bytes) -> None:
+        reliable, self._unsaid = self._reliable, None
+        if reliable is not None:
+            reliable.close()
+            if reliable.told and not self.offer:
+                sdp = b""  # RFC 3261 13.2.1: it would be a second offer
+        self.told = sdp or self.told
+        headers = (*with_sdp(self._headers(), sdp), ALLOW, SUPPORTED, *self.expiry_answer(self.request))
         self.state = "answered"
         self._transaction.respond(200, None, headers, sdp)
         cseq = self.request.cseq
@@ -85,6 +127,43 @@ class ServerInvite(Invite):
             transaction.respond(487)
             self.emit(Cancelled(cancel.headers.get("Reason")))
             self.close()
+
+    def _receive_prack(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
+        """RFC 3262 section 3: it may bring the answer to our offer, or an offer of its own."""
+        reliable = self._reliable
+        if reliable is None or not reliable.acknowledged_by(request):
+            transaction.respond(481)
+        elif not request.body or self.state not in ("trying", "early"):
+            transaction.respond(200)
+        elif self._early_answered:
+            self.peer_offer.receive_in_prack(request, transaction)
+        else:
+            self._early_answered = True
+            transaction.respond(200)
+            self.emit(EarlyAnswer(request.body))
+        self._answer_at_last()
+
+    def _answer_at_last(self) -> None:
+        """The 200 that waited for a PRACK, and for our answer to an offer in it."""
+        waits = self._reliable is not None and self._reliable.holds_answer
+        offered = self._peer_offer is not None and self._peer_offer.pending
+        if self._unsaid is not None and not waits and not offered:
+            self._answer(self._unsaid)
+
+    def accept_offer(self, sdp: bytes) -> None:
+        """Answers the pending ``Offered``."""
+        super().accept_offer(sdp)
+        self._answer_at_last()
+
+    def refuse_offer(self, status: int, reason: str | None = None) -> None:
+        """Refuses the pending ``Offered``."""
+        super().refuse_offer(status, reason)
+        self._answer_at_last()
+
+    def on_no_prack(self) -> None:
+        """The caller never acknowledged a reliable answer: the call can not be (RFC 3262 section 3)."""
+        self.emit(Ended("no_ack", None))
+        self.reject(504)
 
     def _acked(self, request: Request) -> None:
         if self.state != "answered":
@@ -124,10 +203,24 @@ class ServerInvite(Invite):
 
     def _send_provisional(self) -> None:
         if self._provisional is not None:
-            status, headers, sdp = self._provisional
-            self._transaction.respond(status, None, headers, sdp)
+            status, sdp = self._provisional
+            headers = with_sdp(self._headers(), sdp)
+            if self._reliable is None or not self._goes_reliably(sdp):
+                self._transaction.respond(status, None, headers, sdp)
+            else:
+                self._provisional = (status, b"")
+                self._reliable.send(status, (*headers, ALLOW), sdp)
             self._stop_refresh()
             self._refresh = self.core.timers.start(REFRESH, self._send_provisional)
+
+    def _begin_early(self) -> None:
+        self.state = "early"
+        if wants(self.request):
+            self._reliable = ReliableAnswers(self, self._transaction)
+
+    def _goes_reliably(self, sdp: bytes) -> bool:
+        """Unless it would be the first reliable answer to an INVITE without an offer, and make none."""
+        return bool(sdp) or self.early_offer != "may"
 
     def _stop_refresh(self) -> None:
         if self._refresh is not None:
@@ -136,4 +229,6 @@ class ServerInvite(Invite):
 
     def _stop(self) -> None:
         self._stop_refresh()
+        if self._reliable is not None:
+            self._reliable.close()
         super()._stop()

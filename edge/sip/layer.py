@@ -14,7 +14,7 @@ from edge.sip.server_transaction import InviteServer, RequestServer, ServerKey, 
 from edge.sip.timers import Timers
 from edge.sip.wire import Chance, Trace, Wire
 
-METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO")
+METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "PRACK")
 """What we understand; also our Allow header."""
 
 RECEIVED: Final = {method: f"received_{method.lower()}" for method in METHODS}

@@ -1,6 +1,10 @@
-"""Offers within an established dialog: re-INVITE and UPDATE, both ways (RFC 3261 section 14, RFC 3311)."""
+"""Offers within a dialog: re-INVITE and UPDATE, both ways (RFC 3261 section 14, RFC 3311).
 
-from typing import Protocol
+Before the call is answered only UPDATE may carry one, once a reliable 18x has completed the first
+exchange (RFC 3262 section 5).
+"""
+
+from typing import Final, Literal, Protocol
 
 from edge.sip.core import ALLOW, SDP, SUPPORTED, Core
 from edge.sip.dialog import Dialog
@@ -13,6 +17,11 @@ from edge.sip.timers import LIMIT, Timer
 from edge.sip.unacked import UnackedAnswer
 
 MAX_GLARES = 5
+SOON: Final = LIMIT / 4
+"""Seconds for the answer to an offer that somebody's UPDATE waits for, and twice that in all."""
+_METHODS: Final[dict[str, Literal["INVITE", "UPDATE", "PRACK"]]] = {
+    "INVITE": "INVITE", "UPDATE": "UPDATE", "PRACK": "PRACK",
+}  # fmt: skip
 
 
 class OfferingUsage(Protocol):
@@ -62,6 +71,16 @@ class OfferingUsage(Protocol):
         """``up`` once the first ACK has been sent or received."""
         ...
 
+    @property
+    def settled(self) -> bool:
+        """Whether the first exchange was complete before the answer."""
+        ...
+
+    @property
+    def peer_updates(self) -> bool:
+        """Whether the peer takes UPDATE."""
+        ...
+
     def emit(self, event: InviteEvent) -> None:
         """Queues an event for the owner."""
         ...
@@ -107,7 +126,14 @@ class PeerOffer:
         if not request.body:
             dialog.refresh(request)
             transaction.respond(200, headers=self._answer_headers(request))
+        elif self._usage.settled and dialog is not self._usage.dialog:
+            self._not_now(transaction)  # of another fork than the one that counts
         elif not self._refused_as_crossing(transaction):
+            self._ask(request, transaction)
+
+    def receive_in_prack(self, request: Request, transaction: ServerTransaction) -> None:
+        """An offer in the PRACK of a 18x that held our answer."""
+        if not self._refused_as_crossing(transaction):
             self._ask(request, transaction)
 
     def accept(self, sdp: bytes) -> None:
@@ -155,19 +181,23 @@ class PeerOffer:
 
     def _refused_as_crossing(self, transaction: ServerTransaction) -> bool:
         usage = self._usage
-        if self.pending or usage.state in ("trying", "early"):  # 14.2: an earlier one has no answer yet
-            after = str(int(usage.core.chance.uniform(0, 10)))
-            transaction.respond(500, headers=(("Retry-After", after),))
-        elif usage.state != "up" or usage.unacked is not None or usage.own_offer.pending:
+        early = usage.state in ("trying", "early")
+        if self.pending or (early and not usage.settled):  # 14.2: an earlier one has no answer yet
+            self._not_now(transaction)
+        elif not _open(usage) or usage.unacked is not None or usage.own_offer.pending:
             transaction.respond(491)  # 14.2, RFC 3311 5.2
         else:
             return False
         return True
 
+    def _not_now(self, transaction: ServerTransaction) -> None:
+        after = str(int(self._usage.core.chance.uniform(0, 10)))
+        transaction.respond(500, headers=(("Retry-After", after),))
+
     def _ask(self, request: Request, transaction: ServerTransaction) -> None:
         self._request = request
         self._transaction = transaction
-        self._usage.emit(Offered(request.body, "INVITE" if request.method == "INVITE" else "UPDATE"))
+        self._usage.emit(Offered(request.body, _METHODS[request.method]))
 
     def _take(self) -> ServerTransaction | None:
         transaction, self._transaction, self._request = self._transaction, None, None
@@ -178,10 +208,22 @@ class PeerOffer:
         return (usage.contact_line(), ALLOW, SUPPORTED, *usage.expiry_answer(request))
 
 
-class OwnOffer:
-    """Our re-INVITE: one at a time, the next one waits."""
+def _open(usage: OfferingUsage) -> bool:
+    """Whether offers may pass at all, in this state."""
+    return usage.state == "up" or (usage.settled and usage.state in ("early", "proceeding"))
 
-    __slots__ = ("_ack", "_asked", "_exchange", "_glares", "_quiet", "_sdp", "_timer", "_usage", "_wanted")
+
+class OwnOffer:
+    """Our re-INVITE or UPDATE: one at a time, the next one waits.
+
+    ``soon``: it is an UPDATE if the peer takes one, which is answered without asking anybody, and
+    else a re-INVITE that is given up in time for the peer's own UPDATE that waits for it.
+    """
+
+    __slots__ = (
+        "_ack", "_asked", "_exchange", "_glares", "_method", "_quiet", "_sdp", "_soon", "_timer", "_usage",
+        "_wanted",
+    )  # fmt: skip
 
     def __init__(self, usage: OfferingUsage) -> None:
         self._usage = usage
@@ -192,18 +234,20 @@ class OwnOffer:
         self._asked = False
         self._glares = 0
         self._quiet = False
+        self._soon = False
+        self._method = "INVITE"
         self._timer: Timer | None = None
 
     @property
     def pending(self) -> bool:
-        """Whether our re-INVITE has no final answer yet, or its late offer no ACK."""
+        """Whether our offer has no final answer yet, or its late offer no ACK."""
         return self._exchange is not None
 
-    def want(self, sdp: bytes, *, quiet: bool = False) -> None:
+    def want(self, sdp: bytes, *, quiet: bool = False, soon: bool = False) -> None:
         """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which nobody is told."""
         if quiet and (self.pending or self._wanted is not None or self._timer is not None):
             return  # what is under way refreshes too
-        self._wanted, self._quiet = sdp, quiet
+        self._wanted, self._quiet, self._soon = sdp, quiet, soon
         self._glares = 0
         self.go_on()
 
@@ -213,7 +257,7 @@ class OwnOffer:
         busy = (
             self.pending or self._timer is not None or usage.peer_offer.pending or usage.unacked is not None
         )
-        if self._wanted is not None and not busy and usage.state == "up":
+        if self._wanted is not None and not busy and _open(usage):
             self._sdp, self._wanted = self._wanted, None
             self._send()
 
@@ -238,17 +282,19 @@ class OwnOffer:
         if usage.dialog is None:
             return
         self._ack = None
+        early = usage.state != "up"
+        self._method = "UPDATE" if early or (self._soon and self._sdp and usage.peer_updates) else "INVITE"
         headers = (usage.contact_line(), ALLOW, *usage.expiry_lines(), *((SDP,) if self._sdp else ()))
         self._exchange = Exchange(
             usage.core,
             usage.dialog,
-            "INVITE",
+            self._method,
             headers,
             self._sdp,
             on_answer=self._answered,
             credentials=usage.credentials,
         )
-        self._timer = usage.core.timers.start(LIMIT, self._overdue)
+        self._timer = usage.core.timers.start(SOON if self._soon else LIMIT, self._overdue)
 
     def _answered(self, response: Response) -> None:
         self._stop_timer()
@@ -266,7 +312,9 @@ class OwnOffer:
         usage.dialog.refresh(response)
         quiet, usage.told = self._quiet, self._sdp or usage.told
         self._ack = (response.cseq, b"", usage.flow)
-        if self._sdp or usage.state != "up":
+        if self._method == "UPDATE":
+            self._done()
+        elif self._sdp or usage.state != "up":
             self._send_ack(b"")
             self._done()
         else:
@@ -319,9 +367,9 @@ class OwnOffer:
             return
         usage, layer = self._usage, self._usage.core.layer
         transaction = exchange.transaction
-        if transaction.state == "proceeding":
+        if self._method == "INVITE" and transaction.state == "proceeding":
             layer.cancel(transaction, None)
-        self._timer = usage.core.timers.start(LIMIT, self._given_up)
+        self._timer = usage.core.timers.start(SOON if self._soon else LIMIT, self._given_up)
 
     def _given_up(self) -> None:
         self._timer = None

@@ -45,11 +45,11 @@ def test_options_outside_a_call(us: Node, peer: Peer) -> None:
 
 
 OBJECTIONS = [
-    ("OPTIONS", {"headers": "Require: 100rel, x\n"}, 420, ("Unsupported", "100rel, x")),
-    ("INVITE", {"headers": "Require: 100rel\n"}, 420, ("Unsupported", "100rel")),
-    ("REGISTER", {}, 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO")),
-    ("PRACK", {"to_tag": "x"}, 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO")),
-    ("DANCE", {}, 501, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO")),
+    ("OPTIONS", {"headers": "Require: 100rel, x\n"}, 420, ("Unsupported", "x")),
+    ("INVITE", {"headers": "Require: replaces\n"}, 420, ("Unsupported", "replaces")),
+    ("REGISTER", {}, 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),
+    ("PRACK", {"to_tag": "x"}, 481, None),
+    ("DANCE", {}, 501, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),
     ("INVITE", {"body": b"x", "headers": "Content-Type: text/plain\n"}, 415, ("Accept", "application/sdp")),
     ("INVITE", {"headers": "Accept: text/plain\n"}, 406, None),
     ("INVITE", {"uri": "urn:service:sos"}, 416, None),

@@ -116,6 +116,28 @@ def info(body: str, content_type: str, cseq: int) -> str:
     return _send([*head, "Content-Length: [len]", "", body], again=True) + expect(200)
 
 
+def prack(body: str | None = None, cseq: int = 2) -> str:
+    """PRACK of the reliable 18x that came last (``reliable`` remembers its RSeq), and its answer."""
+    head = [*_request("PRACK", "[next_url]", cseq), "[routes]", "RAck: [$rseq] 1 INVITE"]
+    return _send(head, body, again=True) + '<recv response="200"/>\n'
+
+
+def reliable(status: int, *, having: str | None = None) -> str:
+    """A reliable provisional answer; its RSeq is kept for ``prack``."""
+    keep = '<ereg regexp="[0-9]+" search_in="hdr" header="RSeq:" check_it="true" assign_to="rseq"/>'
+    seen = _seen(having).removeprefix("<action>").removesuffix("</action>")
+    known = "rseq,seen" if having else "rseq"
+    return (
+        f'<recv response="{status}" rrs="true"><action>{keep}{seen}</action></recv>\n'
+        f'<Reference variables="{known}"/>\n'
+    )
+
+
+def update(body: str | None, cseq: int) -> str:
+    """An UPDATE inside the dialog, perhaps an early one, and its answer."""
+    return _send([*_request("UPDATE", "[next_url]", cseq), "[routes]"], body, again=True) + expect(200)
+
+
 def cancel() -> str:
     """Takes the INVITE back."""
     return _send(_request("CANCEL", _SERVICE, 1, via="[last_Via:]", to=_CALLED), again=True)
@@ -148,9 +170,10 @@ def provisional() -> str:
 def called(having: str | None = None) -> str:
     """The INVITE of a new call arrives; remembers what later steps need of it."""
     remember = '<ereg regexp=".*" search_in="hdr" header="{0}:" assign_to="{1}"/>'
-    keep = remember.format("From", "caller") + remember.format("CSeq", "cseq") + remember.format("Via", "via")
+    kept = {"From": "caller", "To": "callee", "CSeq": "cseq", "Via": "via"}
+    keep = "".join(remember.format(header, name) for header, name in kept.items())
     check = _seen(having).removeprefix("<action>").removesuffix("</action>")
-    known = "caller,cseq,via" + (",seen" if having else "")
+    known = ",".join(kept.values()) + (",seen" if having else "")
     return (
         f'<recv request="INVITE" rrs="true"><action>{keep}{check}</action></recv>\n'
         f'<Reference variables="{known}"/>\n'
@@ -170,7 +193,7 @@ def answer(status: int, body: str | None = None, *headers: str, phrase: str | No
             "Via:[$via]",
             "[last_Record-Route:]",
             "From:[$caller]",
-            f"[last_To:]{_TAG}",
+            f"To:[$callee]{_TAG}",
             "[last_Call-ID:]",
             "CSeq:[$cseq]",
             _CONTACT,
