@@ -16,8 +16,9 @@ from edge.sip.exchange import Exchange
 from edge.sip.expiry import ExpiryTimer
 from edge.sip.headers import without_breaks
 from edge.sip.message import Request, Response
+from edge.sip.peer_offer import PeerOffer
 from edge.sip.printing import Lines
-from edge.sip.reoffer import OwnOffer, PeerOffer
+from edge.sip.reoffer import OwnOffer
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.unacked import UnackedAnswer
 

@@ -1,216 +1,21 @@
-"""Offers within a dialog: re-INVITE and UPDATE, both ways (RFC 3261 section 14, RFC 3311).
+"""Our offers within a dialog: re-INVITE and UPDATE (RFC 3261 section 14, RFC 3311).
 
 Before the call is answered only UPDATE may carry one, once a reliable 18x has completed the first
 exchange (RFC 3262 section 5).
 """
 
-from typing import Final, Literal, Protocol
+from typing import Final
 
-from edge.sip.core import ALLOW, SDP, SUPPORTED, Core
-from edge.sip.dialog import Dialog
-from edge.sip.events import Acked, Credentials, Ended, Flow, InviteEvent, OfferAnswered, Offered, OfferRefused
+from edge.sip.core import ALLOW, SDP
+from edge.sip.events import Ended, Flow, OfferAnswered, OfferRefused
 from edge.sip.exchange import Exchange
-from edge.sip.message import Request, Response
-from edge.sip.printing import Lines
-from edge.sip.server_transaction import InviteServer, ServerTransaction
+from edge.sip.message import Response
+from edge.sip.offering import OfferingUsage, is_open
 from edge.sip.timers import LIMIT, Timer
-from edge.sip.unacked import UnackedAnswer
 
 MAX_GLARES = 5
 SOON: Final = LIMIT / 4
 """Seconds for the answer to an offer that somebody's UPDATE waits for, and twice that in all."""
-_METHODS: Final[dict[str, Literal["INVITE", "UPDATE", "PRACK"]]] = {
-    "INVITE": "INVITE", "UPDATE": "UPDATE", "PRACK": "PRACK",
-}  # fmt: skip
-
-
-class OfferingUsage(Protocol):
-    """The usage that the offers belong to."""
-
-    core: Core
-    dialog: Dialog | None
-    flow: Flow
-    request: Request
-    credentials: Credentials | None
-    unacked: UnackedAnswer | None
-    told: bytes
-
-    def contact_line(self) -> tuple[str, str]:
-        """Our Contact."""
-        ...
-
-    def expiry_answer(self, request: Request) -> Lines:
-        """What a 2xx says of session timers."""
-        ...
-
-    def expiry_lines(self) -> Lines:
-        """What a re-INVITE says of session timers."""
-        ...
-
-    def expiry_agreed(self, response: Response) -> None:
-        """A 2xx to our re-INVITE."""
-        ...
-
-    @property
-    def peer_offer(self) -> "PeerOffer":
-        """The peer's re-INVITEs and UPDATEs."""
-        ...
-
-    @property
-    def own_offer(self) -> "OwnOffer":
-        """Our re-INVITEs."""
-        ...
-
-    @property
-    def role(self) -> str:
-        """``client`` owns the Call-ID."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """``up`` once the first ACK has been sent or received."""
-        ...
-
-    @property
-    def settled(self) -> bool:
-        """Whether the first exchange was complete before the answer."""
-        ...
-
-    @property
-    def peer_updates(self) -> bool:
-        """Whether the peer takes UPDATE."""
-        ...
-
-    def emit(self, event: InviteEvent) -> None:
-        """Queues an event for the owner."""
-        ...
-
-    def await_ack(self, unacked: UnackedAnswer) -> None:
-        """A 2xx of ours has been sent and is repeated."""
-        ...
-
-    def on_no_ack(self) -> None:
-        """No ACK came to a 2xx of ours."""
-        ...
-
-    def break_off(self, event: Ended) -> None:
-        """The dialog can not go on."""
-        ...
-
-
-class PeerOffer:
-    """The peer's re-INVITE or UPDATE, while it waits for the owner's word."""
-
-    __slots__ = ("_late", "_request", "_transaction", "_usage")
-
-    def __init__(self, usage: OfferingUsage) -> None:
-        self._usage = usage
-        self._transaction: ServerTransaction | None = None
-        self._request: Request | None = None
-        self._late = False
-
-    @property
-    def pending(self) -> bool:
-        """Whether an offer of the peer has no answer yet."""
-        return self._transaction is not None
-
-    def receive_invite(self, request: Request, transaction: ServerTransaction) -> None:
-        """A re-INVITE."""
-        if not self._refused_as_crossing(transaction):
-            transaction.respond(100)
-            transaction.owner = self
-            self._ask(request, transaction)
-
-    def receive_update(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
-        """An UPDATE: without SDP it only refreshes the target."""
-        if not request.body:
-            dialog.refresh(request)
-            transaction.respond(200, headers=self._answer_headers(request))
-        elif self._usage.settled and dialog is not self._usage.dialog:
-            self._not_now(transaction)  # of another fork than the one that counts
-        elif not self._refused_as_crossing(transaction):
-            self._ask(request, transaction)
-
-    def receive_in_prack(self, request: Request, transaction: ServerTransaction) -> None:
-        """An offer in the PRACK of a 18x that held our answer."""
-        if not self._refused_as_crossing(transaction):
-            self._ask(request, transaction)
-
-    def accept(self, sdp: bytes) -> None:
-        """200 with our answer (or our offer, if they asked for one)."""
-        usage, request, transaction = self._usage, self._request, self._take()
-        if request is None or transaction is None or usage.dialog is None:
-            return
-        usage.dialog.refresh(request)
-        self._late = request.method == "INVITE" and not request.body
-        headers = self._answer_headers(request)
-        headers = (*headers, SDP) if sdp else headers
-        transaction.respond(200, headers=headers, body=sdp)
-        if isinstance(transaction, InviteServer):
-            cseq = request.cseq
-            usage.await_ack(UnackedAnswer(usage.core.timers, transaction, cseq, usage.on_no_ack))
-        else:
-            usage.own_offer.go_on()
-
-    def refuse(self, status: int, reason: str | None = None) -> None:
-        """Refuses it: the peer goes on as before (14.2)."""
-        transaction = self._take()
-        if transaction is not None:
-            transaction.respond(status, reason)
-            self._usage.own_offer.go_on()
-
-    def acked(self, request: Request) -> None:
-        """The ACK to our 200: with an answer if the offer in it was ours."""
-        if self._late:
-            self._late = False
-            self._usage.emit(Acked(request.body))
-        self._usage.own_offer.go_on()
-
-    def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:
-        """The peer took its re-INVITE back."""
-        if transaction is self._transaction:
-            self._take()
-            transaction.respond(487)
-            self._usage.own_offer.go_on()
-
-    def close(self) -> None:
-        """The call ends: what is pending is answered (15.1.2)."""
-        transaction = self._take()
-        if transaction is not None:
-            transaction.respond(487)
-
-    def _refused_as_crossing(self, transaction: ServerTransaction) -> bool:
-        usage = self._usage
-        early = usage.state in ("trying", "early")
-        if self.pending or (early and not usage.settled):  # 14.2: an earlier one has no answer yet
-            self._not_now(transaction)
-        elif not _open(usage) or usage.unacked is not None or usage.own_offer.pending:
-            transaction.respond(491)  # 14.2, RFC 3311 5.2
-        else:
-            return False
-        return True
-
-    def _not_now(self, transaction: ServerTransaction) -> None:
-        after = str(int(self._usage.core.chance.uniform(0, 10)))
-        transaction.respond(500, headers=(("Retry-After", after),))
-
-    def _ask(self, request: Request, transaction: ServerTransaction) -> None:
-        self._request = request
-        self._transaction = transaction
-        self._usage.emit(Offered(request.body, _METHODS[request.method]))
-
-    def _take(self) -> ServerTransaction | None:
-        transaction, self._transaction, self._request = self._transaction, None, None
-        return transaction
-
-    def _answer_headers(self, request: Request) -> Lines:
-        usage = self._usage
-        return (usage.contact_line(), ALLOW, SUPPORTED, *usage.expiry_answer(request))
-
-
-def _open(usage: OfferingUsage) -> bool:
-    """Whether offers may pass at all, in this state."""
-    return usage.state == "up" or (usage.settled and usage.state in ("early", "proceeding"))
 
 
 class OwnOffer:
@@ -257,7 +62,7 @@ class OwnOffer:
         busy = (
             self.pending or self._timer is not None or usage.peer_offer.pending or usage.unacked is not None
         )
-        if self._wanted is not None and not busy and _open(usage):
+        if self._wanted is not None and not busy and is_open(usage):
             self._sdp, self._wanted = self._wanted, None
             self._send()
 
