@@ -1,0 +1,253 @@
+"""One target, dialled: every way to it in turn (its trunks), the addresses of each, within its ring time.
+
+The hunt for a target goes through several of these, the transfer of a call through one.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from edge.calls import dialplan
+from edge.calls.happenings import SipHappened
+from edge.calls.identity import from_header, identity_headers
+from edge.calls.leg import Leg
+from edge.calls.passing import Onward, passed_on
+from edge.calls.recordings import RECORDABLE
+from edge.calls.whisper import accepted
+from edge.model.config import Target
+from edge.routing.hunt import verdict_of
+from edge.sip.endpoint import Unresolvable
+from edge.sip.events import (
+    Answered,
+    Destination,
+    Ended,
+    OfferAnswered,
+    Offered,
+    OfferRefused,
+    OutgoingCall,
+    Progress,
+    Refused,
+)
+from edge.sip.headers import printable
+from edge.sip.invite import Invite
+
+if TYPE_CHECKING:
+    from edge.calls.call import Call
+
+Outcome = Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
+
+
+class Dial:
+    """Dials one target of a call."""
+
+    def __init__(self, call: "Call", target: Target, values: Mapping[str, str], key: str) -> None:
+        self.call = call
+        self.reception = call.reception
+        self.target = target
+        self.values = values
+        self.key = key
+
+    async def run(self) -> tuple[Leg | None, "Result"]:
+        """The leg that answered, or None, and what it came to; raises CallOver."""
+        call, target = self.call, self.target
+        until = call.services.clock.monotonic() + target.ring_timeout_s
+        last = Result(0, "unreachable", "no active trunk with a proxy leads to it")
+        for line in dialplan.lines(target, call.snapshot, self.values, call.trunk.country):
+            if line.trunk_id in call.services.down:
+                last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
+                continue
+            leg, last = await self._line(line, until)
+            if leg is not None or not last.next_address:
+                return leg, last
+        return None, last
+
+    async def _line(self, line: dialplan.Line, until: float) -> tuple[Leg | None, "Result"]:
+        """The addresses of one way, in order, while the last one says that another may do better."""
+        try:
+            destinations = await self.call.services.dialler.resolve(line.via)
+        except Unresolvable as error:
+            return None, Result(0, "unreachable", str(error), next_address=True)
+        last = Result(0, "unreachable", f"{line.via} has no address", next_address=True)
+        for destination in destinations:
+            leg, last = await self._ring(line, destination, until)
+            if leg is not None or not last.next_address:
+                return leg, last
+            if last.status in _OUT_OF_SERVICE:
+                self.call.services.dialler.avoid(destination)
+        return None, last
+
+    async def _ring(
+        self, line: dialplan.Line, destination: Destination, until: float
+    ) -> tuple[Leg | None, "Result"]:
+        """One INVITE to one address: rings until it answers, refuses or the time is over."""
+        call = self.call
+        self.reception.check()
+        leg, sdp = self._offer(line)
+        if sdp is None:
+            self.reception.media.close_leg(leg.media)
+            return None, Result(488, "refused", "the target allows none of the caller's codecs")
+        leg.attach(self._invite(line, destination, sdp))
+        call.target = leg
+        result = await self._outcome(leg, until)
+        if result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
+            result = Result(200, "refused", "it answered, but did not accept the call")
+        if result.outcome == "answered":
+            return leg, result
+        self._give_up(leg)
+        return None, result
+
+    def _offer(self, line: dialplan.Line) -> tuple[Leg, bytes | None]:
+        """A leg for the target and what it is offered: the caller's codecs, in the caller's order."""
+        reception, caller = self.reception, self.reception.caller
+        leg = Leg("target", reception.media.leg(), reception.inbox)
+        if caller is None or caller.remote is None:
+            return leg, leg.offer_ours()
+        first = caller.voice if reception.answered else None
+        allowed = _both(line.sip.codecs, reception.codecs)
+        if self.call.recordings.wanted:
+            sdp = leg.offer_of(caller, allowed=_both(RECORDABLE, allowed), first=first)
+            if sdp is not None:
+                return leg, sdp
+        return leg, leg.offer_of(caller, allowed=allowed, first=first)
+
+    def _invite(self, line: dialplan.Line, destination: Destination, sdp: bytes) -> Invite:
+        call, target = self.call, self.target
+        host = call.services.dialler.local_host(destination)
+        identity, sip, caller_id = call.identity, line.sip, target.caller_id
+        headers = dialplan.target_headers(target, call.facts.call_id, self.key, self.values)
+        headers += identity_headers(identity, sip, host, caller_id, line.country)
+        shown = None if sip.from_user else caller_id or identity.caller
+        own = {name.lower() for name in target.headers}
+        passed = passed_on(call.invite.request, Onward(call.facts, line, identity, shown, host))
+        headers += [header for header in passed if header[0].lower() not in own]
+        invite = call.services.dialler.call(
+            OutgoingCall(
+                request_uri=line.uri,
+                destination=destination,
+                from_=from_header(identity, sip, host, caller_id, line.country),
+                to=f"<{line.uri}>",
+                headers=tuple(headers),
+                body=sdp,
+                max_forwards=_hops_left(call.invite.request.max_forwards),
+                credentials=line.credentials,
+                contact_user=sip.contact_user or "edge",
+            )
+        )
+        call.services.traces.open(invite.call_id, call.trace)
+        return invite
+
+    def _give_up(self, leg: Leg) -> None:
+        """The attempt is over: its dialog ends, its ports and early media go."""
+        call = self.call
+        call.target = None
+        self.reception.forget_early()
+        if leg.invite is not None:
+            leg.invite.hang_up()
+            leg.detach()
+        media = self.reception.media
+        media.unbridge()
+        media.close_leg(leg.media)
+
+    async def _outcome(self, leg: Leg, until: float) -> "Result":
+        while True:
+            happening = await self.reception.next(until)
+            if happening is None:
+                return Result(0, "no_answer", "ring timeout")
+            if not isinstance(happening, SipHappened) or happening.leg is not leg:
+                continue
+            match happening.event:
+                case Progress() as progress:
+                    self._progress(leg, progress)
+                case Answered() as answered:
+                    return self._answered(leg, answered)
+                case Refused() as refused:
+                    return _refused(refused)
+                case Ended():
+                    return Result(0, "refused", "it hung up as it answered")
+                case Offered() | OfferAnswered() | OfferRefused():
+                    self._offered(leg, happening)
+                case _:
+                    pass
+
+    def _offered(self, leg: Leg, happening: SipHappened) -> None:
+        """The target offers anew before it answers: the caller hears of it if it hears the target."""
+        bridge, event = self.reception.early_bridge, happening.event
+        assert leg.invite is not None
+        if bridge is not None and bridge.target is leg:
+            bridge.handle(happening)
+        elif isinstance(event, Offered):
+            answer = leg.answer_locally() if leg.hear(event.sdp) else None
+            if answer is None:
+                leg.invite.refuse_offer(488)
+            else:
+                leg.invite.accept_offer(answer)
+
+    def _answered(self, leg: Leg, answered: Answered) -> "Result":
+        assert leg.invite is not None
+        leg.invite.ack()
+        if not leg.hear(answered.sdp) and leg.remote is None:
+            return Result(488, "refused", "its 200 had no usable answer")
+        if leg.declined:
+            return Result(488, "refused", "its answer declines the audio")
+        if not leg.agreed:
+            return Result(488, "refused", "its answer shares no codec with the offer")
+        return Result(200, "answered", "")
+
+    def _progress(self, leg: Leg, progress: Progress) -> None:
+        """Ringing and early media reach the caller (rule: answering)."""
+        reception, caller = self.reception, self.reception.caller
+        if caller is None:
+            return
+        invite = reception.invite
+        known = caller.remote is not None or invite.early_offer
+        if leg.hear(progress.sdp) and known and self._early_media(caller, leg, progress.status):
+            return
+        if not reception.answered:
+            invite.progress(progress.status, caller.offer_ours() if invite.early_offer == "must" else b"")
+
+    def _early_media(self, caller: Leg, target: Leg, status: int) -> bool:
+        """Lets the caller hear what the target plays before it answers; False if no codec fits."""
+        reception, invite = self.reception, self.reception.invite
+        if reception.answered or invite.told_early:
+            if caller.needs_reoffer(target):
+                return False
+            sdp: bytes | None = b""
+        else:
+            sdp = caller.offer_of(target) if caller.remote is None else caller.answer_of(target)
+        if sdp is None:
+            return False
+        if not reception.answered:
+            invite.progress(status, sdp)
+        return reception.hear_early(target)
+
+
+# 0 is no answer at all; another 5xx is of this call, and says nothing about the next one.
+_OUT_OF_SERVICE = (0, 408, 503)
+
+
+class Result(NamedTuple):
+    """What one INVITE came to; ``next_address`` says whether another address of it may do better."""
+
+    status: int
+    outcome: Outcome
+    reason: str
+    next_address: bool = False
+
+
+def _both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The codecs that two sides allow, in the order of the first (None: all)."""
+    if first is None or second is None:
+        return first or second
+    allowed = {name.lower() for name in second}
+    return tuple(name for name in first if name.lower() in allowed)
+
+
+def _hops_left(max_forwards: int | None) -> int:
+    """What the other leg may still travel: a loop of B2BUAs must end too (RFC 7332)."""
+    return (70 if max_forwards is None else max_forwards) - 1
+
+
+def _refused(refused: Refused) -> Result:
+    """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
+    said = verdict_of(refused.status, refused.cause)
+    status = refused.status if refused.cause == "status" else 0
+    return Result(status, said.outcome, f"{printable(refused.reason)[:100]}: {said.words}", said.next_address)
