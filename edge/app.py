@@ -24,7 +24,7 @@ from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.clock import Clock, SystemClock
-from edge.figures import CallFigures, ServerFigures, Sources, StoreFigures
+from edge.figures import figures_of
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
 from edge.memory import use_large_pages
@@ -37,12 +37,14 @@ from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
 from edge.services.peers import PeerService
+from edge.services.pools import PoolService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
+from edge.services.visits import VisitService
 from edge.settings import Settings
 from edge.settings.sections import CallsSection, SipSection
 from edge.sip.digest import ServerDigest
@@ -145,14 +147,7 @@ class _Builder:
     async def server(self) -> Server:
         """Everything, ready for calls."""
         settings, clock, stack = self._settings, self._clock, self._stack
-        # First, since it says what is wrong with data_dir, if anything is.
-        copy = await asyncio.to_thread(prepare, settings.database_path)
-        self._secret = await asyncio.to_thread(server_secret, settings.data_dir)
-        if copy is not None:
-            log.info("database.migrated", copy=str(copy))
-        writer = await stack.enter_async_context(Writer(settings.database_path, clock))
-        if writer.recovered:
-            log.warning("calls.interrupted", count=writer.recovered)
+        writer = await self._store()
         database = await stack.enter_async_context(Database(settings.database_path))
         configuration = await stack.enter_async_context(
             ConfigurationService(Objects(database), clock, settings.routing.failsafe)
@@ -185,13 +180,29 @@ class _Builder:
             refused=refused,
             bans=BanService(guard, clock, audit),
             health=Readiness(_conditions(writer, engine), switch),
-            figures=_figures(writer, engine, switch, endpoint, refused, peers),
+            figures=figures_of(writer, engine, switch, endpoint, refused, peers),
             peers=peers,
             audit=audit,
+            visits=VisitService(configuration, writer, clock, settings.public),
+            pools=PoolService(configuration, settings.public.url),
+            trusted_proxies=settings.public.trusted_proxies,
         )
         admin, public = await self._web(ports)
         sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)
         return Server(Addresses(sip, admin, public), switch)
+
+    async def _store(self) -> Writer:
+        """The database brought to our schema, and its writer."""
+        settings = self._settings
+        # First, since it says what is wrong with data_dir, if anything is.
+        copy = await asyncio.to_thread(prepare, settings.database_path)
+        self._secret = await asyncio.to_thread(server_secret, settings.data_dir)
+        if copy is not None:
+            log.info("database.migrated", copy=str(copy))
+        writer = await self._stack.enter_async_context(Writer(settings.database_path, self._clock))
+        if writer.recovered:
+            log.warning("calls.interrupted", count=writer.recovered)
+        return writer
 
     def _media(self) -> LocalConfig:
         media = self._settings.media
@@ -254,14 +265,15 @@ class _Builder:
 
     async def _web(self, ports: Ports) -> tuple[str, str]:
         """The HTTP listeners; the public one shares the admin's while it has no address."""
-        applications = web.build(ports)
+        address = self._settings.public.address
+        applications = web.build(ports, shared=address is None)
         admin = await self._stack.enter_async_context(
             Listener(applications.admin, self._settings.admin.address)
         )
-        address = self._settings.public.address
-        if address is None:
-            return admin.url, admin.url
-        public = await self._stack.enter_async_context(Listener(applications.public, address))
+        public = admin
+        if address is not None:
+            public = await self._stack.enter_async_context(Listener(applications.public, address))
+        ports.pools.serve_at(public.url)
         return admin.url, public.url
 
 
@@ -277,28 +289,6 @@ def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], s
         "store": lambda: "" if writer.healthy else f"the store can not write: {writer.failure}",
         "media": lambda: "" if engine.ready else "no media worker has a port left",
     }
-
-
-def _figures(  # noqa: PLR0917 - each is another source
-    writer: Writer,
-    engine: LocalEngine,
-    switch: Switch,
-    endpoint: Endpoint,
-    refused: RefusedService,
-    peers: PeerService,
-) -> ServerFigures:
-    return ServerFigures(
-        Sources(
-            sip=lambda: endpoint.counters,
-            workers=lambda: engine.tallies,
-            worker_restarts=lambda: engine.restarts,
-            calls=lambda: CallFigures(len(switch), switch.arrived, switch.dispositions),
-            store=lambda: StoreFigures(writer.commits, writer.healthy),
-            refused=lambda: refused.total,
-            reachable=peers.reachable,
-            registered=peers.registered,
-        )
-    )
 
 
 def _bracketed(host: str) -> str:

@@ -8,7 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from edge.admin.ports import Sample
+from edge.calls.switch import Switch
 from edge.media.control import Tally
+from edge.media.local import LocalEngine
+from edge.services.peers import PeerService
+from edge.services.refused import RefusedService
+from edge.sip.endpoint import Endpoint
+from edge.store.writer import Writer
 
 # What may go down as well as up among the stack's counters.
 _NOW = frozenset(("transactions", "dialogs", "connections", "bans"))
@@ -100,3 +106,26 @@ class ServerFigures:
         store = self._sources.store()
         yield Sample("edge_store_commits", "counter", "Group commits of the call path.", store.commits)
         yield Sample("edge_store_healthy", "gauge", "1 while the store can write.", float(store.healthy))
+
+
+def figures_of(  # noqa: PLR0917 - each is another source
+    writer: Writer,
+    engine: LocalEngine,
+    switch: Switch,
+    endpoint: Endpoint,
+    refused: RefusedService,
+    peers: PeerService,
+) -> ServerFigures:
+    """The figures of a server that is made of these."""
+    return ServerFigures(
+        Sources(
+            sip=lambda: endpoint.counters,
+            workers=lambda: engine.tallies,
+            worker_restarts=lambda: engine.restarts,
+            calls=lambda: CallFigures(len(switch), switch.arrived, switch.dispositions),
+            store=lambda: StoreFigures(writer.commits, writer.healthy),
+            refused=lambda: refused.total,
+            reachable=peers.reachable,
+            registered=peers.registered,
+        )
+    )

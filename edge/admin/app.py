@@ -15,6 +15,7 @@ from edge.admin.openapi import document
 from edge.admin.ports import Ports
 from edge.admin.present import encode
 from edge.admin.problem import Handler, problems
+from edge.admin.public import PublicFace
 from edge.admin.resources import ROUTES
 
 BASE = "/api/v1"
@@ -67,12 +68,21 @@ def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:
     return application
 
 
-def _public() -> web.Application:
+def _public(face: PublicFace) -> web.Application:
     application = _application()
     application.router.add_get("/healthz", health.alive)
+    face.add_to(application)
     return application
 
 
-def build(ports: Ports, *, monotonic: Callable[[], float] = time.monotonic) -> Applications:
-    """Both applications over the same ports; ``listener.Listener`` runs them."""
-    return Applications(_admin(ports, monotonic), _public())
+def build(
+    ports: Ports, *, monotonic: Callable[[], float] = time.monotonic, shared: bool = True
+) -> Applications:
+    """Both applications over the same ports; ``listener.Listener`` runs them.
+
+    ``shared``: there is no listener of its own for the public one, so the admin's serves browsers too.
+    """
+    face, admin = PublicFace(ports), _admin(ports, monotonic)
+    if shared:
+        face.add_to(admin)
+    return Applications(admin, _public(face))

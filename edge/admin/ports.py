@@ -25,8 +25,10 @@ from edge.model.config import (
 )
 from edge.model.inherited import Effective, Setting
 from edge.model.peers import Reachability, Registration
+from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.release import Carrier
+from edge.model.visits import PageView
 from edge.services.bans import Ban
 from edge.services.identity import Identity
 from edge.services.inheritance import Deviation
@@ -36,10 +38,19 @@ from edge.services.numbers import NumberResult
 from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
 from edge.services.simulation import Answer, Simulated
+from edge.services.visits import Asking, NumbersAnswer, Shown
 
-Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block"]
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
-Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block
+Kind = Literal[
+    "trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block", "pool",
+    "call_tracking_tag",
+]  # fmt: skip
+Spec = (
+    TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
+    | PoolSpec | TagSpec
+)  # fmt: skip
+Object = (
+    Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
+)
 
 
 class Configuration(Protocol):
@@ -161,6 +172,43 @@ class Simulation(Protocol):
     def simulate(self, call: Simulated) -> Answer: ...
 
 
+class Pools(Protocol):
+    """Number pools beyond their set-up (``edge.services.pools``)."""
+
+    def serve_at(self, url: str) -> None:
+        """Where browsers reach us, unless the settings say otherwise."""
+
+    def snippet(self, tag: CallTrackingTag) -> str:
+        """The line that an operator pastes into the page."""
+
+    def warnings(self, item: Pool | CallTrackingTag) -> Sequence[str]:
+        """What is allowed and seldom meant."""
+
+    def tags_of(self, number_id: str) -> Sequence[str]:
+        """The ids of the call tracking tags that a number is primary of."""
+
+
+class Visits(Protocol):
+    """What browsers ask for (``edge.services.visits``); raises ``NotFound`` and ``StoreDown``."""
+
+    def active_tags(self, campaign_id: str) -> Sequence[CallTrackingTag]:
+        """The tags that the snippet of a campaign serves; raises ``NotFound`` when there is none."""
+
+    def allows(self, campaign_id: str, origin: str | None) -> bool:
+        """Whether pages of a site may use the campaign's snippet."""
+
+    def may_beat(self, asking: Asking) -> bool:
+        """Whether an address has not sent too much lately."""
+
+    async def numbers(
+        self, campaign_id: str, visitor_id: str, view: PageView, data: Mapping[str, object], asking: Asking
+    ) -> NumbersAnswer: ...
+    async def activity(
+        self, impression_id: str, visitor_id: str, generation: int, data: Mapping[str, object], asking: Asking
+    ) -> Shown | None: ...
+    async def close(self, impression_id: str, visitor_id: str, generation: int, asking: Asking) -> None: ...
+
+
 class Peers(Protocol):
     """What is known now of targets and trunks."""
 
@@ -258,3 +306,6 @@ class Ports:
     figures: Figures
     peers: Peers
     audit: Audit
+    visits: Visits
+    pools: Pools
+    trusted_proxies: tuple[str, ...] = ()

@@ -80,6 +80,7 @@ class NumberFilter(Record):
     area_code: Text | None = None
     publisher_id: Text | None = None
     sub_id: SubIdText | None = None
+    pool_id: Text | None = None
     state: Literal["available", "active", "paused", "cooling", "retired"] | None = None
     tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")] | None = None
     search: Text | None = None
@@ -103,6 +104,27 @@ class BlockQuery(PageQuery):
     external_id: Text | None = None
     pattern: Phone | None = None
     campaign_id: Text | None = None
+
+
+class PoolQuery(PageQuery):
+    """Lists of pools."""
+
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"] | None = None
+    name: Text | None = None
+    external_id: Text | None = None
+    country: Text | None = None
+    kind: Literal["local", "toll_free", "mobile", "national"] | None = None
+
+
+class TagQuery(PageQuery):
+    """Lists of call tracking tags."""
+
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "name", "-name"] | None = None
+    name: Text | None = None
+    external_id: Text | None = None
+    campaign_id: Text | None = None
+    pool_id: Text | None = None
+    primary_number_id: Text | None = None
 
 
 class PromptQuery(PageQuery):

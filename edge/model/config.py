@@ -21,6 +21,7 @@ from edge.model.cap import Caps
 from edge.model.filter import Filters
 from edge.model.menu import Menu
 from edge.model.outcomes import Conversions, Webhooks
+from edge.model.pool import Origins, Withdrawal
 from edge.model.prompts import CampaignPrompts, Whispered
 from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.release import Release
@@ -254,6 +255,7 @@ class Number(Stored, NumberSpec):
 
     settings: OwnSettings = NOTHING_OWN
     release: Release | None = None
+    withdrawn: Withdrawal | None = None
 
 
 class CampaignSpec(ActiveWindow):
@@ -271,6 +273,7 @@ class CampaignSpec(ActiveWindow):
     prompts: CampaignPrompts = CampaignPrompts()
     conversions: Conversions = ()
     webhooks: Webhooks = ()
+    allowed_origins: Origins = ()
 
 
 class Campaign(Stored, CampaignSpec):

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from edge.model.decision import CapClaim
+from edge.model.visits import VisitCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class OpenCall:
     campaign_id: str | None
     publisher_id: str | None = None
     sub_id: str | None = None
+    pool_id: str | None = None
+    impression_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Finish:
     record: Mapping[str, Any]
 
 
-Command = OpenCall | Reserve | Connect | Release | Convert | ResetCap | Finish
+Command = OpenCall | Reserve | Connect | Release | Convert | ResetCap | Finish | VisitCommand
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,10 @@ class NumberFacts(ActiveWindow):
     """
 
     publisher_id: Reference | None = None
+    pool_id: Reference | None = Field(
+        default=None,
+        description="The pool that gives this number out to visitors; it then has no campaign or publisher.",
+    )
     sub_id: SubId | None = None
     region: Place | None = None
     area_code: Annotated[str, StringConstraints(pattern=r"^\d{1,8}$")] | None = None

@@ -15,9 +15,10 @@ from edge.model.config import Hours, Number
 from edge.model.decision import Admission, CallFacts, CapClaim, Disposition, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, inside, paused
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
+from edge.routing.prepared import Prepared
 from edge.routing.refusal import refusal
 from edge.routing.schedule import Schedule
-from edge.routing.snapshot import Prepared, Snapshot
+from edge.routing.snapshot import Snapshot
 
 _MESSAGE: Final = Action(action="message")
 

@@ -15,7 +15,8 @@ from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, C
 from edge.routing.caps import Counts, claims, describe, first_full
 from edge.routing.filters import Condition, mismatch
 from edge.routing.known import Known
-from edge.routing.snapshot import Prepared, Snapshot
+from edge.routing.prepared import Prepared
+from edge.routing.snapshot import Snapshot
 from edge.routing.tiers import Entry, Tier, of_group
 
 Draw = Callable[[], float]

@@ -7,90 +7,27 @@ cap rules, the tiers of a campaign) is prepared when an object enters the snapsh
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
 from edge.model.action import Action
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
-from edge.model.config import NOTHING_OWN, Campaign, Hours, Number, Prompt, Routes, Target, Trunk
+from edge.model.config import Campaign, Number, Prompt, Target, Trunk
+from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
-from edge.routing import filters
 from edge.routing.blocks import Blocks
-from edge.routing.caps import CapRule, cap_rules, zone_of
-from edge.routing.filters import Condition
-from edge.routing.schedule import Schedule
+from edge.routing.pools import Pools
+from edge.routing.prepared import NOTHING_PREPARED, Owner, Prepared, prepare
 from edge.routing.table import Table
-from edge.routing.tiers import Tier, fixed, tiers
+from edge.routing.tiers import Tier, tiers
 from edge.routing.trunks import TrunkIndex
 
-Owner = Number | Campaign | Target | Buyer | Group
-Configured = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block
-
-
-class Prepared(NamedTuple):
-    """What a decision needs of one owner, made ready: its schedule, cap rules, zone and tiers.
-
-    ``tiers`` is None while the route names groups, whose members change without it.
-
-    ``schedule`` is None when the owner has no hours of its own or they are inactive (always
-    open); ``zone`` is None when neither the owner nor its hours name one.
-    """
-
-    schedule: Schedule | None
-    rules: tuple[CapRule, ...]
-    zone: ZoneInfo | None
-    tiers: tuple[Tier, ...] | None
-    conditions: tuple[Condition, ...] = ()
-
-
-NOTHING_PREPARED = Prepared(None, (), None, ())
-
-
-def _schedule(hours: Hours | None) -> Schedule | None:
-    return Schedule(hours) if hours is not None and hours.active else None
-
-
-def _has_nothing(number: Number) -> bool:
-    """Nothing of its own to prepare: so are most numbers."""
-    return (
-        number.hours is None
-        and not number.caps
-        and number.timezone is None
-        and number.settings is NOTHING_OWN
-    )
-
-
-def _fixed_tiers(routes: Routes) -> tuple[Tier, ...] | None:
-    return tiers(routes, _no_group) if fixed(routes) else None
-
-
-def _no_group(_group_id: str) -> None:
-    return None
-
-
-def _prepare(item: Owner) -> Prepared:
-    ready: tuple[Tier, ...] | None = ()
-    if isinstance(item, Buyer | Group):
-        return Prepared(None, cap_rules(item.id, item.caps), _zone_info(item.timezone), ())
-    rules = cap_rules(item.id, item.caps, item.max_calls if isinstance(item, Target) else None)
-    if isinstance(item, Campaign):
-        ready = _fixed_tiers(item.routes)
-    elif isinstance(item, Number):
-        if _has_nothing(item):
-            return NOTHING_PREPARED
-        own = item.settings.routes
-        ready = _fixed_tiers(own.value) if own is not None else ()
-    conditions = filters.ready(item.filters) if isinstance(item, Target) else ()
-    zone = _zone_info(zone_of(item.timezone, item.hours))
-    return Prepared(_schedule(item.hours), rules, zone, ready, conditions)
+Configured = (
+    Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
+)
 
 
 def _cap_owners(items: Iterable[Owner]) -> dict[str, str]:
     return {cap.id or "": item.id for item in items for cap in item.caps}
-
-
-def _zone_info(zone: str | None) -> ZoneInfo | None:
-    return ZoneInfo(zone) if zone else None
 
 
 class _Tables(NamedTuple):
@@ -113,21 +50,23 @@ class Snapshot:
     (``[routing] failsafe``), used where a campaign has none.  Make one with ``build``.
     """
 
-    __slots__ = ("_tables", "blocks", "failsafe", "trunk_index", "version")
+    __slots__ = ("_tables", "blocks", "failsafe", "pools", "trunk_index", "version")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - one argument a part
         self,
         tables: _Tables,
         trunk_index: TrunkIndex,
         failsafe: Action | None,
         version: int,
         blocks: Blocks,
+        pools: Pools,
     ) -> None:
         self._tables = tables
         self.trunk_index = trunk_index
         self.failsafe = failsafe
         self.version = version
         self.blocks = blocks
+        self.pools = pools
 
     @classmethod
     def build(  # noqa: PLR0917 - one argument a kind
@@ -142,6 +81,8 @@ class Snapshot:
         buyers: Iterable[Buyer] = (),
         groups: Iterable[Group] = (),
         blocks: Iterable[Block] = (),
+        pools: Iterable[Pool] = (),
+        tags: Iterable[CallTrackingTag] = (),
         failsafe: Action | None = None,
         version: int = 1,
     ) -> "Snapshot":
@@ -156,7 +97,7 @@ class Snapshot:
             item.id: made
             for group in owners
             for item in group.values()
-            if (made := _prepare(item)) is not NOTHING_PREPARED
+            if (made := prepare(item)) is not NOTHING_PREPARED
         }
         tables = _Tables(
             Table.of(by_id),
@@ -170,26 +111,29 @@ class Snapshot:
             Table.of({p.id: p for p in publishers}),
             Table.of(_cap_owners(item for group in owners for item in group.values())),
         )
-        return cls(tables, TrunkIndex(trunks), failsafe, version, Blocks.of(blocks))
+        shared = Pools.of(pools, tags, by_id.values())
+        return cls(tables, TrunkIndex(trunks), failsafe, version, Blocks.of(blocks), shared)
 
     def with_changes(self, put: Iterable[Configured] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A newer snapshot in which ``put`` objects are new or replaced and ``removed`` ids gone."""
         edit = _Edit(self._tables)
         trunks: dict[str, Trunk | None] = {}
         blocks: dict[str, Block | None] = {}
+        put, removed = list(put), list(removed)
         for item in put:
             if isinstance(item, Trunk):
                 trunks[item.id] = item
             elif isinstance(item, Block):
                 blocks[item.id] = item
-            else:
+            elif not isinstance(item, Pool | CallTrackingTag):
                 edit.put(item)
         for item_id in removed:
             trunks[item_id] = blocks[item_id] = None
             edit.remove(item_id)
         index = self.trunk_index.changed(trunks)
         changed = self.blocks.changed(blocks)
-        return Snapshot(edit.tables(), index, self.failsafe, self.version + 1, changed)
+        pools = self.pools.changed(put, removed)
+        return Snapshot(edit.tables(), index, self.failsafe, self.version + 1, changed, pools)
 
     def number(self, e164: str) -> Number | None:
         """The number that is ours under these E.164 digits, in whatever state."""
@@ -278,7 +222,7 @@ class _Edit:
         if isinstance(item, Publisher):
             self._publishers[item.id] = item
             return
-        self._prepared[item.id] = _prepare(item)
+        self._prepared[item.id] = prepare(item)
         self._own_caps(item)
         if isinstance(item, Number):
             self._forget_digits(item.id)

@@ -26,6 +26,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.secrets import in_clear, without_kept
 from edge.model.types import ExternalId, Name
@@ -42,9 +43,14 @@ from edge.store.edits import Edit
 from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
-Spec = TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
+Spec = (
+    TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
+    | PoolSpec | TagSpec
+)  # fmt: skip
 T = TypeVar("T")
-O = TypeVar("O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt, Publisher, Block)  # noqa: E741
+O = TypeVar(  # noqa: E741
+    "O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt, Publisher, Block, Pool, CallTrackingTag
+)
 
 
 class PromptSpec(Record):
@@ -64,6 +70,8 @@ _SPECS: dict[Kind, type[BaseModel]] = {
     "prompt": PromptSpec,
     "publisher": PublisherSpec,
     "block": BlockSpec,
+    "pool": PoolSpec,
+    "call_tracking_tag": TagSpec,
 }
 log = get_logger()
 
@@ -102,6 +110,8 @@ class ConfigurationService:
                 buyers=await self._all(Buyer, "buyer"),
                 blocks=await self._all(Block, "block"),
                 groups=await self._all(Group, "group"),
+                pools=await self._all(Pool, "pool"),
+                tags=await self._all(CallTrackingTag, "call_tracking_tag"),
                 failsafe=self._failsafe,
                 version=version,
             )

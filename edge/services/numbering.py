@@ -1,5 +1,6 @@
 """What the numbering plan says of a number: its country and kind (Rule: numbers)."""
 
+from functools import lru_cache
 from typing import Literal
 
 import phonenumbers
@@ -63,3 +64,13 @@ def contradictions(spec: NumberSpec) -> list[FieldError]:
 def _shares_code(a: str, b: str) -> bool:
     code = phonenumbers.country_code_for_region
     return bool(code(a) == code(b))
+
+
+@lru_cache(maxsize=10_000)
+def formatted(e164: str) -> str:
+    """A number as people of its country write it, such as (800) 555-0100."""
+    try:
+        parsed = phonenumbers.parse(e164)
+    except NumberParseException:
+        return e164
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)

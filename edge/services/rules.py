@@ -11,11 +11,13 @@ from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
 from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trunk
+from edge.model.pool import CallTrackingTag, Pool
 from edge.model.sip import SipSettings
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
 from edge.services.loops import circles
+from edge.services.membership import pool_number, pool_rules, tag_rules
 from edge.services.numbering import area_code_of, contradictions, plan_of
 from edge.store.bodies import Object
 
@@ -38,6 +40,9 @@ def filled(item: Object, before: Object | None) -> Object:
         if isinstance(before, Number) and (before.state, item.state) == ("retired", "available"):
             # Back into stock by hand: the carrier has given it to us again.
             changes["release"] = None
+        if item.withdrawn is not None and (item.pool_id or item.campaign_id or item.state != "available"):
+            # In use again: what its last visitor's calls were owed is over.
+            changes["withdrawn"] = None
     return item.model_copy(update=changes) if changes else item
 
 
@@ -79,7 +84,7 @@ def _check_ids(caps: tuple[Cap, ...], before: tuple[Cap, ...]) -> None:
 
 def _number_fields(number: Number) -> dict[str, Any]:
     country, kind = plan_of(number.e164)
-    state = number.state or ("active" if number.campaign_id else "available")
+    state = number.state or ("active" if number.campaign_id or number.pool_id else "available")
     area_code = number.area_code or area_code_of(number.e164)
     plan = {"kind": number.kind or kind, "country": number.country or country, "area_code": area_code}
     return {**plan, "state": state, **_sub_id(number)}
@@ -100,7 +105,8 @@ def _sub_id(number: Number) -> dict[str, Any]:
 
 def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Lets the server fill in again what followed from a field of a number that was patched."""
-    if "campaign_id" in changes and "state" not in changes and before.state in ("active", "available"):
+    moved = "campaign_id" in changes or "pool_id" in changes
+    if moved and "state" not in changes and before.state in ("active", "available"):
         merged.pop("state", None)
     if "e164" in changes:
         for name in ("kind", "country", "area_code"):
@@ -123,6 +129,10 @@ def check(item: Object, snapshot: Snapshot) -> None:
         errors += _trunk(item, snapshot)
     elif isinstance(item, Campaign):
         errors += _campaign(item)
+    elif isinstance(item, Pool):
+        errors += pool_rules(item, snapshot)
+    elif isinstance(item, CallTrackingTag):
+        errors += tag_rules(item, snapshot)
     elif isinstance(item, Block):
         errors += _block(item, snapshot)
     elif isinstance(item, Buyer | Group):
@@ -135,11 +145,12 @@ def check(item: Object, snapshot: Snapshot) -> None:
 
 def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
     yield from contradictions(number)
+    yield from pool_number(number, snapshot)
     if (number.state in ("cooling", "retired")) != (number.release is not None):
         yield FieldError("state", "a number is released, marked and restored by their own paths")
     if number.state in ("cooling", "retired") and (number.campaign_id or number.publisher_id):
         yield FieldError("campaign_id", "a released number belongs to nobody; restore it first")
-    if number.state == "active" and number.campaign_id is None:
+    if number.state == "active" and number.campaign_id is None and number.pool_id is None:
         yield FieldError("campaign_id", "an active number belongs to a campaign; name it")
     if number.state == "available" and number.campaign_id is not None:
         yield FieldError("state", "an available number belongs to no campaign; make it active or paused")

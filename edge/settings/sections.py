@@ -175,6 +175,7 @@ class PublicSection(Section):
     trusted_proxies: tuple[Cidr, ...] = ("127.0.0.1/32", "::1/128")
     allocations_per_minute: Annotated[int, Field(ge=1)] = 60
     max_share_per_address: Annotated[float, Field(gt=0, le=1)] = 0.1
+    keep_ip: bool = True
 
     @property
     def address(self) -> Address | None:

@@ -9,14 +9,20 @@ from edge.model.base import Stored
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
+from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
 from edge.model.secrets import in_clear
 from edge.store import tables
 from edge.store.errors import Reference
 from edge.store.instants import from_text, to_text
 
-Kind = Literal["trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block"]
-Object = Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block
+Kind = Literal[
+    "trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block", "pool",
+    "call_tracking_tag",
+]  # fmt: skip
+Object = (
+    Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
+)
 
 
 class Shape(NamedTuple):
@@ -33,6 +39,8 @@ class Shape(NamedTuple):
         | type[Prompt]
         | type[Publisher]
         | type[Block]
+        | type[Pool]
+        | type[CallTrackingTag]
     )
     prefix: str
 
@@ -47,6 +55,8 @@ SHAPES: dict[Kind, Shape] = {
     "prompt": Shape(tables.prompts, Prompt, "prm"),
     "block": Shape(tables.blocks, Block, "blk"),
     "publisher": Shape(tables.publishers, Publisher, "pub"),
+    "pool": Shape(tables.pools, Pool, "pool"),
+    "call_tracking_tag": Shape(tables.call_tracking_tags, CallTrackingTag, "ctt"),
 }
 COMMON = tuple(Stored.model_fields)
 # What a field's name says about the kind of object that it names.
@@ -59,6 +69,9 @@ _NAMES: dict[str, Kind] = {
     "trunk_ids": "trunk",
     "default_number_id": "number",
     "number_id": "number",
+    "primary_number_id": "number",
+    "pool_id": "pool",
+    "fallback_tag_id": "call_tracking_tag",
     "prompt_id": "prompt",
     "greeting_prompt_id": "prompt",
     "invalid_prompt_id": "prompt",
@@ -71,7 +84,7 @@ _CALLED = ("name", "e164", "pattern")
 # Maps whose keys the operator chooses.
 _FREE = ("tags", "headers")
 # What tells only whose an object was: that may be gone.
-_PAST = ("release",)
+_PAST = ("release", "withdrawn")
 
 
 def to_row(kind: Kind, item: Object) -> dict[str, Any]:

@@ -30,21 +30,23 @@ from edge.model.ledger import (
     Unavailable,
 )
 from edge.store.instants import to_text
+from edge.store.leases import LeaseBook
 from edge.store.slots import Key, Slot, Slots
 
-Answer = str | int | None | Unavailable
+Answer = Any
 Row = tuple[object, ...]
 
 # A command that comes after its call's Finish was crossed by it, not sent thousands of calls later.
 _REMEMBERED = 5_000
 
 _OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, number_id, campaign_id,
-publisher_id, sub_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+publisher_id, sub_id, pool_id, impression_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING"""
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, called, number_id, campaign_id,
-target_id, publisher_id, sub_id, disposition, record, trace)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+target_id, publisher_id, sub_id, pool_id, impression_id, disposition, record, trace)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _SLOT = """INSERT INTO reservations
 (call_id, attempt, cap_id, window_key, owner_id, counts_on, cap_limit, warning, state, since)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -72,6 +74,7 @@ class Ledger:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._slots = Slots(self._used)
+        self._leases = LeaseBook(db)
         self._opened: list[Row] = []
         self._bridged: list[Row] = []
         self._over: dict[str, Row] = {}
@@ -84,6 +87,7 @@ class Ledger:
             Convert: self._convert,
             ResetCap: self._reset,
             Finish: self._finish,
+            **self._leases.runners,
         }
 
     def run(self, command: Command) -> Answer:
@@ -104,6 +108,7 @@ class Ledger:
         if self._over:
             db.executemany(_CLOSE, [(call_id,) for call_id in self._over])
             db.executemany(_RECORD, self._over.values())
+        self._leases.write()
 
     def committed(self) -> tuple[list[CapCount], list[CapNotice]]:
         """Everything is durable; answers the counters that moved, and the windows used up."""
@@ -111,6 +116,7 @@ class Ledger:
         counter = self._slots.counter
         moved = [CapCount(*key, counter(key).used, counter(key).reserved) for key in self._slots.touched]
         self._slots.settle()
+        self._leases.settle()
         self._lately_over.update(dict.fromkeys(self._over))
         while len(self._lately_over) > _REMEMBERED:
             self._lately_over.popitem(last=False)
@@ -120,6 +126,7 @@ class Ledger:
     def rolled_back(self) -> None:
         """Nothing happened: everything is as after the last commit."""
         self._slots.undo()
+        self._leases.undo()
         self._clear()
 
     def _clear(self) -> None:
@@ -132,7 +139,7 @@ class Ledger:
         if not self._begin(c.call_id):
             return None
         parties = (c.trunk_id, _storable(c.caller), _storable(c.called))
-        owners = (c.number_id, c.campaign_id, c.publisher_id, c.sub_id)
+        owners = (c.number_id, c.campaign_id, c.publisher_id, c.sub_id, c.pool_id, c.impression_id)
         self._opened.append((c.call_id, to_text(c.started_at), *parties, *owners))
         return None
 
@@ -147,6 +154,7 @@ class Ledger:
 
     def _connect(self, command: Connect) -> Answer:
         self._slots.use(command.call_id, command.attempt, ("attempt", "connect"))
+        self._leases.connected(command.call_id)
         self._bridged.append((to_text(command.at), command.target_id, command.call_id))
         return None
 
@@ -188,6 +196,7 @@ class Ledger:
 
     def _finish(self, command: Finish) -> Answer:
         self._slots.end(command.call_id)
+        self._leases.over(command.call_id, command.ended_at)
         self._over.setdefault(command.call_id, _call_row(command))
         return None
 
@@ -221,6 +230,7 @@ class Ledger:
 
 _COLUMNS = (
     "trunk_id", "caller", "called", "number_id", "campaign_id", "target_id", "publisher_id", "sub_id",
+    "pool_id", "impression_id",
 )  # fmt: skip
 
 
@@ -256,7 +266,9 @@ def _json(value: object) -> str:
 
 _INTERRUPTED = "the server stopped while the call was running; it ended at or before this instant"
 _OPEN_CALLS = """SELECT id, started_at, trunk_id, caller, called, number_id, campaign_id, connected_at,
-target_id, publisher_id, sub_id FROM open_calls ORDER BY id"""
+target_id, publisher_id, sub_id, pool_id, impression_id FROM open_calls ORDER BY id"""
+_CUT_OFF = """UPDATE impressions SET call_ended_at = ? WHERE id IN
+(SELECT impression_id FROM open_calls WHERE connected_at IS NOT NULL)"""
 
 
 def recover(db: sqlite3.Connection, now: datetime) -> int:
@@ -270,6 +282,7 @@ def recover(db: sqlite3.Connection, now: datetime) -> int:
     rows = cursor.fetchall()
     for row in rows:
         db.execute(_RECORD, _call_row(_interrupted(dict(zip(names, row, strict=True)), now)))
+    db.execute(_CUT_OFF, (to_text(now),))
     db.execute("DELETE FROM open_calls")
     db.execute("DELETE FROM reservations WHERE state IN ('reserved', 'watched')")
     return len(rows)

@@ -45,6 +45,7 @@ numbers = _objects(
     sa.Column("sub_id", sa.Text, index=True),
     sa.Column("region", sa.Text),
     sa.Column("area_code", sa.Text),
+    sa.Column("pool_id", sa.Text, index=True),
 )
 blocks = _objects(
     "blocks",
@@ -57,6 +58,13 @@ targets = _objects("targets", sa.Column("state", sa.Text, nullable=False))
 buyers = _objects("buyers", sa.Column("state", sa.Text, nullable=False))
 target_groups = _objects("target_groups", sa.Column("state", sa.Text, nullable=False))
 prompts = _objects("prompts")
+pools = _objects("pools", sa.Column("kind", sa.Text), sa.Column("country", sa.Text))
+call_tracking_tags = _objects(
+    "call_tracking_tags",
+    sa.Column("campaign_id", sa.Text),
+    sa.Column("pool_id", sa.Text),
+    sa.Column("primary_number_id", sa.Text),
+)
 
 # Who refers to whom, kept in the transaction of each edit: what is referred to can not be deleted.
 object_references = sa.Table(
@@ -98,6 +106,8 @@ open_calls = sa.Table(
     sa.Column("target_id", sa.Text),
     sa.Column("publisher_id", sa.Text),
     sa.Column("sub_id", sa.Text),
+    sa.Column("pool_id", sa.Text),
+    sa.Column("impression_id", sa.Text),
     sqlite_with_rowid=False,
 )
 
@@ -118,6 +128,9 @@ calls = sa.Table(
     sa.Column("trace", sa.Text),
     sa.Column("publisher_id", sa.Text),
     sa.Column("sub_id", sa.Text),
+    sa.Column("pool_id", sa.Text),
+    sa.Column("impression_id", sa.Text),
+    sa.Index("ix_calls_pool_id", "pool_id", "started_at"),
     sa.Index("ix_calls_started_at", "started_at", "id"),
     sa.Index("ix_calls_number_id", "number_id", "started_at"),
     sa.Index("ix_calls_campaign_id", "campaign_id", "started_at"),
@@ -187,6 +200,79 @@ audit = sa.Table(
     sa.Index("ix_audit_object_id", "object_id", "at", "id"),
     sa.Index("ix_audit_by", "by", "at", "id"),
     sa.Index("ix_audit_version", "version", "id"),
+)
+
+# Visits.  ``number_id`` null: there was no number (a miss); ``missed`` stays 1 where one came later.
+# ``first_view``, ``last_view`` and ``data`` are JSON (``edge.store.leases``).
+impressions = sa.Table(
+    "impressions",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("pool_id", sa.Text, nullable=False),
+    sa.Column("campaign_id", sa.Text, nullable=False),
+    sa.Column("tag_id", sa.Text, nullable=False),
+    sa.Column("publisher_id", sa.Text),
+    sa.Column("primary_number_id", sa.Text, nullable=False),
+    sa.Column("visitor_id", sa.Text, nullable=False),
+    sa.Column("number_id", sa.Text),
+    sa.Column("e164", sa.Text),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Text, nullable=False),
+    sa.Column("last_activity_at", sa.Text, nullable=False),
+    sa.Column("lease_until", sa.Text),
+    sa.Column("closed_at", sa.Text),
+    sa.Column("call_ended_at", sa.Text),
+    sa.Column("superseded_at", sa.Text),
+    sa.Column("missed", sa.Integer, nullable=False),
+    sa.Column("page_views", sa.Integer, nullable=False),
+    sa.Column("calls", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("first_view", sa.Text, nullable=False),
+    sa.Column("last_view", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("ix_impressions_created_at", "created_at", "id"),
+    sa.Index("ix_impressions_number_id", "number_id", "created_at"),
+    sa.Index("ix_impressions_visitor_id", "visitor_id", "tag_id"),
+    sa.Index("ix_impressions_pool_id", "pool_id", "created_at"),
+)
+
+# The newest visit of each number: its stamps are the impression's.
+pool_leases = sa.Table(
+    "pool_leases",
+    metadata,
+    sa.Column("number_id", sa.Text, primary_key=True),
+    sa.Column("impression_id", sa.Text, nullable=False, unique=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+)
+
+# How often what happened to a pool in an hour, and the ``peak`` of numbers held.
+pool_counts = sa.Table(
+    "pool_counts",
+    metadata,
+    sa.Column("pool_id", sa.Text, primary_key=True),
+    sa.Column("hour", sa.Text, primary_key=True),
+    sa.Column("event", sa.Text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+
+# Pages that load more than one snippet.
+duplicate_snippets = sa.Table(
+    "duplicate_snippets",
+    metadata,
+    sa.Column("campaign_id", sa.Text, primary_key=True),
+    sa.Column("page", sa.Text, primary_key=True),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("first_seen", sa.Text, nullable=False),
+    sa.Column("last_seen", sa.Text, nullable=False),
+)
+
+# What publishers said of callers before their call.
+enrichments = sa.Table(
+    "enrichments",
+    metadata,
+    sa.Column("campaign_id", sa.Text, primary_key=True),
+    sa.Column("caller", sa.Text, primary_key=True),
+    sa.Column("posted_at", sa.Text, nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
 )
 
 refused_calls = sa.Table(

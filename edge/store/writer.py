@@ -21,6 +21,7 @@ from typing import Any, Self
 from edge.clock import Clock
 from edge.logs import get_logger
 from edge.model.ledger import CapCount, CapNotice, Command, Connect, Finish, OpenCall, Reserve, Unavailable
+from edge.model.visits import Allocate, CountPool, LinkCall
 from edge.store import ledger
 from edge.store.counts import Counts
 from edge.store.database import connect, only_server
@@ -133,11 +134,12 @@ class Writer:
 
     def _due(self, command: Command, now: float) -> float:
         """When the command is to be written at the latest (loop seconds)."""
-        if isinstance(command, (Reserve, Connect)):
-            if isinstance(command, Reserve) and command.claims:
+        if isinstance(command, (Reserve, Connect, LinkCall, Allocate)):
+            # A call that made its pool number busy gives it back, too.
+            if isinstance(command, LinkCall) or (isinstance(command, Reserve) and command.claims):
                 self._holders.add(command.call_id)
             return self._next_commit - BURST * PACE_S
-        if isinstance(command, OpenCall):
+        if isinstance(command, (OpenCall, CountPool)):
             return now + LINGER_S
         # It gives back what another call may be waiting for.
         if isinstance(command, Finish):

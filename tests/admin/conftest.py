@@ -22,13 +22,16 @@ from edge.services.configuration import ConfigurationService
 from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
+from edge.services.pools import PoolService
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
+from edge.services.visits import VisitService
 from edge.settings import Address
+from edge.settings.sections import PublicSection
 from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
@@ -189,6 +192,8 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             figures=Figures(),
             peers=Peers(),
             audit=audit,
+            visits=VisitService(configuration, backstage.writer, clock, PublicSection()),
+            pools=PoolService(configuration, "https://calls.example.com"),
         )
 
 

@@ -6,7 +6,9 @@ from edge.admin.resources.configuration import (
     BLOCKS,
     BUYERS,
     CAMPAIGNS,
+    POOLS,
     PUBLISHERS,
+    TAGS,
     TARGET_GROUPS,
     TARGETS,
     TRUNKS,
@@ -23,6 +25,6 @@ from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
-    *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
+    *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS, *POOLS, *TAGS,
     *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT,
 )  # fmt: skip

@@ -2,18 +2,19 @@
 
 from typing import cast
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from edge.admin.dispatch import expected_version
 from edge.admin.ports import Kind, Ports
 from edge.admin.present import created, one, page
-from edge.admin.queries import BlockQuery, ObjectQuery, PageQuery
+from edge.admin.queries import BlockQuery, ObjectQuery, PageQuery, PoolQuery, TagQuery
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Stored
 from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import Campaign, CampaignSpec, Target, TargetSpec, Trunk, TrunkSpec
 from edge.model.peers import Reachability, Registration
+from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.sip import RegisterSpec
 from edge.services.listing import Page
@@ -37,6 +38,19 @@ class TrunkRead(Trunk):
     registration: Registration | None = None
 
 
+class PoolRead(Pool):
+    """A pool, and what an operator should know of it."""
+
+    warnings: tuple[str, ...] = Field(default=(), description="What is allowed and seldom meant.")
+
+
+class CallTrackingTagRead(CallTrackingTag):
+    """A call tracking tag, the line to paste into the page, and what an operator should know of it."""
+
+    snippet: str = Field(default="", description="The line for the HEAD of the page.")
+    warnings: tuple[str, ...] = Field(default=(), description="What is allowed and seldom meant.")
+
+
 def _now(ports: Ports, item: Stored) -> Stored:
     """A target or trunk with what is known of it now."""
     if isinstance(item, Target):
@@ -48,47 +62,57 @@ def _now(ports: Ports, item: Stored) -> Stored:
             reachability=ports.peers.reachability(item.id),
             registration=ports.peers.registration(item.id),
         )
+    if isinstance(item, Pool):
+        return PoolRead.model_construct(**vars(item), warnings=tuple(ports.pools.warnings(item)))
+    if isinstance(item, CallTrackingTag):
+        snippet, warnings = ports.pools.snippet(item), tuple(ports.pools.warnings(item))
+        return CallTrackingTagRead.model_construct(**vars(item), snippet=snippet, warnings=warnings)
     return item
 
 
 def _reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: type[PageQuery]) -> None:
     """The list of a kind, and one of it."""
+    words = kind.replace("_", " ")
 
-    @routes.add("GET", path, f"List {kind}s", query=query, answer=answer, shape="list")
+    @routes.add("GET", path, f"List {words}s", query=query, answer=answer, shape="list")
     async def listing(ports: Ports, exchange: Exchange) -> Reply:
         found = await ports.configuration.list(kind, cast(PageQuery, exchange.query).listing())
         items = [_now(ports, item) for item in found.items]
         return await page(Page(items, found.next_cursor), exchange)
 
-    @routes.add("GET", f"{path}/{{id}}", f"Read a {kind}", answer=answer)
+    @routes.add("GET", f"{path}/{{id}}", f"Read a {words}", answer=answer)
     async def read(ports: Ports, exchange: Exchange) -> Reply:
         return one(_now(ports, await ports.configuration.get(kind, exchange.parameters["id"])))
 
 
 def _edits(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
     """``PATCH`` and ``DELETE`` of a kind."""
+    words = kind.replace("_", " ")
 
-    @routes.add("PATCH", f"{path}/{{id}}", f"Change a {kind}", body=spec, body_kind="patch", answer=answer)
+    @routes.add("PATCH", f"{path}/{{id}}", f"Change a {words}", body=spec, body_kind="patch", answer=answer)
     async def change(ports: Ports, exchange: Exchange) -> Reply:
         version = expected_version(exchange)
         changed = await ports.configuration.patch(kind, exchange.parameters["id"], exchange.body, version)
         return one(_now(ports, changed))
 
-    @routes.add("DELETE", f"{path}/{{id}}", f"Delete a {kind}", shape="none", status=204)
+    @routes.add("DELETE", f"{path}/{{id}}", f"Delete a {words}", shape="none", status=204)
     async def delete(ports: Ports, exchange: Exchange) -> Reply:
         await ports.configuration.delete(kind, exchange.parameters["id"], expected_version(exchange))
         return Reply(status=204)
 
 
 def _creates(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
-    @routes.add("POST", path, f"Create a {kind}", body=spec, body_kind="json", answer=answer, status=201)
+    words = kind.replace("_", " ")
+
+    @routes.add("POST", path, f"Create a {words}", body=spec, body_kind="json", answer=answer, status=201)
     async def create(ports: Ports, exchange: Exchange) -> Reply:
         return created(_now(ports, await ports.configuration.create(kind, exchange.body)), exchange.path)
 
 
-def _resource(
+def resource(
     kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored], query: type[PageQuery]
 ) -> Routes:
+    """The five routes of a kind."""
     routes = Routes(path.removeprefix("/"))
     _reads(routes, kind, path, answer, query)
     _creates(routes, kind, path, spec, answer)
@@ -96,10 +120,12 @@ def _resource(
     return routes
 
 
-TRUNKS = _resource("trunk", "/trunks", TrunkSpec, TrunkRead, ObjectQuery)
-CAMPAIGNS = _resource("campaign", "/campaigns", CampaignSpec, Campaign, ObjectQuery)
-BLOCKS = _resource("block", "/blocks", BlockSpec, Block, BlockQuery)
-PUBLISHERS = _resource("publisher", "/publishers", PublisherSpec, Publisher, ObjectQuery)
-TARGETS = _resource("target", "/targets", TargetSpec, TargetRead, ObjectQuery)
-BUYERS = _resource("buyer", "/buyers", BuyerSpec, Buyer, ObjectQuery)
-TARGET_GROUPS = _resource("group", "/target-groups", GroupSpec, Group, ObjectQuery)
+TRUNKS = resource("trunk", "/trunks", TrunkSpec, TrunkRead, ObjectQuery)
+CAMPAIGNS = resource("campaign", "/campaigns", CampaignSpec, Campaign, ObjectQuery)
+BLOCKS = resource("block", "/blocks", BlockSpec, Block, BlockQuery)
+PUBLISHERS = resource("publisher", "/publishers", PublisherSpec, Publisher, ObjectQuery)
+TARGETS = resource("target", "/targets", TargetSpec, TargetRead, ObjectQuery)
+POOLS = resource("pool", "/pools", PoolSpec, PoolRead, PoolQuery)
+TAGS = resource("call_tracking_tag", "/call-tracking-tags", TagSpec, CallTrackingTagRead, TagQuery)
+BUYERS = resource("buyer", "/buyers", BuyerSpec, Buyer, ObjectQuery)
+TARGET_GROUPS = resource("group", "/target-groups", GroupSpec, Group, ObjectQuery)

@@ -68,12 +68,14 @@ class EffectiveRead(BaseModel):
 
 
 class NumberRead(Number):
-    """A number, and what holds for it of the four settings that it inherits or has of its own.
+    """A number, what holds for it of the four settings that it inherits or has of its own, and the call
+    tracking tags that it is the primary number of.
 
     ``warnings`` is what was accepted and is probably not meant.
     """
 
     effective: dict[str, EffectiveRead]
+    call_tracking_tags: tuple[str, ...] = ()
     warnings: list[WrongField]
 
 
@@ -81,8 +83,12 @@ def with_effective(ports: Ports, number: Number, *more: FieldError) -> NumberRea
     """The number as it is read by itself; ``more`` warnings are of the edit that was just made."""
     held = ports.inheritance.effective(number)
     effective = {name: EffectiveRead(**each._asdict()) for name, each in held.items()}
-    warnings = [wrong(each) for each in (*warnings_of(number), *more)]
-    return NumberRead.model_construct(**{**dict(number), "effective": effective, "warnings": warnings})
+    told = {
+        "effective": effective,
+        "call_tracking_tags": tuple(ports.pools.tags_of(number.id)),
+        "warnings": [wrong(each) for each in (*warnings_of(number), *more)],
+    }
+    return NumberRead.model_construct(**{**dict(number), **told})
 
 
 def wrong(error: FieldError) -> WrongField:

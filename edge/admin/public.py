@@ -1,0 +1,196 @@
+"""What browsers reach, without a token: the numbers of a campaign's tags, and the life of a visit.
+
+Bodies are JSON, sent as ``text/plain`` so that no browser asks beforehand (or as ``application/json``).
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from edge.admin.bodies import parse_json, validated
+from edge.admin.ports import Ports
+from edge.admin.present import encode
+from edge.admin.problem import Problem
+from edge.model.visits import PageView
+from edge.services.visits import Asking, Shown
+
+MAX_BODY = 16 << 10
+_TYPES = ("text/plain", "application/json", "application/octet-stream")
+VisitorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+Url = Annotated[str, StringConstraints(max_length=4000)]
+Short = Annotated[str, StringConstraints(max_length=200)]
+Data = Annotated[dict[str, Any], Field(max_length=200)]
+
+
+class _Sent(BaseModel):
+    """What a browser sends; a newer page's further fields are not read."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    visitor_id: VisitorId
+    tags: Data = {}
+
+
+class PageSpec(_Sent):
+    """A page view: where, from where, and the data that the page adds."""
+
+    page_url: Url = ""
+    first_url: Url = ""
+    referrer: Url = ""
+    screen: Short = ""
+    language: Short = ""
+
+
+class BeatSpec(_Sent):
+    """A sign of life of a visit, or its end; ``generation`` is the one that came with the number."""
+
+    generation: Annotated[int, Field(ge=0)] = 0
+
+
+class TagAnswer(BaseModel):
+    """What the page is to show for one tag."""
+
+    tag_id: str
+    impression_id: str | None
+    generation: int
+    e164: str
+    formatted: str
+    number_to_replace: str
+    is_pool: bool
+    pool_miss: bool
+    reason: str | None
+    open_now: bool
+    opens_at: datetime | None
+
+
+class PublicFace:
+    """The handlers; ``add_to`` puts them where browsers reach them."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._visits = ports.visits
+        self._proxies = tuple(ipaddress.ip_network(each) for each in ports.trusted_proxies)
+
+    def add_to(self, application: web.Application) -> None:
+        """Adds every public route."""
+        router = application.router
+        router.add_post("/t/{campaign_id}/numbers", self.numbers)
+        router.add_post("/t/impressions/{id}/activity", self.activity)
+        router.add_post("/t/impressions/{id}/close", self.close)
+
+    async def numbers(self, request: web.Request) -> web.Response:
+        """A number for each tag of the campaign."""
+        campaign_id, asking = request.match_info["campaign_id"], self._asking(request)
+        page = await _body(request, PageSpec)
+        self._visits.active_tags(campaign_id)
+        if not self._visits.allows(campaign_id, asking.origin):
+            raise Problem(403, "pages of this site may not use the campaign's snippet; see allowed_origins")
+        view = PageView(page.page_url, page.first_url, page.referrer, page.language, page.screen)
+        found = await self._visits.numbers(campaign_id, page.visitor_id, view, page.tags, asking)
+        tags = [_answer(shown) for shown in found.shown]
+        open_now = any(shown.open_now for shown in found.shown)
+        body: dict[str, Any] = {"open_now": open_now, "tags": tags}
+        if found.ignored:
+            body["ignored"] = list(found.ignored)
+        return _json(request, body)
+
+    async def activity(self, request: web.Request) -> web.Response:
+        """Use of the page: it still has its number, or gets another one to show."""
+        asking = self._paced(request)
+        beat = await _body(request, BeatSpec)
+        shown = await self._visits.activity(
+            request.match_info["id"], beat.visitor_id, beat.generation, beat.tags, asking
+        )
+        body = {"superseded": shown is not None, "tags": [] if shown is None else [_answer(shown)]}
+        return _json(request, body)
+
+    async def close(self, request: web.Request) -> web.Response:
+        """The page was closed (a beacon: nobody reads the answer)."""
+        asking = self._paced(request)
+        beat = await _body(request, BeatSpec)
+        await self._visits.close(request.match_info["id"], beat.visitor_id, beat.generation, asking)
+        return web.Response(status=204, headers=_cross_origin(request))
+
+    def _paced(self, request: web.Request) -> Asking:
+        asking = self._asking(request)
+        if not self._visits.may_beat(asking):
+            raise Problem(429, "too many requests from this address", headers={"Retry-After": "60"})
+        return asking
+
+    def _asking(self, request: web.Request) -> Asking:
+        headers = request.headers
+        address = client_address(request, self._proxies)
+        return Asking(address, headers.get("Origin"), headers.get("User-Agent", ""))
+
+
+def client_address(
+    request: web.Request, proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+) -> str:
+    """Whom a request comes from: what the last proxy that is trusted says, read from the right."""
+    address = request.remote or ""
+    named = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
+    while named and _is_in(address, proxies):
+        said = named.pop()
+        if not _is_address(said):
+            break
+        address = said
+    return address
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    if not _is_address(address):
+        return False
+    ip = ipaddress.ip_address(address)
+    return any(ip in network for network in networks)
+
+
+async def _body(request: web.Request, model: type[Any]) -> Any:
+    if request.content_type not in _TYPES:
+        raise Problem(415, "send the body as JSON, as text/plain or application/json")
+    if (request.content_length or 0) > MAX_BODY:
+        raise Problem(413, f"the body may have {MAX_BODY} bytes at most")
+    raw = bytearray()
+    async for piece in request.content.iter_any():
+        raw += piece
+        if len(raw) > MAX_BODY:
+            raise Problem(413, f"the body may have {MAX_BODY} bytes at most")
+    parse_json(bytes(raw))
+    return validated(model, bytes(raw))
+
+
+def _answer(shown: Shown) -> dict[str, Any]:
+    if shown.number is None:
+        return {"tag_id": shown.tag.id, "status": 404}
+    return TagAnswer(
+        tag_id=shown.tag.id,
+        impression_id=shown.impression_id,
+        generation=shown.generation,
+        e164=shown.e164,
+        formatted=shown.formatted,
+        number_to_replace=shown.tag.number_to_replace,
+        is_pool=shown.is_pool,
+        pool_miss=shown.pool_miss,
+        reason=shown.reason,
+        open_now=shown.open_now,
+        opens_at=shown.opens_at,
+    ).model_dump(mode="json")
+
+
+def _cross_origin(request: web.Request) -> dict[str, str]:
+    """No credentials ever come along, so any page may read what it was given."""
+    return {"Access-Control-Allow-Origin": "*"} if "Origin" in request.headers else {}
+
+
+def _json(request: web.Request, body: dict[str, Any]) -> web.Response:
+    return web.Response(body=encode(body), content_type="application/json", headers=_cross_origin(request))

@@ -1,0 +1,40 @@
+"""Number pools beyond their set-up: the line to paste, what is seldom meant, who shows which number."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from edge.model.pool import CallTrackingTag, Pool
+from edge.services.insight import Current
+from edge.services.membership import pool_warnings, tag_warnings
+
+# The attributes keep page optimisers from moving, delaying or bundling the script.
+_SNIPPET: Final = (
+    '<script async data-cfasync="false" data-no-optimize="1" data-no-defer="1" data-no-minify="1" '
+    'data-pagespeed-no-defer src="{base}/t/{campaign_id}.js"></script>'
+)
+
+
+class PoolService:
+    """``public_url`` is where browsers reach us; empty: ``serve_at`` says it."""
+
+    def __init__(self, configuration: Current, public_url: str = "") -> None:
+        self._configuration = configuration
+        self._base = public_url
+
+    def serve_at(self, url: str) -> None:
+        """Where browsers reach us, unless the settings say otherwise."""
+        self._base = self._base or url
+
+    def snippet(self, tag: CallTrackingTag) -> str:
+        """The line that an operator pastes into the page."""
+        return _SNIPPET.format(base=self._base, campaign_id=tag.campaign_id)
+
+    def warnings(self, item: Pool | CallTrackingTag) -> Sequence[str]:
+        """What is allowed and seldom meant."""
+        snapshot = self._configuration.current
+        found = pool_warnings(item, snapshot) if isinstance(item, Pool) else tag_warnings(item, snapshot)
+        return list(found)
+
+    def tags_of(self, number_id: str) -> Sequence[str]:
+        """The ids of the call tracking tags that a number is primary of."""
+        return self._configuration.current.pools.primary_of(number_id)

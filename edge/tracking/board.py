@@ -1,0 +1,226 @@
+"""Who holds which number now: the allocation and everything that changes a lease (Rule: number pools)."""
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from edge.model.visits import Allocate, Member, Members, PoolRules, Terms
+from edge.tracking.states import Lease, State
+
+# What may be handed out, best first.
+_RANK: Final[dict[State, int]] = {"free": 0, "lapsed": 1, "call_done": 2}
+_NEVER: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What an allocation came to.
+
+    ``lease`` is the visitor's (None: a miss, or ``limited``); ``fresh`` a new hand-out; ``displaced`` the
+    lease that it ended early, if its link still held.  ``held`` is how many numbers of the pool can not
+    be handed out now, None where nobody had to count.
+    """
+
+    lease: Lease | None
+    fresh: bool = False
+    displaced: Lease | None = None
+    limited: bool = False
+    held: int | None = None
+
+
+class Board:
+    """The leases of all pools, newest of each number.  ``busy`` holds the numbers with a live call.
+
+    Time only moves forwards here: an instant before the last one counts as that one, so that a clock
+    that is put back brings no lease back.
+    """
+
+    def __init__(self, leases: Iterable[Lease], busy: Container[str], seen_ms: int = 0) -> None:
+        self._busy = busy
+        self._by_number: dict[str, Lease] = {}
+        self._by_visit: dict[tuple[str, str], str] = {}
+        self._by_impression: dict[str, str] = {}
+        self._by_source: dict[str, set[str]] = {}
+        self._source_of: dict[str, str] = {}
+        self._full: dict[str, tuple[PoolRules, Members, int]] = {}
+        self.seen_ms = seen_ms
+        for lease in leases:
+            self._put(lease)
+
+    def now(self, at_ms: int) -> int:
+        """The instant that counts."""
+        self.seen_ms = max(self.seen_ms, at_ms)
+        return self.seen_ms
+
+    def of_number(self, number_id: str) -> Lease | None:
+        """The newest lease of a number, over or not."""
+        return self._by_number.get(number_id)
+
+    def of_impression(self, impression_id: str) -> Lease | None:
+        """The lease of a visit that still is its number's newest."""
+        number_id = self._by_impression.get(impression_id)
+        return None if number_id is None else self._by_number[number_id]
+
+    def allocate(self, wanted: Allocate, now: int) -> Drawn:
+        """The visitor's own number again, else free, lapsed, call done; else a miss."""
+        terms = wanted.terms
+        own = self._own(terms, wanted.visitor_id, now)
+        if own is not None:
+            renewed = own.renewed(terms.rules, now)
+            self._put(renewed)
+            return Drawn(renewed)
+        if wanted.most < len(terms.members) and self._held_by(wanted, now) >= wanted.most:
+            return Drawn(None, limited=True)
+        found, held = self._best(terms, wanted.near, now)
+        if found is None:
+            return Drawn(None, held=held)
+        before = self._by_number.get(found.number_id)
+        lease = self._hand_out(found, before, wanted, now)
+        linked = before is not None and now < before.archive_ms
+        return Drawn(lease, fresh=True, displaced=before if linked else None, held=held + 1)
+
+    def renew(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
+        """The visitor used the page."""
+        renewed = lease.renewed(rules, now)
+        self._put(renewed)
+        return renewed
+
+    def rename(self, lease: Lease, impression_id: str) -> Lease:
+        """The new lease is that of a visit which is known already."""
+        self._by_impression.pop(lease.impression_id, None)
+        renamed = replace(lease, impression_id=impression_id)
+        self._put(renamed)
+        return renamed
+
+    def close(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
+        """The visitor closed the page."""
+        closed = lease.closed(rules, now)
+        self._put(closed)
+        self._full.pop(rules.pool_id, None)
+        return closed
+
+    def call_over(self, number_id: str, impression_id: str | None, answered: bool, now: int) -> Lease | None:
+        """The last call on a number is over: its lease if that changed.
+
+        The number may be handed out again, so a pool that was full is looked at anew.
+        """
+        self._full.clear()
+        lease = self._by_number.get(number_id)
+        if lease is None or not answered or lease.impression_id != impression_id:
+            return None
+        ended = replace(lease, call_ended_ms=now)
+        self._put(ended)
+        return ended
+
+    def counted(self, terms_rules: PoolRules, members: Members, at_ms: int) -> dict[State, int]:
+        """How many numbers of a pool are in which state."""
+        counts: dict[State, int] = {"free": 0, "leased": 0, "lapsed": 0, "call_done": 0, "busy": 0}
+        now = max(self.seen_ms, at_ms)
+        for number_id in members.by_id:
+            lease, busy = self._by_number.get(number_id), number_id in self._busy
+            state: State = "busy" if busy else "free"
+            counts[state if lease is None else lease.state(terms_rules, now, busy)] += 1
+        return counts
+
+    def _own(self, terms: Terms, visitor_id: str, now: int) -> Lease | None:
+        """The visitor's lease, while its link holds and its number is still handed out for the tag."""
+        number_id = self._by_visit.get((terms.tag_id, visitor_id))
+        if number_id is None or number_id not in terms.members.by_id:
+            return None
+        lease = self._by_number[number_id]
+        return lease if now < lease.archive_ms else None
+
+    def _best(self, terms: Terms, near: tuple[str | None, str | None], now: int) -> tuple[Member | None, int]:
+        """The number to hand out, and how many can not be."""
+        rules, members = terms.rules, terms.members
+        full = self._full.get(rules.pool_id)
+        if full is not None and full[0] == rules and full[1] is members and now < full[2]:
+            return None, len(members)
+        best: tuple[tuple[int, int, int, str], Member] | None = None
+        held, again = 0, 1 << 62
+        wishes = near != (None, None)
+        for number_id, member in members.by_id.items():
+            lease, busy = self._by_number.get(number_id), number_id in self._busy
+            if lease is None:
+                state: State = "busy" if busy else "free"
+            else:
+                state = lease.state(rules, now, busy)
+            rank = _RANK.get(state)
+            if rank is None:
+                held += 1
+                again = min(again, _opens(lease, rules, busy))
+                continue
+            key = (rank, _distance(member, near) if wishes else 0, _since(lease, rank), number_id)
+            if best is None or key < best[0]:
+                best = (key, member)
+        if best is None:
+            self._full[rules.pool_id] = (rules, members, again)
+            return None, held
+        return best[1], held
+
+    def _held_by(self, wanted: Allocate, now: int) -> int:
+        """How many numbers of the pool are leased to the address."""
+        members = wanted.terms.members.by_id
+        held = self._by_source.get(wanted.source, ())
+        return sum(number_id in members and now < self._by_number[number_id].until_ms for number_id in held)
+
+    def _hand_out(self, member: Member, before: Lease | None, wanted: Allocate, now: int) -> Lease:
+        terms = wanted.terms
+        generation = 1 if before is None else before.generation + 1
+        lease = Lease(
+            member.number_id, wanted.impression_id, terms.tag_id, wanted.visitor_id, generation,
+            now, now + terms.rules.hold_ms,
+        )  # fmt: skip
+        self._put(lease)
+        self._source(member.number_id, wanted.source)
+        return lease
+
+    def _put(self, lease: Lease) -> None:
+        number_id = lease.number_id
+        before = self._by_number.get(number_id)
+        if before is not None and before.impression_id != lease.impression_id:
+            self._by_impression.pop(before.impression_id, None)
+            if self._by_visit.get((before.tag_id, before.visitor_id)) == number_id:
+                del self._by_visit[before.tag_id, before.visitor_id]
+        self._by_number[number_id] = lease
+        self._by_impression[lease.impression_id] = number_id
+        self._by_visit[lease.tag_id, lease.visitor_id] = number_id
+
+    def _source(self, number_id: str, source: str) -> None:
+        before = self._source_of.pop(number_id, None)
+        if before is not None:
+            self._by_source[before].discard(number_id)
+            if not self._by_source[before]:
+                del self._by_source[before]
+        if source:
+            self._source_of[number_id] = source
+            self._by_source.setdefault(source, set()).add(number_id)
+
+
+def _opens(lease: Lease | None, rules: PoolRules, busy: bool) -> int:
+    """When a number that can not be handed out may be, if nothing happens until then."""
+    if busy or lease is None:
+        return 1 << 62
+    ended = lease.call_ended_ms
+    if ended is not None and rules.call_end_frees:
+        return min(lease.until_ms, ended + rules.post_call_ms)
+    return lease.until_ms
+
+
+def _since(lease: Lease | None, rank: int) -> int:
+    """Longest unused first; of lapsed ones the oldest lease; of those whose call is done the oldest call."""
+    if lease is None:
+        return _NEVER
+    if rank == _RANK["lapsed"]:
+        return lease.until_ms
+    if rank == _RANK["call_done"]:
+        return lease.call_ended_ms or 0
+    return max(lease.active_ms, lease.call_ended_ms or 0)
+
+
+def _distance(member: Member, near: tuple[str | None, str | None]) -> int:
+    """0: the area code that is preferred, 1: its region, 2: any."""
+    area_code, region = near
+    if area_code is not None and member.area_code == area_code:
+        return 0
+    return 1 if region is not None and member.region == region else 2

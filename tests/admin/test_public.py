@@ -1,0 +1,87 @@
+"""What browsers reach: numbers for visitors, and the life of a visit."""
+
+from datetime import timedelta
+
+from tests.admin.client import Client
+from tests.admin.conftest import Backstage, Clock
+from tests.admin.pooled import PRIMARY, pooled
+
+
+async def test_each_visitor_gets_a_number_and_the_last_the_primary(api: Client) -> None:
+    world = await pooled(api, size=2)
+    shown = [await world.shown(f"visitor-{n}") for n in range(3)]
+    assert {each["e164"] for each in shown[:2]} == {number["e164"] for number in world.numbers}
+    assert [(s["is_pool"], s["pool_miss"]) for s in shown] == [(True, False), (True, False), (False, True)]
+    assert (shown[2]["e164"], shown[2]["formatted"]) == (PRIMARY, "(800) 555-0100")
+    assert shown[0]["number_to_replace"] == PRIMARY
+    again = await world.shown("visitor-0")
+    assert (again["e164"], again["impression_id"]) == (shown[0]["e164"], shown[0]["impression_id"])
+
+
+async def test_use_of_the_page_keeps_the_number_and_a_stale_beat_is_told(api: Client, clock: Clock) -> None:
+    world = await pooled(api, size=1)
+    first = await world.shown("visitor-a")
+    clock.date += timedelta(seconds=300)
+    assert (await world.beat(first, "visitor-a")).json == {"superseded": False, "tags": []}
+    clock.date += timedelta(seconds=300)
+    assert (await world.shown("visitor-b"))["pool_miss"]
+    clock.date += timedelta(seconds=60)
+    second = await world.shown("visitor-b")
+    assert second["generation"] == first["generation"] + 1
+    told = (await world.beat(first, "visitor-a")).json
+    assert told["superseded"]
+    assert (told["tags"][0]["e164"], told["tags"][0]["pool_miss"]) == (PRIMARY, True)
+
+
+async def test_a_paused_campaign_has_nothing_to_give(api: Client) -> None:
+    world = await pooled(api)
+    shown = await world.shown()
+    await api.patch(f"campaigns/{world.campaign['id']}", {"state": "paused"})
+    assert (await world.visit()).status == 404
+    assert (await world.beat(shown)).status == 404
+
+
+async def test_bodies_are_bounded_and_their_type_needs_no_preflight(api: Client) -> None:
+    world = await pooled(api)
+    path = f"/t/{world.campaign['id']}/numbers"
+    text = await api.ask(
+        "POST",
+        path,
+        token="",
+        data='{"visitor_id": "visitor-1"}',
+        headers={"Content-Type": "text/plain", "Origin": "https://a.example"},
+    )
+    assert (text.status, text.headers["Access-Control-Allow-Origin"]) == (200, "*")
+    assert (await world.visit(page_url="x" * 20_000)).status == 413
+    assert (await world.visit(page_url="x" * 5_000)).status == 422
+    assert (await world.visit("no")).status == 422
+    assert (
+        await api.ask("POST", path, token="", data="{", headers={"Content-Type": "text/plain"})
+    ).status == 400
+
+
+async def test_only_the_sites_that_are_named_may_ask(api: Client) -> None:
+    world = await pooled(api)
+    await api.patch(f"campaigns/{world.campaign['id']}", {"allowed_origins": ["https://www.example.com"]})
+    assert (await world.visit(headers={"Origin": "https://www.example.com"})).status == 200
+    assert (await world.visit(headers={"Origin": "https://other.example"})).status == 403
+    assert (await world.visit()).status == 200
+
+
+async def test_no_address_holds_more_than_its_share_and_crawlers_hold_none(
+    api: Client, backstage: Backstage
+) -> None:
+    world = await pooled(api, size=5)
+    shown = [await world.shown(f"visitor-{n}") for n in range(4)]
+    assert [each["is_pool"] for each in shown] == [True, True, True, False]
+    assert (shown[3]["reason"], shown[3]["pool_miss"]) == ("rate_limited", False)
+    bot = await world.shown("visitor-9", headers={"User-Agent": "Mozilla/5.0 (compatible; Googlebot/2.1)"})
+    assert (bot["is_pool"], bot["reason"]) == (False, "crawler")
+
+
+async def test_too_many_requests_get_the_primary_number(api: Client, clock: Clock) -> None:
+    world = await pooled(api)
+    reasons = [(await world.shown())["reason"] for _ in range(62)]
+    assert reasons == [None] * 60 + ["rate_limited"] * 2
+    clock.now += 1.1
+    assert (await world.shown())["reason"] is None
