@@ -255,6 +255,7 @@ class _Builder:
             draw=random.random,
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),
+            breaker=peers.breaker,
             down=peers.down,
         )
         switch = Switch(services, configuration, refused)

@@ -4,14 +4,17 @@ The hunt for a target goes through several of these, the transfer of a call thro
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edge.calls import dialplan
+from edge.calls.breaker import MAX_RETRY_AFTER_S
 from edge.calls.happenings import SipHappened
 from edge.calls.identity import from_header, identity_headers
 from edge.calls.leg import Leg
 from edge.calls.passing import Onward, passed_on
 from edge.calls.recordings import RECORDABLE
+from edge.calls.redirect import MOST_HOPS, allowed, contacts
 from edge.calls.whisper import accepted
 from edge.model.config import Target
 from edge.routing.hunt import verdict_of
@@ -45,6 +48,7 @@ class Dial:
         self.target = target
         self.values = values
         self.key = key
+        self._redirected: list[str] = []
 
     async def run(self) -> tuple[Leg | None, "Result"]:
         """The leg that answered, or None, and what it came to; raises CallOver."""
@@ -69,11 +73,44 @@ class Dial:
         last = Result(0, "unreachable", f"{line.via} has no address", next_address=True)
         for destination in destinations:
             leg, last = await self._ring(line, destination, until)
+            if last.moved_to:
+                return await self._follow(line, last, until)
             if leg is not None or not last.next_address:
                 return leg, last
             if last.status in _OUT_OF_SERVICE:
-                self.call.services.dialler.avoid(destination)
+                self._avoid(destination, last)
         return None, last
+
+    def _avoid(self, destination: Destination, result: "Result") -> None:
+        """For as long as it said itself, if it did."""
+        dialler, seconds = self.call.services.dialler, result.retry_after_s
+        if seconds is None:
+            dialler.avoid(destination)
+        else:
+            dialler.avoid(destination, min(seconds, MAX_RETRY_AFTER_S))
+
+    async def _follow(self, line: dialplan.Line, last: "Result", until: float) -> tuple[Leg | None, "Result"]:
+        """A 3xx: to what the configuration allows, five times at most (rule: Redirections)."""
+        leg, status = None, last.status
+        for uri in last.moved_to:
+            why_not = self._not_followed(uri, line)
+            if why_not is not None:
+                last = Result(status, "refused", f"redirects the call to {uri[:100]}{why_not}")
+                continue
+            self._redirected.append(uri)
+            self.call.record.step("redirect", "followed", printable(uri)[:200])
+            onward = replace(line, uri=uri, via=dialplan.over(uri, line.sip.transport))
+            leg, last = await self._line(onward, until)
+            if leg is not None or not last.next_address:
+                break
+        return leg, last
+
+    def _not_followed(self, uri: str, line: dialplan.Line) -> str | None:
+        if not allowed(uri, line.sip.redirect_hosts):
+            return ", which is not among its redirect_hosts"
+        if uri in self._redirected or uri == line.uri:
+            return ", in a circle"
+        return f", more than {MOST_HOPS} times" if len(self._redirected) >= MOST_HOPS else None
 
     async def _ring(
         self, line: dialplan.Line, destination: Destination, until: float
@@ -225,12 +262,17 @@ _OUT_OF_SERVICE = (0, 408, 503)
 
 
 class Result(NamedTuple):
-    """What one INVITE came to; ``next_address`` says whether another address of it may do better."""
+    """What one INVITE came to; ``next_address`` says whether another address of it may do better.
+
+    ``retry_after_s`` is when a 503 may be tried again, ``moved_to`` the URIs that a 3xx names.
+    """
 
     status: int
     outcome: Outcome
     reason: str
     next_address: bool = False
+    retry_after_s: int | None = None
+    moved_to: tuple[str, ...] = ()
 
 
 def _both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -250,4 +292,7 @@ def _refused(refused: Refused) -> Result:
     """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
     said = verdict_of(refused.status, refused.cause)
     status = refused.status if refused.cause == "status" else 0
-    return Result(status, said.outcome, f"{printable(refused.reason)[:100]}: {said.words}", said.next_address)
+    words = f"{printable(refused.reason)[:100]}: {said.words}"
+    moved_to = tuple(contacts(refused.headers)) if 300 <= status < 400 else ()
+    after = refused.retry_after_s if status == 503 else None
+    return Result(status, said.outcome, words, said.next_address, after, moved_to)

@@ -94,11 +94,17 @@ class Hunt:
         return taken is None
 
     async def _dial(self, target: Target, started: datetime) -> Leg | None:
+        breaker = self.call.services.breaker
+        breaker.dialled(target.id)
         try:
             leg, result = await Dial(self.call, target, self.values, self.key).run()
         except CallOver:
             self._note(target, started, Result(0, "caller_gone", "the call was over"))
             raise
+        if result.outcome == "unreachable" and result.next_address:
+            breaker.failed(target.id, result.reason, result.retry_after_s)
+        else:
+            breaker.succeeded(target.id)
         self._note(target, started, result)
         return leg
 

@@ -46,7 +46,7 @@ class Dialler(Protocol):
 
     async def resolve(self, uri: str) -> list[Destination]: ...
 
-    def avoid(self, destination: Destination) -> None:
+    def avoid(self, destination: Destination, seconds: float = ...) -> None:
         """It failed: other addresses of the same name go first for a while."""
         ...
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
+from edge.calls.breaker import Breaker
 from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler
 from edge.calls.trace import TraceBook
 from edge.clock import Clock
@@ -13,7 +14,8 @@ from edge.media.engine import MediaEngine
 class CallServices:
     """``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
-    the call.  ``down`` holds the ids of targets and trunks that do not answer OPTIONS.
+    the call.  ``down`` holds the ids of targets and trunks that are not to be dialled now: they do not answer
+    OPTIONS, or ``breaker`` passes them over.
     """
 
     clock: Clock
@@ -26,4 +28,5 @@ class CallServices:
     draw: Callable[[], float]
     prompt_ready: Callable[[str], bool]
     key_of: Callable[[str], str]
+    breaker: Breaker
     down: Container[str] = ()

@@ -23,6 +23,9 @@ def _known_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+HostPort = Annotated[
+    str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?$")
+]
 HeaderAllow = Annotated[tuple[HeaderName, ...], Field(max_length=50), AfterValidator(_known_names)]
 
 
@@ -34,6 +37,8 @@ class SipSettings(Record):
     ``tech_prefix`` stands before the number that is dialled.  ``trusted`` peers are told who calls even
     if the caller withholds it, in P-Asserted-Identity (and with ``remote_party_id`` there as well).
     ``header_allow`` names the caller's headers that are passed on to it (``X-Acme-*``: all that begin so).
+    ``redirect_hosts`` are where it may send a call on to (hosts, or ``host:port``), ``allow_refer`` whether
+    it may transfer a call that is up.
     """
 
     transport: Literal["udp", "tcp", "tls"] | None = None
@@ -50,6 +55,8 @@ class SipSettings(Record):
     diversion: Passing = "none"
     history_info: Passing = "none"
     header_allow: HeaderAllow = ("User-to-User",)
+    redirect_hosts: Annotated[tuple[HostPort, ...], Field(max_length=50)] = ()
+    allow_refer: bool = False
 
 
 class RegisterSpec(Record):

@@ -53,7 +53,7 @@ _STATUSES: Final[dict[int, Verdict]] = {
 
 _CLASSES: Final[dict[int, Verdict]] = {
     2: Verdict("answered", False, False, "answered"),
-    3: _ends("refused", "redirects the call, which is not followed"),
+    3: _ends("refused", "redirects the call"),
     4: _ends("refused", "refused the call"),
     5: _elsewhere("failed"),
     6: _ends("refused", "refused the call for good"),

@@ -5,11 +5,23 @@ from collections.abc import Container, Mapping
 from contextlib import AsyncExitStack
 from typing import Self
 
+from edge.calls.breaker import Breaker
 from edge.calls.reachability import Asker, ReachabilityWatch
 from edge.calls.registration import RegistrationWatch
 from edge.clock import Clock
 from edge.model.peers import Reachability, Registration
 from edge.services.configuration import ConfigurationService
+
+
+class _Down:
+    """The ids of both kinds."""
+
+    def __init__(self, silent: Container[str], failing: Breaker) -> None:
+        self._silent = silent
+        self._failing = failing
+
+    def __contains__(self, peer_id: object) -> bool:
+        return peer_id in self._silent or peer_id in self._failing
 
 
 class PeerService:
@@ -19,6 +31,8 @@ class PeerService:
         self._configuration = configuration
         self._reachability = ReachabilityWatch(asker, configuration, clock, random.uniform)
         self._registration = RegistrationWatch(asker, configuration, clock, random.uniform)
+        self.breaker = Breaker(clock)
+        self._down = _Down(self._reachability.down, self.breaker)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -34,11 +48,11 @@ class PeerService:
     @property
     def down(self) -> Container[str]:
         """The ids of targets and trunks that are not to be dialled now."""
-        return self._reachability.down
+        return self._down
 
     def reachability(self, peer_id: str) -> Reachability | None:
-        """Whether a peer answers OPTIONS; None while it is not asked."""
-        return self._reachability.reachability(peer_id)
+        """Whether a peer answers OPTIONS, and calls; None while nothing is known."""
+        return self.breaker.reachability(peer_id) or self._reachability.reachability(peer_id)
 
     def reachable(self) -> Mapping[str, int]:
         """How many of those that are asked are in which state."""

@@ -16,12 +16,12 @@ class Avoided:
         self._clock = clock
         self._until: dict[Destination, float] = {}
 
-    def add(self, destination: Destination) -> None:
-        """It failed now."""
+    def add(self, destination: Destination, seconds: float = AVOID_S) -> None:
+        """It failed now, or said that it is to be left alone for so long."""
         self._until.pop(destination, None)
         if len(self._until) >= MAX_AVOIDED:
             del self._until[next(iter(self._until))]
-        self._until[destination] = self._clock() + AVOID_S
+        self._until[destination] = self._clock() + seconds
 
     def remove(self, destination: Destination) -> None:
         """It works."""

@@ -11,7 +11,7 @@ import structlog
 
 from edge.clock import Clock
 from edge.sip.arrivals import Arrivals
-from edge.sip.avoided import Avoided
+from edge.sip.avoided import AVOID_S, Avoided
 from edge.sip.complaints import Complaints
 from edge.sip.dns import Dns
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
@@ -167,9 +167,9 @@ class Endpoint:
         """The addresses behind a SIP URI, best first; raises ``Unresolvable`` after 2 s."""
         return self._avoided.sorted(await self._resolver.resolve(uri))
 
-    def avoid(self, destination: Destination) -> None:
+    def avoid(self, destination: Destination, seconds: float = AVOID_S) -> None:
         """A destination failed: others are better for a while."""
-        self._avoided.add(destination)
+        self._avoided.add(destination, seconds)
 
     def local_host(self, destination: Destination) -> str:
         """The host by which a destination knows us: what our From carries."""
