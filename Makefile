@@ -11,7 +11,7 @@ endif
 BIN := $(VENV)/bin
 # What the tests and the load measurements use beside Python: phones and load, a voice, the example script's tools, a C
 # compiler.
-DEBIAN_TEST := sip-tester sipvicious baresip-core espeak-ng curl jq openssl
+DEBIAN_TEST := sip-tester sipvicious baresip-core kamailio espeak-ng curl jq openssl
 DEBIAN_BENCH := sip-tester gcc libc6-dev
 PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=
