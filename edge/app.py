@@ -3,27 +3,22 @@
 import asyncio
 import contextlib
 import gc
-import hashlib
-import ipaddress
-import os
 import random
-import secrets
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from edge.admin import app as web
 from edge.admin.listener import Listener
 from edge.admin.ports import Ports
 from edge.calls.access import Access, AccessConfig
-from edge.calls.ports import CallLimits
 from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.clock import Clock, SystemClock
+from edge.derived import call_key, call_limits, media_address, server_secret, tls_config
 from edge.figures import figures_of
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
@@ -46,12 +41,10 @@ from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.services.visits import VisitService
 from edge.settings import Settings
-from edge.settings.sections import CallsSection, SipSection
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
 from edge.sip.guard import Guard
-from edge.sip.tls import TlsConfig
-from edge.sip.transport import WILDCARDS, local_address_toward
+from edge.stir.verifier import Verifier
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
@@ -66,8 +59,6 @@ from edge.store.writer import Writer
 
 log = get_logger("edge.app")
 
-SECRET_OCTETS = 32
-_OUTSIDE = "192.0.2.1"
 # Calls make no reference cycles: they are freed as they end, and what a collection would walk is what
 # their transactions keep for 32 s (200,000 objects at 300 calls a second: a stop of 100 ms or more).
 # So the young are collected in small portions, and everything after a million objects more.
@@ -82,46 +73,6 @@ class Addresses:
     sip: tuple[str, ...]
     admin: str
     public: str
-
-
-def server_secret(data_dir: Path) -> bytes:
-    """The server's own secret, made once (mode 0600): nonces and call keys come of it.  Blocks."""
-    path = data_dir / "secret.key"
-    with contextlib.suppress(FileExistsError):
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_OCTETS))
-    return path.read_bytes()
-
-
-def call_key(secret: bytes, call_id: str) -> str:
-    """What proves to us that somebody was given a call: derived, so it needs no storing."""
-    return hashlib.blake2b(b"call:" + call_id.encode(), key=secret, digest_size=16).hexdigest()
-
-
-def media_address(settings: Settings) -> str:
-    """The address in our SDP: advertised, else the SIP listener's, else the one toward the outside."""
-    for text in (settings.media.advertised_address, settings.sip.advertised_address):
-        host = text.partition(":")[0] if text.count(":") == 1 else text
-        host = host[1:].partition("]")[0] if host[:1] == "[" else host
-        if host and _is_literal(host):
-            return host
-    bound = [address.host for address in settings.sip.addresses if address.host not in WILDCARDS]
-    return bound[0] if bound else local_address_toward(_OUTSIDE) or "127.0.0.1"
-
-
-def tls_config(sip: SipSection) -> TlsConfig:
-    """The files of ``[sip]`` that TLS uses."""
-    written = (sip.tls_certificate, sip.tls_private_key, sip.tls_trust)
-    return TlsConfig(*(Path(text) if text else None for text in written))
-
-
-def _is_literal(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        ipaddress.ip_address(host)
-        return True
-    return False
 
 
 # -- building ---------------------------------------------------------------------------------------
@@ -244,6 +195,7 @@ class _Builder:
         traces = TraceBook(self._clock.monotonic)
         endpoint.set_trace(traces.note)
         peers = PeerService(endpoint, configuration, self._clock)
+        verifier = Verifier.of(self._settings.stir, tls_config(sip).trust, self._clock)
         services = CallServices(
             clock=self._clock,
             store=writer,
@@ -251,12 +203,13 @@ class _Builder:
             dialler=endpoint,
             media=engine,
             traces=traces,
-            limits=_limits(calls),
+            limits=call_limits(calls),
             draw=random.random,
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),
             breaker=peers.breaker,
             down=peers.down,
+            verifier=await self._stack.enter_async_context(verifier) if verifier is not None else None,
         )
         switch = Switch(services, configuration, refused)
         await self._stack.enter_async_context(endpoint)
@@ -276,13 +229,6 @@ class _Builder:
             public = await self._stack.enter_async_context(Listener(applications.public, address))
         ports.pools.serve_at(public.url)
         return admin.url, public.url
-
-
-def _limits(calls: CallsSection) -> CallLimits:
-    return CallLimits(
-        calls.max_duration_s, calls.drain_max_s, calls.max_live, calls.max_cps,
-        voicemail_max_s=calls.voicemail_max_s, recording_max_s=calls.recording_max_s,
-    )  # fmt: skip
 
 
 def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], str]]:

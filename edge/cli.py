@@ -137,6 +137,9 @@ def simulate(
     at: Annotated[str | None, typer.Option(help="When: 2026-11-22T09:00:00Z; now if left out.")] = None,
     tag: Annotated[list[str] | None, typer.Option("--tag", help="A tag of the call, KEY=VALUE.")] = None,
     key: Annotated[list[str] | None, typer.Option("--key", help="A key pressed in a menu.")] = None,
+    attestation: Annotated[
+        str | None, typer.Option(help="How the caller is attested (A, B, C); not at all if left out.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
     url: UrlOption = None,
     config: ConfigOption = None,
@@ -146,6 +149,8 @@ def simulate(
     from edge.commands.simulate import ask, names_of, question, told
 
     asked = question(number, caller, at, tag or [], key or [])
+    if attestation is not None:
+        asked["attestation"] = attestation
 
     async def run() -> None:
         async with Api.of(url, config) as api:

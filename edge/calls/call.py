@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
+from edge.calls.attestation import verify
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked
 from edge.calls.hunt import Hunt
@@ -101,6 +102,8 @@ class Call:
     # -- the story ------------------------------------------------------------------------------------
 
     async def _story(self) -> None:
+        if self.services.verifier is not None and "Identity" in self.invite.request.headers:
+            await verify(self, self.services.verifier)
         facts = self.facts
         admission = admit(facts, self.snapshot, self.services.counts)
         record = self.record

@@ -127,6 +127,7 @@ def _values(call: "Call", key: str) -> dict[str, str]:
         "call_key": key,
         "caller_number": facts.caller or "",
         "caller_number_no_plus": (facts.caller or "").lstrip("+"),
+        "attestation": facts.attested.level,
         "number": facts.called,
         "number_no_plus": facts.called.lstrip("+"),
         "number_id": record.number_id or "",

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge.calls.attestation import told
 from edge.calls.identity import Identity, display_name
+from edge.model.attestation import Attested
 from edge.model.config import Trunk
 from edge.model.sip import CallerPlace
 from edge.routing.e164 import called_number, caller_number, user_part
@@ -15,11 +17,12 @@ _PLACES = {"to": "To", "p_called_party_id": "P-Called-Party-ID", "diversion": "D
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """``caller`` is E.164 or None when withheld; ``called`` E.164, or as dialled if it is none;
-    ``identity`` is what targets may be told."""
+    ``identity`` is what targets may be told, ``attested`` what the carrier says of the caller."""
 
     caller: str | None
     called: str
     identity: Identity
+    attested: Attested
 
 
 def arrival(request: Request, trunk: Trunk) -> Arrival:
@@ -34,7 +37,7 @@ def arrival(request: Request, trunk: Trunk) -> Arrival:
     caller = caller_number(trunk, places, privacy)
     private = privacy is not None and privacy.strip() != "none"
     identity = Identity(caller.number, private, caller.withheld, display_name(headers.get("From") or ""))
-    return Arrival(caller.number, called_text(request, trunk), identity)
+    return Arrival(caller.number, called_text(request, trunk), identity, told(request, trunk))
 
 
 def dialled(request: Request, trunk: Trunk | None) -> str:

@@ -1,9 +1,11 @@
 """What the calls room needs of the others, as protocols: the composition root brings them."""
 
 from asyncio import Future
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edge.model.attestation import Attested
 from edge.model.ledger import Command
 from edge.routing.snapshot import Snapshot
 from edge.sip.bans import Reason
@@ -92,6 +94,14 @@ class SourceGuard(Protocol):
 
     def proven(self, host: str) -> None:
         """Somebody there has logged in."""
+        ...
+
+
+class IdentityVerifier(Protocol):
+    """Verifies signed identities (``edge.stir``)."""
+
+    async def verify(self, identities: Sequence[str], callers: Sequence[str], called: str) -> Attested:
+        """What the Identity headers of a call are worth; soon, and never raises."""
         ...
 
 

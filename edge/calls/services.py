@@ -4,7 +4,7 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from edge.calls.breaker import Breaker
-from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler
+from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, IdentityVerifier
 from edge.calls.trace import TraceBook
 from edge.clock import Clock
 from edge.media.engine import MediaEngine
@@ -15,7 +15,7 @@ class CallServices:
     """``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
     the call.  ``down`` holds the ids of targets and trunks that are not to be dialled now: they do not answer
-    OPTIONS, or ``breaker`` passes them over.
+    OPTIONS, or ``breaker`` passes them over.  ``verifier`` is None while identities are not verified.
     """
 
     clock: Clock
@@ -30,3 +30,4 @@ class CallServices:
     key_of: Callable[[str], str]
     breaker: Breaker
     down: Container[str] = ()
+    verifier: IdentityVerifier | None = None

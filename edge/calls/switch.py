@@ -65,7 +65,12 @@ class Switch:
             return
         arrival = intake.arrival(invite.request, trunk)
         facts = CallFacts(
-            new_id("call"), trunk.id, arrival.caller, arrival.called, self._services.clock.utc()
+            new_id("call"),
+            trunk.id,
+            arrival.caller,
+            arrival.called,
+            self._services.clock.utc(),
+            arrival.attested,
         )
         call = Call(self._services, invite, facts, trunk=trunk, snapshot=snapshot, identity=arrival.identity)
         task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)

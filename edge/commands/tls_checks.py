@@ -3,9 +3,12 @@
 import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-from edge.app import tls_config
+from cryptography import x509
+
 from edge.commands.finding import Finding
+from edge.derived import tls_config
 from edge.settings import Settings
 from edge.sip.tls import TlsConfig, TlsUnusable, make_context, own_certificate
 
@@ -20,6 +23,8 @@ def certificates(settings: Settings) -> Iterator[Finding]:
         yield _own(config)
     if config.trust is not None:
         yield _trust(config)
+    if settings.stir.trust:
+        yield _signers(Path(settings.stir.trust))
 
 
 def _own(config: TlsConfig) -> Finding:
@@ -42,3 +47,11 @@ def _trust(config: TlsConfig) -> Finding:
     except TlsUnusable as error:
         return Finding("fail", f"sip.tls_trust can not be used: {error}", "write the authorities' PEM file")
     return Finding("ok", f"sip.tls_trust {config.trust} is trusted beside the system's authorities")
+
+
+def _signers(file: Path) -> Finding:
+    try:
+        found = x509.load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError) as error:
+        return Finding("fail", f"stir.trust can not be used: {error}", "write the authorities' PEM file")
+    return Finding("ok", f"stir.trust {file} has {len(found)} authorities for signed calls")

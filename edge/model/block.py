@@ -8,13 +8,18 @@ from edge.model.base import Record, Stored
 from edge.model.types import ExternalId, Reference
 
 ANONYMOUS = "anonymous"
+ATTESTATION = "attestation:"
 
 
 class BlockSpec(Record):
-    """``pattern`` is an E.164 number, a prefix of one with ``*`` behind, or ``anonymous``; without a
-    campaign it holds for every call (Rule: blocks)."""
+    """``pattern`` is an E.164 number, a prefix of one with ``*`` behind, ``anonymous``, or
+    ``attestation:B`` for callers who are attested lower than that; without a campaign it holds for every
+    call (Rule: blocks)."""
 
-    pattern: Annotated[str, StringConstraints(pattern=r"^(\+[1-9]\d{0,14}\*|\+[1-9]\d{3,14}|anonymous)$")]
+    pattern: Annotated[
+        str,
+        StringConstraints(pattern=r"^(\+[1-9]\d{0,14}\*|\+[1-9]\d{3,14}|anonymous|attestation:[ABC])$"),
+    ]
     external_id: ExternalId | None = None
     campaign_id: Reference | None = None
     reason: Annotated[str, StringConstraints(max_length=200)] = ""

@@ -8,11 +8,10 @@ Durations are seconds and end in ``_s``; phone numbers are E.164 with ``+``.  Ru
 
 import itertools
 import re
-import warnings
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import FailFast, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from edge.model.action import Action
 from edge.model.base import Record, Stored
@@ -25,11 +24,12 @@ from edge.model.pool import Origins, Withdrawal
 from edge.model.prompts import CampaignPrompts, Whispered
 from edge.model.publishers import ActiveWindow, NumberFacts
 from edge.model.release import Release
-from edge.model.sip import CallerPlace, NumberFormatIn, RegisterSpec, SipSettings
+from edge.model.sip import SipSettings
+from edge.model.trunk import Trunk as Trunk  # noqa: PLC0414 - found here as well
+from edge.model.trunk import TrunkSpec as TrunkSpec  # noqa: PLC0414
 from edge.model.types import (
     E164,
     Blocks,
-    Cidr,
     Count,
     Dialled,
     ExternalId,
@@ -95,56 +95,6 @@ class Hours(Record):
         if len({h.date for h in self.holidays}) != len(self.holidays):
             raise ValueError("holidays: a date is listed twice")
         return self
-
-
-# Pydantic takes the metaclass's method of that name for an attribute that the field shadows.
-warnings.filterwarnings("ignore", message='Field name "register"')
-
-
-class TrunkSpec(Record):
-    """A carrier's trunk: by source address, by credentials, or by both.
-
-    ``addresses`` alone: accepted by source; credentials alone: challenged from anywhere; both:
-    both must hold.  ``proxy`` is the SIP URI that calls to phone-number targets are sent to.
-    ``register`` keeps us registered with the carrier, and logs those calls in.
-    ``country`` and ``number_format_in`` say how the carrier writes numbers, ``caller_number_from`` and
-    ``called_number_from`` where; a carrier that asserts no identities is believed in ``from`` alone.
-    """
-
-    name: Name
-    external_id: ExternalId | None = None
-    # The first wrong address ends the check: telling 10,000 of them would hold the loop.
-    addresses: Annotated[tuple[Cidr, ...], Field(max_length=500), FailFast()] = ()
-    username: Username | None = None
-    password: Password | None = None
-    proxy: Annotated[str, StringConstraints(min_length=3, max_length=500)] | None = None
-    register: RegisterSpec | None = None
-    sip: SipSettings = SipSettings()
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
-    number_format_in: NumberFormatIn = "auto"
-    caller_number_from: Annotated[tuple[CallerPlace, ...], Field(min_length=1, max_length=3)] = (
-        "p_asserted_identity", "remote_party_id", "from",
-    )  # fmt: skip
-    called_number_from: Literal["request_uri", "to", "p_called_party_id", "diversion"] = "request_uri"
-    default_number_id: Reference | None = None
-    max_calls: Count | None = None
-    max_cps: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-    state: Literal["active", "paused"] = "active"
-
-    @model_validator(mode="after")
-    def _reachable(self) -> Self:
-        if not self.addresses and self.username is None:
-            raise ValueError("a trunk needs addresses, or username and password, or both")
-        if (self.username is None) != (self.password is None):
-            raise ValueError("username and password belong together")
-        return self
-
-
-class Trunk(Stored, TrunkSpec):
-    """A stored trunk."""
-
-    # Said again: pydantic would take the metaclass's method of that name for the inherited default.
-    register: RegisterSpec | None = None
 
 
 NumberState = Literal["available", "active", "paused", "cooling", "retired"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from edge.model.attestation import UNKNOWN, Attested
 from edge.model.menu import Menu
 from edge.model.tags import TagWrite
 
@@ -44,6 +45,7 @@ class CallFacts:
     caller: str | None
     called: str
     arrived_at: datetime
+    attested: Attested = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@ for once for each length that some prefix has."""
 
 from collections.abc import Iterable, Mapping
 
-from edge.model.block import ANONYMOUS, Block
+from edge.model.attestation import RANKS, Level
+from edge.model.block import ANONYMOUS, ATTESTATION, Block
 from edge.routing.table import Table
 
 
@@ -59,6 +60,14 @@ class Blocks:
         if exact is not None:
             return exact
         found = (self.of_pattern(campaign_id, f"{caller[:length]}*") for length in self._lengths)
+        return next((block for block in found if block is not None), None)
+
+    def below_floor(self, attestation: Level, campaign_id: str | None) -> Block | None:
+        """The block that refuses callers who are attested so low."""
+        if not self._lengths:
+            return None
+        higher = (level for level in ("A", "B", "C") if RANKS[level] > RANKS[attestation])
+        found = (self.of_pattern(campaign_id, ATTESTATION + level) for level in higher)
         return next((block for block in found if block is not None), None)
 
 

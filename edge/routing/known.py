@@ -78,6 +78,7 @@ FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "caller_prefix": _part("prefix"),
     "caller_suffix": _part("suffix"),
     "caller_country": _part("country"),
+    "attestation": lambda known: known.facts.attested.level,
     "caller_anonymous": lambda known: "false" if known.facts.caller else "true",
     "number": lambda known: known.facts.called,
     "called_number": lambda known: known.facts.called,

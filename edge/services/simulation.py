@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from edge.clock import Clock
+from edge.model.attestation import Attested, Level
 from edge.model.decision import CallFacts
 from edge.routing.simulate import Forecast, Question, forecast
 from edge.services.insight import Current
@@ -24,7 +25,8 @@ class Taken(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """A call to think of; ``at`` None is now, ``seed`` None another chance each time."""
+    """A call to think of; ``at`` None is now, ``seed`` None another chance each time,
+    ``attestation`` how far its caller is vouched for."""
 
     number: str
     caller: str | None = None
@@ -32,6 +34,7 @@ class Simulated:
     tags: Mapping[str, str | tuple[str, ...]] | None = None
     keys: tuple[str, ...] = ()
     seed: int | None = None
+    attestation: Level = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ class SimulationService:
         snapshot, counts = self._configuration.current, self._counts
         at = (call.at or self._clock.utc()).astimezone(UTC)
         seed = random.randrange(_SEEDS) if call.seed is None else call.seed
-        facts = CallFacts("call_simulated", "", call.caller, call.number, at)
+        attested = Attested(call.attestation)
+        facts = CallFacts("call_simulated", "", call.caller, call.number, at, attested)
         question = Question(facts, call.tags or {}, call.keys)
         found = forecast(question, snapshot, counts, at, random.Random(seed).random)
         caps = tuple(

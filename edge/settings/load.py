@@ -22,6 +22,7 @@ from edge.settings.sections import (
     RoutingSection,
     Section,
     SipSection,
+    StirSection,
     none_if_empty,
 )
 
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     sip: SipSection = SipSection()
+    stir: StirSection = StirSection()
     media: MediaSection = MediaSection()
     calls: CallsSection = CallsSection()
     admin: AdminSection = AdminSection()

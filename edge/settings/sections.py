@@ -123,6 +123,20 @@ class SipSection(Section):
         return tuple(sip_address(text) for text in self.listen)
 
 
+class StirSection(Section):
+    """``[stir]``: whether callers' signed identities are verified; ``trust`` empty: they are not.
+
+    ``wait_s`` is how long a call may wait for a certificate, ``max_age_s`` how old an identity may be.
+    """
+
+    trust: str = ""
+    certificates: str = ""
+    fetch: bool = True
+    private_hosts: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    wait_s: Annotated[float, Field(gt=0, le=10)] = 1
+    max_age_s: Annotated[float, Field(ge=1, le=3600)] = 60
+
+
 class MediaSection(Section):
     """``[media]``: who relays RTP and on which ports.
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from edge.model.attestation import Attested, Level
 from edge.model.block import Block
 from edge.model.decision import Proceed, Refuse
 from edge.routing.admit import admit
@@ -37,6 +38,26 @@ def test_a_blocked_caller_is_declined(
     expected = "rejected_paused" if disposition is None or scope == "cmp_2" else disposition
     assert decided.disposition == expected
     assert decided.status == (480 if expected == "rejected_paused" else 603)
+
+
+@pytest.mark.parametrize(
+    ("floor", "level", "served"),
+    [
+        ("A", "A", True), ("A", "B", False), ("A", "", False),
+        ("B", "A", True), ("B", "B", True), ("B", "C", False),
+        ("C", "C", True), ("C", "", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("scope", [None, "cmp_1", "cmp_2"])
+def test_a_floor_of_attestation(floor: str, level: Level, served: bool, scope: str | None) -> None:
+    snapshot = world(blocks=[block(f"attestation:{floor}", campaign_id=scope)])
+    decided = admit(facts(attested=Attested(level)), snapshot, Taken())
+    if served or scope == "cmp_2":
+        assert isinstance(decided, Proceed)
+    else:
+        assert isinstance(decided, Refuse)
+        assert (decided.status, decided.disposition) == (603, "rejected_attestation")
+        assert f"attestation:{floor}" in decided.detail
 
 
 def test_blocks_come_change_and_go() -> None:

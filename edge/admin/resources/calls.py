@@ -93,6 +93,9 @@ class CallRead(BaseModel):
     buyer_id: str | None = None
     caller: str | None = None
     called: str | None = None
+    attestation: Literal["A", "B", "C"] | None = None
+    verstat: str | None = None
+    attestation_by: Literal["carrier", "verified"] | None = None
     tags: dict[str, Any] = {}
     started_at: str | None = None
     answered_at: str | None = None

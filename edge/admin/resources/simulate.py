@@ -31,6 +31,7 @@ class SimulateSpec(Record):
     tags: Annotated[dict[TagKey, TagValue | TagValues], Field(max_length=100)] = Field(default_factory=dict)
     keys: Annotated[tuple[Key, ...], Field(max_length=50)] = ()
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
+    attestation: Literal["A", "B", "C"] | None = None
 
 
 class HeadroomRead(BaseModel):
@@ -82,7 +83,8 @@ class SimulationRead(BaseModel):
 )
 async def simulate(ports: Ports, exchange: Exchange) -> Reply:
     asked: SimulateSpec = exchange.body
-    call = Simulated(asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed)
+    level = asked.attestation or ""
+    call = Simulated(asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed, level)
     return Reply(encode(_shown(ports.simulation.simulate(call))))
 
 

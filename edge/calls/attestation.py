@@ -1,0 +1,58 @@
+"""What the carrier says of the caller's number: P-Attestation-Indicator, verstat, a header of its own."""
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from edge.calls.ports import IdentityVerifier
+from edge.model.attestation import UNKNOWN, Attested, Level, Verstat
+from edge.model.config import Trunk
+from edge.sip.message import Request
+
+if TYPE_CHECKING:
+    from edge.calls.call import Call
+
+# As a parameter of P-Asserted-Identity or From (3GPP TS 24.229 7.2A.20), or as the whole value of a
+# carrier's own header, there often with the level behind it.
+_VERSTAT: Final = re.compile(
+    r"(TN-Validation-Passed|TN-Validation-Failed|No-TN-Validation)(?:-([A-C])(?![A-Za-z]))?", re.IGNORECASE
+)
+_LEVEL: Final = re.compile(r'"?([A-C])"?(?![A-Za-z])', re.IGNORECASE)
+_WRITTEN: Final[dict[str, Verstat]] = {
+    "tn-validation-passed": "TN-Validation-Passed",
+    "tn-validation-failed": "TN-Validation-Failed",
+    "no-tn-validation": "No-TN-Validation",
+}
+_LEVELS: Final[dict[str, Level]] = {"a": "A", "b": "B", "c": "C"}
+
+
+def told(request: Request, trunk: Trunk) -> Attested:
+    """The carrier's word; a level holds unless the number is said not to be valid."""
+    headers = request.headers
+    own = headers.get(trunk.attestation_header) if trunk.attestation_header else None
+    indicator = headers.get("P-Attestation-Indicator")
+    values = (own, headers.get("P-Asserted-Identity"), headers.get("From"))
+    said = [value for value in values if value and (value is own or "verstat" in value.lower())]
+    if indicator is None and not said:
+        return UNKNOWN
+    found = [match for value in said if (match := _VERSTAT.search(value)) is not None]
+    verstat: Verstat = _WRITTEN[found[0][1].lower()] if found else ""
+    level = _level(indicator) or _level(found[0][2] if found else own)
+    if verstat in ("TN-Validation-Failed", "No-TN-Validation"):
+        level = ""
+    return Attested(level, verstat, "carrier") if level or verstat else UNKNOWN
+
+
+async def verify(call: "Call", verifier: IdentityVerifier) -> None:
+    """Who signed the caller's number; without proof either way the carrier's word stays."""
+    facts = call.facts
+    callers = [number for number in (facts.caller, call.identity.withheld) if number is not None]
+    found = await verifier.verify(call.invite.request.headers.all("Identity"), callers, facts.called)
+    if found.by:
+        call.facts = call.record.facts = replace(facts, attested=found)
+    call.record.step("identity", found.level or "not verified", found.reason)
+
+
+def _level(text: str | None) -> Level:
+    match = _LEVEL.match(text.strip()) if text else None
+    return _LEVELS[match[1].lower()] if match is not None else ""

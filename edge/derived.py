@@ -1,0 +1,66 @@
+"""What follows from the settings: addresses, secrets, limits, files."""
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from edge.calls.ports import CallLimits
+from edge.settings import Settings
+from edge.settings.sections import CallsSection, SipSection
+from edge.sip.tls import TlsConfig
+from edge.sip.transport import WILDCARDS, local_address_toward
+
+SECRET_OCTETS: Final = 32
+_OUTSIDE: Final = "192.0.2.1"
+
+
+def server_secret(data_dir: Path) -> bytes:
+    """The server's own secret, made once (mode 0600): nonces and call keys come of it.  Blocks."""
+    path = data_dir / "secret.key"
+    with contextlib.suppress(FileExistsError):
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_OCTETS))
+    return path.read_bytes()
+
+
+def call_key(secret: bytes, call_id: str) -> str:
+    """What proves to us that somebody was given a call: derived, so it needs no storing."""
+    return hashlib.blake2b(b"call:" + call_id.encode(), key=secret, digest_size=16).hexdigest()
+
+
+def media_address(settings: Settings) -> str:
+    """The address in our SDP: advertised, else the SIP listener's, else the one toward the outside."""
+    for text in (settings.media.advertised_address, settings.sip.advertised_address):
+        host = text.partition(":")[0] if text.count(":") == 1 else text
+        host = host[1:].partition("]")[0] if host[:1] == "[" else host
+        if host and _is_literal(host):
+            return host
+    bound = [address.host for address in settings.sip.addresses if address.host not in WILDCARDS]
+    return bound[0] if bound else local_address_toward(_OUTSIDE) or "127.0.0.1"
+
+
+def tls_config(sip: SipSection) -> TlsConfig:
+    """The files of ``[sip]`` that TLS uses."""
+    written = (sip.tls_certificate, sip.tls_private_key, sip.tls_trust)
+    return TlsConfig(*(Path(text) if text else None for text in written))
+
+
+def call_limits(calls: CallsSection) -> CallLimits:
+    """The server's own limits on calls."""
+    return CallLimits(
+        calls.max_duration_s, calls.drain_max_s, calls.max_live, calls.max_cps,
+        voicemail_max_s=calls.voicemail_max_s, recording_max_s=calls.recording_max_s,
+    )  # fmt: skip
+
+
+def _is_literal(host: str) -> bool:
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(host)
+        return True
+    return False

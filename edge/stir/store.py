@@ -1,0 +1,110 @@
+"""Finds signers: their certificates come from a directory or the web, judged once and then kept a while."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from edge.clock import Clock
+from edge.stir import chain
+from edge.stir.chain import Signer
+from edge.stir.errors import Unproven
+from edge.stir.web import Web
+
+KEPT_S: Final = 3600.0
+FAILED_S: Final = 60.0
+MAX_KEPT: Final = 1000
+MAX_AT_ONCE: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoreConfig:
+    """``trust`` is the PEM file of authorities; ``directory`` holds certificates by host and path of their
+    address (``cert.example.org/a.pem``); ``fetch`` whether others are looked for on the web."""
+
+    trust: Path
+    directory: Path | None = None
+    fetch: bool = True
+
+
+class SignerStore:
+    """Each address is asked for once at a time, and its answer, good or bad, kept."""
+
+    def __init__(self, config: StoreConfig, web: Web, clock: Clock) -> None:
+        self._config = config
+        self._web = web
+        self._clock = clock
+        self._kept: dict[str, tuple[float, Signer | Unproven]] = {}
+        self._asked: dict[str, asyncio.Task[Signer | Unproven]] = {}
+
+    async def signer(self, address: str) -> Signer:
+        """Whose certificate lies at this https address; raises Unproven.  Who gives up waiting harms no
+        other."""
+        until, found = self._kept.get(address, (0.0, None))
+        if found is None or self._clock.monotonic() >= until:
+            found = await asyncio.shield(self._asking(address))
+        if isinstance(found, Unproven):
+            raise type(found)(str(found))
+        return found
+
+    async def close(self) -> None:
+        """Ends what is still being asked for."""
+        asked = list(self._asked.values())
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+    def _asking(self, address: str) -> "asyncio.Task[Signer | Unproven]":
+        task = self._asked.get(address)
+        if task is None:
+            if len(self._asked) >= MAX_AT_ONCE:
+                raise Unproven("too many certificates are being fetched")
+            task = self._asked[address] = asyncio.create_task(self._ask(address), name="certificate")
+            task.add_done_callback(lambda _: self._asked.pop(address, None))
+        return task
+
+    async def _ask(self, address: str) -> Signer | Unproven:
+        try:
+            found: Signer | Unproven = await self._look(address)
+        except Unproven as error:
+            found = error
+        for_s = FAILED_S if isinstance(found, Unproven) else KEPT_S
+        if len(self._kept) >= MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[address] = self._clock.monotonic() + for_s, found
+        return found
+
+    async def _look(self, address: str) -> Signer:
+        pem = await asyncio.to_thread(self._stored, address)
+        if pem is None:
+            if not self._config.fetch:
+                raise Unproven("the certificate is not in the directory")
+            pem = await self._web.get(address)
+        return await asyncio.to_thread(self._judged, pem)
+
+    def _stored(self, address: str) -> bytes | None:
+        directory = self._config.directory
+        if directory is None:
+            return None
+        parts = urlsplit(address)
+        names = [parts.netloc.lower(), *parts.path.split("/")[1:]]
+        if any(name in ("", ".", "..") or "\\" in name or "\x00" in name for name in names):
+            return None
+        try:
+            return directory.joinpath(*names).read_bytes()
+        except OSError:
+            return None
+
+    def _judged(self, pem: bytes) -> Signer:
+        return chain.signer(chain.read(pem), self._trusted())
+
+    def _trusted(self) -> Sequence[x509.Certificate]:
+        """Read anew each time, which is seldom: an edited list counts within ``KEPT_S``."""
+        try:
+            return x509.load_pem_x509_certificates(self._config.trust.read_bytes())
+        except (OSError, ValueError) as error:
+            raise Unproven(f"the trust list can not be read: {error}") from None

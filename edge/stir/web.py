@@ -1,0 +1,101 @@
+"""The way out to the web, for addresses that strangers write: https only, and never into our own network."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final, Self
+
+import aiohttp
+from yarl import URL
+
+from edge.stir.errors import Unproven
+
+MAX_OCTETS: Final = 65_536
+LIMIT_S: Final = 5.0
+PORTS: Final = frozenset({443, 8443})
+# Ways around: IPv4 within IPv6, which some networks translate back.
+_TRANSLATED: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is of the open internet."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return found.is_global and not found.is_multicast and not any(found in net for net in _TRANSLATED)
+
+
+class Web:
+    """A client of its own; an async context manager.  ``private_hosts`` are the names and addresses that may
+    lead into our own network, on any port.  ``trust`` is a PEM file of authorities beside the system's."""
+
+    def __init__(self, private_hosts: Iterable[str] = (), trust: Path | None = None) -> None:
+        self._private = frozenset(host.lower() for host in private_hosts)
+        self._trust = trust
+        self._public: aiohttp.ClientSession | None = None
+        self._inside: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        context = ssl.create_default_context()
+        if self._trust is not None:
+            context.load_verify_locations(self._trust)
+        self._public = _client(context, socket_factory=_public_socket)
+        self._inside = _client(context) if self._private else None
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        for session in (self._public, self._inside):
+            if session is not None:
+                await session.close()
+
+    async def get(self, address: str) -> bytes:
+        """What lies at an https address; raises Unproven, within ``LIMIT_S`` seconds."""
+        try:
+            url = URL(address)
+            host, port = (url.host or "").lower(), url.port
+        except ValueError:
+            raise Unproven(f"{address[:200]} is no address") from None
+        inside = host in self._private
+        if url.scheme != "https" or (port not in PORTS and not inside):
+            raise Unproven(f"{address[:200]} is no https address on port 443 or 8443")
+        session = self._inside if inside else self._public
+        assert session is not None
+        try:
+            async with session.get(url, allow_redirects=False) as answer:
+                return await _body(answer)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unproven(f"{host} can not be asked: {type(error).__name__}: {error}"[:200]) from None
+
+
+async def _body(answer: aiohttp.ClientResponse) -> bytes:
+    if answer.status != 200:
+        raise Unproven(f"{answer.host} answers {answer.status}")
+    body = b""
+    async for piece in answer.content.iter_chunked(8192):
+        body += piece
+        if len(body) > MAX_OCTETS:
+            raise Unproven(f"{answer.host} sends more than {MAX_OCTETS} bytes")
+    return body
+
+
+def _client(context: ssl.SSLContext, **options: Any) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(ssl=context, limit=20, force_close=True, **options),
+        timeout=aiohttp.ClientTimeout(total=LIMIT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        headers={"User-Agent": "Edge", "Accept-Encoding": "identity"},
+    )
+
+
+def _public_socket(where: Any) -> socket.socket:
+    """A socket for one address that a name has led to: judged where it is dialled, so that nothing that
+    was looked up in between can differ."""
+    family, kind, protocol, _, address = where
+    if not is_public(address[0]):
+        raise OSError(f"{address[0]} is not of the open internet")
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    return made

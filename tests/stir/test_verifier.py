@@ -1,0 +1,157 @@
+"""Verifying a call: where certificates come from, how long that may take, and what is kept."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from edge.clock import Clock
+from edge.model.attestation import Attested
+from edge.stir.errors import Unproven
+from edge.stir.store import StoreConfig
+from edge.stir.verifier import Verifier, VerifierConfig
+from edge.stir.web import Web, is_public
+from tests.support.signer import Party
+
+ANNA, US = "+13125550101", "+18005550100"
+ROOT = Party("root", authority=True)
+CARRIER = Party("carrier", ROOT)
+AT = "https://cert.example/shaken/a.pem"
+PASSED = Attested("A", "TN-Validation-Passed", "verified")
+
+
+class FakeWeb:
+    """A web that answers what it is told, and counts who asks."""
+
+    def __init__(self, pem: bytes | None = None, patience: asyncio.Event | None = None) -> None:
+        self.pem = pem
+        self.asked: list[str] = []
+        self.patience = patience
+
+    async def __aenter__(self) -> "FakeWeb":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        return None
+
+    async def get(self, address: str) -> bytes:
+        self.asked.append(address)
+        if self.patience is not None:
+            await self.patience.wait()
+        if self.pem is None:
+            raise Unproven("nobody there")
+        return self.pem
+
+
+class Now:
+    """Clocks that are set by hand."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+
+    def monotonic(self) -> float:
+        return self.passed
+
+    def utc(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def verifier(tmp_path: Path, web: FakeWeb, now: Now | None = None, **store: Any) -> Verifier:
+    (tmp_path / "trust.pem").write_bytes(ROOT.pem)
+    config = VerifierConfig(StoreConfig(tmp_path / "trust.pem", **store), wait_s=0.5)
+    return Verifier(config, cast(Web, web), cast(Clock, now or Now()))
+
+
+async def test_a_signed_call_is_verified_and_its_certificate_kept(tmp_path: Path) -> None:
+    web, now = FakeWeb(CARRIER.pem), Now()
+    async with verifier(tmp_path, web, now) as checking:
+        identity = CARRIER.identity(AT, ANNA, US)
+        both = [checking.verify([identity], [ANNA], US) for _ in range(2)]
+        assert await asyncio.gather(*both) == [PASSED, PASSED]
+        assert web.asked == [AT]
+        now.passed = 3600.0
+        assert await checking.verify([identity], [ANNA], US) == PASSED
+        assert web.asked == [AT, AT]
+
+
+async def test_what_was_signed_otherwise_has_failed(tmp_path: Path) -> None:
+    async with verifier(tmp_path, FakeWeb(CARRIER.pem)) as checking:
+        forged = Party("carrier", ROOT).identity(AT, ANNA, US)
+        other = CARRIER.identity(AT, "+13125550199", US)
+        for identity, why in ((forged, "signature"), (other, "another caller")):
+            found = await checking.verify([identity], [ANNA], US)
+            assert (found.level, found.verstat, found.by) == ("", "TN-Validation-Failed", "verified")
+            assert why in found.reason
+
+
+async def test_what_can_not_be_checked_is_neither_and_not_asked_for_again_at_once(tmp_path: Path) -> None:
+    web = FakeWeb(None)
+    async with verifier(tmp_path, web) as checking:
+        for _ in range(2):
+            found = await checking.verify([CARRIER.identity(AT, ANNA, US)], [ANNA], US)
+            assert found == Attested("", "No-TN-Validation", "", "nobody there")
+        assert web.asked == [AT]
+        assert (await checking.verify(["x"], [ANNA], US)).by == ""
+
+
+async def test_a_call_waits_only_so_long_and_the_next_one_has_the_certificate(tmp_path: Path) -> None:
+    patience = asyncio.Event()
+    async with verifier(tmp_path, FakeWeb(CARRIER.pem, patience)) as checking:
+        identity = CARRIER.identity(AT, ANNA, US)
+        assert "in time" in (await checking.verify([identity], [ANNA], US)).reason
+        patience.set()
+        assert await checking.verify([identity], [ANNA], US) == PASSED
+
+
+async def test_certificates_of_a_directory_need_no_web(tmp_path: Path) -> None:
+    place = tmp_path / "certs" / "cert.example" / "shaken" / "a.pem"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(CARRIER.pem)
+    (tmp_path / "secret.pem").write_bytes(CARRIER.pem)
+    web = FakeWeb(CARRIER.pem)
+    async with verifier(tmp_path, web, directory=tmp_path / "certs", fetch=False) as checking:
+        assert await checking.verify([CARRIER.identity(AT, ANNA, US)], [ANNA], US) == PASSED
+        for outside in (
+            "https://cert.example/../../secret.pem",
+            "https://../secret.pem",
+            "https://cert.example/",
+        ):
+            found = await checking.verify([CARRIER.identity(outside, ANNA, US)], [ANNA], US)
+            assert found.level == ""
+    assert web.asked == []
+
+
+async def test_a_trust_list_that_is_not_there_proves_nothing(tmp_path: Path) -> None:
+    async with verifier(tmp_path, FakeWeb(CARRIER.pem)) as checking:
+        (tmp_path / "trust.pem").unlink()
+        found = await checking.verify([CARRIER.identity(AT, ANNA, US)], [ANNA], US)
+        assert "trust list" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True), ("2606:4700::1", True), ("127.0.0.1", False), ("10.0.0.1", False),
+        ("100.64.0.1", False), ("fe80::1%eth0", False),
+        ("169.254.169.254", False), ("224.0.0.1", False), ("0.0.0.0", False), ("::1", False),
+        ("fd00::1", False), ("::ffff:127.0.0.1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False),
+    ],
+)  # fmt: skip
+def test_which_addresses_are_of_the_open_internet(address: str, public: bool) -> None:
+    assert is_public(address) is public
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://127.0.0.1/a.pem", "https://[::1]/a.pem", "https://localhost/a.pem", "https://[::ffff:127.0.0.1]/a",
+        "https://2130706433/a.pem", "http://8.8.8.8/a.pem", "https://8.8.8.8:22/a.pem", "file:///etc/passwd",
+    ],
+)  # fmt: skip
+async def test_nothing_is_fetched_from_our_own_network(address: str) -> None:
+    async with Web() as web:
+        with pytest.raises(Unproven, match=r"internet|no https|can not be asked") as refused:
+            await web.get(address)
+    assert "ConnectionRefused" not in str(refused.value)
