@@ -167,6 +167,7 @@ class Dial:
                 max_forwards=_hops_left(call.invite.request.max_forwards),
                 credentials=line.credentials,
                 contact_user=sip.contact_user or "edge",
+                stream_if_big=";transport=" not in line.via.lower(),
             )
         )
         call.services.traces.open(invite.call_id, call.trace)

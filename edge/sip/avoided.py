@@ -27,6 +27,10 @@ class Avoided:
         """It works."""
         self._until.pop(destination, None)
 
+    def holds(self, destination: Destination) -> bool:
+        """Whether it failed not long ago."""
+        return self._until.get(destination, 0.0) > self._clock()
+
     def sorted(self, destinations: Sequence[Destination]) -> list[Destination]:
         """The same ones, those that failed last: none is left out, as it may be the only one."""
         until, now = self._until, self._clock()

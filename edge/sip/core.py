@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from edge.sip.avoided import Avoided
 from edge.sip.dialog import Dialog
 from edge.sip.events import Flow, InviteEvent
 from edge.sip.layer import METHODS, TransactionLayer
@@ -49,8 +50,9 @@ class Usage(Protocol):
 class Core:
     """The user agent core's shared state (RFC 3261 section 8).
 
-    ``usages`` is keyed by our tag, which is ours alone.  ``wake`` asks for ``Stack.pump`` soon: events
-    wait, or a deadline came nearer; it is not called while ``busy``, as the stack then looks itself.
+    ``usages`` is keyed by our tag, which is ours alone; ``no_stream`` holds those who took no connection.
+    ``wake`` asks for ``Stack.pump`` soon: events wait, or a deadline came nearer; it is not called while
+    ``busy``, as the stack then looks itself.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Core:
         self.user_agent = "Edge"
         self.busy = False
         self.usages: dict[str, Usage] = {}
+        self.no_stream = Avoided(clock)
         self.events: deque[tuple[Usage, InviteEvent]] = deque()
         self._wake = wake
 

@@ -59,8 +59,9 @@ class OutgoingCall:
     """An INVITE of ours: everything the stack can not know.
 
     ``headers`` are added as they are (CR, LF and NUL are refused); From/To are name-addrs without
-    tags; ``route`` is the preloaded route set.  ``no_provisional_s`` is how long to wait for any
-    answer before the destination counts as unreachable.
+    tags; ``route`` is the preloaded route set.  ``stream_if_big``: an INVITE that is too big for a datagram
+    goes by TCP, if the destination takes a connection (18.1.1).  ``no_provisional_s`` is how long to wait
+    for any answer before the destination counts as unreachable.
     """
 
     request_uri: str
@@ -73,6 +74,7 @@ class OutgoingCall:
     credentials: Credentials | None = None
     route: tuple[str, ...] = ()
     no_provisional_s: float = 5.0
+    stream_if_big: bool = False
     contact_user: str = "edge"
 
 

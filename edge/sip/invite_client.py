@@ -1,5 +1,6 @@
 """A call of ours: from its INVITE to our ACK, with CANCEL and forks (RFC 3261 sections 13.2, 9.1)."""
 
+from dataclasses import replace
 from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
@@ -16,6 +17,11 @@ from edge.sip.printing import Lines, PrintedRequest
 from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
+
+MOST_OVER_UDP: Final = 1300
+"""Bytes of a request that may be a datagram where the path's MTU is not known (18.1.1)."""
+NO_STREAM_S: Final = 600.0
+"""Seconds in which who took no connection is not asked for one again."""
 
 ANSWERS: Final = {  # (state, answer): what is done
     ("calling", "1xx"): "_progress",
@@ -55,6 +61,7 @@ class ClientInvite(Invite):
         self.credentials = outgoing.credentials
         self._digest = ClientDigest(outgoing.credentials, core.chance.token) if outgoing.credentials else None
         self.state = "calling"
+        self._datagrams: Flow | None = None
         self._authorization: Lines = ()
         self._transaction = self._send()
         self._patience: Timer | None = core.timers.start(outgoing.no_provisional_s, self._nobody_there)
@@ -64,10 +71,36 @@ class ClientInvite(Invite):
 
     def _send(self) -> ClientTransaction:
         self._cseq += 1
+        printed = self._printed()
+        if len(printed.data) > MOST_OVER_UDP and self._goes_by_stream():
+            printed = self._printed()
+        return self.core.layer.request(printed, self._receive_answer, self._fail)
+
+    def _printed(self) -> PrintedRequest:
         via, branch = self.core.layer.via(self.flow)
         self.request = self._invite(via)
-        printed = PrintedRequest(self.request.to_bytes(), "INVITE", branch, self.call_id, self.flow)
-        return self.core.layer.request(printed, self._receive_answer, self._fail)
+        return PrintedRequest(self.request.to_bytes(), "INVITE", branch, self.call_id, self.flow)
+
+    def _goes_by_stream(self) -> bool:
+        """18.1.1: what may be too big for the network's packets is not sent as a datagram."""
+        stream = replace(self._outgoing.destination, transport="tcp")
+        if self.flow.transport != "udp" or not self._outgoing.stream_if_big:
+            return False
+        if self.core.no_stream.holds(stream):
+            return False
+        self._datagrams, self.flow = self.flow, self.core.layer.wire.route(stream)
+        return True
+
+    def _back_to_datagrams(self) -> bool:
+        """There is no TCP: it goes as a datagram all the same, and others later at once."""
+        if self._datagrams is None or self.state != "calling":
+            return False
+        self.core.no_stream.add(replace(self._outgoing.destination, transport="tcp"), NO_STREAM_S)
+        self.flow, self._datagrams = self._datagrams, None
+        self._stop_patience()
+        self._transaction = self._send()
+        self._patience = self.core.timers.start(self._outgoing.no_provisional_s, self._nobody_there)
+        return True
 
     def _invite(self, via: str) -> Request:
         outgoing = self._outgoing
@@ -187,6 +220,8 @@ class ClientInvite(Invite):
             self.close()
 
     def _fail(self, _: ClientTransaction, cause: Cause) -> None:
+        if cause == "unreachable" and self._back_to_datagrams():
+            return
         if self.state in ("calling", "proceeding"):
             answer = made_here(cause)
             self.emit(Refused(answer.status, answer.reason, cause, answer.headers))

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from tests.integration.test_calls import CALLS, TAKES_THE_CALL, World, outcomes
 from tests.support.api import ApiError, Json
+from tests.support.raw_phone import RawPhone
 from tests.support.scenario import ack_refusal, answer, arrives, called, expect, invite, provisional, sdp
 from tests.support.server import Server, running_server
 
@@ -105,3 +106,27 @@ async def test_a_target_that_fails_five_times_running_is_passed_over(world: Worl
     records = await line.records(6)
     assert [outcomes(record) for record in records] == [["unreachable"]] * 5 + [[]]
     assert records[-1]["decision"]["candidates"][0]["reason"] == "down"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_big_invite_reaches_a_target_by_tcp_if_it_takes_that(world: World, transport: str) -> None:
+    target = await world.target(called(having=f"Via: SIP/2.0/{transport.upper()}"), *TAKES_THE_CALL[1:],
+                                transport=transport)  # fmt: skip
+    headers = {"X-Pad": "x" * 900, "X-Pad-2": "y" * 400}
+    line = await world.line(target.address, campaign={"target": {"headers": headers}})
+    (await line.call(*CALLS)).check()
+    assert outcomes(await line.record()) == ["answered"]
+
+
+async def test_a_datagram_of_60_kb_is_a_call_like_any_other(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(target.address)
+    with RawPhone(world.server.sip["udp"]) as phone:
+        await world.server.api.post("trunks", {"name": phone.host, "addresses": [f"{phone.host}/32"]})
+        pads = [f"X-Pad-{number}: {'x' * 6000}" for number in range(10)]
+        call = await phone.invite(line.e164, phone.sdp(), *pads)
+        await call.hear("200")
+        await call.request("ACK")
+        await call.request("BYE")
+        await call.hear("200", method="BYE")
+    assert outcomes(await line.record()) == ["answered"]

@@ -127,6 +127,7 @@ class Node:
         self.fails = False
         self._on_call = on_call
         self._tokens = 0
+        self._connections = 0
         self.stack = Stack(
             self, lambda: net.now, self, access=self, on_call=self._called, wake=self._wake, limits=limits
         )
@@ -138,7 +139,11 @@ class Node:
         return not self.fails
 
     def route(self, destination: Destination) -> Flow:
-        return self.flow((destination.host, destination.port))
+        remote = destination.host, destination.port
+        if destination.transport == "tcp" and self.net.transport == "udp":
+            self._connections += 1
+            return Flow("tcp", self.address, remote, self._connections)
+        return self.flow(remote)
 
     def alive(self, flow: Flow) -> bool:
         return True
