@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, NamedTuple, TextIO
 
 import structlog
 from pydantic_core import to_json
@@ -38,7 +38,8 @@ class Logger:
     """What modules log with: ``log.info("call.ended", disposition=…)``.
 
     Made once, at import; where its lines go is looked up at each of them.  Short lines, which a call
-    writes some of, skip the general machinery: it costs five times as much.
+    writes some of, skip the general machinery: it costs five times as much.  They are rendered a moment
+    later: fields are values that nobody changes meanwhile.
     """
 
     __slots__ = ()
@@ -78,23 +79,35 @@ def call_context(call_id: str) -> Iterator[None]:
         _call_id.reset(token)
 
 
+class _Line(NamedTuple):
+    """A line without a traceback; it becomes text on the writing thread, many in a row."""
+
+    at: float
+    level: str
+    event: str
+    fields: dict[str, Any]
+    call_id: str | None
+
+    def __str__(self) -> str:
+        at = datetime.fromtimestamp(self.at, UTC).isoformat()[:-6] + "Z"
+        line = {"at": at, "level": self.level, "event": self.event, **self.fields}
+        if self.call_id is not None:
+            line.setdefault("call_id", self.call_id)
+        return _json(hide_secrets(None, self.level, line))
+
+
 class _Short:
     """Writes lines without a traceback as JSON, at and above a level."""
 
     __slots__ = ("_level", "_take")
 
-    def __init__(self, level: int, take: Callable[[str], None]) -> None:
+    def __init__(self, level: int, take: Callable[[_Line], None]) -> None:
         self._level = level
         self._take = take
 
     def write(self, name: str, level: int, event: str, fields: dict[str, Any]) -> None:
-        if level < self._level:
-            return
-        line = {"at": datetime.now(UTC).isoformat()[:-6] + "Z", "level": name, "event": event, **fields}
-        call_id = _call_id.get(None)
-        if call_id is not None:
-            line.setdefault("call_id", call_id)
-        self._take(_json(hide_secrets(None, name, line)))
+        if level >= self._level:
+            self._take(_Line(time.time(), name, event, fields, _call_id.get(None)))
 
 
 _short: _Short | None = None
@@ -189,7 +202,7 @@ class _LineWriter:
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[str | _Line] = deque()
         self._wake = threading.Event()
         self._closing = False
         self._dropped = 0
@@ -204,7 +217,7 @@ class _LineWriter:
         self._wake.set()
         self._thread.join(timeout=5)
 
-    def msg(self, line: str) -> None:
+    def msg(self, line: str | _Line) -> None:
         """Hands a line over; never blocks."""
         if len(self._waiting) >= MAX_WAITING:
             self._dropped += 1
@@ -228,7 +241,7 @@ class _LineWriter:
     def _write(self) -> None:
         lines = []
         while self._waiting:
-            lines.append(self._waiting.popleft())
+            lines.append(_text(self._waiting.popleft()))
         if self._dropped:
             lines.append(f'{{"event": "log lines dropped", "level": "warning", "count": {self._dropped}}}')
             self._dropped = 0
@@ -237,6 +250,14 @@ class _LineWriter:
             with contextlib.suppress(OSError, ValueError):
                 self._out.write("\n".join(lines) + "\n")
                 self._out.flush()
+
+
+def _text(line: str | _Line) -> str:
+    try:
+        return str(line)
+    except Exception as error:  # a field's own repr: the lines after it are still to be written
+        lost = {"event": "log line could not be rendered", "level": "error", "reason": type(error).__name__}
+        return _json(lost)
 
 
 class _Forward(logging.Handler):

@@ -89,6 +89,19 @@ def test_a_terminal_that_stands_still_blocks_nobody_and_what_is_lost_is_counted(
     assert len(lines) - len(lost) + sum(lost) == 2 * logs.MAX_WAITING + 50
 
 
+class _Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def test_a_field_that_can_not_be_rendered_loses_its_own_line_only() -> None:
+    out = io.StringIO()
+    with logs.configured("info", "json", out):
+        logs.get_logger().info("first", what=_Unprintable())
+        logs.get_logger().info("second")
+    assert [line["event"] for line in written(out)] == ["log line could not be rendered", "second"]
+
+
 def test_a_closed_pipe_ends_nothing() -> None:
     out = io.StringIO()
     with logs.configured("info", "json", out):
