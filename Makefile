@@ -9,10 +9,10 @@ else
 VENV ?= .venv-$(notdir $(PYTHON))
 endif
 BIN := $(VENV)/bin
-# What the tests and the load measurements use beside Python: phones and load, a voice, the example script's tools, a C
-# compiler.
-DEBIAN_TEST := sip-tester sipvicious baresip-core kamailio espeak-ng curl jq openssl
-DEBIAN_BENCH := sip-tester gcc libc6-dev
+# What the tests and the load measurements use beside Python: phones and load, a voice, the example script's tools, a
+# browser, a C compiler.
+DEBIAN_TEST := sip-tester sipvicious baresip-core kamailio espeak-ng curl jq openssl chromium
+DEBIAN_BENCH := sip-tester gcc libc6-dev chromium
 PYTEST ?= $(BIN)/python -m pytest
 ARGS ?=
 

@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, engine, signalling
+from bench import calls, engine, signalling, snippet
 from bench.proc import calibrate, first_among_groups, pin
 from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
@@ -65,6 +65,10 @@ RELAY = [
 ]
 MEMORY = [Figure("memory per bridged call, kB", "memory_kb_per_call", "≤ 60", 60)]
 ENGINE = [Figure("SIP engine without IO, per call, µs", "us_per_call", "≤ 150", 150)]
+SNIPPET = [
+    Figure("snippet: one pass over a page of 5,000 nodes, ms", "pass_ms", "≤ 15", 15),
+    Figure("  size as served, bytes", "gzipped_bytes", "≤ 4000", 4000),
+]
 
 
 class Report:
@@ -157,10 +161,18 @@ def measure_engine(report: Report, runs: int) -> Results:
     return results
 
 
+async def measure_snippet(report: Report, runs: int) -> Results:
+    """Fresh pages in Chromium, which has processes enough for both cores."""
+    results = await snippet.passes(runs)
+    for run in results:
+        report.note("snippet", {**run, "calibration": calibrate()})
+    return results
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of each")
-    parser.add_argument("--only", help="a comma list out of engine, signalling, transit, relay")
+    parser.add_argument("--only", help="a comma list out of engine, signalling, transit, relay, snippet")
     parser.add_argument("--out", help="append every run to this file as a JSON line")
     return parser.parse_args()
 
@@ -169,6 +181,8 @@ async def _measure(report: Report, wanted: Callable[[str], bool], quick: bool) -
     runs = 1 if quick else 3
     if wanted("engine"):
         report.add(ENGINE, measure_engine(report, 2 if quick else 5))
+    if wanted("snippet"):
+        report.add(SNIPPET, await measure_snippet(report, 3 if quick else 9))
     if wanted("signalling"):
         report.add(SIGNALLING_50, await measure_signalling(report, 50, 8 if quick else 20, runs))
         report.add(SIGNALLING_300, await measure_signalling(report, 300, 8 if quick else 30, runs))

@@ -137,6 +137,7 @@ class _Builder:
             visits=VisitService(configuration, writer, clock, settings.public),
             pools=PoolService(configuration, settings.public.url),
             trusted_proxies=settings.public.trusted_proxies,
+            public_url=settings.public.url,
         )
         admin, public = await self._web(ports)
         sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)

@@ -309,3 +309,4 @@ class Ports:
     visits: Visits
     pools: Pools
     trusted_proxies: tuple[str, ...] = ()
+    public_url: str = ""

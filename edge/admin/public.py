@@ -4,6 +4,7 @@ Bodies are JSON, sent as ``text/plain`` so that no browser asks beforehand (or a
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -12,17 +13,23 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from edge.admin.bodies import parse_json, validated
+from edge.admin.cors import cross_origin
 from edge.admin.ports import Ports
 from edge.admin.present import encode
 from edge.admin.problem import Problem
+from edge.admin.snippet import PATH as SCRIPT_PATH
+from edge.admin.snippet import served
 from edge.model.visits import PageView
 from edge.services.visits import Asking, Shown
+from edge.snippet.script import script
 
 MAX_BODY = 16 << 10
 _TYPES = ("text/plain", "application/json", "application/octet-stream")
 VisitorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Url = Annotated[str, StringConstraints(max_length=4000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
+Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 Data = Annotated[dict[str, Any], Field(max_length=200)]
 
 
@@ -73,13 +80,22 @@ class PublicFace:
     def __init__(self, ports: Ports) -> None:
         self._visits = ports.visits
         self._proxies = tuple(ipaddress.ip_network(each) for each in ports.trusted_proxies)
+        self._url = ports.public_url
 
     def add_to(self, application: web.Application) -> None:
         """Adds every public route."""
+        application.on_response_prepare.append(cross_origin)
         router = application.router
+        router.add_get(SCRIPT_PATH, self.script)
         router.add_post("/t/{campaign_id}/numbers", self.numbers)
         router.add_post("/t/impressions/{id}/activity", self.activity)
         router.add_post("/t/impressions/{id}/close", self.close)
+
+    async def script(self, request: web.Request) -> web.Response:
+        """The snippet of a campaign; without a ``public.url`` it talks to the host that it was asked of."""
+        campaign_id = request.match_info["campaign_id"]
+        self._visits.active_tags(campaign_id)
+        return served(request, script(campaign_id, self._url or asked_url(request, self._proxies)))
 
     async def numbers(self, request: web.Request) -> web.Response:
         """A number for each tag of the campaign."""
@@ -95,7 +111,7 @@ class PublicFace:
         body: dict[str, Any] = {"open_now": open_now, "tags": tags}
         if found.ignored:
             body["ignored"] = list(found.ignored)
-        return _json(request, body)
+        return _json(body)
 
     async def activity(self, request: web.Request) -> web.Response:
         """Use of the page: it still has its number, or gets another one to show."""
@@ -105,14 +121,14 @@ class PublicFace:
             request.match_info["id"], beat.visitor_id, beat.generation, beat.tags, asking
         )
         body = {"superseded": shown is not None, "tags": [] if shown is None else [_answer(shown)]}
-        return _json(request, body)
+        return _json(body)
 
     async def close(self, request: web.Request) -> web.Response:
         """The page was closed (a beacon: nobody reads the answer)."""
         asking = self._paced(request)
         beat = await _body(request, BeatSpec)
         await self._visits.close(request.match_info["id"], beat.visitor_id, beat.generation, asking)
-        return web.Response(status=204, headers=_cross_origin(request))
+        return web.Response(status=204)
 
     def _paced(self, request: web.Request) -> Asking:
         asking = self._asking(request)
@@ -126,9 +142,7 @@ class PublicFace:
         return Asking(address, headers.get("Origin"), headers.get("User-Agent", ""))
 
 
-def client_address(
-    request: web.Request, proxies: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
-) -> str:
+def client_address(request: web.Request, proxies: Networks) -> str:
     """Whom a request comes from: what the last proxy that is trusted says, read from the right."""
     address = request.remote or ""
     named = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
@@ -140,6 +154,15 @@ def client_address(
     return address
 
 
+def asked_url(request: web.Request, proxies: Networks) -> str:
+    """``http(s)://host`` as the browser wrote it; a trusted proxy may say that it was https."""
+    if _HOST.fullmatch(request.host) is None:
+        raise Problem(400, "the Host header names no host")
+    said = request.headers.get("X-Forwarded-Proto", "")
+    believed = said in {"http", "https"} and _is_in(request.remote or "", proxies)
+    return f"{said if believed else request.scheme}://{request.host}"
+
+
 def _is_address(text: str) -> bool:
     try:
         ipaddress.ip_address(text)
@@ -148,7 +171,7 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_in(address: str, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+def _is_in(address: str, networks: Networks) -> bool:
     if not _is_address(address):
         return False
     ip = ipaddress.ip_address(address)
@@ -187,10 +210,5 @@ def _answer(shown: Shown) -> dict[str, Any]:
     ).model_dump(mode="json")
 
 
-def _cross_origin(request: web.Request) -> dict[str, str]:
-    """No credentials ever come along, so any page may read what it was given."""
-    return {"Access-Control-Allow-Origin": "*"} if "Origin" in request.headers else {}
-
-
-def _json(request: web.Request, body: dict[str, Any]) -> web.Response:
-    return web.Response(body=encode(body), content_type="application/json", headers=_cross_origin(request))
+def _json(body: dict[str, Any]) -> web.Response:
+    return web.Response(body=encode(body), content_type="application/json")

@@ -1,17 +1,11 @@
 """Number pools beyond their set-up: the line to paste, what is seldom meant, who shows which number."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from edge.model.pool import CallTrackingTag, Pool
 from edge.services.insight import Current
 from edge.services.membership import pool_warnings, tag_warnings
-
-# The attributes keep page optimisers from moving, delaying or bundling the script.
-_SNIPPET: Final = (
-    '<script async data-cfasync="false" data-no-optimize="1" data-no-defer="1" data-no-minify="1" '
-    'data-pagespeed-no-defer src="{base}/t/{campaign_id}.js"></script>'
-)
+from edge.snippet.script import install_line
 
 
 class PoolService:
@@ -27,7 +21,7 @@ class PoolService:
 
     def snippet(self, tag: CallTrackingTag) -> str:
         """The line that an operator pastes into the page."""
-        return _SNIPPET.format(base=self._base, campaign_id=tag.campaign_id)
+        return install_line(self._base, tag.campaign_id)
 
     def warnings(self, item: Pool | CallTrackingTag) -> Sequence[str]:
         """What is allowed and seldom meant."""

@@ -1,0 +1,373 @@
+// The snippet: asks for the visitor's own numbers and shows them in place of the page's.
+// On any failure the page stays as it was, and nothing is ever thrown into it (docs/snippet.md).
+// Served by edge/snippet/script.py, which squeezes it and fills in the two words below.
+(function () {
+  try { snippet('CAMPAIGN_ID', 'HOST'); } catch (error) { return; }
+
+function snippet(campaign, host) {
+  'use strict';
+  const win = window, doc = document;
+  const asked = (name) => location.search.includes('edge_' + name + '=1');
+  const debug = asked('debug');
+  const log = (...words) => { if (debug) console.log('[edge]', ...words); };
+  const safely = (work) => (...given) => {
+    try { return work(...given); } catch (error) { try { log('failed', error); } catch (mute) { return; } }
+  };
+  const now = () => performance.now();
+  const on = (where, type, work) => where.addEventListener(type, safely(work), { capture: true, passive: true });
+
+  // -- the visitor ---------------------------------------------------------------------------------
+
+  // Fragments are nobody's business: some sites keep secrets there.
+  const bare = (url) => url.split('#')[0].slice(0, 2000);
+  const page = bare(location.href);
+
+  // The visitor's id and first address on this site, in the first storage that the browser grants.
+  function remembered() {
+    const key = 'edge_visitor', known = /^[0-9a-f]{32} /, forget = asked('reset');
+    let fresh = '';
+    for (const byte of crypto.getRandomValues(new Uint8Array(16))) fresh += (byte + 256).toString(16).slice(1);
+    fresh += ' ' + page;
+    try {
+      if (forget || !known.test(localStorage.getItem(key))) localStorage.setItem(key, fresh);
+      return localStorage.getItem(key);
+    } catch (blocked) {
+      safely(() => {
+        const kept = decodeURIComponent((/edge_visitor=([^;]*)/.exec(doc.cookie) || '')[1]);
+        if (!forget && known.test(kept)) fresh = kept;
+        else {
+          doc.cookie = key + '=' + encodeURIComponent(fresh.slice(0, 1200)) + ';path=/;max-age=31536000;samesite=lax';
+        }
+      })();
+      return fresh;
+    }
+  }
+
+  // -- the server ----------------------------------------------------------------------------------
+
+  const refused = () => win.edgeConsent === false;
+  // Pages may have given arrays and strings a toJSON of their own: the plain value goes.
+  const json = (body) => JSON.stringify(body, function (key) { return this[key]; });
+
+  // A string goes as text/plain, which needs no preflight.
+  function post(path, body, answered, failed) {
+    if (refused()) return;
+    log('asks', path);
+    fetch(host + '/t/' + path, { method: 'POST', body: json(body), credentials: 'omit', keepalive: true })
+      .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
+      .then(safely(answered)).catch(safely((reason) => { log(path, 'failed', reason); failed(); }));
+  }
+
+  const shown = new Map(), former = new Map();
+  const tags = () => Array.from(shown.values());
+  const leased = () => tags().filter((tag) => tag.is_pool && tag.impression_id);
+  let visitor, first, lastBeat, beatAt, timer, pending = {};
+
+  // What the page has pushed since; it comes back when it could not be sent.
+  function handed() {
+    const data = pending;
+    pending = {};
+    return data;
+  }
+
+  function ask() {
+    const data = handed();
+    post(campaign + '/numbers', {
+      visitor_id: visitor, page_url: page, first_url: first, referrer: bare(doc.referrer),
+      tags: data, screen: screen.width + 'x' + screen.height, language: navigator.language,
+    }, take, () => { pending = Object.assign(data, pending); });
+  }
+
+  // An answer tells of all tags, or of those that have changed.
+  function take(answer) {
+    log('answer', answer);
+    let changed = false;
+    for (const tag of answer.tags || []) {
+      if (!tag.e164) continue;
+      const before = shown.get(tag.tag_id);
+      if (!before) former.set(tag.tag_id, [tag.number_to_replace]);
+      else if (before.e164 !== tag.e164) former.get(tag.tag_id).push(before.e164);
+      changed = changed || !before || before.e164 + before.open_now !== tag.e164 + tag.open_now;
+      shown.set(tag.tag_id, tag);
+    }
+    if (changed) {
+      compile();
+      replace(doc);
+      edgeTags.tags = tags();
+      edgeTags.open_now = tags().some((tag) => tag.open_now);
+      doc.documentElement.setAttribute('data-edge-open', edgeTags.open_now);
+      doc.dispatchEvent(new CustomEvent('edge:numbers', { detail: { open_now: edgeTags.open_now, tags: tags() } }));
+    }
+    if (Object.keys(pending).length) beatIn(1000);
+  }
+
+  // -- beats, while the page is used ---------------------------------------------------------------
+
+  function beatIn(wait) {
+    if (timer && beatAt <= now() + wait) return;
+    clearTimeout(timer);
+    beatAt = now() + wait;
+    timer = setTimeout(safely(beat), wait);
+  }
+
+  const word = (tag, data) => ({ visitor_id: visitor, generation: tag.generation, tags: data });
+
+  function beat() {
+    timer = 0;
+    lastBeat = now();
+    if (!shown.size) return ask();
+    const data = handed();
+    for (const tag of leased()) {
+      post('impressions/' + tag.impression_id + '/activity', word(tag, data), take,
+        () => { pending = Object.assign({}, data, pending); });
+    }
+  }
+
+  // Pages scroll and move by themselves: only what the visitor does counts.
+  function used(event) {
+    const moved = event.type !== 'mousemove' || event.movementX || event.movementY;
+    if (event.isTrusted && moved && !doc.hidden) beatIn(Math.max(0, lastBeat + 15000 - now()));
+  }
+
+  function closed() {
+    for (const tag of refused() ? [] : leased()) {
+      const beacon = (what, data) =>
+        navigator.sendBeacon(host + '/t/impressions/' + tag.impression_id + '/' + what, json(word(tag, data)));
+      if (timer) beacon('activity', pending);
+      beacon('close', {});
+    }
+    clearTimeout(timer);
+    timer = 0;
+  }
+
+  const edgeTags = {
+    push: safely((...items) => {
+      for (const item of items) {
+        for (const key of Object.keys(item)) {
+          if (item[key] != null && json(pending).length < 2000) pending[key] = String(item[key]).slice(0, 1000);
+        }
+      }
+      if (shown.size) beatIn(1000);
+    }),
+  };
+
+  // -- finding a number, in any dress --------------------------------------------------------------
+
+  const BETWEEN = '\\s().\\-\\/\\xad\\xb7\\u200b-\\u200f\\u2010-\\u2015\\u202a-\\u202f\\u2060-\\u2069\\u2212';
+  const GAP = '[' + BETWEEN + ']*';
+  const CODE = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})(\d+)$/;
+  // Digits ahead, or another country's code, make it another number.
+  const OTHER = new RegExp('\\d[.-]?$|\\+[\\d' + BETWEEN + ']*$');
+  let rules = [];
+
+  // What is shown no more gives way to what is shown now; what is shown is left alone.
+  function compile() {
+    const present = tags().map((tag) => tag.e164);
+    rules = [];
+    for (const tag of tags()) {
+      for (const old of former.get(tag.tag_id)) {
+        const was = CODE.exec(old), is = CODE.exec(tag.e164);
+        if (!was || !is || present.includes(old)) continue;
+        const trunk = was[1] === '1' ? '' : '|(?:' + (was[1] === '7' ? 8 : 0) + GAP + ')';
+        rules.push({
+          tag, code: is[1], rest: is[2], same: was[1] === is[1], fits: was[2].length === is[2].length,
+          // Ahead of the national digits: a parenthesis; international prefix, code, (0); or the trunk's 0.
+          ahead: new RegExp('(\\(?)(?:((?:(?:\\+|00|011)' + GAP + ')?)' + was[1] +
+            '(' + GAP + '(?:\\(0\\)' + GAP + ')?)' + trunk + ')?$'),
+          // A NUL is where one element ends and another begins.
+          digits: new RegExp(was[2].split('').join('[\\0' + BETWEEN + ']*'), 'g'),
+        });
+      }
+    }
+  }
+
+  // The new number in the dress of the old one, or its own where that does not fit.
+  function dressed(rule, head, digits, link) {
+    const coded = head[3] !== undefined, old = head[0] + digits;
+    let next = 0;
+    const poured = digits.replace(/\d/g, () => rule.rest[next++]);
+    if (link && old.includes('+')) return rule.tag.e164;
+    if (rule.fits && rule.same) return head[0] + poured;
+    if (rule.fits && coded && !head[3].includes('0')) return head[1] + head[2] + rule.code + head[3] + poured;
+    let own = rule.tag.formatted;
+    if (coded) {
+      own = new RegExp('\\(?' + rule.rest.split('').join('\\D*') + '$').exec(own);
+      own = '+' + rule.code + ' ' + (own ? own[0] : rule.rest);
+    }
+    if (link) return own.replace(/[^\d+]/g, '');
+    return (head[1] && !old.includes(')') ? '(' : '') + own;
+  }
+
+  // Every replacement in a text: [start, end, new text], in order.
+  function swaps(text, link) {
+    const found = [];
+    for (const rule of rules) {
+      let hit;
+      rule.digits.lastIndex = 0;
+      while ((hit = rule.digits.exec(text))) {
+        const start = hit.index, end = start + hit[0].length, front = text.slice(Math.max(0, start - 24), start);
+        let head = rule.ahead.exec(front);
+        if (/\d$/.test(front.slice(0, head.index))) head = /(\(?)$/.exec(front);
+        if (OTHER.test(front.slice(0, head.index)) || /^[.-]?\d/.test(text.slice(end, end + 2))) {
+          rule.digits.lastIndex = start + 1;
+        } else found.push([start - head[0].length, end, dressed(rule, head, hit[0], link)]);
+      }
+    }
+    return found.sort((a, b) => a[0] - b[0]);
+  }
+
+  // -- putting it on the page ----------------------------------------------------------------------
+
+  const words = (text) => new Set(text.split(' '));
+  const INLINE = words('a abbr b bdi cite code em font i ins label mark q s small span strong sub sup time tspan u');
+  const SKIPPED = words('script style textarea noscript');
+  const BUTTON = 'input[type=button i],input[type=submit i],input[type=reset i]';
+  const NAMES = ['aria-label', 'title', 'alt', 'placeholder', 'value', 'href'];
+  const MARKED = '[aria-label],[title],[alt],[placeholder],[href^="tel:" i],[href^="sms:" i],' + BUTTON;
+  let text, pieces, roots, count;
+
+  // The text below a node in one line, and where each text node stands in it.
+  function gather(node, near) {
+    for (const child of node.childNodes) {
+      if (child.nodeType === 3) {
+        pieces.push([child, text.length, child.data.length]);
+        text += child.data;
+      } else if (child.nodeType === 1) {
+        const name = child.localName, apart = !INLINE.has(name);
+        if (apart) text += '\0';
+        if (!SKIPPED.has(name)) {
+          look(child);
+          if (!near || !apart) gather(child, near);
+        }
+        if (apart) text += '\0';
+      }
+    }
+  }
+
+  // Open shadow roots now, and those of elements that are defined later.
+  function look(element) {
+    if (element.shadowRoot) roots.push(element.shadowRoot);
+    else if (element.localName.includes('-') && element.matches(':not(:defined)')) {
+      customElements.whenDefined(element.localName).then(safely(() => note(element)));
+    }
+  }
+
+  // Everything below a node; ``near`` leaves out what is no part of its own lines.
+  function replace(node, near) {
+    if (!rules.length || SKIPPED.has(node.localName)) return;
+    const began = now();
+    text = '';
+    pieces = [];
+    roots = [];
+    count = 0;
+    if (node.localName) look(node);
+    gather(node, near);
+    let last = pieces.length - 1;
+    for (const [start, end, put] of swaps(text).reverse()) {
+      while (pieces[last][1] >= end) last--;
+      if (pieces[last][0].parentNode.isContentEditable) continue;
+      for (let i = last; i >= 0 && pieces[i][1] + pieces[i][2] > start; i--) {
+        const at = pieces[i][1], from = Math.max(start, at), to = Math.min(end, at + pieces[i][2]);
+        const part = put.length === end - start ? put.slice(from - start, to - start) : at <= start ? put : '';
+        pieces[i][0].replaceData(from - at, to - from, part);
+      }
+      count++;
+    }
+    if (!near) {
+      dress(node);
+      node.querySelectorAll(MARKED).forEach(dress);
+    }
+    log('replaced', count, 'in', now() - began, 'ms');
+    observer.observe(node.getRootNode(), {
+      subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: NAMES,
+    });
+    // What we have written ourselves is no news.
+    observer.takeRecords();
+    roots.forEach((root) => replace(root));
+  }
+
+  const dress = safely((element) => {
+    if (element.nodeType !== 1) return;
+    for (const name of NAMES) {
+      const old = element.getAttribute(name);
+      if (!old || (name === 'value' && !element.matches(BUTTON))) continue;
+      const link = name === 'href' ? /^((?:tel|sms):)([^?;]*)(.*)$/i.exec(old) : ['', '', old, ''];
+      if (!link) continue;
+      let value = name === 'href' ? decodeURIComponent(link[2]) : old;
+      const found = swaps(value, name === 'href');
+      for (const [start, end, put] of found.reverse()) value = value.slice(0, start) + put + value.slice(end);
+      if (!found.length) continue;
+      element.setAttribute(name, link[1] + (name === 'href' ? encodeURI(value) : value) + link[3]);
+      count++;
+    }
+  });
+
+  // -- what comes later ----------------------------------------------------------------------------
+
+  const touched = new Set();
+  let due, noted = new Set();
+
+  // Before the next paint; hidden pages do not paint.
+  function note(node, set) {
+    (set || noted).add(node);
+    if (due) return;
+    due = setTimeout(safely(settle), 200);
+    requestAnimationFrame(safely(settle));
+  }
+
+  const observer = new MutationObserver(safely((records) => {
+    for (const record of records) {
+      if (record.type === 'attributes') note(record.target, touched);
+      else if (record.type === 'characterData') note(record.target);
+      else record.addedNodes.forEach((node) => note(node));
+    }
+  }));
+
+  function settle() {
+    clearTimeout(due);
+    due = 0;
+    const batch = noted, lines = new Set();
+    noted = new Set();
+    for (const node of batch) {
+      if (!node.isConnected || batch.has(node.parentNode)) continue;
+      if (node.nodeType === 1) replace(node);
+      // A number may go on beside what was added.
+      let line = node.parentNode;
+      while (INLINE.has(line.localName)) line = line.parentNode;
+      if (node.nodeType === 3 || INLINE.has(node.localName)) lines.add(line);
+    }
+    lines.forEach((line) => replace(line, true));
+    touched.forEach(dress);
+    touched.clear();
+    observer.takeRecords();
+  }
+
+  // -- the first snippet of a page runs, once the page is seen and its visitor agrees -----------------
+
+  function start() {
+    if (doc.prerendering) return on(doc, 'prerenderingchange', start);
+    if (refused()) return on(doc, 'edge:consent', start);
+    if (visitor) return;
+    [visitor, first] = remembered().split(' ');
+    lastBeat = now();
+    ask();
+    for (const type of ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart']) on(win, type, used);
+    on(doc, 'visibilitychange', used);
+    on(win, 'pageshow', (event) => { if (event.persisted) used(event); });
+    on(win, 'pagehide', closed);
+  }
+
+  safely(() => {
+    const winner = win.edgeSnippet;
+    if (typeof winner === 'string') {
+      console.warn('[edge] one snippet a page: ' + winner + ' runs, ' + campaign + ' does not');
+      return post(campaign + '/duplicate-snippet', { page_url: page, first_campaign_id: winner }, log, log);
+    }
+    win.edgeSnippet = campaign;
+    const queued = win.edgeTags;
+    win.edgeTags = edgeTags;
+    if (Array.isArray(queued)) edgeTags.push(...queued);
+    start();
+  })();
+}
+})();
