@@ -28,6 +28,7 @@ from edge.services.bans import BanService
 from edge.services.calls import RECORDINGS, CallService
 from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
+from edge.services.enrichment import EnrichmentService
 from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
@@ -48,7 +49,9 @@ from edge.stir.verifier import Verifier
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
+from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
+from edge.store.enrichments import Enrichments
 from edge.store.holdings import Holdings
 from edge.store.numbers import NumberRecords
 from edge.store.opening import prepare
@@ -107,7 +110,10 @@ class _Builder:
         engine = await stack.enter_async_context(LocalEngine(self._media(), clock))
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
-        switch, endpoint, guard, peers = await self._calls(writer, configuration, refused, engine, prompts)
+        said = await stack.enter_async_context(EnrichmentService(Enrichments(database), clock))
+        switch, endpoint, guard, peers = await self._calls(
+            writer, configuration, refused, engine, prompts, said
+        )
         audit = AuditService(AuditTrail(database), clock)
         insight = InsightService(configuration, writer.counts, clock)
         records = NumberRecords(database)
@@ -134,7 +140,8 @@ class _Builder:
             figures=figures_of(writer, engine, switch, endpoint, refused, peers),
             peers=peers,
             audit=audit,
-            visits=VisitService(configuration, writer, clock, settings.public),
+            visits=VisitService(configuration, writer, DuplicateSnippets(database), clock, settings.public),
+            enrichment=said,
             pools=PoolService(configuration, settings.public.url),
             trusted_proxies=settings.public.trusted_proxies,
             public_url=settings.public.url,
@@ -168,13 +175,14 @@ class _Builder:
             recordings=self._settings.data_dir / RECORDINGS,
         )
 
-    async def _calls(
+    async def _calls(  # noqa: PLR0917 - each is another part
         self,
         writer: Writer,
         configuration: ConfigurationService,
         refused: RefusedService,
         engine: LocalEngine,
         prompts: PromptService,
+        said: EnrichmentService,
     ) -> tuple[Switch, Endpoint, Guard, PeerService]:
         """The endpoint, its guard and the switch, which is drained before the endpoint closes."""
         sip, calls = self._settings.sip, self._settings.calls
@@ -211,6 +219,7 @@ class _Builder:
             breaker=peers.breaker,
             down=peers.down,
             verifier=await self._stack.enter_async_context(verifier) if verifier is not None else None,
+            said=said,
         )
         switch = Switch(services, configuration, refused)
         await self._stack.enter_async_context(endpoint)

@@ -188,6 +188,13 @@ class Pools(Protocol):
         """The ids of the call tracking tags that a number is primary of."""
 
 
+class Enrichment(Protocol):
+    """What publishers say of callers (``edge.services.enrichment``)."""
+
+    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> Sequence[str]:
+        """Keeps it for the caller's next calls; answers the keys that may not be written."""
+
+
 class Visits(Protocol):
     """What browsers ask for (``edge.services.visits``); raises ``NotFound`` and ``StoreDown``."""
 
@@ -199,6 +206,9 @@ class Visits(Protocol):
 
     def may_beat(self, asking: Asking) -> bool:
         """Whether an address has not sent too much lately."""
+
+    async def duplicate(self, campaign_id: str, page_url: str) -> None:
+        """A second snippet ran on a page and did nothing."""
 
     async def numbers(
         self, campaign_id: str, visitor_id: str, view: PageView, data: Mapping[str, object], asking: Asking
@@ -308,5 +318,6 @@ class Ports:
     audit: Audit
     visits: Visits
     pools: Pools
+    enrichment: Enrichment
     trusted_proxies: tuple[str, ...] = ()
     public_url: str = ""

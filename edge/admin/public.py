@@ -19,6 +19,7 @@ from edge.admin.present import encode
 from edge.admin.problem import Problem
 from edge.admin.snippet import PATH as SCRIPT_PATH
 from edge.admin.snippet import served
+from edge.model.types import Dialled
 from edge.model.visits import PageView
 from edge.services.visits import Asking, Shown
 from edge.snippet.script import script
@@ -58,6 +59,15 @@ class BeatSpec(_Sent):
     generation: Annotated[int, Field(ge=0)] = 0
 
 
+class CallerSpec(BaseModel):
+    """What a publisher knows of a caller to the campaign."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    caller: Dialled
+    tags: Annotated[Data, Field(min_length=1)]
+
+
 class TagAnswer(BaseModel):
     """What the page is to show for one tag."""
 
@@ -79,6 +89,7 @@ class PublicFace:
 
     def __init__(self, ports: Ports) -> None:
         self._visits = ports.visits
+        self._enrichment = ports.enrichment
         self._proxies = tuple(ipaddress.ip_network(each) for each in ports.trusted_proxies)
         self._url = ports.public_url
 
@@ -88,6 +99,8 @@ class PublicFace:
         router = application.router
         router.add_get(SCRIPT_PATH, self.script)
         router.add_post("/t/{campaign_id}/numbers", self.numbers)
+        router.add_post("/t/{campaign_id}/callers", self.callers)
+        router.add_post("/t/{campaign_id}/duplicate-snippet", self.duplicate)
         router.add_post("/t/impressions/{id}/activity", self.activity)
         router.add_post("/t/impressions/{id}/close", self.close)
 
@@ -128,6 +141,23 @@ class PublicFace:
         asking = self._paced(request)
         beat = await _body(request, BeatSpec)
         await self._visits.close(request.match_info["id"], beat.visitor_id, beat.generation, asking)
+        return web.Response(status=204)
+
+    async def callers(self, request: web.Request) -> web.Response:
+        """What a publisher knows of a caller before the call; kept for 48 hours."""
+        self._paced(request)
+        campaign_id = request.match_info["campaign_id"]
+        said = await _body(request, CallerSpec)
+        self._visits.active_tags(campaign_id)
+        ignored = await self._enrichment.say(campaign_id, said.caller, said.tags)
+        body: dict[str, Any] = {"result": "stored"}
+        return _json({**body, "ignored": ignored} if ignored else body)
+
+    async def duplicate(self, request: web.Request) -> web.Response:
+        """A second snippet found another one on its page, and leaves it alone."""
+        self._paced(request)
+        page = await _body(request, PageSpec)
+        await self._visits.duplicate(request.match_info["campaign_id"], page.page_url)
         return web.Response(status=204)
 
     def _paced(self, request: web.Request) -> Asking:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
-from edge.calls.attestation import verify
+from edge.calls.admission import decided
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked
 from edge.calls.hunt import Hunt
@@ -31,7 +31,7 @@ from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
 from edge.model.ledger import Connect, Finish, OpenCall, Reserve, Unavailable
 from edge.model.menu import Menu
-from edge.routing.admit import admit, over_cap
+from edge.routing.admit import over_cap
 from edge.routing.exhaust import exhausted, failsafe
 from edge.routing.menu import picked, unanswered
 from edge.routing.refusal import bye_reason, refusal
@@ -102,18 +102,19 @@ class Call:
     # -- the story ------------------------------------------------------------------------------------
 
     async def _story(self) -> None:
-        if self.services.verifier is not None and "Identity" in self.invite.request.headers:
-            await verify(self, self.services.verifier)
-        facts = self.facts
-        admission = admit(facts, self.snapshot, self.services.counts)
-        record = self.record
+        admission = await decided(self)
+        if admission is None:
+            self._refuse("rejected_overload", "the store can not write")
+            return
+        facts, record = self.facts, self.record
         number = self.snapshot.number_by_id(admission.number_id) if admission.number_id else None
         if number is not None:
-            record.attribute(number)
+            record.attribute(number, self.snapshot.number(facts.called))
         self.services.store.post(
             OpenCall(
                 facts.call_id, facts.arrived_at, facts.trunk_id, facts.caller, facts.called,
                 record.number_id, record.campaign_id, record.publisher_id, record.sub_id,
+                record.pool_id, record.impression_id,
             )
         )  # fmt: skip
         await self._follow(admission)

@@ -16,6 +16,7 @@ from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
 from edge.model.ledger import Release, Reserve, Unavailable
 from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.inheritance import routes_in
+from edge.routing.known import CAMPAIGN_KEYS, OF_VISIT, Known
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
@@ -136,4 +137,8 @@ def _values(call: "Call", key: str) -> dict[str, str]:
     }
     for name, value in record.tags.items():
         values[f"tag:{name}"] = value if isinstance(value, str) else ",".join(value)
+    if facts.link is not None:
+        known = Known(facts, call.snapshot, record.number_id)
+        values |= {name: known[name] for name in OF_VISIT}
+        values |= {name: values.get(f"tag:{name}", "") for name in CAMPAIGN_KEYS}
     return values

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from edge.model.attestation import Attested
 from edge.model.ledger import Command
+from edge.model.visits import Said
 from edge.routing.snapshot import Snapshot
 from edge.sip.bans import Reason
 from edge.sip.events import Destination, OutgoingCall
@@ -28,6 +29,27 @@ class CallStore(Protocol):
     def post(self, command: Command) -> None:
         """Queues a command whose answer nobody waits for; a Finish is spooled if need be."""
         ...
+
+
+class SaidOf(Protocol):
+    """What publishers said of callers before their calls; false while nobody has said anything."""
+
+    def __bool__(self) -> bool: ...
+
+    def of(self, campaign_id: str | None, caller: str | None) -> Said | None:
+        """What is known of a caller to a campaign."""
+        ...
+
+
+class NothingSaid:
+    """Nobody has said anything."""
+
+    def __bool__(self) -> bool:
+        return False
+
+    def of(self, campaign_id: str | None, caller: str | None) -> Said | None:
+        """Nothing."""
+        return None
 
 
 class ConfigurationHolder(Protocol):

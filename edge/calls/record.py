@@ -18,6 +18,7 @@ from edge.model.decision import (
     Step,
 )
 from edge.model.tags import Tags, TagWrite
+from edge.model.visits import Link
 from edge.routing.tags import told
 
 MOST_KEYS = 64
@@ -57,14 +58,25 @@ class CallRecord:
     attempts: list[Attempt] = field(default_factory=list)
     keys_pressed: str = ""
     recordings: dict[str, dict[str, object]] = field(default_factory=dict)
+    pool_id: str | None = None
+    link: Link | None = None
 
     def key(self, digit: str) -> None:
         """A key that the caller pressed to us; what it presses to a target is none of our business."""
         self.keys_pressed = (self.keys_pressed + digit)[:MOST_KEYS]
 
-    def attribute(self, number: Number) -> None:
-        """The call is this number's, with its publisher and tags of now (rule: publishers)."""
-        self.number_id, self.campaign_id = number.id, number.campaign_id
+    @property
+    def impression_id(self) -> str | None:
+        """The visit that the call belongs to."""
+        return self.link.impression_id if self.link is not None else None
+
+    def attribute(self, number: Number, dialled: Number | None) -> None:
+        """The call is this number's, with its publisher and tags of now (rule: publishers).
+
+        Of a pool another number was dialled, and that is the record's.
+        """
+        self.number_id = number.id if self.pool_id is None or dialled is None else dialled.id
+        self.campaign_id = number.campaign_id
         self.publisher_id, self.sub_id = number.publisher_id, number.sub_id
         self.tags = self.own_tags = number.tags
 
@@ -97,6 +109,10 @@ class CallRecord:
             "campaign_id": self.campaign_id,
             "publisher_id": self.publisher_id,
             "sub_id": self.sub_id,
+            "pool_id": self.pool_id,
+            "impression_id": self.impression_id,
+            "attribution": self.link.attribution if self.link is not None else None,
+            "attribution_rivals": list(self.link.rivals) if self.link is not None else [],
             "target_id": self.connected_target_id,
             "buyer_id": self.buyer_id,
             "caller": facts.caller,

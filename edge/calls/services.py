@@ -1,10 +1,10 @@
 """What every call uses, brought once by the composition root."""
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge.calls.breaker import Breaker
-from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, IdentityVerifier
+from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, IdentityVerifier, NothingSaid, SaidOf
 from edge.calls.trace import TraceBook
 from edge.clock import Clock
 from edge.media.engine import MediaEngine
@@ -15,7 +15,8 @@ class CallServices:
     """``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
     the call.  ``down`` holds the ids of targets and trunks that are not to be dialled now: they do not answer
-    OPTIONS, or ``breaker`` passes them over.  ``verifier`` is None while identities are not verified.
+    OPTIONS, or ``breaker`` passes them over.  ``verifier`` is None while identities are not verified,
+    ``said`` what publishers said of callers.
     """
 
     clock: Clock
@@ -31,3 +32,4 @@ class CallServices:
     breaker: Breaker
     down: Container[str] = ()
     verifier: IdentityVerifier | None = None
+    said: SaidOf = field(default_factory=NothingSaid)

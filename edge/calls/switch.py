@@ -188,6 +188,8 @@ def _live(call: Call) -> Mapping[str, Any]:
         "campaign_id": record.campaign_id,
         "publisher_id": record.publisher_id,
         "sub_id": record.sub_id,
+        "pool_id": record.pool_id,
+        "impression_id": record.impression_id,
         "target_id": record.connected_target_id,
         "caller": facts.caller,
         "called": facts.called,

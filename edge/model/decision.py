@@ -10,6 +10,7 @@ from typing import Literal
 from edge.model.attestation import UNKNOWN, Attested
 from edge.model.menu import Menu
 from edge.model.tags import TagWrite
+from edge.model.visits import Link
 
 Disposition = Literal[
     "connected", "no_answer", "busy", "target_failed",
@@ -37,7 +38,8 @@ class CallFacts:
     """What is known of a call at its arrival; numbers are normalised once, before routing.
 
     ``caller`` is E.164, or None when withheld; ``called`` E.164 or the digits as dialled when
-    they can not be normalised; ``arrived_at`` is UTC.
+    they can not be normalised; ``arrived_at`` is UTC.  ``link`` is the visit that a call to a number of a
+    pool belongs to.
     """
 
     call_id: str
@@ -46,6 +48,7 @@ class CallFacts:
     called: str
     arrived_at: datetime
     attested: Attested = UNKNOWN
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,7 @@ class Announce:
     detail: str
     steps: tuple[Step, ...]
     number_id: str
-    campaign_id: str
+    campaign_id: str | None
     voicemail: bool = False
 
 

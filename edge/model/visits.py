@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-Tags = Mapping[str, str | tuple[str, ...]]
+from edge.model.tags import Tags
+
 Attribution = Literal["exact", "last_impression", "caller_affinity"]
 PoolEvent = Literal[
     "impressions", "hand_outs", "misses", "reissues", "throttled", "crawlers", "unlinked", "ambiguous",
@@ -167,7 +168,11 @@ class LinkCall:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The visit that a call belongs to: its data, copied, so that no later hand-out alters the call."""
+    """The visit that a call belongs to: its data, copied, so that no later hand-out alters the call.
+
+    ``landing`` and ``latest`` are the parameters of the URLs that the visit began and was last seen with,
+    ``data`` what its pages added.
+    """
 
     impression_id: str
     pool_id: str
@@ -177,9 +182,19 @@ class Link:
     attribution: Attribution
     rivals: tuple[str, ...]
     started_at: datetime
+    active_at: datetime
     first: PageView
     last: PageView
-    data: Tags
+    landing: Tags = field(default_factory=dict)
+    latest: Tags = field(default_factory=dict)
+    data: Tags = field(default_factory=dict)
+
+
+class Said(NamedTuple):
+    """What a publisher said of a caller before the call, and when."""
+
+    tags: Tags
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)

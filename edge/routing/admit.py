@@ -16,6 +16,8 @@ from edge.model.config import Hours, Number
 from edge.model.decision import Admission, CallFacts, CapClaim, Disposition, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, inside, paused
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
+from edge.routing.linking import owner as pool_owner
+from edge.routing.linking import pool_of
 from edge.routing.prepared import Prepared
 from edge.routing.refusal import refusal
 from edge.routing.schedule import Schedule
@@ -46,7 +48,7 @@ def admit(facts: CallFacts, snapshot: Snapshot, counts: Counts) -> Admission:
     """
     steps: list[Step] = []
     found = _known_number(facts, snapshot, steps)
-    if isinstance(found, Refuse):
+    if not isinstance(found, Owner):
         return found
     case = _Case(facts, snapshot, counts, found, steps)
     for gate in GATES:
@@ -56,7 +58,7 @@ def admit(facts: CallFacts, snapshot: Snapshot, counts: Counts) -> Admission:
     return _proceed(case)
 
 
-def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Owner | Refuse:
+def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Owner | Admission:
     """A number of ours that is in use; the trunk's default number stands in for unknown ones."""
     number, said = snapshot.number(facts.called), "ours"
     if number is None:
@@ -68,6 +70,11 @@ def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Ow
         return _unknown(steps, f"{facts.called or 'no number'} is not one of our numbers", None)
     if number.release is not None:
         return _released(steps, number)
+    if number.campaign_id is None:
+        pool = pool_of(number, facts, snapshot)
+        if pool is not None:
+            steps.append(Step("number", "known", f"ours, of pool {pool.name}"))
+            return pool_owner(number, pool, facts, snapshot, steps)
     campaign = snapshot.campaign(number.campaign_id) if number.campaign_id is not None else None
     if campaign is None or number.state == "available":
         return _unknown(steps, f"{number.e164} is in stock: no campaign uses it", number.id)

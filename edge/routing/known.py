@@ -21,7 +21,7 @@ class Known:
         self._number_id = number_id
 
     def __contains__(self, name: object) -> bool:
-        return name in FACTS
+        return name in FACTS and (self._facts.link is not None or name not in OF_VISIT)
 
     def __getitem__(self, name: str) -> str:
         return FACTS[name](self)
@@ -41,6 +41,34 @@ class Known:
         """The number's campaign, wherever the call was led to."""
         number = self.number
         return self._snapshot.campaign(number.campaign_id or "") if number is not None else None
+
+    @property
+    def dialled_id(self) -> str:
+        """The id of the number that was dialled, which for a pool is not the one the call belongs to."""
+        dialled = self._snapshot.number(self._facts.called)
+        return dialled.id if dialled is not None else self._number_id or ""
+
+    @property
+    def pool_name(self) -> str:
+        """The pool of the call's visit."""
+        link = self._facts.link
+        found = self._snapshot.pools.pool(link.pool_id) if link is not None else None
+        return found.name if found is not None else ""
+
+    @property
+    def tag_name(self) -> str:
+        """The call tracking tag of the call's visit."""
+        link = self._facts.link
+        found = self._snapshot.pools.tag(link.tag_id) if link is not None else None
+        return found.name if found is not None else ""
+
+    @property
+    def time_to_call(self) -> str:
+        """Seconds from the page to the call."""
+        link = self._facts.link
+        if link is None:
+            return ""
+        return str(max(0, int((self._facts.arrived_at - link.started_at).total_seconds())))
 
     @property
     def publisher_name(self) -> str:
@@ -66,6 +94,36 @@ def _part(field: str) -> Callable[[Known], str]:
     return lambda known: str(getattr(parts_of(known.facts.caller), field)) if known.facts.caller else ""
 
 
+def _visit(field: str) -> Callable[[Known], str]:
+    return lambda known: "" if known.facts.link is None else str(getattr(known.facts.link, field))
+
+
+def _seen(field: str) -> Callable[[Known], str]:
+    return lambda known: "" if known.facts.link is None else getattr(known.facts.link.first, field) or ""
+
+
+OF_VISIT: Final[dict[str, Callable[[Known], str]]] = {
+    "is_pool": lambda known: "false" if known.facts.link is None else "true",
+    "impression_id": _visit("impression_id"),
+    "visitor_id": _visit("visitor_id"),
+    "attribution": _visit("attribution"),
+    "pool_id": _visit("pool_id"),
+    "pool_name": lambda known: known.pool_name,
+    "tag_name": lambda known: known.tag_name,
+    "landing_url": _seen("page_url"),
+    "first_url": _seen("first_url"),
+    "referrer": _seen("referrer"),
+    "user_agent": _seen("user_agent"),
+    "ip": _seen("ip"),
+    "time_to_call": lambda known: known.time_to_call,
+}
+"""What a call to a number of a pool knows of its visit."""
+
+CAMPAIGN_KEYS: Final = (
+    "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "gclid", "fbclid", "msclkid",
+)  # fmt: skip
+"""Tags that placeholders name without ``tag:``."""
+
 FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "call_id": lambda known: known.facts.call_id,
     "call_uuid": lambda known: known.facts.call_id,
@@ -83,7 +141,7 @@ FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "number": lambda known: known.facts.called,
     "called_number": lambda known: known.facts.called,
     "number_no_plus": lambda known: known.facts.called.lstrip("+"),
-    "number_id": _number("id"),
+    "number_id": lambda known: known.dialled_id,
     "number_kind": _number("kind"),
     "number_country": _number("country"),
     "campaign_id": _campaign("id"),
@@ -92,5 +150,6 @@ FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "affiliate_id": _number("publisher_id"),
     "publisher_name": lambda known: known.publisher_name,
     "sub_id": _number("sub_id"),
+    **OF_VISIT,
 }
 """Every fact that is known before a target is chosen."""

@@ -91,6 +91,10 @@ class Pools:
                 )
         return {**self._members, **{key: Members(value) for key, value in by_pool.items()}}, pool_of
 
+    def __bool__(self) -> bool:
+        """Whether there is any pool."""
+        return bool(self._by_id)
+
     def pool(self, pool_id: str) -> Pool | None:
         """The pool of this id."""
         return self._by_id.get(pool_id)

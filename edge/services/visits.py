@@ -22,6 +22,7 @@ from edge.ids import new_id
 from edge.model.config import Number
 from edge.model.ledger import Unavailable
 from edge.model.pool import CallTrackingTag, Pool
+from edge.model.tags import Tags
 from edge.model.visits import (
     Allocate,
     CloseVisit,
@@ -29,7 +30,6 @@ from edge.model.visits import (
     Given,
     PageView,
     PoolEvent,
-    Tags,
     Terms,
     Touch,
     Touched,
@@ -40,9 +40,11 @@ from edge.routing.pools import active_primary
 from edge.routing.snapshot import Snapshot
 from edge.services.buckets import Buckets
 from edge.services.errors import NotFound, StoreDown
+from edge.services.guard import translated
 from edge.services.insight import Current
 from edge.services.numbering import area_code_of, formatted
 from edge.settings.sections import PublicSection
+from edge.store.duplicates import DuplicateSnippets
 from edge.tracking.tags import cleaned
 
 _CRAWLERS = re.compile(
@@ -112,10 +114,16 @@ class VisitService:
     """Raises ``NotFound`` where nothing may be given out, and ``StoreDown``."""
 
     def __init__(
-        self, configuration: Current, store: VisitStore, clock: Clock, limits: PublicSection
+        self,
+        configuration: Current,
+        store: VisitStore,
+        duplicates: DuplicateSnippets,
+        clock: Clock,
+        limits: PublicSection,
     ) -> None:
         self._configuration = configuration
         self._store = store
+        self._duplicates = duplicates
         self._clock = clock
         self._limits = limits
         self._by_address = Buckets(limits.allocations_per_minute, clock.monotonic)
@@ -179,6 +187,13 @@ class VisitService:
     def may_beat(self, asking: Asking) -> bool:
         """Whether an address has not sent too much lately."""
         return self._beats.take(_network(asking.address))
+
+    async def duplicate(self, campaign_id: str, page_url: str) -> None:
+        """A second snippet ran on a page and did nothing."""
+        self.active_tags(campaign_id)
+        page = page_url.partition("?")[0].partition("#")[0][:500]
+        with translated("page"):
+            await self._duplicates.note(campaign_id, page, self._clock.utc())
 
     def _limited(self, visitor_id: str, asking: Asking) -> Reason | None:
         if _CRAWLERS.search(asking.user_agent):

@@ -20,6 +20,8 @@ _EQUAL = {
     "campaign_id": calls.c.campaign_id,
     "publisher_id": calls.c.publisher_id,
     "sub_id": calls.c.sub_id,
+    "pool_id": calls.c.pool_id,
+    "impression_id": calls.c.impression_id,
     "trunk_id": calls.c.trunk_id,
     "target_id": calls.c.target_id,
     "disposition": calls.c.disposition,

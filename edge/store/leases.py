@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge.model.tags import Tags
 from edge.model.visits import (
     Allocate,
     Attribution,
@@ -22,7 +23,6 @@ from edge.model.visits import (
     Link,
     LinkCall,
     PoolEvent,
-    Tags,
     Terms,
     Touch,
     Touched,
@@ -30,7 +30,7 @@ from edge.model.visits import (
 )
 from edge.store import visits_sql as sql
 from edge.store.instants import from_ms, from_text, ms_of, text_of_ms
-from edge.store.visit_rows import lease_of, text_of_view, value_of, view_of
+from edge.store.visit_rows import lease_of, link_of, text_of_view, view_of
 from edge.tracking.board import Board, Drawn
 from edge.tracking.states import LINK_MAX_MS, Lease
 
@@ -289,21 +289,8 @@ class LeaseBook:
         row = self._db.execute(sql.VISIT, (impression_id,)).fetchone()
         if row is None:
             return None
-        data = {key: value_of(value) for key, value in json.loads(row[8]).items()}
         attribution: Attribution = "caller_affinity" if kept else "last_impression" if rivals else "exact"
-        return Link(
-            impression_id=row[0],
-            pool_id=row[1],
-            tag_id=row[2],
-            primary_number_id=row[3],
-            visitor_id=row[4],
-            attribution=attribution,
-            rivals=rivals,
-            started_at=from_text(row[5]),
-            first=view_of(row[6], {}),
-            last=view_of(row[7], {}),
-            data=data,
-        )
+        return link_of(row, attribution, rivals)
 
     def _tell(self, c: CountPool) -> None:
         self._count(c.pool_id, c.event, self._board.now(ms_of(c.at)))

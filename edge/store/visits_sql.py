@@ -21,8 +21,8 @@ GIVEN_LATE = """UPDATE impressions SET number_id = ?, e164 = ?, generation = ?, 
 lease_until = ?, pool_id = ? WHERE id = ?"""
 RIVALS_OF = """SELECT id FROM impressions WHERE number_id = ? AND id != ? AND (last_activity_at > ?
 OR lease_until > ?) ORDER BY created_at DESC LIMIT ?"""
-VISIT = """SELECT id, pool_id, tag_id, primary_number_id, visitor_id, created_at, first_view, last_view, data
-FROM impressions WHERE id = ?"""
+VISIT = """SELECT id, pool_id, tag_id, primary_number_id, visitor_id, created_at, last_activity_at,
+first_view, last_view, data FROM impressions WHERE id = ?"""
 OWNER = "SELECT tag_id, visitor_id, number_id, last_view, data FROM impressions WHERE id = ?"
 DATA = "SELECT data FROM impressions WHERE id = ?"
 STORE_DATA = "UPDATE impressions SET data = ? WHERE id = ?"

@@ -1,31 +1,18 @@
 """What a page, a URL or a publisher says of a visit, made into tags (Rule: tags).
 
-Keys are folded to ``[a-z0-9_]`` and cut; those that only the server may write are left out.
+Keys that only the server may write are left out, and so is what would be too much.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from edge.model.visits import Tags
+from edge.model.tags import Tags, key_of, protected
 
 MOST_KEYS: Final = 50
 MOST_VALUES: Final = 10
 _MOST_PAIRS: Final = 200
-_KEY, _VALUE = 64, 1000
-_OTHER = re.compile(r"[^a-z0-9_]")
-PROTECTED: Final = ("system_", "call_", "caller_")
-
-
-def key_of(raw: str) -> str:
-    """A key as it is kept; empty where nothing is left of it."""
-    return _OTHER.sub("_", raw[:_KEY].lower())
-
-
-def is_protected(key: str) -> bool:
-    """Whether only the server itself may write this key."""
-    return key.startswith(PROTECTED)
+_VALUE: Final = 1000
 
 
 def cleaned(data: Mapping[str, object]) -> tuple[dict[str, str | tuple[str, ...]], list[str]]:
@@ -34,8 +21,8 @@ def cleaned(data: Mapping[str, object]) -> tuple[dict[str, str | tuple[str, ...]
     ignored: list[str] = []
     for raw, value in data.items():
         key, text = key_of(raw), _text(value)
-        if not key or is_protected(key) or text is None or (key not in kept and len(kept) >= MOST_KEYS):
-            ignored.append(raw[:_KEY])
+        if not key or protected(key) or text is None or (key not in kept and len(kept) >= MOST_KEYS):
+            ignored.append(raw[:64])
         else:
             kept[key] = text
     return kept, ignored[:MOST_KEYS]

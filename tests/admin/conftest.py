@@ -19,6 +19,7 @@ from edge.services.bans import BanService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
+from edge.services.enrichment import EnrichmentService
 from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
@@ -36,7 +37,9 @@ from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
+from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
+from edge.store.enrichments import Enrichments
 from edge.store.holdings import Holdings
 from edge.store.numbers import NumberRecords
 from edge.store.opening import prepare
@@ -192,7 +195,10 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             figures=Figures(),
             peers=Peers(),
             audit=audit,
-            visits=VisitService(configuration, backstage.writer, clock, PublicSection()),
+            visits=VisitService(
+                configuration, backstage.writer, DuplicateSnippets(database), clock, PublicSection()
+            ),
+            enrichment=EnrichmentService(Enrichments(database), clock),
             pools=PoolService(configuration, "https://calls.example.com"),
         )
 

@@ -25,6 +25,8 @@ class CallQuery(PageQuery):
     campaign_id: Text | None = None
     publisher_id: Text | None = None
     sub_id: SubIdText | None = None
+    pool_id: Text | None = None
+    impression_id: Text | None = None
     trunk_id: Text | None = None
     disposition: Disposition | None = None
     since: Instant | None = None
@@ -89,6 +91,10 @@ class CallRead(BaseModel):
     campaign_id: str | None = None
     publisher_id: str | None = None
     sub_id: str | None = None
+    pool_id: str | None = None
+    impression_id: str | None = None
+    attribution: Literal["exact", "last_impression", "caller_affinity"] | None = None
+    attribution_rivals: list[str] = []
     target_id: str | None = None
     buyer_id: str | None = None
     caller: str | None = None

@@ -1,0 +1,49 @@
+"""What is decided about a call at its arrival; for a pool's number the store is asked first whose it is."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edge.calls.attestation import verify
+from edge.model.decision import Admission
+from edge.model.ledger import Unavailable
+from edge.model.visits import LinkCall
+from edge.routing.admit import admit
+from edge.routing.linking import pool_of, with_visit
+
+if TYPE_CHECKING:
+    from edge.calls.call import Call
+
+
+async def decided(call: "Call") -> Admission | None:
+    """The decision, with what the call's visit and its publisher say of it; None: the store can not tell."""
+    snapshot, services = call.snapshot, call.services
+    if services.verifier is not None and "Identity" in call.invite.request.headers:
+        await verify(call, services.verifier)
+    if snapshot.pools and not await _find_visit(call):
+        return None
+    facts = call.facts
+    admission = admit(facts, snapshot, services.counts)
+    if facts.link is None and not services.said:
+        return admission
+    return with_visit(admission, facts, snapshot, services.said.of(admission.campaign_id, facts.caller))
+
+
+async def _find_visit(call: "Call") -> bool:
+    """Links the call, if its number is handed out to visitors; False where the store can not tell.
+
+    From here on the number is busy, until the call's record is written.
+    """
+    facts, snapshot = call.facts, call.snapshot
+    number = snapshot.number(facts.called)
+    pool = pool_of(number, facts, snapshot) if number is not None and number.campaign_id is None else None
+    if number is None or pool is None:
+        return True
+    call.record.pool_id = pool.id
+    hours = pool.caller_affinity_h
+    asked = LinkCall(facts.call_id, number.id, pool.id, facts.caller, facts.called, hours, facts.arrived_at)
+    link = await call.services.store.submit(asked)
+    if isinstance(link, Unavailable):
+        return False
+    call.facts = replace(facts, link=link)
+    call.record.link = link
+    return True

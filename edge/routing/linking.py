@@ -1,0 +1,98 @@
+"""A call to a number of a pool: whose it is by its visit, and what that says of it (Rule: number pools)."""
+
+from edge.model.config import Number
+from edge.model.decision import Admission, Announce, CallFacts, Disposition, Proceed, Refuse, Step
+from edge.model.pool import Pool
+from edge.model.visits import Link, Said
+from edge.routing.actions import Owner, known_prompt
+from edge.routing.refusal import refusal
+from edge.routing.snapshot import Snapshot
+from edge.routing.tags import tagged
+
+
+def pool_of(number: Number, facts: CallFacts, snapshot: Snapshot) -> Pool | None:
+    """The pool whose visits calls to this number may belong to; None for a static one or one in stock."""
+    if number.pool_id is not None:
+        return snapshot.pools.pool(number.pool_id)
+    left = number.withdrawn
+    if left is None or left.over(facts.arrived_at):
+        return None
+    return snapshot.pools.pool(left.pool_id)
+
+
+def owner(
+    number: Number, pool: Pool, facts: CallFacts, snapshot: Snapshot, steps: list[Step]
+) -> Owner | Admission:
+    """Whose settings rule the call: those of the primary number of its visit's tag; else what the pool
+    has for callers without a visit."""
+    link = facts.link
+    if link is None:
+        return _unlinked(number, pool, facts, snapshot, steps)
+    tag = snapshot.pools.tag(link.tag_id)
+    primary_id = link.primary_number_id if tag is None else tag.primary_number_id
+    found = _primary(primary_id, snapshot)
+    if found is None:
+        return _refused(
+            number, steps, f"the primary number of visit {link.impression_id} is not in use any more"
+        )
+    steps.append(Step("link", link.attribution, _words(link)))
+    return found
+
+
+def _words(link: Link) -> str:
+    said = f"visit {link.impression_id}"
+    if link.rivals:
+        return f"{said}; {len(link.rivals)} more might have seen this number: {', '.join(link.rivals)}"
+    return said
+
+
+def _primary(number_id: str, snapshot: Snapshot) -> Owner | None:
+    number = snapshot.number_by_id(number_id)
+    campaign = snapshot.campaign(number.campaign_id) if number is not None and number.campaign_id else None
+    return None if number is None or campaign is None else Owner(number, campaign, number)
+
+
+def _unlinked(
+    number: Number, pool: Pool, facts: CallFacts, snapshot: Snapshot, steps: list[Step]
+) -> Owner | Admission:
+    """No visitor holds the number; a caller whom the account blocks is refused for that."""
+    block = snapshot.blocks.against(facts.caller, None)
+    if block is not None:
+        disposition: Disposition = "rejected_anonymous" if facts.caller is None else "rejected_blocked"
+        why = f"the account blocks {block.pattern}" + (f": {block.reason}" if block.reason else "")
+        steps.append(Step("blocks", "blocked", why))
+        return Refuse(refusal(disposition).status, disposition, why, tuple(steps), number.id)
+    action, why = pool.on_unlinked, f"no visitor holds {number.e164}"
+    if action.action == "route_as_primary":
+        tag = snapshot.pools.tag(pool.fallback_tag_id or "")
+        found = None if tag is None else _primary(tag.primary_number_id, snapshot)
+        if found is not None:
+            steps.append(Step("link", "unlinked", f"{why}; routed as {found.number.e164}"))
+            return found
+    if action.action == "message":
+        steps.append(Step("link", "unlinked", f"{why}; a message is played"))
+        prompt_id = known_prompt(snapshot, action.prompt_id)
+        return Announce(prompt_id, "unavailable", "rejected_unlinked", why, tuple(steps), number.id, None)
+    return _refused(number, steps, why)
+
+
+def _refused(number: Number, steps: list[Step], why: str) -> Refuse:
+    steps.append(Step("link", "unlinked", why))
+    answer = refusal("rejected_unlinked")
+    return Refuse(
+        answer.status, "rejected_unlinked", why, tuple(steps), number.id, None, answer.reason_header
+    )
+
+
+def with_visit(admission: Admission, facts: CallFacts, snapshot: Snapshot, said: Said | None) -> Admission:
+    """The decision with what the call's visit, and its publisher, say of it as tags (Rule: tags)."""
+    if not isinstance(admission, Proceed) or (facts.link is None and said is None):
+        return admission
+    number, link, made = snapshot.number_by_id(admission.number_id), facts.link, admission
+    own = number.tags if number is not None else {}
+    if link is not None:
+        made = tagged(made, own, "url", link.landing, link.started_at)
+        if link.latest != link.landing:
+            made = tagged(made, own, "url", link.latest, link.active_at)
+        made = tagged(made, own, "page", link.data, link.active_at)
+    return made if said is None else tagged(made, own, "publisher", said.tags, said.at)

@@ -1,0 +1,66 @@
+"""Data by caller, posted before the call and kept for 48 hours (Rule: number pools)."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Self
+
+from edge.clock import Clock
+from edge.model.tags import Value
+from edge.model.visits import Said
+from edge.services.guard import translated
+from edge.store.enrichments import Enrichments
+from edge.tracking.tags import cleaned
+
+KEPT_FOR = timedelta(hours=48)
+MOST = 100_000
+"""Callers remembered at once; past that the oldest is forgotten."""
+
+
+class EnrichmentService:
+    """An async context manager: knows on entering what was said before the restart.  Raises ``StoreDown``."""
+
+    def __init__(self, records: Enrichments, clock: Clock) -> None:
+        self._records = records
+        self._clock = clock
+        self._said: OrderedDict[tuple[str, str], Said] = OrderedDict()
+
+    async def __aenter__(self) -> Self:
+        with translated("data"):
+            found = await self._records.since(self._clock.utc() - KEPT_FOR)
+        for campaign_id, caller, at, data in found:
+            self._keep(campaign_id, caller, data, at)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._said.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._said)
+
+    def of(self, campaign_id: str | None, caller: str | None) -> Said | None:
+        """What was said of a caller to a campaign in the last 48 hours."""
+        said = self._said.get((campaign_id or "", caller or ""))
+        return None if said is None or self._clock.utc() - said.at >= KEPT_FOR else said
+
+    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> list[str]:
+        """Keeps data for a caller's next calls; answers the keys that may not be written.
+
+        What was said of that caller before stays, key by key, unless it is said anew.
+        """
+        tags, ignored = cleaned(data)
+        now, before = self._clock.utc(), self.of(campaign_id, caller)
+        both = {**(before.tags if before is not None else {}), **tags}
+        with translated("data"):
+            await self._records.put(campaign_id, caller, now, dict(both))
+        self._keep(campaign_id, caller, both, now)
+        return ignored
+
+    def _keep(
+        self, campaign_id: str, caller: str, data: Mapping[str, Value | list[str]], at: datetime
+    ) -> None:
+        tags = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+        self._said.pop((campaign_id, caller), None)
+        self._said[campaign_id, caller] = Said(tags, at)
+        if len(self._said) > MOST:
+            self._said.popitem(last=False)

@@ -1,0 +1,158 @@
+"""Calls to the numbers of a pool, by real phones: whose they are, and what a live call keeps from others."""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from tests.integration.test_calls import CALLS, CONNECTS, TAKES_THE_CALL, Line, World, server, world
+from tests.support.api import Json
+from tests.support.scenario import ack_refusal, bye, expect, invite, pause, provisional, sdp
+from tests.support.server import eventually
+
+__all__ = ["server", "world"]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_digits = itertools.count(18005557000)
+LANDING = "https://shop.example/roofs?utm_source=ads&gclid=G1&channel=web"
+REFUSED = (invite(sdp()), provisional(), expect(603, having="Reason: Q.850;cause=21"), ack_refusal())
+
+
+@dataclass
+class Pooled:
+    """A line that is the primary number of a tag, and the one number of its pool, both to be called."""
+
+    primary: Line
+    number: Line
+    pool: Json
+    tag: Json
+
+    async def visit(self, visitor: str, **view: Any) -> Json:
+        """A page view; what the page shows for the tag."""
+        base, campaign_id = self.primary.server.api.base, self.primary.number["campaign_id"]
+        body = {"visitor_id": visitor, "page_url": LANDING, **view}
+        async with self.primary.server.api.http.post(f"{base}/t/{campaign_id}/numbers", json=body) as answer:
+            assert answer.status == 200
+            shown: Json = (await answer.json())["tags"][0]
+            return shown
+
+
+async def pooled(world: World, *addresses: str, line: Json | None = None, **pool: Any) -> Pooled:
+    """A primary line routed to the addresses, and a pool of one number beside it."""
+    primary, api = await world.line(*addresses, **(line or {})), world.server.api
+    made = await api.post("pools", {"name": "pool", **pool})
+    number = await api.post("numbers", {"e164": f"+{next(_digits)}", "pool_id": made["id"]})
+    tag = await api.post(
+        "call-tracking-tags",
+        {
+            "name": "header",
+            "campaign_id": primary.number["campaign_id"],
+            "primary_number_id": primary.number["id"],
+            "number_to_replace": primary.e164,
+            "capture_user_data": True,
+            "pool_id": made["id"],
+        },
+    )
+    return Pooled(primary, replace(primary, e164=number["e164"], number=number), made, tag)
+
+
+async def test_a_linked_call_carries_its_visit_and_is_the_primary_number_s(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    publisher = await world.server.api.post("publishers", {"name": "P"})
+    own = {"tags": {"channel": "tv"}, "publisher_id": publisher["id"], "sub_id": "a1"}
+    pool = await pooled(world, target.address, line=own)
+    shown = await pool.visit("visitor-a", tags={"cart": "12"}, referrer="https://search.example/")
+    assert shown["e164"] == pool.number.e164
+    (await pool.number.call(*CALLS)).check()
+    record = await pool.number.record()
+    assert (record["disposition"], record["attribution"]) == ("connected", "exact")
+    assert (record["impression_id"], record["pool_id"]) == (shown["impression_id"], pool.pool["id"])
+    assert (record["campaign_id"], record["publisher_id"]) == (
+        pool.primary.number["campaign_id"],
+        publisher["id"],
+    )
+    tags = record["tags"]
+    assert (tags["utm_source"]["value"], tags["utm_source"]["origin"]) == ("ads", "url")
+    assert (tags["cart"]["value"], tags["cart"]["origin"]) == ("12", "page")
+    assert (tags["channel"]["value"], tags["channel"]["shadowed"][0]["value"]) == ("tv", "web")
+    assert [s["result"] for s in record["decision"]["steps"] if s["step"] == "link"] == ["exact"]
+
+
+async def test_a_call_that_nobody_s_visit_is_behind_is_refused_and_takes_no_cap(world: World) -> None:
+    cap = {"window": "day", "limit": 5, "counts_on": "attempt"}
+    pool = await pooled(world, "127.0.0.1:9", line={"caps": [cap], "timezone": "UTC"})
+    (await pool.number.call(*REFUSED)).check()
+    record = await pool.number.record()
+    assert (record["disposition"], record["pool_id"]) == ("rejected_unlinked", pool.pool["id"])
+    assert record["impression_id"] is None
+    (used,) = (await world.server.api.get("caps", owner=pool.primary.number["id"]))["items"]
+    assert (used["used"], used["reserved"]) == (0, 0)
+
+
+async def test_an_unlinked_call_goes_where_the_fallback_s_primary_number_goes(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    pool = await pooled(world, target.address)
+    route = {"on_unlinked": {"action": "route_as_primary"}, "fallback_tag_id": pool.tag["id"]}
+    await world.server.api.patch(f"pools/{pool.pool['id']}", route)
+    (await pool.number.call(*CALLS)).check()
+    record = await pool.number.record()
+    assert (record["disposition"], record["attribution"]) == ("connected", None)
+    assert record["campaign_id"] == pool.primary.number["campaign_id"]
+
+
+async def test_a_number_that_went_on_brings_calls_to_the_newer_visit_with_the_rival_named(
+    world: World,
+) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    pool = await pooled(world, target.address, idle_limit_s=1, closed_browser_delay_s=0)
+    first = await pool.visit("visitor-a")
+
+    async def given() -> Json | None:
+        shown = await pool.visit("visitor-b")
+        return shown if shown["is_pool"] else None
+
+    second = await eventually(given)
+    assert second["e164"] == first["e164"]
+    (await pool.number.call(*CALLS)).check()
+    record = await pool.number.record()
+    assert (record["attribution"], record["impression_id"]) == ("last_impression", second["impression_id"])
+    assert record["attribution_rivals"] == [first["impression_id"]]
+
+
+async def test_a_finished_call_frees_its_number_unless_the_pool_keeps_the_lease(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL, calls=2)
+    ends = await pooled(world, target.address)
+    keeps = await pooled(world, target.address, recycle="lease_only")
+    for pool in (ends, keeps):
+        await pool.visit("visitor-a")
+        assert not (await pool.visit("visitor-b"))["is_pool"]
+        (await pool.number.call(*CALLS)).check()
+        await pool.number.record()
+    assert (await ends.visit("visitor-b"))["is_pool"]
+    assert not (await keeps.visit("visitor-b"))["is_pool"]
+
+
+async def test_a_number_with_a_live_call_is_nobody_else_s(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    pool = await pooled(world, target.address, idle_limit_s=1, closed_browser_delay_s=0)
+    await pool.visit("visitor-a")
+    talking = asyncio.create_task(pool.number.call(*CONNECTS, pause(3), bye()))
+    await eventually(lambda: _live(pool))
+    over = asyncio.get_running_loop().time() + 1.5
+    while asyncio.get_running_loop().time() < over:
+        assert not (await pool.visit("visitor-b"))["is_pool"]
+        await asyncio.sleep(0.1)
+    assert await _live(pool)
+    (await talking).check()
+
+    async def given() -> bool:
+        return bool((await pool.visit("visitor-b"))["is_pool"])
+
+    assert await eventually(given)
+
+
+async def _live(pool: Pooled) -> bool:
+    calls = (await pool.primary.server.api.get("calls/live"))["items"]
+    return any(call["called"] == pool.number.e164 and call["connected_at"] for call in calls)
