@@ -53,6 +53,11 @@ class Bridge:
         self._before_ours: Description | None = None
         self._last_try = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether an offer of either side is under way."""
+        return self._crossing is not None or self._awaits_ack is not None or self._ours_is_out
+
     def relay(self) -> bool:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
         return self.caller.plan(self.target) and self.target.plan(self.caller)
@@ -128,7 +133,7 @@ class Bridge:
     def _offered(self, leg: Leg, event: Offered) -> None:
         """The peer of ``leg`` offers anew, or wants our offer."""
         invite, other = _invite(leg), self._other(leg)
-        if self._crossing is not None or self._awaits_ack is not None or self._ours_is_out:
+        if self.busy:
             invite.refuse_offer(491)
             return
         heard = description(event.sdp)

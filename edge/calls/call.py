@@ -24,6 +24,7 @@ from edge.calls.record import CallRecord
 from edge.calls.recordings import CallRecordings
 from edge.calls.services import CallServices
 from edge.calls.trace import Trace
+from edge.calls.transfer import converse
 from edge.calls.voicemail import take_message
 from edge.logs import get_logger
 from edge.media.engine import LegCounters, MediaUnavailable
@@ -71,6 +72,9 @@ class Call:
         self.recordings = CallRecordings(self.record)
         self.trace = Trace(services.clock.monotonic())
         self.target: Leg | None = None
+        self.former: list[Leg] = []
+        self.bridged_target_id = ""
+        self.bridged_attempt = 0
         self._told = 0
         self._proceed_with: Proceed | None = None
         self._reserved = False
@@ -220,18 +224,20 @@ class Call:
         hunt = Hunt(self, proceed)
         target = await hunt.run()
         if target is not None:
-            await self._bridge(caller, target, hunt.attempt)
+            await self._bridge(caller, target, hunt)
             return
         caller.media.stop()
         lines = self.record.log.candidates
         await self._follow(exhausted(proceed, self.snapshot, lines, self.record.attempts))
 
-    async def _bridge(self, caller: Leg, target: Leg, attempt: int) -> None:
+    async def _bridge(self, caller: Leg, target: Leg, hunt: Hunt) -> None:
         """The target has answered: commits the connect, answers the caller, relays until one ends."""
         record, services, reception = self.record, self.services, self.reception
         reception.check()  # a slot that counts bridges is not used up for a caller who is gone
         connected_at, target_id = services.clock.utc(), record.attempts[-1].target_id
-        stored = await services.store.submit(Connect(self.facts.call_id, attempt, target_id, connected_at))
+        self.bridged_target_id, self.bridged_attempt = target_id, hunt.attempt
+        connect = Connect(self.facts.call_id, hunt.attempt, target_id, connected_at)
+        stored = await services.store.submit(connect)
         if isinstance(stored, Unavailable):
             record.step("store", "unavailable", "the connect is written when the store is back")
         early = reception.early_bridge
@@ -242,11 +248,7 @@ class Call:
         record.buyer_id = answering.buyer_id if answering is not None else None
         reception.phase = "bridged"
         log.info("call.connected", target=target_id)
-        while True:
-            happening = await reception.next(reception.until)
-            if happening is None:
-                raise reception.too_long()
-            bridge.handle(happening)
+        await converse(self, hunt, bridge)
 
     async def _join(self, bridge: Bridge) -> None:
         """Agrees SDP with the caller and lets the media flow."""
@@ -279,7 +281,7 @@ class Call:
             self._refuse(over.disposition, over.detail)
         elif over.disposition is not None:
             record.end(over.disposition, over.detail, over.by)
-        elif reception.phase == "bridged":
+        elif record.connected_at is not None:
             record.end(record.connected_as, over.detail, over.by)
         elif record.disposition is not None:
             record.end(record.disposition, record.detail, over.by)
@@ -291,7 +293,7 @@ class Call:
     async def _recover(self) -> None:
         """Routing itself failed: the fail-safe, once, if nothing was connected (rule: Failsafe)."""
         proceed, self._proceed_with = self._proceed_with, None
-        if proceed is None or self.reception.phase == "bridged":
+        if proceed is None or self.record.connected_at is not None:
             self._refuse("error_internal", "an internal error; the log has it")
             return
         try:
@@ -305,7 +307,7 @@ class Call:
     async def _close(self, reason: str | None) -> None:
         """Gives everything back and writes the record."""
         services, record, media_call = self.services, self.record, self.reception.opened_media
-        legs = [leg for leg in (self.reception.caller, self.target) if leg is not None]
+        legs = [leg for leg in (self.reception.caller, *self.former, self.target) if leg is not None]
         invites = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}.values()
         for invite in invites:
             invite.hang_up(reason)

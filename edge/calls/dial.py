@@ -3,13 +3,13 @@
 The hunt for a target goes through several of these, the transfer of a call through one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edge.calls import dialplan
 from edge.calls.breaker import MAX_RETRY_AFTER_S
-from edge.calls.happenings import SipHappened
+from edge.calls.happenings import Happening, SipHappened
 from edge.calls.identity import from_header, identity_headers
 from edge.calls.leg import Leg
 from edge.calls.passing import Onward, passed_on
@@ -39,15 +39,36 @@ if TYPE_CHECKING:
 Outcome = Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
 
 
+class Transferring(NamedTuple):
+    """What is otherwise when a call that is up is transferred (``edge.calls.transfer``).
+
+    ``uri`` is where the target sends it, if that is no target; ``headers`` go into the INVITE;
+    ``others`` is told what happens to other legs meanwhile.
+    """
+
+    uri: str | None
+    headers: tuple[tuple[str, str], ...]
+    others: Callable[[Happening], None]
+
+
 class Dial:
     """Dials one target of a call."""
 
-    def __init__(self, call: "Call", target: Target, values: Mapping[str, str], key: str) -> None:
+    def __init__(
+        self,
+        call: "Call",
+        target: Target,
+        values: Mapping[str, str],
+        key: str,
+        *,
+        transfer: Transferring | None = None,
+    ) -> None:
         self.call = call
         self.reception = call.reception
         self.target = target
         self.values = values
         self.key = key
+        self._transfer = transfer
         self._redirected: list[str] = []
 
     async def run(self) -> tuple[Leg | None, "Result"]:
@@ -55,7 +76,7 @@ class Dial:
         call, target = self.call, self.target
         until = call.services.clock.monotonic() + target.ring_timeout_s
         last = Result(0, "unreachable", "no active trunk with a proxy leads to it")
-        for line in dialplan.lines(target, call.snapshot, self.values, call.trunk.country):
+        for line in self._lines():
             if line.trunk_id in call.services.down:
                 last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
                 continue
@@ -63,6 +84,13 @@ class Dial:
             if leg is not None or not last.next_address:
                 return leg, last
         return None, last
+
+    def _lines(self) -> list[dialplan.Line]:
+        lines = dialplan.lines(self.target, self.call.snapshot, self.values, self.call.trunk.country)
+        uri = None if self._transfer is None else self._transfer.uri
+        if uri is None:
+            return lines
+        return [replace(line, uri=uri, via=dialplan.over(uri, line.sip.transport)) for line in lines[:1]]
 
     async def _line(self, line: dialplan.Line, until: float) -> tuple[Leg | None, "Result"]:
         """The addresses of one way, in order, while the last one says that another may do better."""
@@ -125,7 +153,8 @@ class Dial:
         leg.attach(self._invite(line, destination, sdp))
         call.target = leg
         result = await self._outcome(leg, until)
-        if result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
+        whispers = self._transfer is None
+        if whispers and result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
             result = Result(200, "refused", "it answered, but did not accept the call")
         if result.outcome == "answered":
             return leg, result
@@ -156,6 +185,8 @@ class Dial:
         own = {name.lower() for name in target.headers}
         passed = passed_on(call.invite.request, Onward(call.facts, line, identity, shown, host))
         headers += [header for header in passed if header[0].lower() not in own]
+        if self._transfer is not None:
+            headers += self._transfer.headers
         invite = call.services.dialler.call(
             OutgoingCall(
                 request_uri=line.uri,
@@ -167,6 +198,7 @@ class Dial:
                 max_forwards=_hops_left(call.invite.request.max_forwards),
                 credentials=line.credentials,
                 contact_user=sip.contact_user or "edge",
+                allow_refer=sip.allow_refer,
                 stream_if_big=";transport=" not in line.via.lower(),
             )
         )
@@ -191,6 +223,8 @@ class Dial:
             if happening is None:
                 return Result(0, "no_answer", "ring timeout")
             if not isinstance(happening, SipHappened) or happening.leg is not leg:
+                if self._transfer is not None:
+                    self._transfer.others(happening)
                 continue
             match happening.event:
                 case Progress() as progress:

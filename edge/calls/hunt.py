@@ -69,8 +69,8 @@ class Hunt:
             return None
         self.attempt = attempt = self.attempt_number()
         started = services.clock.utc()
-        if not await self._reserve(attempt, judged):
-            self._note(target, started, Result(0, "cap_taken", "another call took the last slot"))
+        if not await self.reserve(attempt, judged):
+            self.note(target, started, Result(0, "cap_taken", "another call took the last slot"))
             return None
         self._dialled += 1
         leg = await self._dial(target, started)
@@ -82,7 +82,8 @@ class Hunt:
         """Attempts count from 1 over the whole call; 0 is the admission."""
         return len(self.call.record.attempts) + 1
 
-    async def _reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> bool:
+    async def reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> bool:
+        """Takes what a target's caps ask of a dial; False if another call was quicker."""
         # A dial uses up what the admission reserved per attempt, even if the target claims nothing.
         if not claims and all(claim.counts_on != "attempt" for claim in self.proceed.claims):
             return True
@@ -100,16 +101,17 @@ class Hunt:
         try:
             leg, result = await Dial(self.call, target, self.values, self.key).run()
         except CallOver:
-            self._note(target, started, Result(0, "caller_gone", "the call was over"))
+            self.note(target, started, Result(0, "caller_gone", "the call was over"))
             raise
         if result.outcome == "unreachable" and result.next_address:
             breaker.failed(target.id, result.reason, result.retry_after_s)
         else:
             breaker.succeeded(target.id)
-        self._note(target, started, result)
+        self.note(target, started, result)
         return leg
 
-    def _note(self, target: Target, started: datetime, result: Result) -> None:
+    def note(self, target: Target, started: datetime, result: Result) -> None:
+        """Writes an attempt into the record."""
         ended = self.call.services.clock.utc()
         self.call.record.attempts.append(
             Attempt(target.id, started, ended, result.status, result.outcome, result.reason)

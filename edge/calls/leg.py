@@ -19,7 +19,7 @@ from edge.media.negotiate import (
 )
 from edge.media.plans import plan_for, share_voice
 from edge.media.sdp import Description, SdpError, parse
-from edge.media.streams import audio
+from edge.media.streams import audio, direction_of
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite
 
@@ -123,6 +123,12 @@ class Leg:
     def can_hear_us(self) -> bool:
         """Whether what we play can be encoded in the codec that we told the peer first."""
         return self.voice in ("PCMU", "PCMA")
+
+    @property
+    def held(self) -> bool:
+        """Whether what we last told the peer lets audio flow in one direction at most."""
+        stream = audio(self.local) if self.local is not None else None
+        return stream is not None and direction_of(stream) != "sendrecv"
 
     @property
     def agreed(self) -> bool:

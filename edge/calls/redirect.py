@@ -25,7 +25,7 @@ def contacts(headers: Headers) -> list[str]:
         except SipParseError:
             continue
         if uri.scheme in ("sip", "sips"):
-            found.setdefault(str(_plain(uri)), _quality(contact.params.get("q")))
+            found.setdefault(str(plain(uri)), _quality(contact.params.get("q")))
     return sorted(found, key=lambda uri: -found[uri])
 
 
@@ -39,7 +39,7 @@ def allowed(uri: str, hosts: Collection[str]) -> bool:
     return parsed.host.lower() in names or parsed.hostport.lower() in names
 
 
-def _plain(uri: Uri) -> Uri:
+def plain(uri: Uri) -> Uri:
     """Without what would steer the request elsewhere, or write headers into it (RFC 3261 19.1.5)."""
     params = {name: value for name, value in uri.params.items() if name in ("transport", "user")}
     return uri._replace(headers="", params=params, password=None)

@@ -12,7 +12,8 @@ from edge.sip.message import Request
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.wire import Chance, Wire
 
-ALLOW = ("Allow", ", ".join(METHODS))
+METHODS_LINE = ", ".join(METHODS)
+ALLOW = ("Allow", METHODS_LINE)
 ACCEPT = ("Accept", "application/sdp")
 SUPPORTED = ("Supported", "100rel, timer")
 SDP = ("Content-Type", "application/sdp")
@@ -24,6 +25,11 @@ class Usage(Protocol):
     @property
     def state(self) -> str:
         """See ``invite.State``."""
+        ...
+
+    @property
+    def takes_refer(self) -> bool:
+        """Whether the peer may transfer its call."""
         ...
 
     def dialog_for(self, request: Request) -> Dialog | None:

@@ -60,7 +60,8 @@ class OutgoingCall:
 
     ``headers`` are added as they are (CR, LF and NUL are refused); From/To are name-addrs without
     tags; ``route`` is the preloaded route set.  ``stream_if_big``: an INVITE that is too big for a datagram
-    goes by TCP, if the destination takes a connection (18.1.1).  ``no_provisional_s`` is how long to wait
+    goes by TCP, if the destination takes a connection (18.1.1).  ``allow_refer``: the target may transfer
+    the call.  ``no_provisional_s`` is how long to wait
     for any answer before the destination counts as unreachable.
     """
 
@@ -75,6 +76,7 @@ class OutgoingCall:
     route: tuple[str, ...] = ()
     no_provisional_s: float = 5.0
     stream_if_big: bool = False
+    allow_refer: bool = False
     contact_user: str = "edge"
 
 
@@ -130,6 +132,36 @@ class Refused:
     cause: Literal["status", "timeout", "unreachable"]
     headers: Headers
     retry_after_s: int | None = None
+
+
+class Transfer(Protocol):
+    """A REFER that waits for its owner's word, and later for how it ended (``refer.Transfer``)."""
+
+    def accept(self) -> None:
+        """202: it is being tried."""
+        ...
+
+    def refuse(self, status: int) -> None:
+        """The call goes on as before."""
+        ...
+
+    def end(self, status: int, *, leave: bool) -> None:
+        """The peer is told the final status; then, if asked, the call with it is hung up."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """The target wants the caller connected to ``uri`` (REFER).
+
+    ``replaces`` is the dialog there that the new call shall replace (RFC 3891), ``referred_by`` what the
+    target says of itself (RFC 3892), both as header values.
+    """
+
+    uri: str
+    replaces: str | None
+    referred_by: str | None
+    transfer: Transfer
 
 
 # -- events of a call to us (server) ----------------------------------------------------------------
@@ -212,6 +244,7 @@ InviteEvent = (
     | OfferAnswered
     | OfferRefused
     | Info
+    | Referred
     | Ended
 )
 

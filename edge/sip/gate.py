@@ -23,9 +23,12 @@ _REFLECTORS: Final = frozenset((0, 7, 19, 53))
 Objection = tuple[int, Lines]
 
 
-def objection(request: Request) -> Objection | None:
-    """Why a request is not served, in any dialog or none: status and header lines; None: it is."""
-    if request.method not in _ALLOWED:  # 8.2.1
+def objection(request: Request, *, refer: bool = False) -> Objection | None:
+    """Why a request is not served, in any dialog or none: status and header lines; None: it is.
+
+    ``refer``: its dialog takes REFER.
+    """
+    if request.method not in _ALLOWED and not (refer and request.method == "REFER"):  # 8.2.1
         return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
     headers = request.headers
     if "Require" in headers:  # 8.2.2.3

@@ -61,9 +61,11 @@ class Invite:
         self._silent = False
         self.told = b""
         self.peer_allow = ""
+        self.allow = ALLOW
         self._expiry: ExpiryTimer | None = None
 
     request: Request
+    takes_refer = False
 
     # -- events ----------------------------------------------------------------------------------
 
@@ -255,7 +257,7 @@ class Invite:
             if self.state == "up":
                 self.emit(Info(request.headers.get("Content-Type") or "", request.body))
         else:  # OPTIONS: the stack lets nothing else in
-            transaction.respond(200, headers=(ALLOW, ACCEPT, SUPPORTED))
+            transaction.respond(200, headers=(self.allow, ACCEPT, SUPPORTED))
 
     def receive_ack(self, request: Request) -> None:
         """The ACK to a 2xx of ours; any other is a stray."""

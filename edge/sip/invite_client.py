@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
-from edge.sip.core import ALLOW, SUPPORTED, Core
+from edge.sip.core import SUPPORTED, Core
 from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
@@ -14,6 +14,7 @@ from edge.sip.grammar import decimal
 from edge.sip.invite import Invite, with_sdp
 from edge.sip.message import Headers, Request, Response
 from edge.sip.printing import Lines, PrintedRequest
+from edge.sip.refer import ALLOW_REFER, Referrals
 from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
@@ -60,6 +61,9 @@ class ClientInvite(Invite):
         self._cancelled = False
         self.credentials = outgoing.credentials
         self._digest = ClientDigest(outgoing.credentials, core.chance.token) if outgoing.credentials else None
+        self._referrals = Referrals(self) if outgoing.allow_refer else None
+        if outgoing.allow_refer:
+            self.allow, self.takes_refer = ALLOW_REFER, True
         self.state = "calling"
         self._datagrams: Flow | None = None
         self._authorization: Lines = ()
@@ -112,7 +116,7 @@ class ClientInvite(Invite):
             ("Call-ID", self.call_id),
             ("CSeq", f"{self._cseq} INVITE"),
             self.contact_line(),
-            ALLOW,
+            self.allow,
             SUPPORTED,
             ("User-Agent", self.core.user_agent),
             *self._authorization,
@@ -287,6 +291,13 @@ class ClientInvite(Invite):
             return early
         return super().dialog_for(request)
 
+    def receive(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
+        """A request within the dialog, in order."""
+        if request.method == "REFER" and self._referrals is not None:
+            self._referrals.receive(request, transaction)
+        else:
+            super().receive(request, dialog, transaction)
+
     def _receive_bye(self, request: Request, transaction: ServerTransaction) -> None:
         if self.state in ("proceeding", "cancelling"):  # section 15: a callee must not end an early dialog so
             transaction.respond(481)
@@ -301,4 +312,6 @@ class ClientInvite(Invite):
     def _stop(self) -> None:
         self._stop_patience()
         self._early.clear()
+        if self._referrals is not None:
+            self._referrals.close()
         super()._stop()

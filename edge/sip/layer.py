@@ -20,7 +20,7 @@ METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "PRACK
 RECEIVED: Final = {method: f"received_{method.lower()}" for method in METHODS}
 _RECEIVED_STATUS = ("", *[f"received_{n}xx" for n in range(1, 7)])
 _SENT = {
-    method.encode()[:3]: f"sent_{method.lower()}" for method in (*METHODS, "REGISTER")
+    method.encode()[:3]: f"sent_{method.lower()}" for method in (*METHODS, "REGISTER", "NOTIFY")
 }  # three letters tell them apart
 _STATUS = {
     b"1": "sent_1xx",

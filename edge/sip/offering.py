@@ -37,6 +37,7 @@ class OfferingUsage(Protocol):
     credentials: Credentials | None
     unacked: UnackedAnswer | None
     told: bytes
+    allow: tuple[str, str]
 
     def contact_line(self) -> tuple[str, str]:
         """Our Contact."""

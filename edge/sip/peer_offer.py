@@ -5,7 +5,7 @@ RFC 3261 section 14, RFC 3311, RFC 3262 section 5.
 
 from typing import Final, Literal
 
-from edge.sip.core import ALLOW, SDP, SUPPORTED
+from edge.sip.core import SDP, SUPPORTED
 from edge.sip.dialog import Dialog
 from edge.sip.events import Acked, Offered
 from edge.sip.message import Request
@@ -128,4 +128,4 @@ class PeerOffer:
 
     def _answer_headers(self, request: Request) -> Lines:
         usage = self._usage
-        return (usage.contact_line(), ALLOW, SUPPORTED, *usage.expiry_answer(request))
+        return (usage.contact_line(), usage.allow, SUPPORTED, *usage.expiry_answer(request))

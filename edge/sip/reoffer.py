@@ -6,7 +6,7 @@ exchange (RFC 3262 section 5).
 
 from typing import Final
 
-from edge.sip.core import ALLOW, SDP
+from edge.sip.core import SDP
 from edge.sip.events import Ended, Flow, OfferAnswered, OfferRefused
 from edge.sip.exchange import Exchange
 from edge.sip.message import Response
@@ -89,7 +89,7 @@ class OwnOffer:
         self._ack = None
         early = usage.state != "up"
         self._method = "UPDATE" if early or (self._soon and self._sdp and usage.peer_updates) else "INVITE"
-        headers = (usage.contact_line(), ALLOW, *usage.expiry_lines(), *((SDP,) if self._sdp else ()))
+        headers = (usage.contact_line(), usage.allow, *usage.expiry_lines(), *((SDP,) if self._sdp else ()))
         self._exchange = Exchange(
             usage.core,
             usage.dialog,

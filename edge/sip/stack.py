@@ -230,7 +230,7 @@ class Stack:
             if self._allowed(request, flow, size) is not None:
                 self._answer(request, flow, *(gate.objection(request) or (481, ())))
             return
-        objection = gate.objection(request)
+        objection = gate.objection(request, refer=usage.takes_refer)
         if not dialog.in_order(request.cseq):
             objection = 500, ()  # 12.2.2
         if objection is not None:

@@ -1,0 +1,212 @@
+"""Two legs that talk until one ends, and a target that sends its caller on to another (rule: Transfers)."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from edge.calls.bridge import Bridge
+from edge.calls.dial import Dial, Result, Transferring
+from edge.calls.happenings import CallOver, Happening, SipHappened
+from edge.calls.leg import Leg
+from edge.calls.placeholders import fill_address
+from edge.calls.redirect import allowed, plain
+from edge.logs import get_logger
+from edge.media.engine import MediaUnavailable
+from edge.model.config import Target
+from edge.model.decision import Candidate, CapClaim
+from edge.model.ledger import Connect, Release
+from edge.routing.choose import Skip, recheck
+from edge.routing.e164 import normalise
+from edge.sip.errors import SipParseError
+from edge.sip.events import Ended, Offered, Referred
+from edge.sip.headers import printable
+from edge.sip.uri import Uri, parse_uri
+
+if TYPE_CHECKING:
+    from edge.calls.call import Call
+    from edge.calls.hunt import Hunt
+
+log = get_logger("edge.calls")
+
+_TOLD: Final = {"no_answer": 480, "unreachable": 503, "cap_taken": 480}
+"""What the target is told of a transfer that came to no final answer."""
+
+
+async def converse(call: "Call", hunt: "Hunt", bridge: Bridge) -> None:
+    """Relays until the call is over: raises CallOver."""
+    reception = call.reception
+    while True:
+        happening = await reception.next(reception.until)
+        if happening is None:
+            raise reception.too_long()
+        if isinstance(happening, SipHappened) and isinstance(happening.event, Referred):
+            bridge = await Transfer(call, hunt, bridge, happening.event).run()
+        else:
+            bridge.handle(happening)
+
+
+class Transfer:
+    """One REFER of the target: the caller hears ringing while the new one is dialled."""
+
+    def __init__(self, call: "Call", hunt: "Hunt", bridge: Bridge, referred: Referred) -> None:
+        self._call = call
+        self._hunt = hunt
+        self._bridge = bridge
+        self._referred = referred
+        self._gone = False
+
+    async def run(self) -> Bridge:
+        """The bridge that goes on: to the new target, or to the old one.  Raises CallOver."""
+        call, by = self._call, self._by()
+        found = None if by is None else destination(self._referred.uri, by, call, self._hunt)
+        if by is None or found is None:
+            return self._refuse("it is no target of ours, nor at one of the target's redirect_hosts")
+        if self._bridge.busy:
+            return self._refuse("an offer is under way", 491)
+        target, uri = found
+        judged = self._judge(target) if uri is None else ()
+        if isinstance(judged, Skip):
+            return self._refuse(f"{target.id}: {judged.detail}")
+        attempt = self._hunt.attempt_number()
+        if not await self._hunt.reserve(attempt, judged):
+            return self._refuse(f"{target.id}: another call took the last slot")
+        call.record.step("transfer", "accepted", printable(self._referred.uri)[:200])
+        self._referred.transfer.accept()
+        return await self._dial(target, uri, attempt, judged)
+
+    def _by(self) -> Target | None:
+        return self._call.snapshot.target(self._call.bridged_target_id)
+
+    def _judge(self, target: Target) -> tuple[CapClaim, ...] | Skip:
+        call, services = self._call, self._call.services
+        candidate = Candidate(target.id, 0, 1.0)
+        now, down = services.clock.utc(), services.down
+        return recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
+
+    def _refuse(self, why: str, status: int = 603) -> Bridge:
+        self._call.record.step("transfer", "refused", f"{printable(self._referred.uri)[:100]}: {why}")
+        self._referred.transfer.refuse(status)
+        return self._bridge
+
+    async def _dial(
+        self, target: Target, uri: str | None, attempt: int, claims: tuple[CapClaim, ...]
+    ) -> Bridge:
+        call, reception, caller = self._call, self._call.reception, self._bridge.caller
+        call.former.append(self._bridge.target)
+        reception.phase = "transfer"
+        reception.media.unbridge()
+        reception.ring_on()
+        started = call.services.clock.utc()
+        dial = Dial(
+            call, target, self._hunt.values, self._hunt.key,
+            transfer=Transferring(uri, self._headers(), self._meanwhile),
+        )  # fmt: skip
+        try:
+            leg, result = await dial.run()
+        except MediaUnavailable as error:
+            leg, result = None, Result(0, "unreachable", str(error))
+        except CallOver:
+            self._note(target, started, Result(0, "caller_gone", "the call was over"))
+            raise
+        self._note(target, started, result)
+        caller.media.stop()
+        if leg is not None:
+            return await self._join(leg, target, attempt)
+        if claims:
+            call.services.store.post(Release(call.facts.call_id, attempt, call.services.clock.utc()))
+        return self._go_on(result)
+
+    def _headers(self) -> tuple[tuple[str, str], ...]:
+        lines = []
+        if self._referred.replaces is not None:
+            lines += [("Replaces", self._referred.replaces), ("Require", "replaces")]
+        if self._referred.referred_by is not None:
+            lines.append(("Referred-By", self._referred.referred_by))
+        return tuple(lines)
+
+    def _note(self, target: Target, started: datetime, result: Result) -> None:
+        by = self._by()
+        reason = f"transferred by {by.name if by is not None else '?'}"
+        told = f"{reason}: {result.reason}" if result.reason else reason
+        self._hunt.note(target, started, result._replace(reason=told))
+
+    def _meanwhile(self, happening: Happening) -> None:
+        """The old target, while the new one rings: it may hang up, and is answered with what it has."""
+        old = self._bridge.target
+        if not isinstance(happening, SipHappened) or happening.leg is not old or old.invite is None:
+            return
+        if isinstance(happening.event, Ended):
+            self._gone = True
+        elif isinstance(happening.event, Offered):
+            answer = old.answer_locally() if old.hear(happening.event.sdp) else None
+            if answer is None:
+                old.invite.refuse_offer(488)
+            else:
+                old.invite.accept_offer(answer)
+
+    def _go_on(self, result: Result) -> Bridge:
+        """It came to nothing: back to the old target, if that is still there."""
+        call, bridge = self._call, self._bridge
+        status = result.status if result.status >= 300 else _TOLD.get(result.outcome, 603)
+        self._referred.transfer.end(status, leave=False)
+        if self._gone:
+            raise CallOver("target", f"its transfer failed: {result.reason}", reason=f"SIP;cause={status}")
+        call.former.remove(bridge.target)
+        call.target = bridge.target
+        call.reception.phase = "bridged"
+        call.reception.media.bridge(bridge.caller.media, bridge.target.media)
+        bridge.relay()
+        return bridge
+
+    async def _join(self, leg: Leg, target: Target, attempt: int) -> Bridge:
+        """The new target has answered: the old one is told, and left."""
+        call, services, old = self._call, self._call.services, self._bridge.target
+        now = services.clock.utc()
+        await services.store.submit(Connect(call.facts.call_id, attempt, target.id, now))
+        services.store.post(Release(call.facts.call_id, call.bridged_attempt, now))
+        call.bridged_attempt, call.bridged_target_id = attempt, target.id
+        bridge = Bridge(self._bridge.caller, leg)
+        call.reception.phase = "bridged"
+        call.reception.forget_early()
+        call.reception.media.bridge(bridge.caller.media, leg.media)
+        bridge.relay()
+        if bridge.caller.held or bridge.caller.needs_reoffer(leg):
+            bridge.reoffer()
+        call.recordings.join(call.reception, leg)
+        old.detach()
+        call.reception.media.close_leg(old.media)
+        self._referred.transfer.end(200, leave=True)
+        log.info("call.transferred", target=target.id)
+        return bridge
+
+
+def destination(uri: str, by: Target, call: "Call", hunt: "Hunt") -> tuple[Target, str | None] | None:
+    """Where a Refer-To leads: a target of ours, or ``by`` itself at a URI that it may send calls to.
+
+    A phone number is that of a target, whatever the host: it is dialled through the target's own trunks.
+    """
+    try:
+        wanted = parse_uri(uri)
+    except SipParseError:
+        return None
+    number = normalise(wanted.subscriber, call.trunk.country)
+    for target in call.snapshot.targets():
+        if target.address == number or _same_place(wanted, fill_address(target.address, hunt.values)):
+            return target, None
+    if wanted.scheme == "tel" or not allowed(uri, by.sip.redirect_hosts):
+        return None
+    return by, str(plain(wanted))
+
+
+def _same_place(wanted: Uri, address: str) -> bool:
+    """Whether a target's address is where a URI leads: user, host and port."""
+    if address.startswith("+"):
+        return False
+    try:
+        ours = parse_uri(address)
+    except SipParseError:
+        return False
+    return (wanted.user, wanted.host.lower(), wanted.port or 0) == (
+        ours.user,
+        ours.host.lower(),
+        ours.port or 0,
+    )

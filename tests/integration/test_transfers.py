@@ -1,0 +1,203 @@
+"""A target transfers its caller by REFER: only where it may, only to where the configuration says."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.test_crossings import Scene
+from tests.support.raw_phone import Outgoing, RawPhone, Said
+from tests.support.server import Server, running_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with running_server(tmp_path_factory.mktemp("transfers")) as running:
+        yield running
+        assert not [line for line in running.log() if "exception" in line or "Traceback" in str(line)]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(server: Server) -> AsyncIterator[Scene]:
+    at = server.sip["udp"]
+    with RawPhone(at) as caller, RawPhone(at) as target, RawPhone(at) as second:
+        await server.api.post("trunks", {"name": caller.host, "addresses": [f"{caller.host}/32"]})
+        yield Scene(server, caller, target, second)
+
+
+async def up(scene: Scene, **sip: Any) -> tuple[Outgoing, Said]:
+    """A call with a target that may transfer; a call keeps the configuration of its arrival."""
+    await scene.route(scene.target)
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    one = next(each for each in found if each["name"] == scene.target.address)
+    await scene.server.api.patch(f"targets/{one['id']}", {"sip": {"allow_refer": True, **sip}})
+    return await scene.connected()
+
+
+async def desk(scene: Scene, **fields: Any) -> str:
+    """The second phone is a target of ours, though in no route."""
+    made = await scene.server.api.post(
+        "targets", {"name": "desk", "address": f"sip:desk@{scene.second.address}", **fields}
+    )
+    return str(made["id"])
+
+
+async def refer(scene: Scene, invited: Said, to: str, *more: str) -> None:
+    await scene.target.say(invited, "REFER", 1, "", f"Refer-To: <{to}>", *more)
+
+
+async def notified(scene: Scene) -> str:
+    """The next NOTIFY's fragment, answered."""
+    said = await scene.target.hear("NOTIFY")
+    assert said.get("Content-Type") == "message/sipfrag;version=2.0"
+    await scene.target.answer(said, 200)
+    return said.body.strip()
+
+
+async def taken(scene: Scene) -> Said:
+    """The second phone answers its call."""
+    invited = await scene.second.hear("INVITE")
+    await scene.second.answer(invited, 180)
+    await scene.second.answer(invited, 200, scene.second.sdp())
+    await scene.second.hear("ACK")
+    return invited
+
+
+async def ended_by_the_caller(scene: Scene, call: Outgoing, last: RawPhone) -> None:
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await last.answer(await last.hear("BYE"), 200)
+
+
+async def test_a_call_is_transferred_to_another_target(scene: Scene) -> None:
+    desk_id = await desk(scene)
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}", "Referred-By: <sip:agent@pbx.example>")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    assert await notified(scene) == "SIP/2.0 100 Trying"
+    arrived = await taken(scene)
+    assert arrived.get("Referred-By") == "<sip:agent@pbx.example>"
+    assert arrived.get("X-Edge-Call-ID") == invited.get("X-Edge-Call-ID")
+    assert await notified(scene) == "SIP/2.0 200 OK"
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    await ended_by_the_caller(scene, call, scene.second)
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
+    assert [one["outcome"] for one in record["attempts"]] == ["answered", "answered"]
+    assert record["attempts"][1]["target_id"] == desk_id
+    assert record["attempts"][1]["reason"] == f"transferred by {scene.target.address}"
+
+
+async def test_one_that_fails_is_told_and_the_call_goes_on(scene: Scene) -> None:
+    await desk(scene)
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}")
+    assert await notified(scene) == "SIP/2.0 100 Trying"
+    await scene.second.answer(await scene.second.hear("INVITE"), 486)
+    assert await notified(scene) == "SIP/2.0 486 Busy Here"
+    await scene.target.say(invited, "OPTIONS", 2)
+    await scene.target.hear("SIP/2.0 200", method="OPTIONS")
+    await ended_by_the_caller(scene, call, scene.target)
+    record = await scene.record()
+    assert [one["outcome"] for one in record["attempts"]] == ["answered", "busy"]
+    assert record["disposition"] == "connected"
+
+
+@pytest.mark.parametrize("to", ["sip:toll@203.0.113.9", "sip:other@{second}", "tel:+18005559999"])
+async def test_no_target_sends_a_call_anywhere_else(scene: Scene, to: str) -> None:
+    await desk(scene)
+    call, invited = await up(scene)
+    await refer(scene, invited, to.format(second=scene.second.address))
+    await scene.target.hear("SIP/2.0 603", method="REFER")
+    await ended_by_the_caller(scene, call, scene.target)
+    assert not scene.second.log
+    (step,) = [one for one in (await scene.record())["decision"]["steps"] if one["step"] == "transfer"]
+    assert step["result"] == "refused"
+
+
+async def test_a_paused_target_is_not_transferred_to(scene: Scene) -> None:
+    await desk(scene, state="paused")
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}")
+    await scene.target.hear("SIP/2.0 603", method="REFER")
+    await ended_by_the_caller(scene, call, scene.target)
+
+
+async def test_who_refers_and_hangs_up_at_once_need_not_wait(scene: Scene) -> None:
+    await desk(scene)
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}", "Refer-Sub: false")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await scene.target.say(invited, "BYE", 2)
+    await scene.target.hear("SIP/2.0 200", method="BYE")
+    await taken(scene)
+    await ended_by_the_caller(scene, call, scene.second)
+    assert (await scene.record())["disposition"] == "connected"
+    assert not [said for said in scene.target.log if said.start.startswith("NOTIFY")]
+
+
+async def test_when_nobody_is_left_the_caller_is_hung_up_on(scene: Scene) -> None:
+    await desk(scene)
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}", "Refer-Sub: false")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await scene.target.say(invited, "BYE", 2)
+    await scene.second.answer(await scene.second.hear("INVITE"), 480)
+    await scene.caller.answer(await scene.caller.hear("BYE"), 200)
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "target")
+    assert call.phone is scene.caller
+
+
+async def test_an_attended_transfer_within_the_pbx_replaces_its_own_call(scene: Scene) -> None:
+    call, invited = await up(scene, redirect_hosts=[scene.second.host])
+    replaced = "consult%40pbx%3Bto-tag%3Da%3Bfrom-tag%3Db"
+    await refer(scene, invited, f"sip:201@{scene.second.address}?Replaces={replaced}")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    arrived = await taken(scene)
+    assert arrived.start.startswith(f"INVITE sip:201@{scene.second.address} ")
+    assert arrived.get("Replaces") == "consult@pbx;to-tag=a;from-tag=b"
+    assert "replaces" in arrived.all("Require")
+    while await notified(scene) != "SIP/2.0 200 OK":
+        pass
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    await ended_by_the_caller(scene, call, scene.second)
+    assert (await scene.record())["attempts"][1]["outcome"] == "answered"
+
+
+async def test_a_caller_on_hold_is_taken_off_it_by_the_transfer(scene: Scene) -> None:
+    await desk(scene)
+    call, invited = await up(scene)
+    await scene.target.say(invited, "INVITE", 1, scene.target.sdp("a=sendonly"))
+    held = await scene.caller.hear("INVITE")
+    await scene.caller.answer(held, 200, scene.caller.sdp("a=recvonly"))
+    await scene.caller.hear("ACK")
+    await scene.target.hear("SIP/2.0 200", method="INVITE")
+    await scene.target.say(invited, "ACK", 1)
+    await scene.target.say(invited, "REFER", 2, "", f"Refer-To: <sip:desk@{scene.second.address}>")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await taken(scene)
+    back = await scene.caller.hear("INVITE")
+    assert "a=sendonly" not in back.body and "a=inactive" not in back.body
+    await scene.caller.answer(back, 200, scene.caller.sdp())
+    await scene.caller.hear("ACK")
+    await ended_by_the_caller(scene, call, scene.second)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_a_caller_that_hangs_up_in_the_middle_ends_everything(scene: Scene) -> None:
+    await desk(scene)
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}")
+    ringing = await scene.second.hear("INVITE")
+    await scene.second.answer(ringing, 180)
+    await call.request("BYE")
+    await scene.second.answer(await scene.second.hear("CANCEL"), 200)
+    await scene.second.answer(ringing, 487)
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
+    assert [one["outcome"] for one in record["attempts"]] == ["answered", "caller_gone"]
