@@ -276,6 +276,10 @@ class Endpoint:
         """Whether to read what comes from there over TCP."""
         return self._guard.admits(host)
 
+    def is_known(self, host: str) -> bool:
+        """Whether an address that is admitted is a trunk's, a target's or the like, or has logged in."""
+        return self._guard.is_free(host)
+
     def _on_bad_message(self, why: str, flow: Flow) -> None:
         self._guard.offend(flow.remote[0], "bad messages")
         self._complaints.note(why, flow)

@@ -12,7 +12,7 @@ import structlog
 
 from edge.sip.events import Destination, Flow, Transport
 from edge.sip.framer import Frame, Framer, Keepalive
-from edge.sip.tls import HANDSHAKE_S, SHUTDOWN_S, Certificates, certified
+from edge.sip.tls import SHUTDOWN_S, Certificates, certified
 
 Address = tuple[str, int]
 
@@ -28,10 +28,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How many connections, and how long they may take (seconds)."""
+    """How many connections (those that ``strangers`` may make among them), and how long they may take
+    (seconds): for their TLS handshake, for a message from its first byte on, without any message."""
 
     connections: int = 2000
+    strangers: int = 1000
     per_address: int = 20
+    handshake_s: float = 5.0
     message_s: float = 10.0
     idle_s: float = 600.0
 
@@ -45,6 +48,10 @@ class StreamOwner(Protocol):
 
     def admits(self, host: str) -> bool:
         """Whether to read what comes from this address."""
+        ...
+
+    def is_known(self, host: str) -> bool:
+        """Whether an address that is admitted is more than a stranger's."""
         ...
 
     def on_lost(self, flow: Flow) -> None:
@@ -68,6 +75,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, streams: "Streams", flow: Flow) -> None:
         self.flow = flow
+        self.stranger = False
         self._streams = streams
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
@@ -188,6 +196,7 @@ class Streams:
         self._by_number: dict[int, Connection] = {}
         self._by_peer: dict[Destination, Connection] = {}
         self._per_address: Counter[str] = Counter()
+        self._strangers = 0
         self._last = 0
         self._listening: list[asyncio.Server | socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -220,13 +229,23 @@ class Streams:
         return connection
 
     def _admit(self, transport: Transport, local: Address, remote: Address) -> Connection | None:
-        """Counts in a connection that a peer made, before anything is done for it."""
+        """Counts in a connection that a peer made, before anything is done for it.
+
+        Strangers, however many addresses they have, leave room for those we know.
+        """
         host, limits = remote[0], self.limits
         full = len(self) >= limits.connections or self._per_address[host] >= limits.per_address
         if not host or full or not self.owner.admits(host):
             self.owner.on_refused(remote)
             return None
-        return self._remember(local, Destination(transport, *remote))
+        stranger = not self.owner.is_known(host)
+        if stranger and self._strangers >= limits.strangers:
+            self.owner.on_refused(remote)
+            return None
+        connection = self._remember(local, Destination(transport, *remote))
+        connection.stranger = stranger
+        self._strangers += stranger
+        return connection
 
     async def _accept_tls(self, listening: socket.socket, local: Address) -> None:
         """Handshakes happen beside this, so that a slow peer holds nobody up."""
@@ -249,7 +268,7 @@ class Streams:
             sock.close()
             self.forget(connection)
             raise
-        times = {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": SHUTDOWN_S}
+        times = {"ssl_handshake_timeout": self.limits.handshake_s, "ssl_shutdown_timeout": SHUTDOWN_S}
         try:
             await self.loop.connect_accepted_socket(lambda: connection, sock, ssl=context, **times)
         except OSError:  # no TLS, or none of ours, or too slow
@@ -285,6 +304,7 @@ class Streams:
         self._per_address[flow.remote[0]] -= 1
         if not self._per_address[flow.remote[0]]:
             del self._per_address[flow.remote[0]]
+        self._strangers -= connection.stranger
         self.owner.on_lost(flow)
 
     async def close(self) -> None:

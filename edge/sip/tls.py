@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 
 import structlog
 
-HANDSHAKE_S: Final = 5.0
 SHUTDOWN_S: Final = 1.0
 
 Role = Literal["server", "client"]

@@ -23,10 +23,12 @@ from edge.sip.events import (
     Refused,
 )
 from edge.sip.framer import Framer, Keepalive
+from edge.sip.guard import Guard
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
 from edge.sip.streams import StreamLimits
 from tests.support.lossy_wire import SDP
+from tests.support.server import eventually
 from tests.support.virtual_time import VirtualClock
 
 
@@ -44,9 +46,11 @@ async def endpoint(
     host: str = "127.0.0.1",
     advertised: str = "",
     streams: StreamLimits | None = None,
+    known: Callable[[str], bool] = lambda host: True,
 ) -> AsyncIterator[tuple[Endpoint, int]]:
     config = EndpointConfig([Listen(transport, host, 0)], advertised, streams=streams or StreamLimits())
-    async with Endpoint(config, SystemClock(), Open(), on_call) as opened:
+    clock = SystemClock()
+    async with Endpoint(config, clock, Open(), on_call, guard=Guard(clock.monotonic, known)) as opened:
         yield opened, opened.addresses[0].port
 
 
@@ -170,8 +174,9 @@ class Stream:
 
 
 @asynccontextmanager
-async def stream(port: int) -> AsyncIterator[Stream]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def stream(port: int, host: str = "127.0.0.1") -> AsyncIterator[Stream]:
+    """A connection to us from ``host``."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
     try:
         yield Stream(reader, writer)
     finally:
@@ -244,6 +249,21 @@ async def test_a_message_must_be_complete_in_time() -> None:
         assert await peer.answer() is None
 
 
+async def test_a_message_that_drips_is_not_waited_for() -> None:
+    limits = StreamLimits(message_s=0.3)
+    async with endpoint("tcp", streams=limits) as (_, port), stream(port) as peer:
+        dripping = asyncio.create_task(_drip(peer, options(1)))
+        assert await peer.answer() is None
+        dripping.cancel()
+
+
+async def _drip(peer: Stream, data: bytes) -> None:
+    """A byte at a time, for much longer than a message may take, but never silent as long."""
+    for byte in data:
+        peer.writer.write(bytes([byte]))
+        await asyncio.sleep(0.1)
+
+
 async def test_an_idle_connection_is_closed() -> None:
     limits = StreamLimits(idle_s=0.05)
     async with endpoint("tcp", streams=limits) as (_, port), stream(port) as peer:
@@ -261,6 +281,39 @@ async def test_connections_per_address_are_capped() -> None:
         assert us.counters["dropped_connection"] == 1
         a.writer.write(options(7))
         assert isinstance(await a.answer(), Response)
+
+
+async def test_connections_in_all_are_capped() -> None:
+    limits = StreamLimits(connections=2)
+    async with (
+        endpoint("tcp", streams=limits) as (us, port),
+        stream(port) as a,
+        stream(port, "127.0.0.2") as b,
+    ):
+        for number, peer in enumerate((a, b)):
+            peer.writer.write(options(number))
+            assert isinstance(await peer.answer(), Response)
+        async with stream(port, "127.0.0.3") as c:
+            assert await c.answer() is None
+        assert us.counters["dropped_connection"] == 1
+
+
+async def test_strangers_leave_connections_for_those_we_know() -> None:
+    limits, known = StreamLimits(connections=3, strangers=1), "127.0.0.3"
+    with_limits = endpoint("tcp", streams=limits, known=lambda host: host == known)
+    async with with_limits as (us, port), stream(port, "127.0.0.1") as a:
+        a.writer.write(options(1))
+        assert isinstance(await a.answer(), Response)
+        async with stream(port, "127.0.0.2") as b:
+            assert await b.answer() is None
+        async with stream(port, known) as c:
+            c.writer.write(options(2))
+            assert isinstance(await c.answer(), Response)
+        a.writer.transport.abort()
+        await eventually(lambda: us.counters["connections"] == 0)
+        async with stream(port, "127.0.0.2") as d:
+            d.writer.write(options(3))
+            assert isinstance(await d.answer(), Response), "the first stranger's place is free again"
 
 
 async def test_garbage_does_not_stop_udp() -> None:

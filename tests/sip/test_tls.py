@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,16 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
-from edge.sip.events import Acked, Answered, Destination, Ended, OutgoingCall, Refused
+from edge.sip.events import (
+    Acked,
+    Answered,
+    Destination,
+    Ended,
+    OfferAnswered,
+    Offered,
+    OutgoingCall,
+    Refused,
+)
 from edge.sip.invite import Invite
 from edge.sip.streams import StreamLimits
 from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
@@ -128,6 +137,52 @@ async def test_new_files_are_taken_up_and_bad_ones_are_not(tmp_path: Path) -> No
         assert await shown(port) == second
 
 
+async def test_a_call_outlives_the_certificate_it_was_made_under(tmp_path: Path) -> None:
+    authority, callers = Authority(tmp_path), []
+    ours = authority.certificate("ours", "DNS:pbx.example")
+
+    def on_call(usage: Invite) -> None:
+        callers.append(Owner(usage))
+        usage.answer(SDP)
+
+    async with endpoint(ours, on_call) as (them, port), endpoint(ours) as (us, _):
+        flows = set()
+        them.set_trace(lambda direction, flow, data, call_id: flows.add(flow))
+        leg = Owner(us.call(outgoing(port)))
+        assert isinstance(await leg.next(), Answered)
+        leg.usage.ack()
+        assert await callers[0].next() == Acked(b"")
+        before = await shown(port)
+        authority.certificate("ours", "DNS:pbx.example")
+        assert await shown(port) != before
+        leg.usage.offer_again(SDP)
+        assert await callers[0].next() == Offered(SDP, "INVITE")
+        callers[0].usage.accept_offer(SDP)
+        assert await leg.next() == OfferAnswered(SDP)
+        callers[0].usage.hang_up()
+        assert await leg.next() == Ended("peer", None)
+        assert len(flows) == 1
+
+
+@pytest.mark.parametrize(("dialled", "asked"), [("pbx.example", "pbx.example"), ("127.0.0.1", None)])
+async def test_the_name_that_is_dialled_is_asked_for(
+    good: TlsConfig, dialled: str, asked: str | None
+) -> None:
+    """SNI, by which one address serves many names; there is none for addresses (RFC 6066 section 3)."""
+    seen: list[str | None] = []
+    context = make_context("server", good)
+    context.sni_callback = lambda sock, name, context: seen.append(name)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0, ssl=context)
+    async with server, endpoint(good) as (us, _):
+        assert (await refused(us, server.sockets[0].getsockname()[1], dialled)).cause == "unreachable"
+    assert seen == [asked]
+
+
 async def test_old_versions_of_tls_are_refused(good: TlsConfig) -> None:
     async with endpoint(good) as (_, port):
         with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, ConnectionError)):
@@ -150,6 +205,33 @@ async def test_peers_that_never_shake_hands_count_and_hold_nobody_up(good: TlsCo
         assert us.counters["dropped_connection"] == 4
         for _, writer in silent:
             writer.transport.abort()
+
+
+async def test_a_peer_that_never_shakes_hands_is_let_go(good: TlsConfig) -> None:
+    limits = StreamLimits(handshake_s=0.2)
+    async with endpoint(good, streams=limits) as (us, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+        await eventually(lambda: us.counters["connections"] == 0)
+        assert us.counters["dropped_connection"] == 1
+
+
+async def test_a_message_that_drips_over_tls_is_not_waited_for(authority: Authority, good: TlsConfig) -> None:
+    async with endpoint(good, streams=StreamLimits(message_s=0.3)) as (_, port):
+        context = ssl.create_default_context(cafile=authority.file)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+
+        async def drip() -> None:
+            while True:
+                writer.write(b"O")
+                await asyncio.sleep(0.1)
+
+        dripping = asyncio.create_task(drip())
+        with suppress(ConnectionError, ssl.SSLError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        dripping.cancel()
+        writer.transport.abort()
 
 
 async def test_a_listener_without_a_usable_certificate_does_not_open(tmp_path: Path) -> None:
