@@ -174,8 +174,13 @@ def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict
     """Control characters of the outside world must not forge lines or move the cursor."""
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable() and key != "exception":
-            event[key] = value.encode("unicode_escape").decode("ascii")
+            event[key] = on_one_line(value)
     return event
+
+
+def on_one_line(text: str) -> str:
+    """A text of the outside world as a terminal may show it: what is not printable is written out."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def _json(event: EventDict, **_: object) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from edge.commands.client import Api
 from edge.commands.failure import CommandFailed
+from edge.logs import on_one_line
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # A pipe has no width: wide enough that no row is cut.
@@ -58,10 +59,10 @@ def table(calls: list[Row]) -> Table:
     for title in ("call", "started", "caller", "called", "disposition", "seconds", "detail"):
         shown.add_column(title, no_wrap=True)
     for call in calls:
-        # Text, not markup: what callers send must not style or hide anything.
+        # Text, not markup, and on one line: what callers send must not style or hide anything.
         cells = (call["id"], call.get("started_at"), call.get("caller") or "anonymous", call.get("called"))
         more = (call.get("disposition") or "in progress", _seconds(call), call.get("disposition_detail"))
-        shown.add_row(*(Text(str(cell or "")) for cell in (*cells, *more)))
+        shown.add_row(*(Text(on_one_line(str(cell or ""))) for cell in (*cells, *more)))
     return shown
 
 

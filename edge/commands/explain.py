@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
+
+from edge.logs import on_one_line
 
 Record = Mapping[str, Any]
 
@@ -55,12 +58,15 @@ _REASON = {
 
 def explain(call: Record, trace: Sequence[Record]) -> Iterator[str]:
     """The lines that explain a call: what came of it, the decision, the dials, the SIP, the audio."""
-    yield from _outcome(call)
-    yield from _titled("Decision", _steps(call))
-    yield from _titled("Targets considered", _candidates(call))
-    yield from _titled("Dialled", _attempts(call))
-    yield from _titled("SIP", _ladder(trace))
-    yield from _titled("Audio", _media(call))
+    lines = chain(
+        _outcome(call),
+        _titled("Decision", _steps(call)),
+        _titled("Targets considered", _candidates(call)),
+        _titled("Dialled", _attempts(call)),
+        _titled("SIP", _ladder(trace)),
+        _titled("Audio", _media(call)),
+    )
+    return map(on_one_line, lines)
 
 
 def _titled(title: str, lines: Iterator[str]) -> Iterator[str]:

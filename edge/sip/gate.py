@@ -20,6 +20,9 @@ _EXTENSIONS: Final = frozenset(("100rel", "timer"))
 _REFLECTORS: Final = frozenset((0, 7, 19, 53))
 """UDP ports that answer whatever comes: a reply to them could go round in circles, or at a third party."""
 
+MAX_LINES: Final = 512
+"""Of a session description."""
+
 Objection = tuple[int, Lines]
 
 
@@ -37,8 +40,11 @@ def objection(request: Request, *, refer: bool = False) -> Objection | None:
             return 420, (("Unsupported", ", ".join(unknown)),)
     if request.method in _TIMED and too_small(request):
         return 422, (("Min-SE", str(MIN_SE)),)
-    if request.body and request.method in _WITH_SDP and not _is_sdp(request):  # 8.2.3
-        return 415, (ACCEPT,)
+    if request.body and request.method in _WITH_SDP:
+        if not _is_sdp(request):  # 8.2.3
+            return 415, (ACCEPT,)
+        if request.body.count(b"\n") > MAX_LINES:
+            return 400, ()
     return None
 
 

@@ -1,10 +1,13 @@
 """A call's record in plain words."""
 
+from io import StringIO
 from typing import Any, get_args
 
 import pytest
+from rich.console import Console
 
 from edge.commands import explain as module
+from edge.commands.calls import table
 from edge.commands.explain import explain
 from edge.model.decision import Disposition, Reason
 
@@ -88,3 +91,12 @@ def test_every_disposition_is_told(disposition: str) -> None:
 @pytest.mark.parametrize("reason", get_args(Reason))
 def test_every_reason_has_words(reason: str) -> None:
     assert reason in module._REASON
+
+
+def test_what_callers_send_moves_no_cursor() -> None:
+    odd = "+1\x1b[31m\r\x9b2J\n"
+    shown = list(explain({**RECORD, "called": odd}, [{**LADDER[0], "message": f"INVITE sip:{odd} SIP/2.0"}]))
+    assert all(line.isprintable() for line in shown)
+    printed = StringIO()
+    Console(file=printed, force_terminal=True, width=200).print(table([{**RECORD, "called": odd}]))
+    assert "\\x1b[31m" in printed.getvalue() and "\x1b[31m" not in printed.getvalue()

@@ -51,6 +51,7 @@ OBJECTIONS = [
     ("PRACK", {"to_tag": "x"}, 481, None),
     ("DANCE", {}, 501, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),
     ("INVITE", {"body": b"x", "headers": "Content-Type: text/plain\n"}, 415, ("Accept", "application/sdp")),
+    ("INVITE", {"body": b"v=0\r\n" + b"a=x\r\n" * 512}, 400, None),
     ("INVITE", {"headers": "Accept: text/plain\n"}, 406, None),
     ("INVITE", {"uri": "urn:service:sos"}, 416, None),
     ("INVITE", {"to_tag": "gone"}, 481, None),
