@@ -16,7 +16,7 @@ import statistics
 import time
 from collections.abc import Iterator
 
-from edge.sip.endpoint import SystemChance
+from edge.sip.chance import SystemChance
 from edge.sip.events import Acked, Allow, Answered, Destination, Ended, Flow, OutgoingCall, Progress
 from edge.sip.invite import Invite
 from edge.sip.message import Request

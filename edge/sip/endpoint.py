@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import secrets
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,9 @@ import structlog
 from edge.clock import Clock
 from edge.sip.arrivals import Arrivals
 from edge.sip.avoided import AVOID_S, Avoided
+from edge.sip.chance import SystemChance
 from edge.sip.complaints import Complaints
+from edge.sip.connection import StreamLimits
 from edge.sip.dns import Dns
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.events import Transport as SipTransport
@@ -23,7 +24,7 @@ from edge.sip.invite import Invite
 from edge.sip.message import Response, SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Limits, Stack
-from edge.sip.streams import StreamLimits, Streams
+from edge.sip.streams import Streams
 from edge.sip.tls import Certificates, TlsConfig
 from edge.sip.transport import Transport, UdpListener, bound_socket
 from edge.sip.wire import Trace
@@ -62,24 +63,6 @@ class EndpointConfig:
     streams: StreamLimits = field(default_factory=StreamLimits)
     tls: TlsConfig = field(default_factory=TlsConfig)
     dns_servers: Sequence[str] = ()
-
-
-class SystemChance:
-    """Chance from the operating system, drawn in blocks: a tag costs no system call."""
-
-    def __init__(self) -> None:
-        self._tokens: list[str] = []
-
-    def token(self) -> str:
-        """16 hexadecimal digits."""
-        if not self._tokens:
-            block = secrets.token_hex(8 * 256)
-            self._tokens = [block[at : at + 16] for at in range(0, len(block), 16)]
-        return self._tokens.pop()
-
-    def uniform(self, low: float, high: float) -> float:
-        """For back-off times, which may be guessed."""
-        return random.uniform(low, high)
 
 
 class Endpoint:
@@ -277,7 +260,7 @@ class Endpoint:
         return self._guard.admits(host)
 
     def is_known(self, host: str) -> bool:
-        """Whether an address that is admitted is a trunk's, a target's or the like, or has logged in."""
+        """Whether an address that is admitted is a trunk's, a target's, or has logged in."""
         return self._guard.is_free(host)
 
     def _on_bad_message(self, why: str, flow: Flow) -> None:

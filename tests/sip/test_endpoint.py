@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
 from edge.sip.complaints import Complaints
+from edge.sip.connection import StreamLimits
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen, Unresolvable
 from edge.sip.events import (
     Acked,
@@ -26,7 +27,6 @@ from edge.sip.framer import Framer, Keepalive
 from edge.sip.guard import Guard
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
-from edge.sip.streams import StreamLimits
 from tests.support.lossy_wire import SDP
 from tests.support.server import eventually
 from tests.support.virtual_time import VirtualClock

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edge.clock import SystemClock
+from edge.sip.connection import StreamLimits
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
 from edge.sip.events import (
     Acked,
@@ -23,7 +24,6 @@ from edge.sip.events import (
     Refused,
 )
 from edge.sip.invite import Invite
-from edge.sip.streams import StreamLimits
 from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
 from tests.sip.test_endpoint import Open, Owner
 from tests.support.certificates import Authority

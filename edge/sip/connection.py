@@ -1,0 +1,176 @@
+"""One TCP or TLS connection: framed, bounded in time and memory."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import structlog
+
+from edge.sip.events import Flow
+from edge.sip.framer import Frame, Framer, Keepalive
+from edge.sip.tls import certified
+
+Address = tuple[str, int]
+
+MAX_UNSENT: Final = 256 * 1024
+"""Bytes that wait for a peer that does not read; beyond it the connection is dropped."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How many connections (those that ``strangers`` may make among them), and how long they may take
+    (seconds): for their TLS handshake, for a message from its first byte on, without any message."""
+
+    connections: int = 2000
+    strangers: int = 1000
+    per_address: int = 20
+    handshake_s: float = 5.0
+    message_s: float = 10.0
+    idle_s: float = 600.0
+
+
+class StreamOwner(Protocol):
+    """Who is told what happens on the connections."""
+
+    def on_frame(self, frame: Frame, flow: Flow) -> None:
+        """A message, or what was none."""
+        ...
+
+    def admits(self, host: str) -> bool:
+        """Whether to read what comes from this address."""
+        ...
+
+    def is_known(self, host: str) -> bool:
+        """Whether an address that is admitted is more than a stranger's."""
+        ...
+
+    def on_lost(self, flow: Flow) -> None:
+        """The connection is gone, or was never made."""
+        ...
+
+    def on_refused(self, remote: Address) -> None:
+        """A connection too many was closed at once."""
+        ...
+
+    def in_use(self, flow: Flow) -> bool:
+        """Whether a dialog still needs a connection that is idle."""
+        ...
+
+
+class Keeper(Protocol):
+    """Who keeps the connections: ``Streams``."""
+
+    loop: asyncio.AbstractEventLoop
+    owner: StreamOwner
+    limits: StreamLimits
+
+    def forget(self, connection: "Connection") -> None:
+        """A connection is gone."""
+        ...
+
+
+class Connection(asyncio.Protocol):
+    """One connection.  Until it is made, and over TLS the peer's name proven, what is sent waits."""
+
+    def __init__(self, streams: Keeper, flow: Flow) -> None:
+        self.flow = flow
+        self.stranger = False
+        self._streams = streams
+        self._framer = Framer()
+        self._transport: asyncio.Transport | None = None
+        self._unsent: list[bytes] = []
+        self._overdue: asyncio.TimerHandle | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._heard = False
+
+    # -- asyncio's calls -------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Sends what has waited."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        name = self.flow.name
+        if name and not certified(transport.get_extra_info("peercert") or {}, name):
+            log.warning("sip_tls_name", remote=self.flow.remote[0], wanted=name)
+            transport.abort()
+            return
+        transport.writelines(self._unsent)
+        self._unsent.clear()
+        self._watch_idle()
+
+    def data_received(self, data: bytes) -> None:
+        """Cuts the stream into messages and hands them on; who sends too much is cut off."""
+        if not self._streams.owner.admits(self.flow.remote[0]):
+            self.abort()
+            return
+        self._heard = True
+        frames = self._framer.feed(data)
+        if frames:
+            self._stop_overdue()
+        for frame in frames:
+            self._take(frame)
+        if self._framer.pending and self._overdue is None:
+            loop = self._streams.loop
+            self._overdue = loop.call_later(self._streams.limits.message_s, self.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forgets the connection, and tells."""
+        self._stop_overdue()
+        if self._idle is not None:
+            self._idle.cancel()
+        self._streams.forget(self)
+
+    # -- ours --------------------------------------------------------------------------------------------
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self._transport is not None and self._transport.is_closing()
+
+    def send(self, data: bytes) -> bool:
+        """Writes, or keeps until connected; False when the peer does not read any more."""
+        transport = self._transport
+        if transport is None:
+            if sum(map(len, self._unsent)) + len(data) > MAX_UNSENT:
+                return False
+            self._unsent.append(data)
+            return True
+        if transport.is_closing():
+            return False
+        transport.write(data)
+        if transport.get_write_buffer_size() > MAX_UNSENT:
+            transport.abort()
+            return False
+        return True
+
+    def abort(self) -> None:
+        """Closes at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _take(self, frame: Frame) -> None:
+        if isinstance(frame, Keepalive):
+            self.send(b"\r\n")  # RFC 5626 3.5.1
+            return
+        self._streams.owner.on_frame(frame, self.flow)
+        if isinstance(frame, Exception) and frame.close and self._transport is not None:
+            self._transport.close()
+
+    def _watch_idle(self) -> None:
+        """Closes a connection on which nothing came for a whole period and that no dialog needs."""
+        streams = self._streams
+        self._idle = streams.loop.call_later(streams.limits.idle_s, self._check_idle)
+
+    def _check_idle(self) -> None:
+        if self._heard or self._streams.owner.in_use(self.flow):
+            self._heard = False
+            self._watch_idle()
+        elif self._transport is not None:
+            self._transport.close()
+
+    def _stop_overdue(self) -> None:
+        if self._overdue is not None:
+            self._overdue.cancel()
+            self._overdue = None
