@@ -1,4 +1,8 @@
-"""What a browser test stands on: pages of one site, the server of another, and the browser between them."""
+"""What a browser test stands on: pages of one site, the server of another, and the browser between them.
+
+In front of the server stands ``Edge``: it keeps what was asked, can fail or be slow, answers from a script
+or passes on to a real server.
+"""
 
 import asyncio
 import json
@@ -7,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
@@ -32,6 +37,8 @@ CAMPAIGN = "cmp_01"
 PRIMARY = "+18885550100"
 POOLED = "+18885550111"
 Json = dict[str, Any]
+_PASSED = {"Accept-Encoding", "Content-Type", "Host", "If-None-Match", "Origin", "User-Agent"}
+_OWN = {"Content-Length", "Date", "Server", "Connection", "Transfer-Encoding"}
 
 
 def tag(shown: str = POOLED, **more: Any) -> Json:
@@ -52,9 +59,14 @@ def tag(shown: str = POOLED, **more: Any) -> Json:
 
 @dataclass
 class Edge:
-    """The server's public face, scripted: what it was asked, and what it answers."""
+    """The server as browsers see it: what it was asked, and what it answers.
+
+    ``upstream`` is the real server's address; without one everything below it is scripted.
+    """
 
     url: str = ""
+    upstream: str = ""
+    campaign: str = CAMPAIGN
     asked: list[tuple[str, Json]] = field(default_factory=list)
     tags: list[Json] = field(default_factory=lambda: [tag()])
     active: bool = True
@@ -68,6 +80,8 @@ class Edge:
 
     async def script(self, request: web.Request) -> web.Response:
         """The snippet, as the server serves it."""
+        if self.upstream:
+            return await self._passed_on(request)
         if not self.active:
             raise web.HTTPNotFound
         return served(request, script(request.match_info["campaign_id"], self.url))
@@ -76,11 +90,28 @@ class Edge:
         body = json.loads(await request.text())
         self.asked.append((request.path, body))
         await self.held.wait()
+        if self.upstream and not self.failing:
+            return await self._passed_on(request)
         if self.failing or not self.active:
             return web.json_response(
                 {}, status=self.failing or 404, headers={"Access-Control-Allow-Origin": "*"}
             )
         return web.json_response(self._said(request, body), headers={"Access-Control-Allow-Origin": "*"})
+
+    async def _passed_on(self, request: web.Request) -> web.Response:
+        """What the real server answers."""
+        headers = {name: request.headers[name] for name in _PASSED & request.headers.keys()}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as client,
+            client.request(
+                request.method,
+                self.upstream + request.path_qs,
+                data=await request.read(),
+                headers={**headers, "X-Forwarded-For": request.remote or ""},
+            ) as answer,
+        ):
+            kept = {name: text for name, text in answer.headers.items() if name not in _OWN}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
 
     def _said(self, request: web.Request, body: Json) -> Json:
         if request.path.endswith("/activity"):
@@ -118,7 +149,7 @@ class Stand:
     @property
     def line(self) -> str:
         """The line that an operator pastes."""
-        return install_line(self.edge.url, CAMPAIGN)
+        return install_line(self.edge.url, self.edge.campaign)
 
     async def open(self, body: str, *, head: str = "", query: str = "", path: str = "/") -> Page:
         """A new tab on a page with the snippet in its head."""
@@ -134,6 +165,10 @@ class Stand:
         page.on("console", lambda message: self.console.append(message.text))
         await page.goto(self.site.url + path)
         return page
+
+    async def somebody_else(self) -> BrowserContext:
+        """Another visitor: a browser that knows nothing of the first."""
+        return await self._browser.new_context()
 
     async def __aenter__(self) -> "Stand":
         self.context = await self._browser.new_context()

@@ -1,0 +1,162 @@
+"""Browser and server together: real pools behind real pages."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page, expect
+
+from tests.browser.stand import Json, Stand
+from tests.browser.test_pages import failed
+from tests.browser.test_visits import hours_later, use
+from tests.support.server import Server, running_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+_numbers = itertools.count(1000)
+
+
+@dataclass
+class World:
+    """A campaign of its own on the shared server, and what stands on its pages."""
+
+    at: Stand
+    server: Server
+    campaign: Json
+    primary: Json
+    pool: Json
+    tag: Json
+
+    @property
+    def body(self) -> str:
+        """A page that shows the primary number."""
+        return f"<p>{self.written(self.primary['e164'])}</p><a href='tel:{self.primary['e164']}'>x</a>"
+
+    @staticmethod
+    def written(e164: str) -> str:
+        """As the pages write it."""
+        return f"({e164[2:5]}) {e164[5:8]}-{e164[8:]}"
+
+    async def page(self, query: str = "") -> Page:
+        """A visitor's first tab."""
+        return await self.at.open(self.body, query=query)
+
+    async def of(self, browser: BrowserContext) -> Page:
+        """The page in another visitor's browser."""
+        page = await browser.new_page()
+        await page.goto(self.at.site.url + "/")
+        return page
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    directory: Path = tmp_path_factory.mktemp("pools")
+    async with running_server(
+        directory, EDGE_PUBLIC__ALLOCATIONS_PER_MINUTE="100000", EDGE_PUBLIC__MAX_SHARE_PER_ADDRESS="1"
+    ) as running:
+        yield running
+
+
+async def world(at: Stand, server: Server, size: int, **pool: object) -> World:
+    """A campaign whose tag gives out so many numbers."""
+    api = server.api
+
+    def e164() -> str:
+        return f"+1888555{next(_numbers)}"
+
+    campaign = await api.post("campaigns", {"name": "Spring"})
+    primary = await api.post("numbers", {"e164": e164(), "campaign_id": campaign["id"]})
+    made = await api.post("pools", {"name": "Visitors", **pool})
+    for _ in range(size):
+        await api.post("numbers", {"e164": e164(), "pool_id": made["id"]})
+    fields = {"primary_number_id": primary["id"], "number_to_replace": primary["e164"], "pool_id": made["id"]}
+    named = {"name": "Header", "campaign_id": campaign["id"], "capture_user_data": True}
+    tag = await api.post("call-tracking-tags", {**named, **fields})
+    at.edge.upstream, at.edge.campaign = api.base, campaign["id"]
+    return World(at, server, campaign, primary, made, tag)
+
+
+async def shown(page: Page) -> str:
+    """What the visitor reads, once it is the visitor's own."""
+    await expect(page.locator("html[data-edge-open]")).to_have_count(1)
+    return await page.locator("p").inner_text()
+
+
+async def test_each_visitor_has_a_number_and_keeps_it(at: Stand, server: Server) -> None:
+    made = await world(at, server, 2)
+    own = made.written(made.primary["e164"])
+    page = await made.page()
+    mine = await shown(page)
+    dialled = await page.locator("a").get_attribute("href")
+    assert mine != own
+    assert dialled == "tel:+1" + "".join(filter(str.isdigit, mine))
+    await page.reload()
+    assert await shown(page) == mine
+    assert await shown(await at.tab()) == mine
+    other = await at.somebody_else()
+    assert await shown(await made.of(other)) not in {mine, own}
+    third = await at.somebody_else()
+    late = await made.of(third)
+    assert await shown(late) == own, "two numbers are out, so the third visitor sees the primary one"
+    assert await late.evaluate("edgeTags.tags[0].pool_miss")
+    await other.close()
+    await third.close()
+
+
+async def test_a_lapsed_number_goes_to_the_next_and_the_screen_follows(at: Stand, server: Server) -> None:
+    made = await world(at, server, 1, idle_limit_s=1, closed_browser_delay_s=0)
+    await at.context.clock.install(time=0)
+    page = await made.page()
+    mine = await shown(page)
+    other = await at.somebody_else()
+    next_page = await made.of(other)
+    async with asyncio.timeout(30):
+        while await shown(next_page) != mine:
+            await next_page.reload()
+    await hours_later(at)
+    await use(page)
+    await at.context.clock.run_for(1)
+    await expect(page.locator("p")).to_have_text(made.written(made.primary["e164"]))
+    assert await page.locator("a").get_attribute("href") == f"tel:{made.primary['e164']}"
+    await other.close()
+
+
+async def test_a_paused_campaign_leaves_pages_as_they_are(at: Stand, server: Server) -> None:
+    made = await world(at, server, 1)
+    page = await made.page()
+    mine = await shown(page)
+    await server.api.patch(f"campaigns/{made.campaign['id']}", {"state": "paused"})
+    # The browser still has the script.
+    await failed(page, at, query="?edge_debug=1")
+    assert await page.locator("p").inner_text() == made.written(made.primary["e164"])
+    await server.api.patch(f"campaigns/{made.campaign['id']}", {"state": "active"})
+    await page.reload()
+    assert await shown(page) == mine
+
+
+async def test_pages_of_other_sites_get_nothing(at: Stand, server: Server) -> None:
+    made = await world(at, server, 1)
+    path = f"campaigns/{made.campaign['id']}"
+    await server.api.patch(path, {"allowed_origins": ["https://elsewhere.example"]})
+    at.site.pages["/blank"] = ""
+    await made.page()
+    page = await at.tab("/blank")
+    await failed(page, at, query="?edge_debug=1")
+    assert await page.locator("p").inner_text() == made.written(made.primary["e164"])
+    await server.api.patch(path, {"allowed_origins": [at.site.url]})
+    await page.reload()
+    assert await shown(page) != made.written(made.primary["e164"])
+
+
+async def test_a_page_can_hide_its_phone_after_hours(at: Stand, server: Server) -> None:
+    made = await world(at, server, 1)
+    hours = {"active": True, "timezone": "UTC", "weekly": {}}
+    await server.api.patch(f"campaigns/{made.campaign['id']}", {"hours": hours})
+    page = await at.open(f"<style>[data-edge-open=false] p {{ display: none }}</style>{made.body}")
+    await expect(page.locator("p")).to_be_hidden()
+    await server.api.patch(f"campaigns/{made.campaign['id']}", {"hours": None})
+    await page.reload()
+    await expect(page.locator("p")).to_be_visible()
