@@ -38,6 +38,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.services.visits import VisitService
@@ -52,6 +53,7 @@ from edge.store.calls import CallRecords
 from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
 from edge.store.enrichments import Enrichments
+from edge.store.history import History
 from edge.store.holdings import Holdings
 from edge.store.numbers import NumberRecords
 from edge.store.opening import prepare
@@ -100,17 +102,15 @@ class _Builder:
 
     async def server(self) -> Server:
         """Everything, ready for calls."""
-        settings, clock, stack = self._settings, self._clock, self._stack
+        settings, clock, enter = self._settings, self._clock, self._stack.enter_async_context
         writer = await self._store()
-        database = await stack.enter_async_context(Database(settings.database_path))
-        configuration = await stack.enter_async_context(
-            ConfigurationService(Objects(database), clock, settings.routing.failsafe)
-        )
-        refused = await stack.enter_async_context(RefusedService(RefusedSources(database), clock))
-        engine = await stack.enter_async_context(LocalEngine(self._media(), clock))
+        database = await enter(Database(settings.database_path))
+        configuration = await enter(ConfigurationService(Objects(database), clock, settings.routing.failsafe))
+        refused = await enter(RefusedService(RefusedSources(database), clock))
+        engine = await enter(LocalEngine(self._media(), clock))
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
-        said = await stack.enter_async_context(EnrichmentService(Enrichments(database), clock))
+        said = await enter(EnrichmentService(Enrichments(database), clock))
         switch, endpoint, guard, peers = await self._calls(
             writer, configuration, refused, engine, prompts, said
         )
@@ -118,7 +118,7 @@ class _Builder:
         insight = InsightService(configuration, writer.counts, clock)
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
-        releases = await stack.enter_async_context(
+        releases = await enter(
             ReleaseService(configuration, numbers, records, clock, settings.routing.cooling_days)
         )
         ports = Ports(
@@ -127,9 +127,7 @@ class _Builder:
             inheritance=InheritanceService(configuration, records),
             releases=releases,
             prompts=prompts,
-            tokens=await stack.enter_async_context(
-                TokenService(Tokens(database), clock, settings.admin_token)
-            ),
+            tokens=await enter(TokenService(Tokens(database), clock, settings.admin_token)),
             calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS, audit),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), writer, clock),
@@ -145,6 +143,7 @@ class _Builder:
             pools=PoolService(configuration, settings.public.url),
             trusted_proxies=settings.public.trusted_proxies,
             public_url=settings.public.url,
+            setup=SetupService(configuration, prompts, History(database)),
         )
         admin, public = await self._web(ports)
         sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)

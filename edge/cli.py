@@ -18,7 +18,9 @@ from edge.commands.failure import CommandFailed
 from edge.commands.options import (
     CallerOption,
     ConfigOption,
+    FileArgument,
     NumberOption,
+    PruneOption,
     SinceOption,
     UrlOption,
     settings_of,
@@ -206,6 +208,52 @@ def drain(
             await wait(api, max_s)
 
     asyncio.run(run())
+
+
+@app.command()
+def export(url: UrlOption = None, config: ConfigOption = None) -> None:
+    """Print the whole set-up as readable text (YAML), without secrets."""
+    from edge.commands.client import Api
+    from edge.commands.setup import export as run
+
+    async def fetch() -> None:
+        async with Api.of(url, config) as api:
+            sys.stdout.writelines(await run(api))
+
+    asyncio.run(fetch())
+
+
+@app.command()
+def diff(
+    file: FileArgument, *, prune: PruneOption = False, url: UrlOption = None, config: ConfigOption = None
+) -> None:
+    """Tell what a set-up file would change."""
+    _apply(file, url, config, prune=prune, dry_run=True)
+
+
+@app.command()
+def apply(
+    file: FileArgument,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
+    prune: PruneOption = False,
+    url: UrlOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make the set-up what a file says: all of it, or nothing."""
+    _apply(file, url, config, prune=prune, dry_run=dry_run)
+
+
+def _apply(file: Path, url: str | None, config: Path | None, *, prune: bool, dry_run: bool) -> None:
+    from edge.commands.client import Api
+    from edge.commands.setup import apply as run
+
+    async def send() -> None:
+        async with Api.of(url, config) as api:
+            for line in await run(api, file, prune=prune, dry_run=dry_run):
+                typer.echo(line)
+
+    asyncio.run(send())
 
 
 @token.command("create")

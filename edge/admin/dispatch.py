@@ -1,5 +1,6 @@
 """From an aiohttp request to a route's handler and back: role, query, body, repeat, reply."""
 
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from edge.admin.auth import Gate
 from edge.admin.bodies import read, validated
 from edge.admin.idempotency import Repeats
 from edge.admin.ports import Ports
-from edge.admin.problem import Handler, Problem
+from edge.admin.problem import LIMIT, SLOW_TIMEOUT_S, Handler, Problem
 from edge.admin.routes import Exchange, Reply, Route
 from edge.services.errors import FieldError, Invalid
 from edge.services.identity import Identity, act_as
@@ -43,6 +44,8 @@ class Dispatcher:
         async def handle(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
             identity = await self._gate.identify(request, route.access)
+            if route.slow:
+                request[LIMIT].reschedule(asyncio.get_running_loop().time() + SLOW_TIMEOUT_S)
             act_as(identity)
             reply = await self._run(route, request, identity)
             if route.method != "GET":

@@ -170,7 +170,7 @@ def _header_parameters(route: Route) -> list[Json]:
     if route.method == "POST":
         schema = {"type": "string", "minLength": 1, "maxLength": 255}
         return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if route.method in ("PATCH", "PUT", "DELETE") and route.tag != "tokens":
+    if route.method in ("PATCH", "PUT", "DELETE") and route.tag not in ("tokens", "setup"):
         schema = {"type": "string", "pattern": '^(\\*|"[!#-~]*")$'}
         return [{"name": "If-Match", "in": "header", "required": False, "schema": schema}]
     return []
@@ -180,7 +180,7 @@ def _body(route: Route, model: type[BaseModel]) -> Json:
     if route.body_kind == "patch":
         schema = {"$ref": _REF + _patch_name(model)}
         return {"application/merge-patch+json": {"schema": schema}, "application/json": {"schema": schema}}
-    if route.body_kind == "json":
+    if route.body_kind in ("json", "document"):
         return {"application/json": {"schema": {"$ref": _REF + model.__name__}}}
     fields = model.model_json_schema()["properties"]
     form: Json = {name: {"type": "string", "maxLength": 200} for name in fields}

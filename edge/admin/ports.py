@@ -37,6 +37,7 @@ from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
 from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
+from edge.services.setup.outcome import Outcome, Version
 from edge.services.simulation import Answer, Simulated
 from edge.services.visits import Asking, NumbersAnswer, Shown
 
@@ -270,6 +271,15 @@ class Audit(Protocol):
     async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]: ...
 
 
+class Setup(Protocol):
+    """The whole set-up as a document (``edge.services.setup``)."""
+
+    async def export(self) -> tuple[bytes, str]: ...
+    async def apply(self, raw: bytes, *, prune: bool = False, dry_run: bool = False) -> Outcome: ...
+    async def versions(self, query: ListQuery) -> Page[Version]: ...
+    async def restore(self, version: int, dry_run: bool = False) -> Outcome: ...
+
+
 class Health(Protocol):
     """Whether new calls may come, and the way to stop them."""
 
@@ -316,6 +326,7 @@ class Ports:
     figures: Figures
     peers: Peers
     audit: Audit
+    setup: Setup
     visits: Visits
     pools: Pools
     enrichment: Enrichment

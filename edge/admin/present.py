@@ -83,6 +83,14 @@ async def many(
     return Reply(b'{"items":[' + b",".join(pieces) + b"]}", headers=headers or {})
 
 
+async def encode_slowly(
+    head: Mapping[str, Any], name: str, items: Sequence[Any], write: Callable[[Any], bytes]
+) -> bytes:
+    """``head`` with a long list under ``name``, written in pieces as well."""
+    written = await many(items, write)
+    return encode(head)[:-1] + b',"' + name.encode() + b'":' + written.body[len(b'{"items":') :]
+
+
 async def page(found: Page[Any], exchange: Exchange) -> Reply:
     """One page of a list, with the link to the next."""
     return await many(found.items, headers=_next(exchange, found.next_cursor))

@@ -11,6 +11,8 @@ from aiohttp import web
 from edge.services.errors import Conflict, FieldError, Invalid, NotFound, ServiceError, Stale, StoreDown
 
 REQUEST_TIMEOUT_S = 30.0
+SLOW_TIMEOUT_S = 300.0
+LIMIT: web.RequestKey[asyncio.Timeout] = web.RequestKey("limit", asyncio.Timeout)
 _STATUS: Mapping[type[ServiceError], int] = {
     NotFound: 404,
     Invalid: 422,
@@ -78,7 +80,8 @@ def of_http(error: web.HTTPException) -> Problem:
 
 async def _outcome(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
-        async with asyncio.timeout(REQUEST_TIMEOUT_S):
+        async with asyncio.timeout(REQUEST_TIMEOUT_S) as limit:
+            request[LIMIT] = limit
             return await handler(request)
     except Problem as problem:
         return problem.response()

@@ -54,7 +54,7 @@ class Reply:
 
 
 Handler = Callable[[Ports, Exchange], Awaitable[Reply]]
-Body = Literal["json", "patch", "multipart", "csv", "none"]
+Body = Literal["json", "patch", "multipart", "csv", "document", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ class Route:
     """A path (below the API's base), its method and everything that OpenAPI tells of it.
 
     ``access`` is the least role that may use it.  ``body_kind`` ``patch`` takes a JSON merge patch
-    of ``body``, ``csv`` text.  ``answer`` describes the JSON answered, of the given ``shape``.
+    of ``body``, ``csv`` text, ``document`` the raw octets of a large one that ``body`` describes.
+    ``slow`` gives it minutes instead of seconds.  ``answer`` describes the JSON answered, of the
+    given ``shape``.
     """
 
     method: str
@@ -78,6 +80,7 @@ class Route:
     shape: Shape = "object"
     status: int = 200
     also_text: bool = False
+    slow: bool = False
 
 
 class Options(TypedDict, total=False):
@@ -91,6 +94,7 @@ class Options(TypedDict, total=False):
     shape: Shape
     status: int
     also_text: bool
+    slow: bool
 
 
 class Routes:

@@ -1,6 +1,6 @@
 """A client of the running server's API, for commands."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,11 +11,20 @@ from edge.commands.failure import CommandFailed
 from edge.commands.options import api_token, server_url
 
 _TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
+_SLOW = aiohttp.ClientTimeout(total=310, connect=5)
 Json = dict[str, Any]
 
 
 class NoServer(CommandFailed):
     """Nothing answers at the server's address."""
+
+
+class Refused(CommandFailed):
+    """The server refused the request; ``errors`` holds each wrong field's path and what is wrong."""
+
+    def __init__(self, text: str, code: int, errors: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(text, code)
+        self.errors = tuple(errors)
 
 
 class Api:
@@ -40,14 +49,23 @@ class Api:
     ) -> None:
         await self._http.close()
 
-    async def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
-        """The JSON of a GET below ``/api/v1``."""
-        answer, _ = await self._ask("GET", f"{self.url}/api/v1{path}", query, None)
+    async def get(self, path: str, query: Mapping[str, str] | None = None, *, slow: bool = False) -> Json:
+        """The JSON of a GET below ``/api/v1``; ``slow`` allows minutes."""
+        answer, _ = await self._ask("GET", f"{self.url}/api/v1{path}", query, None, slow)
         return answer
 
-    async def post(self, path: str, body: Json) -> Json:
+    async def post(
+        self, path: str, body: Json, query: Mapping[str, str] | None = None, *, slow: bool = False
+    ) -> Json:
         """The JSON of a POST below ``/api/v1``."""
-        answer, _ = await self._ask("POST", f"{self.url}/api/v1{path}", None, body)
+        answer, _ = await self._ask("POST", f"{self.url}/api/v1{path}", query, body, slow)
+        return answer
+
+    async def put(
+        self, path: str, body: Json, query: Mapping[str, str] | None = None, *, slow: bool = False
+    ) -> Json:
+        """The JSON of a PUT below ``/api/v1``."""
+        answer, _ = await self._ask("PUT", f"{self.url}/api/v1{path}", query, body, slow)
         return answer
 
     async def items(self, path: str, query: Mapping[str, str], most: int) -> AsyncIterator[Json]:
@@ -62,10 +80,16 @@ class Api:
             url, wanted = (following, None) if most > 0 else (None, None)
 
     async def _ask(
-        self, method: str, url: str, query: Mapping[str, str] | None, body: Json | None
+        self,
+        method: str,
+        url: str,
+        query: Mapping[str, str] | None,
+        body: Json | None,
+        slow: bool = False,
     ) -> tuple[Json, str | None]:
+        timeout = _SLOW if slow else _TIMEOUT
         try:
-            async with self._http.request(method, url, params=query, json=body) as answer:
+            async with self._http.request(method, url, params=query, json=body, timeout=timeout) as answer:
                 found = await answer.json(content_type=None)
                 if answer.status >= 400:
                     raise _refused(answer.status, found)
@@ -79,7 +103,7 @@ class Api:
             raise CommandFailed(f"{self.url} does not answer like an Edge server; check --url") from None
 
 
-def _refused(status: int, problem: Any) -> CommandFailed:
+def _refused(status: int, problem: Any) -> Refused:
     said = problem if isinstance(problem, dict) else {}
     text = str(said.get("detail", f"the server answered {status}"))
     remedies = {
@@ -88,4 +112,6 @@ def _refused(status: int, problem: Any) -> CommandFailed:
         422: "",
     }
     remedy = remedies.get(status, "")
-    return CommandFailed(f"{text}; {remedy}" if remedy else text, 2 if status in (401, 403, 422) else 1)
+    errors = [(str(each.get("path")), str(each.get("message"))) for each in said.get("errors", ())]
+    code = 2 if status in (401, 403, 422) else 1
+    return Refused(f"{text}; {remedy}" if remedy else text, code, errors)

@@ -28,6 +28,10 @@ UrlOption = Annotated[
 ]
 CallerOption = Annotated[str | None, typer.Option("--caller", help="Calls of this caller (E.164).")]
 NumberOption = Annotated[str | None, typer.Option("--number", help="Calls to this number (E.164).")]
+FileArgument = Annotated[Path, typer.Argument(help="A set-up as edge export prints it; - reads a pipe.")]
+PruneOption = Annotated[
+    bool, typer.Option("--prune", help="Remove what the file does not name (never numbers).")
+]
 SinceOption = Annotated[
     str | None, typer.Option("--since", help="Calls since then: 2026-11-22T09:00:00Z, or 30m, 12h, 7d ago.")
 ]

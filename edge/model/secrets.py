@@ -1,7 +1,8 @@
 """Secrets within records: how they are written in clear where they must be, and hidden elsewhere."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 
@@ -33,6 +34,37 @@ def hidden(record: BaseModel, dumped: dict[str, Any]) -> dict[str, Any]:
 def secrets_of(record: BaseModel) -> dict[str, str]:
     """The secrets of a record by their path, such as ``register.password``."""
     return dict(_secrets(record, ""))
+
+
+@cache
+def secret_places(model: type[BaseModel]) -> tuple[str, ...]:
+    """The paths at which records of a model may hold a secret."""
+    return tuple(_places(model, ""))
+
+
+def _places(model: type[BaseModel], path: str) -> Iterator[str]:
+    for name, info in model.model_fields.items():
+        if "SecretStr" in str(info.annotation):
+            yield path + name
+            continue
+        for part in (info.annotation, *get_args(info.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _places(part, f"{path}{name}.")
+
+
+def put_secrets(body: dict[str, Any], places: Iterable[str], value_of: Callable[[str, Any], Any]) -> None:
+    """Replaces what stands at each place of ``body`` that is not empty by ``value_of(place, it)``."""
+    for place in places:
+        *way, last = place.split(".")
+        inner: Any = body
+        for name in way:
+            if isinstance(inner, dict) and isinstance(inner.get(name), dict):
+                # A copy: what was given stays as it is.
+                inner[name] = inner = dict(inner[name])
+            else:
+                inner = None
+        if isinstance(inner, dict) and inner.get(last) is not None:
+            inner[last] = value_of(place, inner[last])
 
 
 def _secrets(record: BaseModel, path: str) -> Iterator[tuple[str, str]]:

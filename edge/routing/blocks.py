@@ -46,6 +46,10 @@ class Blocks:
             return self
         return Blocks(self._by_id.changed(known), self._by_key.changed(keys), lengths)
 
+    def all(self) -> list[Block]:
+        """Every block; costs a walk."""
+        return self._by_id.values()
+
     def of_pattern(self, campaign_id: str | None, pattern: str) -> Block | None:
         """The block of just this pattern and scope."""
         return self._by_key.get(f"{campaign_id or ''}|{pattern}")

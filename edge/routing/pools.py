@@ -48,6 +48,10 @@ class Pools:
         empty = cls({}, {}, {}, {})
         return empty.changed([*pools, *tags, *(number for number in numbers if number.pool_id)], ())
 
+    def objects(self) -> list[Pool | CallTrackingTag]:
+        """Every pool and every tag."""
+        return [*self._by_id.values(), *self._tags.values()]
+
     def changed(self, put: Iterable[object], removed: Iterable[str]) -> "Pools":
         """With these objects new or replaced and these ids gone; itself where that is nothing of a pool."""
         items = [item for item in put if isinstance(item, Pool | CallTrackingTag) or self._moves(item)]

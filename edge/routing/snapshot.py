@@ -6,7 +6,7 @@ cap rules, the tiers of a campaign) is prepared when an object enters the snapsh
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from edge.model.action import Action
 from edge.model.block import Block
@@ -178,6 +178,10 @@ class Snapshot:
     def targets(self) -> list[Target]:
         """Every target; costs a walk."""
         return self._tables.targets.values()
+
+    def tables(self) -> Mapping[str, Table[Any]]:
+        """Its tables by name, for a walk over everything."""
+        return self._tables._asdict()
 
     def prepared(self, owner_id: str) -> Prepared:
         """What was made ready of a number, campaign, target, group or buyer."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
@@ -60,7 +60,7 @@ class PromptSpec(Record):
     external_id: ExternalId | None = None
 
 
-_SPECS: dict[Kind, type[BaseModel]] = {
+SPECS: dict[Kind, type[BaseModel]] = {
     "trunk": TrunkSpec,
     "number": NumberSpec,
     "campaign": CampaignSpec,
@@ -140,7 +140,7 @@ class ConfigurationService:
 
     def spec_of(self, kind: Kind, fields: Mapping[str, Any]) -> Any:
         """What may be written of a kind, from JSON-ready fields; raises Invalid."""
-        return _validated(_SPECS[kind], fields)
+        return validated(SPECS[kind], fields)
 
     def rehearse(self, kind: Kind, spec: Spec) -> Stored:
         """The object that ``create`` would make, as far as can be judged without storing it."""
@@ -185,17 +185,24 @@ class ConfigurationService:
         """
         return await self._alone(self._amend(kind, object_id, edit, expected_version, action))
 
+    async def replace(self, edits: Sequence[Edit], basis: Snapshot, after: Snapshot) -> None:
+        """Many edits as one: all are stored and ``after`` is published, or nothing changes.
+
+        Raises Stale when the configuration is not ``basis`` any more.
+        """
+        await self._alone(self._replace(edits, basis, after))
+
     async def delete(self, kind: Kind, object_id: str, expected_version: int | None) -> None:
         """Removes an object that no other names."""
         await self._alone(self._delete(kind, object_id, expected_version))
 
     def _new(self, kind: Kind, fields: Mapping[str, Any]) -> Object:
-        now = self._now()
+        now = self.now()
         shape = SHAPES[kind]
         common = {"id": new_id(shape.prefix), "version": 1, "created_at": now, "updated_at": now}
         return filled(shape.model.model_validate({**fields, **common}), None)
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         """To the millisecond, as it is stored: what is answered equals what is read back."""
         return from_text(to_text(self._clock.utc()))
 
@@ -223,17 +230,17 @@ class ConfigurationService:
         if after == before:
             return before
         check(after, self._current)
-        after = after.model_copy(update={"version": before.version + 1, "updated_at": self._now()})
+        after = after.model_copy(update={"version": before.version + 1, "updated_at": self.now()})
         await self._commit(Edit(kind, before, after, action))
         return after
 
     def _patched(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Object:
-        spec_model = _SPECS[kind]
+        spec_model = SPECS[kind]
         kept = without_kept(dict(changes))
         merged = merge_patch(_written(before, spec_model), kept)
         if isinstance(before, Number):
             reset_for_patch(before, merged, kept)
-        spec = _validated(spec_model, merged)
+        spec = validated(spec_model, merged)
         fields = {name: getattr(spec, name) for name in spec_model.model_fields}
         return filled(before.model_copy(update=fields), before)
 
@@ -257,10 +264,18 @@ class ConfigurationService:
     async def _commit(self, edit: Edit) -> None:
         """Stores one edit and its audit, then publishes it."""
         with translated(edit.kind):
-            await self._objects.commit([edit], Note(acting(), self._now()))
+            await self._objects.commit([edit], Note(acting(), self.now()))
         put, removed = ([], [edit.item.id]) if edit.after is None else ([edit.after], [])
         self._publish(self._current.with_changes(put, removed))
         log.info("configuration changed", kind=edit.kind, id=edit.item.id, action=edit.action, by=acting())
+
+    async def _replace(self, edits: Sequence[Edit], basis: Snapshot, after: Snapshot) -> None:
+        if self._current is not basis:
+            raise Stale(self._current.version)
+        with translated():
+            await self._objects.commit(edits, Note(acting(), self.now()), basis.version)
+        self._publish(after)
+        log.info("configuration replaced", edits=len(edits), version=after.version, by=acting())
 
     def _publish(self, after: Snapshot) -> None:
         before, self._current = self._current, after
@@ -283,7 +298,8 @@ class ConfigurationService:
         return [item for item in await self._objects.all(kind) if isinstance(item, model)]
 
 
-def _validated(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:
+def validated(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:
+    """JSON-ready fields as a record; raises Invalid with the path of each wrong one."""
     try:
         return model.model_validate_json(json.dumps(fields), strict=True)
     except ValidationError as error:

@@ -42,6 +42,18 @@ class Stale(ServiceError):
         self.version = version
 
 
+class StaleBase(Stale):
+    """The set-up was changed since the document was exported from it: ``base`` is its present one."""
+
+    def __init__(self, version: int, given: str, base: str) -> None:
+        super().__init__(version)
+        self.args = (
+            f"the set-up has changed since this file was exported: its base is {base} now, not {given}; "
+            "export again and make your changes there",
+        )
+        self.base = base
+
+
 class StoreDown(ServiceError):
     """The store can not answer now."""
 

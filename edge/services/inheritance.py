@@ -1,27 +1,20 @@
 """The four settings of a number that it inherits or has of its own (Rule: inherited settings)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from edge.model.config import Campaign, Number, Routes
 from edge.model.inherited import SETTINGS, Effective, Setting
 from edge.routing.inheritance import effective, is_own, locked, with_own
 from edge.services.configuration import ConfigurationService
+from edge.services.differences import Difference, differences
 from edge.services.errors import Conflict, FieldError, Invalid, NotFound
 from edge.services.guard import translated
 from edge.store.numbers import NumberRecords
 
 MAX_DIFFERENCES = 100
 MAX_NUMBERS = 500
-
-
-class Difference(NamedTuple):
-    """One place in which a number's own value is not the campaign's; None: it is not there."""
-
-    path: str
-    campaign: Any
-    own: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +101,8 @@ def _differences(campaign: Campaign, number: Number, setting: Setting) -> tuple[
     theirs = {setting: campaign.model_dump(mode="json")[setting]}
     ours = {setting: number.settings.model_dump(mode="json")[setting]["value"]}
     found = []
-    for difference in _walk("", theirs, ours):
+    for difference in differences(theirs, ours):
         found.append(difference)
         if len(found) == MAX_DIFFERENCES:
             break
     return tuple(found)
-
-
-def _walk(path: str, theirs: Any, ours: Any) -> Iterator[Difference]:
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in theirs | ours:
-            yield from _walk(f"{path}.{key}" if path else key, theirs.get(key), ours.get(key))
-    elif isinstance(theirs, list) and isinstance(ours, list):
-        for index in range(max(len(theirs), len(ours))):
-            pair = [each[index] if index < len(each) else None for each in (theirs, ours)]
-            yield from _walk(f"{path}[{index}]", *pair)
-    elif theirs != ours:
-        yield Difference(path, theirs, ours)

@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import io
+import re
 import wave
+from collections.abc import Mapping
 from typing import Any
 
 from edge.logs import get_logger
@@ -88,11 +90,27 @@ class PromptService:
         """Removes a prompt that nothing names; a call that plays it hears it to its end."""
         prompt = await self._configuration.get("prompt", prompt_id)
         await self._configuration.delete("prompt", prompt_id, expected_version)
-        self._loaded.discard(prompt_id)
-        await self._engine.unload_prompt(prompt_id)
         assert isinstance(prompt, Prompt)
-        if all(other.sha256 != prompt.sha256 for other in await self._all()):
-            await asyncio.to_thread(self._files.remove, prompt.sha256)
+        await self.forget(prompt)
+
+    def stored(self, sha256: str) -> Mapping[str, Any] | None:
+        """What a prompt of this audio has beside its name, if the audio is here.  Blocks."""
+        frames = self._files.frames(sha256) if re.fullmatch(r"[0-9a-f]{64}", sha256) else None
+        if frames is None:
+            return None
+        return {"duration_s": round(len(frames["PCMU"]) / _RATE_HZ, 3), "codecs": tuple(frames)}
+
+    async def adopt(self, prompt: Prompt) -> None:
+        """Makes a prompt ready that came with a set-up."""
+        await self._load_stored(prompt)
+
+    async def forget(self, before: Prompt) -> None:
+        """Lets go of a prompt that is gone or has other audio now, and of audio that nothing names."""
+        if self._configuration.current.prompt(before.id) is None:
+            self._loaded.discard(before.id)
+            await self._engine.unload_prompt(before.id)
+        if all(other.sha256 != before.sha256 for other in await self._all()):
+            await asyncio.to_thread(self._files.remove, before.sha256)
 
     async def _load_stored(self, prompt: Prompt) -> None:
         frames = await self._frames(prompt.sha256)

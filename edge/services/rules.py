@@ -26,14 +26,14 @@ _NO_ZONE = FieldError("timezone", "a cap by the calendar needs a time zone, such
 _SIP_URI = re.compile(r"sips?:[^\s<>\"\x00-\x1f]{1,400}")
 
 
-def filled(item: Object, before: Object | None) -> Object:
+def filled(item: Object, before: Object | None, known: tuple[Cap, ...] = ()) -> Object:
     """The object with what the server adds: ids of caps, and a number's kind, country and state.
 
-    Raises Invalid when a cap names an id that this object does not have.
+    Raises Invalid when a cap names an id that neither this object nor ``known`` has.
     """
     changes: dict[str, Any] = {}
     if isinstance(item, CapOwner):
-        old = before.caps if isinstance(before, CapOwner) else ()
+        old = (*(before.caps if isinstance(before, CapOwner) else ()), *known)
         changes["caps"] = cap_ids(item.caps, old)
     if isinstance(item, Number):
         changes |= _number_fields(item)

@@ -28,6 +28,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.services.visits import VisitService
@@ -40,6 +41,7 @@ from edge.store.calls import CallRecords
 from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
 from edge.store.enrichments import Enrichments
+from edge.store.history import History
 from edge.store.holdings import Holdings
 from edge.store.numbers import NumberRecords
 from edge.store.opening import prepare
@@ -175,6 +177,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
     ):
         audit = AuditService(AuditTrail(database), clock)
         insight = InsightService(configuration, backstage.writer.counts, clock)
+        prompts = PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine)
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
         releases = ReleaseService(configuration, numbers, records, clock)
@@ -183,7 +186,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             numbers=numbers,
             inheritance=InheritanceService(configuration, records),
             releases=releases,
-            prompts=PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine),
+            prompts=prompts,
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings", audit),
             insight=insight,
@@ -200,6 +203,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             ),
             enrichment=EnrichmentService(Enrichments(database), clock),
             pools=PoolService(configuration, "https://calls.example.com"),
+            setup=SetupService(configuration, prompts, History(database)),
         )
 
 

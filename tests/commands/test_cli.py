@@ -155,3 +155,18 @@ def test_check_says_what_is_wrong_with_the_certificate(edge: Edge, work: Path) -
         ran = edge("check", **LOOPBACK, **files)
         assert words in ran.out
         assert ("FAIL  sip.tls" in ran.out) == ("a.example" not in words)
+
+
+async def test_a_set_up_is_exported_compared_and_applied(server: Remote, work: Path) -> None:
+    file = work / "setup.yaml"
+    file.write_text("campaigns:\n  - id: cmp_a\n    name: Spring\n")
+    told = await server("apply", str(file), "--dry-run")
+    assert told.out.startswith('+ campaign cmp_a "Spring"\n1 created; nothing was written')
+    assert (await server("apply", str(file))).code == 0
+    again = await server("diff", str(file))
+    assert again.out == "no change; nothing was written\n"
+    exported = await server("export")
+    assert exported.out.endswith("campaigns:\n  - id: cmp_a\n    name: Spring\n")
+    file.write_text("campaigns:\n  - id: cmp_a\n")
+    refused = await server("apply", str(file))
+    assert refused.code == 2 and f"{file}:2: campaigns[0].name: is required" in refused.err

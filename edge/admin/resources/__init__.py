@@ -19,6 +19,7 @@ from edge.admin.resources.prompts import PROMPTS
 from edge.admin.resources.releases import RELEASES
 from edge.admin.resources.rules import CAPS, HOURS
 from edge.admin.resources.server import DRAIN, REFUSED
+from edge.admin.resources.setup import SETUP
 from edge.admin.resources.simulate import SIMULATE
 from edge.admin.resources.tokens import TOKENS
 from edge.admin.routes import Route
@@ -26,5 +27,5 @@ from edge.admin.routes import Route
 ROUTES: tuple[Route, ...] = (
     *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
     *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS, *POOLS, *TAGS,
-    *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT,
+    *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT, *SETUP,
 )  # fmt: skip

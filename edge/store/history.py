@@ -1,0 +1,81 @@
+"""The versions of the configuration, as the audit tells them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from edge.store.audit import Body
+from edge.store.engine import Database
+from edge.store.instants import from_text
+from edge.store.paging import next_cursor, order_of, paged
+from edge.store.tables import audit
+
+_EDITS = (
+    sa.select(
+        sa.cast(audit.c.version, sa.Text).label("id"),
+        audit.c.version,
+        sa.func.max(audit.c.at).label("at"),
+        sa.func.max(audit.c.by).label("by"),
+        sa.func.count().label("changes"),
+    )
+    .where(audit.c.version.is_not(None))
+    .group_by(audit.c.version)
+    .subquery()
+)
+_PORTION = 200
+
+
+@dataclass(slots=True)
+class Past:
+    """What an object was: ``body`` None, it was not there; ``secrets`` that it lost since; ``released``
+    if it is a number that was out of service then or at any time since."""
+
+    body: Body
+    secrets: dict[str, str] = field(default_factory=dict)
+    released: bool = False
+
+
+class History:
+    """Reads the audit of the configuration.  Every method may raise ``Down``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def versions(
+        self, cursor: str | None, limit: int
+    ) -> tuple[Sequence[tuple[int, datetime, str, int]], str | None]:
+        """A page of edits, newest first: version, instant, by whom, how many objects; raises BadCursor."""
+        order = order_of(None, "-at")
+        query = paged(sa.select(_EDITS), _EDITS, order, cursor, limit)
+        async with self._database.reading() as connection:
+            rows = list((await connection.execute(query)).all())
+        found = [(row.version, from_text(row.at), row.by, row.changes) for row in rows[:limit]]
+        return found, next_cursor(rows, order, limit)
+
+    async def since(self, version: int) -> Mapping[tuple[str, str], Past] | None:
+        """What the objects that were changed after a version were then; None for no version of ours."""
+        found: dict[tuple[str, str], Past] = {}
+        known = sa.select(audit.c.id).where(audit.c.version == version).limit(1)
+        later = (
+            sa.select(audit.c.kind, audit.c.object_id, audit.c.before, audit.c.after, audit.c.secrets)
+            .where(audit.c.version > version)
+            .order_by(audit.c.version, audit.c.id)
+        )
+        async with self._database.reading() as connection:
+            if (await connection.execute(known)).first() is None:
+                return None
+            rows = await connection.stream(later)
+            async for some in rows.partitions(_PORTION):
+                for row in some:
+                    _note(found, row)
+        return found
+
+
+def _note(found: dict[tuple[str, str], Past], row: Any) -> None:
+    past = found.setdefault((row.kind, row.object_id), Past(row.before))
+    past.released |= any(body is not None and body.get("release") for body in (row.before, row.after))
+    for path, value in (row.secrets or {}).items():
+        past.secrets.setdefault(path, value)

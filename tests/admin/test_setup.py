@@ -1,0 +1,96 @@
+"""The set-up over the API: read, compared, put, its versions, and who may."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.admin.client import Answer, Client
+
+
+async def put(api: Client, document: Any, query: str = "", **more: Any) -> Answer:
+    return await api.ask("PUT", f"setup{query}", json=document, **more)
+
+
+async def test_a_round_over_the_api(api: Client) -> None:
+    made = await api.new("campaigns", name="Spring")
+    exported = await api.get("setup")
+    document = exported.json
+    assert exported.headers["ETag"] == f'"{document["base"]}"'
+    document["campaigns"][0]["name"] = "Summer"
+    told = await api.post("setup/diff", document)
+    assert told.json["changes"] == [
+        {
+            "action": "change",
+            "kind": "campaign",
+            "id": made["id"],
+            "name": "Summer",
+            "fields": [{"path": "name", "before": "Spring", "after": "Summer"}],
+        }
+    ]
+    assert (await put(api, document, "?dry_run=true")).json == told.json
+    assert (await api.get(f"campaigns/{made['id']}")).json["name"] == "Spring"
+    done = (await put(api, document)).json
+    assert done == {**told.json, "applied": True, "version": done["version"], "base": done["base"]}
+    assert (await api.get(f"campaigns/{made['id']}")).json["name"] == "Summer"
+    stale = await put(api, {**document, "base": told.json["base"]})
+    assert stale.status == 412 and "export again" in stale.json["detail"]
+    (latest, first) = (await api.get("setup/versions")).json["items"]
+    assert (latest["version"], latest["changes"], latest["by"]) == (done["version"], 1, "environment")
+    back = await api.post(f"setup/versions/{first['version']}/restore")
+    assert back.status == 200 and back.json["applied"]
+    assert (await api.get(f"campaigns/{made['id']}")).json["name"] == "Spring"
+
+
+async def test_a_refused_document_names_each_path_and_changes_nothing(api: Client) -> None:
+    answer = await put(api, {"campaigns": [{"id": "cmp_a", "name": "A", "colour": 1}], "targets": [{}]})
+    assert answer.status == 422
+    assert set(answer.errors) == {"campaigns[0].colour", "targets[0].id"}
+    assert (await api.get("campaigns")).json["items"] == []
+
+
+async def test_each_object_of_a_document_is_in_the_audit(api: Client) -> None:
+    await put(api, {"campaigns": [{"id": f"cmp_{n}", "name": "C"} for n in range(3)]})
+    items = (await api.get("audit?kind=campaign")).json["items"]
+    assert {item["object_id"] for item in items} == {"cmp_0", "cmp_1", "cmp_2"}
+    assert len({item["version"] for item in items}) == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "status"),
+    [
+        (b"{", "application/json", 422),
+        (b"{}", "text/plain", 415),
+        (b"{}", "application/json", 200),
+        (b" " * (65 << 20), "application/json", 413),
+    ],
+)
+async def test_what_is_no_document(api: Client, raw: bytes, kind: str, status: int) -> None:
+    answer = await api.ask("PUT", "setup", data=raw, headers={"Content-Type": kind})
+    assert answer.status == status
+
+
+@pytest.mark.parametrize("n", ["0", "99", "x", "-1", "9" * 30])
+async def test_a_version_that_is_none(api: Client, n: str) -> None:
+    assert (await api.post(f"setup/versions/{n}/restore")).status in (404, 422)
+
+
+async def test_the_set_up_is_for_operators(api: Client, tokens: dict[str, str]) -> None:
+    for method, path in (
+        ("GET", "setup"),
+        ("PUT", "setup"),
+        ("POST", "setup/diff"),
+        ("GET", "setup/versions"),
+    ):
+        answer = await api.ask(method, path, token=tokens["report_only"], json={})
+        assert answer.status == 403
+        assert (await api.ask(method, path, token=tokens["operator"], json={})).status == 200
+
+
+async def test_a_large_document_is_one_edit(api: Client) -> None:
+    numbers = [{"e164": f"+1312555{n:04}"} for n in range(1500)]
+    answer = await put(api, {"numbers": numbers})
+    assert answer.status == 200 and len(answer.json["changes"]) == 1500
+    document = json.loads((await api.get("setup")).body)
+    assert len(document["numbers"]) == 1500
+    assert len((await api.get("setup/versions")).json["items"]) == 1
