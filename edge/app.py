@@ -25,6 +25,7 @@ from edge.media.local import LocalConfig, LocalEngine
 from edge.memory import use_large_pages
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
+from edge.services.callers import CallerService
 from edge.services.calls import RECORDINGS, CallService
 from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
@@ -49,6 +50,7 @@ from edge.sip.guard import Guard
 from edge.stir.verifier import Verifier
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
+from edge.store.callers import CallerRecords
 from edge.store.calls import CallRecords
 from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
@@ -111,12 +113,12 @@ class _Builder:
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
         said = await enter(EnrichmentService(Enrichments(database), clock))
+        callers = CallerService(configuration, CallerRecords(database))
         switch, endpoint, guard, peers = await self._calls(
-            writer, configuration, refused, engine, prompts, said
+            writer, configuration, refused, engine, prompts, said, callers
         )
         audit = AuditService(AuditTrail(database), clock)
-        insight = InsightService(configuration, writer.counts, clock)
-        records = NumberRecords(database)
+        insight, records = InsightService(configuration, writer.counts, clock), NumberRecords(database)
         numbers = NumberService(configuration, records)
         releases = await enter(
             ReleaseService(configuration, numbers, records, clock, settings.routing.cooling_days)
@@ -127,11 +129,12 @@ class _Builder:
             inheritance=InheritanceService(configuration, records),
             releases=releases,
             prompts=prompts,
+            callers=callers,
             tokens=await enter(TokenService(Tokens(database), clock, settings.admin_token)),
             calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS, audit),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), writer, clock),
-            simulation=SimulationService(configuration, writer.counts, clock),
+            simulation=SimulationService(configuration, writer.counts, clock, callers.past),
             refused=refused,
             bans=BanService(guard, clock, audit),
             health=Readiness(_conditions(writer, engine), switch),
@@ -146,8 +149,7 @@ class _Builder:
             setup=SetupService(configuration, prompts, History(database)),
         )
         admin, public = await self._web(ports)
-        sip = tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)
-        return Server(Addresses(sip, admin, public), switch)
+        return Server(Addresses(_heard_at(endpoint), admin, public), switch)
 
     async def _store(self) -> Writer:
         """The database brought to our schema, and its writer."""
@@ -182,15 +184,15 @@ class _Builder:
         engine: LocalEngine,
         prompts: PromptService,
         said: EnrichmentService,
+        callers: CallerService,
     ) -> tuple[Switch, Endpoint, Guard, PeerService]:
         """The endpoint, its guard and the switch, which is drained before the endpoint closes."""
         sip, calls = self._settings.sip, self._settings.calls
-        digest = ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms)
         guard = Guard(self._clock.monotonic, lambda host: access.knows(host))  # noqa: PLW0108 - it is made below
         access = Access(
             AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains, sip.never_ban),
             configuration,
-            digest,
+            ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms),
             refused,
             self._clock,
             guard=guard,
@@ -203,7 +205,6 @@ class _Builder:
         traces = TraceBook(self._clock.monotonic)
         endpoint.set_trace(traces.note)
         peers = PeerService(endpoint, configuration, self._clock)
-        verifier = Verifier.of(self._settings.stir, tls_config(sip).trust, self._clock)
         services = CallServices(
             clock=self._clock,
             store=writer,
@@ -216,8 +217,9 @@ class _Builder:
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),
             breaker=peers.breaker,
+            past=callers.past,
             down=peers.down,
-            verifier=await self._stack.enter_async_context(verifier) if verifier is not None else None,
+            verifier=await self._verifier(),
             said=said,
         )
         switch = Switch(services, configuration, refused)
@@ -225,6 +227,10 @@ class _Builder:
         await self._stack.enter_async_context(peers)
         await self._stack.enter_async_context(switch)
         return switch, endpoint, guard, peers
+
+    async def _verifier(self) -> Verifier | None:
+        verifier = Verifier.of(self._settings.stir, tls_config(self._settings.sip).trust, self._clock)
+        return await self._stack.enter_async_context(verifier) if verifier is not None else None
 
     async def _web(self, ports: Ports) -> tuple[str, str]:
         """The HTTP listeners; the public one shares the admin's while it has no address."""
@@ -238,6 +244,10 @@ class _Builder:
             public = await self._stack.enter_async_context(Listener(applications.public, address))
         ports.pools.serve_at(public.url)
         return admin.url, public.url
+
+
+def _heard_at(endpoint: Endpoint) -> tuple[str, ...]:
+    return tuple(f"{at.transport}://{_bracketed(at.host)}:{at.port}" for at in endpoint.addresses)
 
 
 def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], str]]:

@@ -7,29 +7,21 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from edge.model.base import Stored
-from edge.model.block import Block, BlockSpec
-from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.config import (
-    Campaign,
-    CampaignSpec,
     NewNumber,
     Number,
-    NumberSpec,
     Prompt,
     Role,
-    Target,
-    TargetSpec,
     Token,
-    Trunk,
-    TrunkSpec,
 )
 from edge.model.inherited import Effective, Setting
+from edge.model.kinds import Kind, Spec
 from edge.model.peers import Reachability, Registration
-from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
-from edge.model.publishers import Publisher, PublisherSpec
+from edge.model.pool import CallTrackingTag, Pool
 from edge.model.release import Carrier
 from edge.model.visits import PageView
 from edge.services.bans import Ban
+from edge.services.callers import Mode, Written
 from edge.services.identity import Identity
 from edge.services.inheritance import Deviation
 from edge.services.insight import CapUse, HoursPreview
@@ -40,18 +32,6 @@ from edge.services.release import Charge, Preview, Wanted
 from edge.services.setup.outcome import Outcome, Version
 from edge.services.simulation import Answer, Simulated
 from edge.services.visits import Asking, NumbersAnswer, Shown
-
-Kind = Literal[
-    "trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block", "pool",
-    "call_tracking_tag",
-]  # fmt: skip
-Spec = (
-    TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
-    | PoolSpec | TagSpec
-)  # fmt: skip
-Object = (
-    Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
-)
 
 
 class Configuration(Protocol):
@@ -118,6 +98,14 @@ class Prompts(Protocol):
     async def delete(self, prompt_id: str, expected_version: int | None) -> None: ...
 
 
+class Callers(Protocol):
+    """The numbers of caller lists (``edge.services.callers``)."""
+
+    async def write(self, list_id: str, text: str, mode: Mode, country: str) -> Written: ...
+    async def numbers(self, list_id: str, after: str | None, limit: int) -> Page[str]: ...
+    async def delete(self, list_id: str, expected: int | None) -> None: ...
+
+
 class Tokens(Protocol):
     """API tokens: the text of one is told once, only its hash is kept."""
 
@@ -170,7 +158,7 @@ class Caps(Protocol):
 class Simulation(Protocol):
     """What would happen to a call; changes nothing."""
 
-    def simulate(self, call: Simulated) -> Answer: ...
+    async def simulate(self, call: Simulated) -> Answer: ...
 
 
 class Pools(Protocol):
@@ -315,6 +303,7 @@ class Ports:
     inheritance: Inheritance
     releases: Releases
     prompts: Prompts
+    callers: Callers
     tokens: Tokens
     calls: Calls
     insight: Insight

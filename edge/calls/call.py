@@ -19,6 +19,7 @@ from edge.calls.identity import Identity
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg
 from edge.calls.menu import ask
+from edge.calls.past import Past
 from edge.calls.reception import Reception
 from edge.calls.record import CallRecord
 from edge.calls.recordings import CallRecordings
@@ -78,6 +79,7 @@ class Call:
         self._told = 0
         self._proceed_with: Proceed | None = None
         self._reserved = False
+        self.past = Past(services, facts.caller, snapshot)
 
     def hang_up(self, by: HungUpBy, detail: str) -> None:
         """Ends the call from outside."""
@@ -221,7 +223,7 @@ class Call:
         self.reception.phase = "ringing"
         if self.reception.answered:
             self.reception.ring(proceed.sounds.ringback_prompt_id)
-        hunt = Hunt(self, proceed)
+        hunt = Hunt(self, proceed, await self.past.before(proceed))
         target = await hunt.run()
         if target is not None:
             await self._bridge(caller, target, hunt)

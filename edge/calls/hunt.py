@@ -11,6 +11,7 @@ from edge.calls.dial import Dial, Result
 from edge.calls.happenings import CallOver
 from edge.calls.leg import Leg
 from edge.logs import get_logger
+from edge.model.callers import CallerPast
 from edge.model.config import Target
 from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
 from edge.model.ledger import Release, Reserve, Unavailable
@@ -27,14 +28,14 @@ log = get_logger("edge.calls")
 class Hunt:
     """One pass over the candidates of a call."""
 
-    def __init__(self, call: "Call", proceed: Proceed) -> None:
+    def __init__(self, call: "Call", proceed: Proceed, past: CallerPast) -> None:
         self.call = call
         self.reception = call.reception
         self.proceed = proceed
         services = call.services
         now, down = services.clock.utc(), services.down
         self.choice: Choice = choose(
-            proceed, call.facts, call.snapshot, services.counts, now, services.draw, down=down
+            proceed, call.facts, call.snapshot, services.counts, now, services.draw, down=down, past=past
         )
         self.key = services.key_of(call.facts.call_id)
         self.values = _values(call, self.key)

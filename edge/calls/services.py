@@ -1,6 +1,6 @@
 """What every call uses, brought once by the composition root."""
 
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 
 from edge.calls.breaker import Breaker
@@ -8,15 +8,16 @@ from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, Identity
 from edge.calls.trace import TraceBook
 from edge.clock import Clock
 from edge.media.engine import MediaEngine
+from edge.model.callers import CallerPast
 
 
 @dataclass(frozen=True, slots=True)
 class CallServices:
     """``draw`` answers a uniform number in [0, 1); ``prompt_ready`` says whether the media engine has
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
-    the call.  ``down`` holds the ids of targets and trunks that are not to be dialled now: they do not answer
-    OPTIONS, or ``breaker`` passes them over.  ``verifier`` is None while identities are not verified,
-    ``said`` what publishers said of callers.
+    the call.  ``past`` tells what is known of a caller, and never raises.  ``down`` holds the ids of targets
+    and trunks that are not to be dialled now: they do not answer OPTIONS, or ``breaker`` passes them over.
+    ``verifier`` is None while identities are not verified, ``said`` what publishers said of callers.
     """
 
     clock: Clock
@@ -30,6 +31,7 @@ class CallServices:
     prompt_ready: Callable[[str], bool]
     key_of: Callable[[str], str]
     breaker: Breaker
+    past: Callable[[str], Awaitable[CallerPast]]
     down: Container[str] = ()
     verifier: IdentityVerifier | None = None
     said: SaidOf = field(default_factory=NothingSaid)

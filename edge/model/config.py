@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints, model_validator
 from edge.model.action import Action
 from edge.model.base import Record, Stored
 from edge.model.buyer import Priority, Weight
+from edge.model.callers import CallersWanted, DuplicateRouting
 from edge.model.cap import Caps
 from edge.model.filter import Filters
 from edge.model.menu import Menu
@@ -71,16 +72,26 @@ def _check_blocks(blocks: tuple[tuple[str, str], ...], where: str) -> None:
             raise ValueError(f"{where}: blocks overlap")
 
 
+def check_holidays(holidays: tuple[Holiday, ...], where: str) -> None:
+    """Raises ``ValueError`` for a date that is listed twice, or blocks that make no sense."""
+    for holiday in holidays:
+        _check_blocks(holiday.open, f"{where} {holiday.date}")
+    if len({h.date for h in holidays}) != len(holidays):
+        raise ValueError(f"{where}: a date is listed twice")
+
+
 class Hours(Record):
     """Business hours: weekly blocks ``[open, close)`` of wall time in an IANA zone.
 
     A block whose end is not after its start runs past midnight and belongs to its starting day.
-    Inactive hours are kept and mean always open.  Rule: business hours.
+    Inactive hours are kept and mean always open.  The holidays of ``holiday_calendar_id`` hold as
+    well, where ``holidays`` say nothing of a date.  Rule: business hours.
     """
 
     active: bool = True
     timezone: Zone | None = None
     weekly: dict[Weekday, Blocks] = Field(default_factory=dict)
+    holiday_calendar_id: Reference | None = None
     holidays: Annotated[tuple[Holiday, ...], Field(max_length=500)] = ()
     after_hours: Action = Action(action="message")
 
@@ -90,10 +101,7 @@ class Hours(Record):
             raise ValueError("timezone is required while hours are active, such as Europe/Berlin")
         for day, blocks in self.weekly.items():
             _check_blocks(blocks, f"weekly.{day}")
-        for holiday in self.holidays:
-            _check_blocks(holiday.open, f"holidays {holiday.date}")
-        if len({h.date for h in self.holidays}) != len(self.holidays):
-            raise ValueError("holidays: a date is listed twice")
+        check_holidays(self.holidays, "holidays")
         return self
 
 
@@ -148,7 +156,8 @@ class Routes(Record):
 
     With a ``menu`` the caller's key says where, and ``targets`` are for whoever pressed none.
     ``overflow`` is what happens when no target took the call.  ``record`` says from where on a call
-    is recorded: its answer (``start``) or the bridge (``connect``).
+    is recorded: its answer (``start``) or the bridge (``connect``).  ``duplicates`` says where callers
+    of before go.
     """
 
     record: Literal["off", "connect", "start"] = "off"
@@ -156,6 +165,7 @@ class Routes(Record):
     targets: Annotated[tuple[RouteTarget, ...], Field(max_length=500)] = ()
     max_attempts: Annotated[int, Field(ge=1, le=50)] = 5
     overflow: Action | None = None
+    duplicates: DuplicateRouting | None = None
 
 
 class OwnRoutes(Record):
@@ -230,7 +240,7 @@ class Campaign(Stored, CampaignSpec):
     """A stored campaign."""
 
 
-class TargetSpec(Whispered):
+class TargetSpec(Whispered, CallersWanted):
     """Where a call may be bridged to: a buyer's SIP address, or a phone number through trunks.
 
     ``address`` is ``sip:user@host[:port][;transport=tcp]``, ``sips:user@host`` (TLS) or E.164; a phone

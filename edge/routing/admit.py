@@ -214,7 +214,7 @@ def _after_hours(owner: Owner) -> Action:
 def _schedule(case: _Case) -> Schedule | None:
     number, campaign = case.owner.number, case.owner.campaign
     owner_id = campaign.id if number.hours is None else number.id
-    return case.snapshot.prepared(owner_id).schedule
+    return case.snapshot.schedule(owner_id)
 
 
 def _arrival_claims(case: _Case) -> tuple[CapClaim, ...]:

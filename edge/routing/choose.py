@@ -4,17 +4,20 @@ each dial whether the next one still may be dialled.
 Chance comes in as ``draw``, a function that answers numbers in ``[0, 1)``.
 """
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from edge.model.buyer import Buyer, Group
+from edge.model.callers import NO_PAST, CallerPast, PastCall
 from edge.model.config import Target
 from edge.model.decision import CallFacts, Candidate, CandidateLine, CapClaim, Choice, Proceed, Reason
 from edge.routing.caps import Counts, claims, describe, first_full
 from edge.routing.filters import Condition, mismatch
+from edge.routing.inheritance import routes_in
 from edge.routing.known import Known
+from edge.routing.past import duplicate, original, took, unlisted
 from edge.routing.prepared import Prepared
 from edge.routing.snapshot import Snapshot
 from edge.routing.tiers import Entry, Tier, of_group
@@ -30,7 +33,8 @@ class Skip(NamedTuple):
 
 
 class _Case(NamedTuple):
-    """``proceed`` is None at the recheck: what a call's tags say was judged when it was routed."""
+    """``proceed`` is None at the recheck: what a call's tags and its caller's past say was judged when it
+    was routed.  ``before`` is the call whose target, or its buyer, this one is kept from."""
 
     facts: CallFacts
     snapshot: Snapshot
@@ -38,6 +42,8 @@ class _Case(NamedTuple):
     now: datetime
     down: Container[str] = ()
     proceed: Proceed | None = None
+    past: CallerPast = NO_PAST
+    before: PastCall | None = None
 
 
 def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
@@ -49,17 +55,22 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
     draw: Draw,
     *,
     down: Container[str] = (),
+    past: CallerPast = NO_PAST,
 ) -> Choice:
     """Every target that may be dialled now, best first, and a line for each that was considered.
 
     Lower priority first; within a tier a draw without replacement, each share = weight / sum of
     the eligible weights; weight 0 is never dialled (rule: Order of targets).  ``down`` holds the ids
-    of targets that do not answer OPTIONS (rule: Finding a target).
+    of targets that do not answer OPTIONS (rule: Finding a target).  ``past`` is that of the caller, needed
+    where ``edge.routing.past.needed`` says so.
     """
-    case = _Case(facts, snapshot, counts, now, down, proceed)
+    case = _Case(facts, snapshot, counts, now, down, proceed, past)
+    tiers = tiers_of(proceed, snapshot)
+    if past.calls:
+        tiers, case = _by_past(tiers, case, proceed)
     candidates: list[Candidate] = []
     lines: list[CandidateLine] = []
-    for tier in _tiers(proceed, snapshot):
+    for tier in tiers:
         eligible = _eligible(tier, case, lines)
         total = sum(entry.weight for entry in eligible)
         for target_id, weight, group_id, _ in _drawn(eligible, draw):
@@ -69,7 +80,8 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
     return Choice(tuple(candidates), tuple(lines))
 
 
-def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
+def tiers_of(proceed: Proceed, snapshot: Snapshot) -> tuple[Tier, ...]:
+    """The tiers of a call: those of its one target or group, or of the route that holds."""
     only = proceed.forward_target_id or proceed.menu_target_id
     if only is not None:
         return (Tier(1, (Entry(only, 1),)),)
@@ -77,6 +89,24 @@ def _tiers(proceed: Proceed, snapshot: Snapshot) -> Iterable[Tier]:
         return of_group(proceed.menu_group_id, snapshot.group)
     own = proceed.settings_id if proceed.own_routes else None
     return snapshot.tiers(own or proceed.campaign_id)
+
+
+def _by_past(tiers: tuple[Tier, ...], case: _Case, proceed: Proceed) -> tuple[tuple[Tier, ...], _Case]:
+    """Whoever took the caller's call before comes first, or not at all (rule: Duplicates)."""
+    rule, snapshot = routes_in(proceed, case.snapshot).duplicates, case.snapshot
+    number = snapshot.number_by_id(proceed.number_id)
+    found = original(rule, case.past, case.facts, number.campaign_id if number is not None else None)
+    if rule is None or found is None:
+        return tiers, case
+    if rule.handling == "away_from_original":
+        return tiers, case._replace(before=found)
+    first, rest = [], []
+    for tier in tiers:
+        theirs = tuple(e for e in tier.entries if took(found, snapshot.target(e.target_id)))
+        others = tuple(e for e in tier.entries if e not in theirs)
+        first += [Tier(tier.priority, theirs)] if theirs else []
+        rest += [Tier(tier.priority, others)] if others else []
+    return (*first, *rest), case
 
 
 def _eligible(tier: Tier, case: _Case, lines: list[CandidateLine]) -> list[Entry]:
@@ -153,15 +183,31 @@ def _judge(entry: Entry, case: _Case) -> Skip | tuple[CapClaim, ...]:
             return Skip("paused", f"{owner.id} is paused")
     own = case.snapshot.prepared(target.id)
     return (
-        _filtered(entry.conditions + own.conditions, case) or _closed(own, case) or _wanted(own, above, case)
+        _filtered(entry.conditions + own.conditions, case)
+        or (_by_caller(target, case) if case.proceed is not None else None)
+        or _closed(target.id, own, case)
+        or _wanted(own, above, case)
     )
+
+
+def _by_caller(target: Target, case: _Case) -> Skip | None:
+    """Does the target want this caller: by its lists, and by the calls it has had before?"""
+    if case.before is not None and took(case.before, target):
+        return Skip("duplicate", "the caller goes away from whoever took its call before")
+    if target.id not in case.snapshot.askers:
+        return None
+    listed = unlisted(target, case.past)
+    if listed is not None:
+        return Skip("caller_list", listed)
+    again = duplicate(target, case.past, case.facts)
+    return None if again is None else Skip("duplicate", again)
 
 
 def _filtered(conditions: tuple[Condition, ...], case: _Case) -> Skip | None:
     """Does the call pass the filters of the target, and those of its place in the route?"""
     if not conditions or case.proceed is None:
         return None
-    known = Known(case.facts, case.snapshot, case.proceed.number_id)
+    known = Known(case.facts, case.snapshot, case.proceed.number_id, case.past)
     failed = mismatch(conditions, known, case.proceed.tags)
     return None if failed is None else Skip("tag_mismatch", f"not {failed.words}")
 
@@ -175,10 +221,11 @@ def _above(target: Target, group_id: str | None, snapshot: Snapshot) -> tuple[Gr
     return tuple(owner for owner in (group, buyer) if owner is not None)
 
 
-def _closed(own: Prepared, case: _Case) -> Skip | None:
-    if own.schedule is None or own.schedule.is_open(case.now):
+def _closed(target_id: str, own: Prepared, case: _Case) -> Skip | None:
+    schedule = None if own.schedule is None else case.snapshot.schedule(target_id)
+    if schedule is None or schedule.is_open(case.now):
         return None
-    return Skip("closed", own.schedule.judge(case.now).reason)
+    return Skip("closed", schedule.judge(case.now).reason)
 
 
 def _wanted(own: Prepared, above: tuple[Group | Buyer, ...], case: _Case) -> Skip | tuple[CapClaim, ...]:

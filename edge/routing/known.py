@@ -4,18 +4,23 @@ from collections.abc import Callable
 from datetime import UTC
 from typing import Final
 
+from edge.model.callers import NO_PAST, CallerPast
 from edge.model.config import Campaign, Number
 from edge.model.decision import CallFacts
 from edge.routing.e164 import parts_of
+from edge.routing.past import repeats
 from edge.routing.snapshot import Snapshot
 
 
 class Known:
     """The facts of one call, each worked out when it is asked for; empty is unknown."""
 
-    __slots__ = ("_facts", "_number_id", "_snapshot")
+    __slots__ = ("_facts", "_number_id", "_past", "_snapshot")
 
-    def __init__(self, facts: CallFacts, snapshot: Snapshot, number_id: str | None) -> None:
+    def __init__(
+        self, facts: CallFacts, snapshot: Snapshot, number_id: str | None, past: CallerPast = NO_PAST
+    ) -> None:
+        self._past = past
         self._facts = facts
         self._snapshot = snapshot
         self._number_id = number_id
@@ -30,6 +35,11 @@ class Known:
     def facts(self) -> CallFacts:
         """Who calls whom."""
         return self._facts
+
+    @property
+    def repeats(self) -> bool:
+        """Has the caller called this number before, as far as its past was asked for?"""
+        return repeats(self._past, self._number_id)
 
     @property
     def number(self) -> Number | None:
@@ -138,6 +148,7 @@ FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "caller_country": _part("country"),
     "attestation": lambda known: known.facts.attested.level,
     "caller_anonymous": lambda known: "false" if known.facts.caller else "true",
+    "is_repeat": lambda known: "true" if known.repeats else "false",
     "number": lambda known: known.facts.called,
     "called_number": lambda known: known.facts.called,
     "number_no_plus": lambda known: known.facts.called.lstrip("+"),

@@ -4,12 +4,12 @@ Everything is judged in wall time of the schedule's zone (``docs/rules.md``, Bus
 skipped hour simply does not occur and a repeated hour is open, or closed, both times.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from edge.model.config import Hours
+from edge.model.config import Holiday, Hours
 from edge.model.types import WEEKDAYS, minutes
 
 DAY = 1440
@@ -30,6 +30,22 @@ class _OwnDay(NamedTuple):
     spans: tuple[Span, ...]
 
 
+class Holidays:
+    """Listed holidays made ready for asking: an immutable value."""
+
+    __slots__ = ("days", "yearly")
+
+    def __init__(self, listed: Iterable[Holiday] = ()) -> None:
+        days = {holiday.date: _OwnDay(holiday.name, _spans(holiday.open)) for holiday in listed}
+        self.days = days
+        self.yearly = {(h.date.month, h.date.day): days[h.date] for h in listed if h.yearly}
+
+    def on(self, day: date) -> _OwnDay | None:
+        """The day's own plan when it is a holiday; a listed date wins over a yearly one."""
+        own = self.days.get(day)
+        return self.yearly.get((day.month, day.day)) if own is None else own
+
+
 class Judgement(NamedTuple):
     """Whether a schedule is open, and the reason in words."""
 
@@ -46,23 +62,33 @@ class Schedule:
     """``Hours`` made ready for asking: an immutable value.
 
     Raises ``ValueError`` when the hours name no zone; ``zoneinfo.ZoneInfoNotFoundError`` when the
-    zone is unknown.  The configuration's validation refuses both before.
+    zone is unknown.  The configuration's validation refuses both before.  ``calendar_id`` names the
+    calendar whose holidays hold as well, once it is ``under`` them.
     """
 
-    __slots__ = ("_days", "_holidays", "_yearly", "zone")
+    __slots__ = ("_calendar", "_days", "_holidays", "calendar_id", "zone")
 
     def __init__(self, hours: Hours) -> None:
         if hours.timezone is None:
             raise ValueError("hours need a timezone, such as America/New_York")
         self.zone = ZoneInfo(hours.timezone)
         self._days = tuple(_spans(hours.weekly.get(day, ())) for day in WEEKDAYS)
-        self._holidays = {h.date: _OwnDay(h.name, _spans(h.open)) for h in hours.holidays}
-        self._yearly = {(d.month, d.day): self._holidays[d] for d in _yearly_dates(hours)}
+        self._holidays = Holidays(hours.holidays)
+        self._calendar: Holidays | None = None
+        self.calendar_id = hours.holiday_calendar_id
+
+    def under(self, calendar: Holidays | None) -> "Schedule":
+        """The same schedule with the holidays of its calendar; its own come first."""
+        if calendar is None:
+            return self
+        made = Schedule.__new__(Schedule)
+        made.zone, made._days, made._holidays = self.zone, self._days, self._holidays
+        made._calendar, made.calendar_id = calendar, self.calendar_id
+        return made
 
     def _holiday(self, day: date) -> _OwnDay | None:
-        """The day's own plan when it is a holiday; a listed date wins over a yearly one."""
-        own = self._holidays.get(day)
-        return self._yearly.get((day.month, day.day)) if own is None else own
+        own = self._holidays.on(day)
+        return self._calendar.on(day) if own is None and self._calendar is not None else own
 
     def _spans_of(self, day: date) -> tuple[Span, ...]:
         own = self._holiday(day)
@@ -109,8 +135,9 @@ class Schedule:
         """The days on which something may change, in order, bounded."""
         ahead = [first + timedelta(days=n) for n in range(_HORIZON_DAYS)]
         yield from ahead
-        later = {day for day in self._holidays if day > ahead[-1]}
-        if (2, 29) in self._yearly:
+        known = [self._holidays, *([self._calendar] if self._calendar is not None else [])]
+        later = {day for holidays in known for day in holidays.days if day > ahead[-1]}
+        if any((2, 29) in holidays.yearly for holidays in known):
             later |= {day for day in _leap_days(first.year) if day > ahead[-1]}
         for day in sorted(later):
             yield from (day, day + _ONE_DAY)
@@ -128,10 +155,6 @@ class Schedule:
         start, end = (m.replace(tzinfo=self.zone).astimezone(UTC) for m in (midnight, midnight + _ONE_DAY))
         shift = _transition(self.zone, start, end)
         return instants if shift is None else instants | {shift}
-
-
-def _yearly_dates(hours: Hours) -> list[date]:
-    return [holiday.date for holiday in hours.holidays if holiday.yearly]
 
 
 def _leap_days(year: int) -> list[date]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge.model.callers import NO_PAST, CallerPast
 from edge.model.decision import (
     Admission,
     Announce,
@@ -53,11 +54,14 @@ class Forecast:
 class _Story:
     """Collects what the steps of one forecast said."""
 
-    def __init__(self, question: Question, snapshot: Snapshot, counts: Counts, draw: Draw) -> None:
+    def __init__(
+        self, question: Question, snapshot: Snapshot, counts: Counts, draw: Draw, past: CallerPast
+    ) -> None:
         self.question = question
         self.snapshot = snapshot
         self.counts = counts
         self.draw = draw
+        self.past = past
         self.steps: list[Step] = []
         self.lines: list[CandidateLine] = []
         self.prompts: list[str] = []
@@ -72,7 +76,9 @@ class _Story:
             admission = self._through_menus(admission)
             if not isinstance(admission, Proceed):
                 break
-            choice = choose(admission, self.question.facts, self.snapshot, self.counts, now, self.draw)
+            choice = choose(
+                admission, self.question.facts, self.snapshot, self.counts, now, self.draw, past=self.past
+            )
             self.lines.extend(choice.lines)
             candidates = choice.candidates
             if candidates:
@@ -111,6 +117,13 @@ class _Story:
         return unanswered(proceed, self.snapshot, menu)
 
 
-def forecast(question: Question, snapshot: Snapshot, counts: Counts, now: datetime, draw: Draw) -> Forecast:
+def forecast(  # noqa: PLR0917 - the decision's inputs, each of another kind
+    question: Question,
+    snapshot: Snapshot,
+    counts: Counts,
+    now: datetime,
+    draw: Draw,
+    past: CallerPast = NO_PAST,
+) -> Forecast:
     """What becomes of a call that arrives, and is dialled, at ``now`` (aware)."""
-    return _Story(question, snapshot, counts, draw).tell(now)
+    return _Story(question, snapshot, counts, draw, past).tell(now)

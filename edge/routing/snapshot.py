@@ -11,19 +11,30 @@ from typing import Any, NamedTuple
 from edge.model.action import Action
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
-from edge.model.config import Campaign, Number, Prompt, Target, Trunk
+from edge.model.calendars import HolidayCalendar
+from edge.model.callers import CallerList
+from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
+from edge.routing.asking import asks
 from edge.routing.blocks import Blocks
 from edge.routing.pools import Pools
 from edge.routing.prepared import NOTHING_PREPARED, Owner, Prepared, prepare
+from edge.routing.schedule import Holidays, Schedule
 from edge.routing.table import Table
 from edge.routing.tiers import Tier, tiers
 from edge.routing.trunks import TrunkIndex
 
 Configured = (
     Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
-)
+    | HolidayCalendar | CallerList
+)  # fmt: skip
+
+
+def _asks(item: Owner) -> bool:
+    if isinstance(item, Number) and item.settings is NOTHING_OWN:
+        return False
+    return isinstance(item, Number | Campaign | Target) and asks(item)
 
 
 def _cap_owners(items: Iterable[Owner]) -> dict[str, str]:
@@ -41,16 +52,18 @@ class _Tables(NamedTuple):
     prepared: Table[Prepared]
     publishers: Table[Publisher]
     cap_owners: Table[str]
+    calendars: Table[Holidays]
 
 
 class Snapshot:
     """The configuration at one instant; a call keeps the one of its arrival.
 
-    ``version`` grows with every change.  ``failsafe`` is the server's own last resort
+    ``version`` grows with every change.  ``askers`` are the ids of numbers, campaigns and targets whose
+    decisions need the caller's past.  ``failsafe`` is the server's own last resort
     (``[routing] failsafe``), used where a campaign has none.  Make one with ``build``.
     """
 
-    __slots__ = ("_tables", "blocks", "failsafe", "pools", "trunk_index", "version")
+    __slots__ = ("_tables", "askers", "blocks", "failsafe", "pools", "trunk_index", "version")
 
     def __init__(  # noqa: PLR0917 - one argument a part
         self,
@@ -60,6 +73,7 @@ class Snapshot:
         version: int,
         blocks: Blocks,
         pools: Pools,
+        askers: frozenset[str] = frozenset(),
     ) -> None:
         self._tables = tables
         self.trunk_index = trunk_index
@@ -67,6 +81,7 @@ class Snapshot:
         self.version = version
         self.blocks = blocks
         self.pools = pools
+        self.askers = askers
 
     @classmethod
     def build(  # noqa: PLR0917 - one argument a kind
@@ -83,6 +98,7 @@ class Snapshot:
         blocks: Iterable[Block] = (),
         pools: Iterable[Pool] = (),
         tags: Iterable[CallTrackingTag] = (),
+        calendars: Iterable[HolidayCalendar] = (),
         failsafe: Action | None = None,
         version: int = 1,
     ) -> "Snapshot":
@@ -110,9 +126,12 @@ class Snapshot:
             Table.of(prepared),
             Table.of({p.id: p for p in publishers}),
             Table.of(_cap_owners(item for group in owners for item in group.values())),
+            Table.of({c.id: Holidays(c.dates) for c in calendars}),
         )
+        asking = (item for group in owners[:3] for item in group.values() if _asks(item))
+        askers = frozenset(item.id for item in asking)
         shared = Pools.of(pools, tags, by_id.values())
-        return cls(tables, TrunkIndex(trunks), failsafe, version, Blocks.of(blocks), shared)
+        return cls(tables, TrunkIndex(trunks), failsafe, version, Blocks.of(blocks), shared, askers)
 
     def with_changes(self, put: Iterable[Configured] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A newer snapshot in which ``put`` objects are new or replaced and ``removed`` ids gone."""
@@ -125,7 +144,7 @@ class Snapshot:
                 trunks[item.id] = item
             elif isinstance(item, Block):
                 blocks[item.id] = item
-            elif not isinstance(item, Pool | CallTrackingTag):
+            elif not isinstance(item, Pool | CallTrackingTag | CallerList):
                 edit.put(item)
         for item_id in removed:
             trunks[item_id] = blocks[item_id] = None
@@ -133,7 +152,8 @@ class Snapshot:
         index = self.trunk_index.changed(trunks)
         changed = self.blocks.changed(blocks)
         pools = self.pools.changed(put, removed)
-        return Snapshot(edit.tables(), index, self.failsafe, self.version + 1, changed, pools)
+        askers = self.askers - edit.silent | edit.asking
+        return Snapshot(edit.tables(), index, self.failsafe, self.version + 1, changed, pools, askers)
 
     def number(self, e164: str) -> Number | None:
         """The number that is ours under these E.164 digits, in whatever state."""
@@ -187,6 +207,17 @@ class Snapshot:
         """What was made ready of a number, campaign, target, group or buyer."""
         return self._tables.prepared.get(owner_id) or NOTHING_PREPARED
 
+    def calendar(self, calendar_id: str) -> Holidays | None:
+        """The holidays of a calendar."""
+        return self._tables.calendars.get(calendar_id)
+
+    def schedule(self, owner_id: str) -> Schedule | None:
+        """The schedule of a number, campaign or target, under the calendar it names; None: always open."""
+        found = self.prepared(owner_id).schedule
+        if found is None or found.calendar_id is None:
+            return found
+        return found.under(self.calendar(found.calendar_id))
+
     def cap_owner(self, cap_id: str) -> str | None:
         """The id of the object that a cap belongs to."""
         kind, _, owner_id = cap_id.partition(":")
@@ -218,8 +249,16 @@ class _Edit:
         self._publishers: dict[str, Publisher | None] = {}
         self._prepared: dict[str, Prepared | None] = {}
         self._cap_owners: dict[str, str | None] = {}
+        self._calendars: dict[str, Holidays | None] = {}
+        self.asking: set[str] = set()
+        self.silent: set[str] = set()
 
-    def put(self, item: Number | Campaign | Target | Buyer | Group | Prompt | Publisher) -> None:
+    def put(
+        self, item: Number | Campaign | Target | Buyer | Group | Prompt | Publisher | HolidayCalendar
+    ) -> None:
+        if isinstance(item, HolidayCalendar):
+            self._calendars[item.id] = Holidays(item.dates)
+            return
         if isinstance(item, Prompt):
             self._prompts[item.id] = item
             return
@@ -228,6 +267,7 @@ class _Edit:
             return
         self._prepared[item.id] = prepare(item)
         self._own_caps(item)
+        (self.asking if _asks(item) else self.silent).add(item.id)
         if isinstance(item, Number):
             self._forget_digits(item.id)
             self._numbers[item.id] = self._e164[item.e164] = item
@@ -257,6 +297,8 @@ class _Edit:
         self._forget_digits(item_id)
         self._disown(item_id)
         gone = {item_id: None}
+        self.silent.add(item_id)
+        self._calendars.update(gone)
         self._numbers.update(gone)
         self._campaigns.update(gone)
         self._targets.update(gone)
@@ -289,4 +331,5 @@ class _Edit:
             old.prepared.changed(self._prepared),
             old.publishers.changed(self._publishers),
             old.cap_owners.changed(self._cap_owners),
+            old.calendars.changed(self._calendars),
         )

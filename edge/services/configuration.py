@@ -15,6 +15,8 @@ from edge.model.action import Action
 from edge.model.base import Record, Stored
 from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
+from edge.model.calendars import HolidayCalendar, HolidayCalendarSpec
+from edge.model.callers import CallerListSpec
 from edge.model.config import (
     Campaign,
     CampaignSpec,
@@ -26,6 +28,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.kinds import Kind, Object, Spec
 from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.secrets import in_clear, without_kept
@@ -38,19 +41,13 @@ from edge.services.listing import ListQuery, Page
 from edge.services.merge import merge_patch
 from edge.services.rules import check, filled, reset_for_patch
 from edge.store.audit import Note
-from edge.store.bodies import SHAPES, Kind, Object
+from edge.store.bodies import SHAPES
 from edge.store.edits import Edit
 from edge.store.instants import from_text, to_text
 from edge.store.repository import Objects
 
-Spec = (
-    TrunkSpec | NumberSpec | CampaignSpec | TargetSpec | BuyerSpec | GroupSpec | PublisherSpec | BlockSpec
-    | PoolSpec | TagSpec
-)  # fmt: skip
 T = TypeVar("T")
-O = TypeVar(  # noqa: E741
-    "O", Trunk, Number, Campaign, Target, Buyer, Group, Prompt, Publisher, Block, Pool, CallTrackingTag
-)
+O = TypeVar("O", bound=Stored)  # noqa: E741
 
 
 class PromptSpec(Record):
@@ -72,6 +69,8 @@ SPECS: dict[Kind, type[BaseModel]] = {
     "block": BlockSpec,
     "pool": PoolSpec,
     "call_tracking_tag": TagSpec,
+    "calendar": HolidayCalendarSpec,
+    "caller_list": CallerListSpec,
 }
 log = get_logger()
 
@@ -112,6 +111,7 @@ class ConfigurationService:
                 groups=await self._all(Group, "group"),
                 pools=await self._all(Pool, "pool"),
                 tags=await self._all(CallTrackingTag, "call_tracking_tag"),
+                calendars=await self._all(HolidayCalendar, "calendar"),
                 failsafe=self._failsafe,
                 version=version,
             )

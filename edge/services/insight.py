@@ -83,7 +83,8 @@ class InsightService:
         if hours is None or not hours.active:
             why = "there are no business hours" if hours is None else "the business hours are not active"
             return HoursPreview(True, f"always open: {why}", zone, None)
-        schedule = Schedule(hours)
+        calendar = self._configuration.current.calendar(hours.holiday_calendar_id or "")
+        schedule = Schedule(hours).under(calendar)
         instant = (at or self._clock.utc()).astimezone(UTC)
         judged = schedule.judge(instant)
         return HoursPreview(judged.open, judged.reason, schedule.zone.key, schedule.next_change(instant))

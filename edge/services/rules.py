@@ -11,6 +11,7 @@ from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.cap import Cap
 from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trunk
+from edge.model.kinds import Object
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.sip import SipSettings
 from edge.routing.caps import zone_missing, zone_of
@@ -19,7 +20,6 @@ from edge.services.errors import FieldError, Invalid
 from edge.services.loops import circles
 from edge.services.membership import pool_number, pool_rules, tag_rules
 from edge.services.numbering import area_code_of, contradictions, plan_of
-from edge.store.bodies import Object
 
 CapOwner = Number | Campaign | Target | Buyer | Group
 _NO_ZONE = FieldError("timezone", "a cap by the calendar needs a time zone, such as America/New_York")

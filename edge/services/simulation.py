@@ -1,13 +1,14 @@
 """What would happen to a call: answered from the snapshot and the counts of this moment."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from edge.clock import Clock
 from edge.model.attestation import Attested, Level
+from edge.model.callers import NO_PAST, CallerPast
 from edge.model.decision import CallFacts
 from edge.routing.simulate import Forecast, Question, forecast
 from edge.services.insight import Current
@@ -62,12 +63,19 @@ class Answer:
 class SimulationService:
     """Changes nothing, places nothing."""
 
-    def __init__(self, configuration: Current, counts: Taken, clock: Clock) -> None:
+    def __init__(
+        self,
+        configuration: Current,
+        counts: Taken,
+        clock: Clock,
+        past: Callable[[str], Awaitable[CallerPast]],
+    ) -> None:
+        self._past = past
         self._configuration = configuration
         self._counts = counts
         self._clock = clock
 
-    def simulate(self, call: Simulated) -> Answer:
+    async def simulate(self, call: Simulated) -> Answer:
         """The decision that a call would get, with the reasons and odds of every candidate."""
         snapshot, counts = self._configuration.current, self._counts
         at = (call.at or self._clock.utc()).astimezone(UTC)
@@ -75,7 +83,10 @@ class SimulationService:
         attested = Attested(call.attestation)
         facts = CallFacts("call_simulated", "", call.caller, call.number, at, attested)
         question = Question(facts, call.tags or {}, call.keys)
-        found = forecast(question, snapshot, counts, at, random.Random(seed).random)
+        past = NO_PAST
+        if snapshot.askers and call.caller is not None:
+            past = await self._past(call.caller)
+        found = forecast(question, snapshot, counts, at, random.Random(seed).random, past)
         caps = tuple(
             Headroom(c.cap_id, c.owner_id, c.window, c.limit, counts.taken(c.cap_id, c.window))
             for c in found.claims

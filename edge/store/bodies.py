@@ -1,28 +1,23 @@
 """Configuration objects as rows: the columns that lists use, the whole as JSON, and what it refers to."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from edge.model.base import Stored
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
+from edge.model.calendars import HolidayCalendar
+from edge.model.callers import CallerList
 from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
+from edge.model.kinds import Kind, Object
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
 from edge.model.secrets import in_clear
 from edge.store import tables
 from edge.store.errors import Reference
 from edge.store.instants import from_text, to_text
-
-Kind = Literal[
-    "trunk", "number", "campaign", "target", "buyer", "group", "prompt", "publisher", "block", "pool",
-    "call_tracking_tag",
-]  # fmt: skip
-Object = (
-    Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
-)
 
 
 class Shape(NamedTuple):
@@ -41,6 +36,8 @@ class Shape(NamedTuple):
         | type[Block]
         | type[Pool]
         | type[CallTrackingTag]
+        | type[HolidayCalendar]
+        | type[CallerList]
     )
     prefix: str
 
@@ -53,6 +50,8 @@ SHAPES: dict[Kind, Shape] = {
     "buyer": Shape(tables.buyers, Buyer, "buy"),
     "group": Shape(tables.target_groups, Group, "grp"),
     "prompt": Shape(tables.prompts, Prompt, "prm"),
+    "calendar": Shape(tables.holiday_calendars, HolidayCalendar, "cal"),
+    "caller_list": Shape(tables.caller_lists, CallerList, "lst"),
     "block": Shape(tables.blocks, Block, "blk"),
     "publisher": Shape(tables.publishers, Publisher, "pub"),
     "pool": Shape(tables.pools, Pool, "pool"),
@@ -72,6 +71,9 @@ _NAMES: dict[str, Kind] = {
     "primary_number_id": "number",
     "pool_id": "pool",
     "fallback_tag_id": "call_tracking_tag",
+    "holiday_calendar_id": "calendar",
+    "suppression_list_ids": "caller_list",
+    "book_list_ids": "caller_list",
     "prompt_id": "prompt",
     "greeting_prompt_id": "prompt",
     "invalid_prompt_id": "prompt",

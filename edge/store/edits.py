@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from edge.model.kinds import Kind, Object
 from edge.model.secrets import hidden, secrets_of
 from edge.store.audit import Entry, Note, row_of
-from edge.store.bodies import COMMON, SHAPES, Kind, Object, name_of, references, to_row
+from edge.store.bodies import COMMON, SHAPES, name_of, references, to_row
 from edge.store.errors import Dangling, InUse, Missing, Outdated, Reference
 from edge.store.tables import audit, meta
 from edge.store.tables import object_references as links

@@ -60,6 +60,7 @@ VALUES (?, ?, ?, 'reset', 'cap', ?, '', ?, ?)"""
 _NO_SLOT = "DELETE FROM reservations WHERE call_id = ? AND attempt = ? AND cap_id = ?"
 _USED = """INSERT INTO counters (cap_id, window_key, used) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET used = excluded.used"""
+_REPEAT = "SELECT 1 FROM calls WHERE caller = ? AND number_id = ? LIMIT 1"
 _LOAD_USED = "SELECT used FROM counters WHERE cap_id = ? AND window_key = ?"
 
 
@@ -197,8 +198,15 @@ class Ledger:
     def _finish(self, command: Finish) -> Answer:
         self._slots.end(command.call_id)
         self._leases.over(command.call_id, command.ended_at)
-        self._over.setdefault(command.call_id, _call_row(command))
+        self._over.setdefault(command.call_id, _call_row(command, self._repeats(command)))
         return None
+
+    def _repeats(self, command: Finish) -> bool:
+        """Has the caller called this number before?  Calls that are still up do not count."""
+        caller, number_id = _storable(command.record.get("caller")), command.record.get("number_id")
+        if caller is None or number_id is None:
+            return False
+        return self._db.execute(_REPEAT, (caller, number_id)).fetchone() is not None
 
     def _begin(self, call_id: str) -> bool:
         """Whether the call may hold slots: False once it is over."""
@@ -234,9 +242,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _call_row(command: Finish) -> Row:
+def _call_row(command: Finish, repeats: bool = False) -> Row:
     ended = to_text(command.ended_at)
-    record = dict(command.record)
+    record = {**command.record, "is_repeat": repeats}
     trace = record.pop("trace", None)
     return (
         command.call_id,

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA = "0007"
+SCHEMA = "0008"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

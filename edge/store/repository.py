@@ -6,8 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edge.model.kinds import Kind, Object
 from edge.store.audit import Note
-from edge.store.bodies import SHAPES, Kind, Object, from_row
+from edge.store.bodies import SHAPES, from_row
 from edge.store.edits import VERSION, Batch, Edit
 from edge.store.engine import Database
 from edge.store.errors import Missing

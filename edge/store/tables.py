@@ -59,11 +59,23 @@ buyers = _objects("buyers", sa.Column("state", sa.Text, nullable=False))
 target_groups = _objects("target_groups", sa.Column("state", sa.Text, nullable=False))
 prompts = _objects("prompts")
 pools = _objects("pools", sa.Column("kind", sa.Text), sa.Column("country", sa.Text))
+holiday_calendars = _objects("holiday_calendars")
+caller_lists = _objects("caller_lists")
 call_tracking_tags = _objects(
     "call_tracking_tags",
     sa.Column("campaign_id", sa.Text),
     sa.Column("pool_id", sa.Text),
     sa.Column("primary_number_id", sa.Text),
+)
+
+# By caller first: a decision asks which lists one caller is on.
+caller_list_numbers = sa.Table(
+    "caller_list_numbers",
+    metadata,
+    sa.Column("caller", sa.Text, primary_key=True),
+    sa.Column("list_id", sa.Text, primary_key=True),
+    sa.Index("ix_caller_list_numbers_list_id", "list_id", "caller"),
+    sqlite_with_rowid=False,
 )
 
 # Who refers to whom, kept in the transaction of each edit: what is referred to can not be deleted.

@@ -16,6 +16,7 @@ from edge.admin.ports import Ports, Sample
 from edge.model.peers import Reachability, Registration
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
+from edge.services.callers import CallerService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
 from edge.services.configuration import ConfigurationService
@@ -37,6 +38,7 @@ from edge.settings.sections import PublicSection
 from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
+from edge.store.callers import CallerRecords
 from edge.store.calls import CallRecords
 from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
@@ -181,17 +183,19 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
         releases = ReleaseService(configuration, numbers, records, clock)
+        callers = CallerService(configuration, CallerRecords(database))
         yield Ports(
             configuration=configuration,
             numbers=numbers,
             inheritance=InheritanceService(configuration, records),
             releases=releases,
+            callers=callers,
             prompts=prompts,
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings", audit),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
-            simulation=SimulationService(configuration, backstage.writer.counts, clock),
+            simulation=SimulationService(configuration, backstage.writer.counts, clock, callers.past),
             refused=backstage.refused,
             bans=BanService(backstage.guard, clock, audit),
             health=Readiness(conditions, backstage.switch),

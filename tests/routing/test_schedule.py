@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from edge.model.calendars import HolidayCalendar
 from edge.model.config import Holiday, Hours
 from edge.model.types import WEEKDAYS
 from edge.routing.schedule import Schedule
-from tests.routing.world import NEW_YORK, OFFICE, WEEK
+from tests.routing.world import NEW_YORK, OFFICE, STAMP, WEEK, number, office, world
 
 
 def schedule(weekly: dict[str, Any], zone: str = "America/New_York", **more: Any) -> Schedule:
@@ -261,3 +262,22 @@ def test_next_change_is_the_first_minute_that_differs(made: tuple[Hours, datetim
         assert change is None or change > start + timedelta(days=3, hours=23)
     else:
         assert change == first
+
+
+def test_a_shared_calendar_s_holidays_hold_where_the_hours_say_nothing_of_the_date() -> None:
+    new_year = {"date": "2026-01-01", "name": "New Year", "yearly": True}
+    dates = (Holiday.model_validate(new_year), Holiday(date=date(2026, 11, 26)))
+    shared = HolidayCalendar(id="cal_1", name="US", dates=dates, **STAMP)
+    own = {"date": "2026-11-26", "open": [("10:00", "12:00")]}
+    hours = office(holiday_calendar_id="cal_1", holidays=(own,))
+    mine = number(hours=hours)
+    snapshot = world(mine, calendars=[shared])
+    schedule = snapshot.schedule(mine.id)
+    assert schedule is not None
+
+    assert not schedule.is_open(ny("2027-01-01T10:00"))
+    assert "holiday New Year" in schedule.judge(ny("2027-01-01T10:00")).reason
+    assert schedule.is_open(ny("2026-11-26T11:00"))
+    assert schedule.next_change(ny("2026-12-31T17:00")) == ny("2027-01-04T09:00")
+    edited = snapshot.with_changes([shared.model_copy(update={"dates": ()})]).schedule(mine.id)
+    assert edited is not None and edited.is_open(ny("2027-01-01T10:00"))

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from edge.model.config import Campaign, Number, Target, Trunk
+from edge.model.kinds import Kind
 from edge.store.audit import Note
-from edge.store.bodies import Kind, references
+from edge.store.bodies import references
 from edge.store.edits import Edit
 from edge.store.engine import Database
 from edge.store.errors import BadCursor, Dangling, Down, Duplicate, InUse, Missing, Outdated, Reference

@@ -1,11 +1,13 @@
 """One file a resource; ``ROUTES`` is the list of them all."""
 
 from edge.admin.resources.audit import AUDIT
+from edge.admin.resources.callers import CALLER_LISTS
 from edge.admin.resources.calls import CALLS
 from edge.admin.resources.configuration import (
     BLOCKS,
     BUYERS,
     CAMPAIGNS,
+    HOLIDAY_CALENDARS,
     POOLS,
     PUBLISHERS,
     TAGS,
@@ -26,6 +28,7 @@ from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
     *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
-    *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS, *POOLS, *TAGS,
+    *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *CALLER_LISTS, *HOLIDAY_CALENDARS,
+    *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS, *POOLS, *TAGS,
     *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT, *SETUP,
 )  # fmt: skip

@@ -112,6 +112,7 @@ class CallRead(BaseModel):
     hung_up_by: str | None = None
     decision: DecisionRead | None = None
     keys_pressed: str | None = None
+    is_repeat: bool | None = None
     recording: RecordingRead | None = None
     voicemail: RecordingRead | None = None
     attempts: list[AttemptRead] = []

@@ -5,14 +5,16 @@ from typing import cast
 from pydantic import BaseModel, Field
 
 from edge.admin.dispatch import expected_version
-from edge.admin.ports import Kind, Ports
+from edge.admin.ports import Ports
 from edge.admin.present import created, one, page
-from edge.admin.queries import BlockQuery, ObjectQuery, PageQuery, PoolQuery, TagQuery
+from edge.admin.queries import BlockQuery, ObjectQuery, PageQuery, PoolQuery, PromptQuery, TagQuery
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Stored
 from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
+from edge.model.calendars import HolidayCalendar, HolidayCalendarSpec
 from edge.model.config import Campaign, CampaignSpec, Target, TargetSpec, Trunk, TrunkSpec
+from edge.model.kinds import Kind
 from edge.model.peers import Reachability, Registration
 from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
@@ -70,7 +72,7 @@ def _now(ports: Ports, item: Stored) -> Stored:
     return item
 
 
-def _reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: type[PageQuery]) -> None:
+def reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: type[PageQuery]) -> None:
     """The list of a kind, and one of it."""
     words = kind.replace("_", " ")
 
@@ -85,8 +87,8 @@ def _reads(routes: Routes, kind: Kind, path: str, answer: type[Stored], query: t
         return one(_now(ports, await ports.configuration.get(kind, exchange.parameters["id"])))
 
 
-def _edits(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
-    """``PATCH`` and ``DELETE`` of a kind."""
+def patches(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
+    """``PATCH`` of a kind."""
     words = kind.replace("_", " ")
 
     @routes.add("PATCH", f"{path}/{{id}}", f"Change a {words}", body=spec, body_kind="patch", answer=answer)
@@ -95,13 +97,18 @@ def _edits(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer:
         changed = await ports.configuration.patch(kind, exchange.parameters["id"], exchange.body, version)
         return one(_now(ports, changed))
 
+
+def _deletes(routes: Routes, kind: Kind, path: str) -> None:
+    words = kind.replace("_", " ")
+
     @routes.add("DELETE", f"{path}/{{id}}", f"Delete a {words}", shape="none", status=204)
     async def delete(ports: Ports, exchange: Exchange) -> Reply:
         await ports.configuration.delete(kind, exchange.parameters["id"], expected_version(exchange))
         return Reply(status=204)
 
 
-def _creates(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
+def creates(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored]) -> None:
+    """``POST`` of a kind."""
     words = kind.replace("_", " ")
 
     @routes.add("POST", path, f"Create a {words}", body=spec, body_kind="json", answer=answer, status=201)
@@ -114,9 +121,10 @@ def resource(
 ) -> Routes:
     """The five routes of a kind."""
     routes = Routes(path.removeprefix("/"))
-    _reads(routes, kind, path, answer, query)
-    _creates(routes, kind, path, spec, answer)
-    _edits(routes, kind, path, spec, answer)
+    reads(routes, kind, path, answer, query)
+    creates(routes, kind, path, spec, answer)
+    patches(routes, kind, path, spec, answer)
+    _deletes(routes, kind, path)
     return routes
 
 
@@ -124,6 +132,9 @@ TRUNKS = resource("trunk", "/trunks", TrunkSpec, TrunkRead, ObjectQuery)
 CAMPAIGNS = resource("campaign", "/campaigns", CampaignSpec, Campaign, ObjectQuery)
 BLOCKS = resource("block", "/blocks", BlockSpec, Block, BlockQuery)
 PUBLISHERS = resource("publisher", "/publishers", PublisherSpec, Publisher, ObjectQuery)
+HOLIDAY_CALENDARS = resource(
+    "calendar", "/holiday-calendars", HolidayCalendarSpec, HolidayCalendar, PromptQuery
+)
 TARGETS = resource("target", "/targets", TargetSpec, TargetRead, ObjectQuery)
 POOLS = resource("pool", "/pools", PoolSpec, PoolRead, PoolQuery)
 TAGS = resource("call_tracking_tag", "/call-tracking-tags", TagSpec, CallTrackingTagRead, TagQuery)

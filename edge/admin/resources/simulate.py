@@ -85,7 +85,7 @@ async def simulate(ports: Ports, exchange: Exchange) -> Reply:
     asked: SimulateSpec = exchange.body
     level = asked.attestation or ""
     call = Simulated(asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed, level)
-    return Reply(encode(_shown(ports.simulation.simulate(call))))
+    return Reply(encode(_shown(await ports.simulation.simulate(call))))
 
 
 def _shown(answer: Answer) -> SimulationRead:

@@ -18,10 +18,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from edge.model.config import NOTHING_OWN, Number, NumberSpec, OwnSettings, Prompt
+from edge.model.kinds import Kind, Object
 from edge.model.secrets import hidden
 from edge.services.configuration import SPECS, PromptSpec
 from edge.services.errors import FieldError, Invalid
-from edge.store.bodies import COMMON, SHAPES, Kind, Object
+from edge.store.bodies import COMMON, SHAPES
 
 FORMAT = 1
 Plain = dict[str, Any]

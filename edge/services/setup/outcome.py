@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edge.model.kinds import Kind
 from edge.routing.snapshot import Snapshot
 from edge.services.differences import Difference
 from edge.services.setup.document import Document
-from edge.store.bodies import Kind
 from edge.store.edits import Edit
 
 Place = tuple[Kind, str]

@@ -12,6 +12,7 @@ from typing import Any
 
 from edge.ids import new_id
 from edge.model.config import Number, Prompt
+from edge.model.kinds import Kind, Object
 from edge.model.secrets import HIDDEN, put_secrets, secret_places, secrets_of
 from edge.routing.everything import everything
 from edge.routing.snapshot import Snapshot
@@ -29,7 +30,7 @@ from edge.services.setup.document import (
     section_of,
 )
 from edge.services.setup.outcome import Change, Place, Plan, Wanted
-from edge.store.bodies import SHAPES, Kind, Object, name_of, references
+from edge.store.bodies import SHAPES, name_of, references
 from edge.store.edits import Edit
 from edge.store.errors import Reference
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from edge.model.config import Prompt
+from edge.model.kinds import Kind
 from edge.routing.everything import everything
 from edge.routing.snapshot import Snapshot
 from edge.services.configuration import ConfigurationService
@@ -19,7 +20,6 @@ from edge.services.prompts import PromptService
 from edge.services.setup.document import SECTIONS, Document, Written, read, section_of, trimmed
 from edge.services.setup.outcome import Outcome, Place, Plan, Version, Wanted
 from edge.services.setup.plan import KIND_OF, plan
-from edge.store.bodies import Kind
 from edge.store.history import History, Past
 
 # Long enough for the loop to take its turn, short enough that 100,000 objects take seconds.
