@@ -9,12 +9,12 @@ function snippet(campaign, host) {
   const win = window, doc = document;
   const asked = (name) => location.search.includes('edge_' + name + '=1');
   const debug = asked('debug');
-  const log = (...words) => { if (debug) console.log('[edge]', ...words); };
+  const trace = (...words) => { if (debug) console.trace('[edge]', ...words); };
   const safely = (work) => (...given) => {
-    try { return work(...given); } catch (error) { try { log('failed', error); } catch (mute) { return; } }
+    try { return work(...given); } catch (error) { trace('failed', error); }
   };
-  const now = () => performance.now();
-  const on = (where, type, work) => where.addEventListener(type, safely(work), { capture: true, passive: true });
+  const clock = () => performance.now();
+  const on = (where, what, work) => where.addEventListener(what, safely(work), { capture: true, passive: true });
 
   // -- the visitor ---------------------------------------------------------------------------------
 
@@ -47,40 +47,43 @@ function snippet(campaign, host) {
 
   const refused = () => win.edgeConsent === false;
   // Pages may have given arrays and strings a toJSON of their own: the plain value goes.
-  const json = (body) => JSON.stringify(body, function (key) { return this[key]; });
+  const plain = (value) => JSON.stringify(value, function (key) { return this[key]; });
 
   // A string goes as text/plain, which needs no preflight.
-  function post(path, body, answered, failed) {
+  function post(path, said, answered, failed) {
     if (refused()) return;
-    log('asks', path);
-    fetch(host + '/t/' + path, { method: 'POST', body: json(body), credentials: 'omit', keepalive: true })
+    trace('asks', path);
+    fetch(host + '/t/' + path, { method: 'POST', body: plain(said), credentials: 'omit', keepalive: true })
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
-      .then(safely(answered)).catch(safely((reason) => { log(path, 'failed', reason); failed(); }));
+      .then(safely(answered)).catch(safely((reason) => { trace(path, 'failed', reason); failed(reason); }));
   }
 
   const shown = new Map(), former = new Map();
-  const tags = () => Array.from(shown.values());
-  const leased = () => tags().filter((tag) => tag.is_pool && tag.impression_id);
-  let visitor, first, lastBeat, beatAt, timer, pending = {};
+  const present = () => Array.from(shown.values());
+  const leased = () => present().filter((tag) => tag.is_pool && tag.impression_id);
+  let visitor, first, lastBeat, beatAt, timer, over, pending = {};
 
   // What the page has pushed since; it comes back when it could not be sent.
   function handed() {
-    const data = pending;
+    const extra = pending;
     pending = {};
-    return data;
+    return extra;
   }
 
   function ask() {
-    const data = handed();
+    const extra = handed();
     post(campaign + '/numbers', {
       visitor_id: visitor, page_url: page, first_url: first, referrer: bare(doc.referrer),
-      tags: data, screen: screen.width + 'x' + screen.height, language: navigator.language,
-    }, take, () => { pending = Object.assign(data, pending); });
+      tags: extra, screen: screen.width + 'x' + screen.height, language: navigator.language,
+    }, take, (reason) => {
+      pending = Object.assign(extra, pending);
+      if (reason === 404) over = true;
+    });
   }
 
   // An answer tells of all tags, or of those that have changed.
   function take(answer) {
-    log('answer', answer);
+    trace('answer', answer);
     let changed = false;
     for (const tag of answer.tags || []) {
       if (!tag.e164) continue;
@@ -92,11 +95,11 @@ function snippet(campaign, host) {
     }
     if (changed) {
       compile();
-      replace(doc);
-      edgeTags.tags = tags();
-      edgeTags.open_now = tags().some((tag) => tag.open_now);
+      renew(doc);
+      edgeTags.tags = present();
+      edgeTags.open_now = present().some((tag) => tag.open_now);
       doc.documentElement.setAttribute('data-edge-open', edgeTags.open_now);
-      doc.dispatchEvent(new CustomEvent('edge:numbers', { detail: { open_now: edgeTags.open_now, tags: tags() } }));
+      doc.dispatchEvent(new CustomEvent('edge:numbers', { detail: edgeTags }));
     }
     if (Object.keys(pending).length) beatIn(1000);
   }
@@ -104,35 +107,38 @@ function snippet(campaign, host) {
   // -- beats, while the page is used ---------------------------------------------------------------
 
   function beatIn(wait) {
-    if (timer && beatAt <= now() + wait) return;
+    if (timer && beatAt <= clock() + wait) return;
     clearTimeout(timer);
-    beatAt = now() + wait;
+    beatAt = clock() + wait;
     timer = setTimeout(safely(beat), wait);
   }
 
-  const word = (tag, data) => ({ visitor_id: visitor, generation: tag.generation, tags: data });
+  const word = (tag, extra) => ({ visitor_id: visitor, generation: tag.generation, tags: extra });
 
   function beat() {
     timer = 0;
-    lastBeat = now();
+    lastBeat = clock();
     if (!shown.size) return ask();
-    const data = handed();
+    const extra = handed();
     for (const tag of leased()) {
-      post('impressions/' + tag.impression_id + '/activity', word(tag, data), take,
-        () => { pending = Object.assign({}, data, pending); });
+      post('impressions/' + tag.impression_id + '/activity', word(tag, extra), take,
+        (reason) => {
+          pending = Object.assign({}, extra, pending);
+          if (reason === 404) tag.impression_id = 0;
+        });
     }
   }
 
   // Pages scroll and move by themselves: only what the visitor does counts.
   function used(event) {
     const moved = event.type !== 'mousemove' || event.movementX || event.movementY;
-    if (event.isTrusted && moved && !doc.hidden) beatIn(Math.max(0, lastBeat + 15000 - now()));
+    if (event.isTrusted && moved && !over && !doc.hidden) beatIn(Math.max(0, lastBeat + 15000 - clock()));
   }
 
   function closed() {
     for (const tag of refused() ? [] : leased()) {
-      const beacon = (what, data) =>
-        navigator.sendBeacon(host + '/t/impressions/' + tag.impression_id + '/' + what, json(word(tag, data)));
+      const beacon = (what, extra) =>
+        navigator.sendBeacon(host + '/t/impressions/' + tag.impression_id + '/' + what, plain(word(tag, extra)));
       if (timer) beacon('activity', pending);
       beacon('close', {});
     }
@@ -144,7 +150,7 @@ function snippet(campaign, host) {
     push: safely((...items) => {
       for (const item of items) {
         for (const key of Object.keys(item)) {
-          if (item[key] != null && json(pending).length < 2000) pending[key] = String(item[key]).slice(0, 1000);
+          if (item[key] != null && plain(pending).length < 2000) pending[key] = String(item[key]).slice(0, 1000);
         }
       }
       if (shown.size) beatIn(1000);
@@ -162,58 +168,58 @@ function snippet(campaign, host) {
 
   // What is shown no more gives way to what is shown now; what is shown is left alone.
   function compile() {
-    const present = tags().map((tag) => tag.e164);
+    const numbers = present().map((tag) => tag.e164);
     rules = [];
-    for (const tag of tags()) {
+    for (const tag of present()) {
       for (const old of former.get(tag.tag_id)) {
         const was = CODE.exec(old), is = CODE.exec(tag.e164);
-        if (!was || !is || present.includes(old)) continue;
-        const trunk = was[1] === '1' ? '' : '|(?:' + (was[1] === '7' ? 8 : 0) + GAP + ')';
-        rules.push({
-          tag, code: is[1], rest: is[2], same: was[1] === is[1], fits: was[2].length === is[2].length,
-          // Ahead of the national digits: a parenthesis; international prefix, code, (0); or the trunk's 0.
-          ahead: new RegExp('(\\(?)(?:((?:(?:\\+|00|011)' + GAP + ')?)' + was[1] +
-            '(' + GAP + '(?:\\(0\\)' + GAP + ')?)' + trunk + ')?$'),
-          // A NUL is where one element ends and another begins.
-          digits: new RegExp(was[2].split('').join('[\\0' + BETWEEN + ']*'), 'g'),
-        });
+        if (was && is && !numbers.includes(old)) rules.push(rule(tag, was[1], was[2], is[1], is[2]));
       }
     }
   }
 
-  // The new number in the dress of the old one, or its own where that does not fit.
-  function dressed(rule, head, digits, link) {
-    const coded = head[3] !== undefined, old = head[0] + digits;
-    let next = 0;
-    const poured = digits.replace(/\d/g, () => rule.rest[next++]);
-    if (link && old.includes('+')) return rule.tag.e164;
-    if (rule.fits && rule.same) return head[0] + poured;
-    if (rule.fits && coded && !head[3].includes('0')) return head[1] + head[2] + rule.code + head[3] + poured;
-    let own = rule.tag.formatted;
-    if (coded) {
-      own = new RegExp('\\(?' + rule.rest.split('').join('\\D*') + '$').exec(own);
-      own = '+' + rule.code + ' ' + (own ? own[0] : rule.rest);
-    }
-    if (link) return own.replace(/[^\d+]/g, '');
-    return (head[1] && !old.includes(')') ? '(' : '') + own;
-  }
+  // Finds one number in a text, and adds [start, end, new text] for each place to what was found.
+  function rule(tag, oldCode, oldDigits, code, digits) {
+    const same = oldCode === code, fits = oldDigits.length === digits.length;
+    const trunk = oldCode === '1' ? '' : '|(?:' + (oldCode === '7' ? 8 : 0) + GAP + ')';
+    // Ahead of the national digits: a parenthesis; international prefix, code, (0); or the trunk's 0.
+    const prefix = new RegExp('(\\(?)(?:((?:(?:\\+|00|011)' + GAP + ')?)' + oldCode +
+      '(' + GAP + '(?:\\(0\\)' + GAP + ')?)' + trunk + ')?$');
+    // A NUL is where one element ends and another begins.
+    const national = new RegExp(oldDigits.split('').join('[\\0' + BETWEEN + ']*'), 'g');
 
-  // Every replacement in a text: [start, end, new text], in order.
-  function swaps(text, link) {
-    const found = [];
-    for (const rule of rules) {
+    // The new number in the dress of the old one, or its own where that does not fit.
+    function dressed([head, open, ahead, behind], written, link) {
+      const coded = behind !== undefined, old = head + written;
+      let next = 0, own = tag.formatted;
+      const poured = written.replace(/\d/g, () => digits[next++]);
+      if (link && old.includes('+')) return tag.e164;
+      if (fits && same) return head + poured;
+      if (fits && coded && !behind.includes('0')) return open + ahead + code + behind + poured;
+      if (coded) own = '+' + code + ' ' + (new RegExp('\\(?' + digits.split('').join('\\D*')).exec(own) || digits);
+      if (link) return own.replace(/[^\d+]/g, '');
+      return (open && !old.includes(')') ? '(' : '') + own;
+    }
+
+    return (text, link, found) => {
       let hit;
-      rule.digits.lastIndex = 0;
-      while ((hit = rule.digits.exec(text))) {
+      national.lastIndex = 0;
+      while ((hit = national.exec(text))) {
         const start = hit.index, end = start + hit[0].length, front = text.slice(Math.max(0, start - 24), start);
-        let head = rule.ahead.exec(front);
+        let head = prefix.exec(front);
         if (/\d$/.test(front.slice(0, head.index))) head = /(\(?)$/.exec(front);
         if (OTHER.test(front.slice(0, head.index)) || /^[.-]?\d/.test(text.slice(end, end + 2))) {
-          rule.digits.lastIndex = start + 1;
-        } else found.push([start - head[0].length, end, dressed(rule, head, hit[0], link)]);
+          national.lastIndex = start + 1;
+        } else found.push([start - head[0].length, end, dressed(head, hit[0], link)]);
       }
-    }
-    return found.sort((a, b) => a[0] - b[0]);
+    };
+  }
+
+  // Every replacement in a text, in order; of two in one place the first tag's.
+  function swaps(text, link) {
+    const found = [];
+    for (const rule of rules) rule(text, link, found);
+    return found.sort((a, b) => a[0] - b[0]).filter((swap, i, all) => !i || swap[0] >= all[i - 1][1]);
   }
 
   // -- putting it on the page ----------------------------------------------------------------------
@@ -253,9 +259,9 @@ function snippet(campaign, host) {
   }
 
   // Everything below a node; ``near`` leaves out what is no part of its own lines.
-  function replace(node, near) {
+  function renew(node, near) {
     if (!rules.length || SKIPPED.has(node.localName)) return;
-    const began = now();
+    const began = clock();
     text = '';
     pieces = [];
     roots = [];
@@ -267,9 +273,9 @@ function snippet(campaign, host) {
       while (pieces[last][1] >= end) last--;
       if (pieces[last][0].parentNode.isContentEditable) continue;
       for (let i = last; i >= 0 && pieces[i][1] + pieces[i][2] > start; i--) {
-        const at = pieces[i][1], from = Math.max(start, at), to = Math.min(end, at + pieces[i][2]);
-        const part = put.length === end - start ? put.slice(from - start, to - start) : at <= start ? put : '';
-        pieces[i][0].replaceData(from - at, to - from, part);
+        const at = pieces[i][1], low = Math.max(start, at), high = Math.min(end, at + pieces[i][2]);
+        const part = put.length === end - start ? put.slice(low - start, high - start) : at <= start ? put : '';
+        pieces[i][0].replaceData(low - at, high - low, part);
       }
       count++;
     }
@@ -277,13 +283,13 @@ function snippet(campaign, host) {
       dress(node);
       node.querySelectorAll(MARKED).forEach(dress);
     }
-    log('replaced', count, 'in', now() - began, 'ms');
+    trace('replaced', count, 'in', clock() - began, 'ms');
     observer.observe(node.getRootNode(), {
       subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: NAMES,
     });
     // What we have written ourselves is no news.
     observer.takeRecords();
-    roots.forEach((root) => replace(root));
+    roots.forEach((root) => renew(root));
   }
 
   const dress = safely((element) => {
@@ -308,8 +314,8 @@ function snippet(campaign, host) {
   let due, noted = new Set();
 
   // Before the next paint; hidden pages do not paint.
-  function note(node, set) {
-    (set || noted).add(node);
+  function note(node, into) {
+    (into || noted).add(node);
     if (due) return;
     due = setTimeout(safely(settle), 200);
     requestAnimationFrame(safely(settle));
@@ -330,13 +336,13 @@ function snippet(campaign, host) {
     noted = new Set();
     for (const node of batch) {
       if (!node.isConnected || batch.has(node.parentNode)) continue;
-      if (node.nodeType === 1) replace(node);
+      if (node.nodeType === 1) renew(node);
       // A number may go on beside what was added.
       let line = node.parentNode;
       while (INLINE.has(line.localName)) line = line.parentNode;
       if (node.nodeType === 3 || INLINE.has(node.localName)) lines.add(line);
     }
-    lines.forEach((line) => replace(line, true));
+    lines.forEach((line) => renew(line, true));
     touched.forEach(dress);
     touched.clear();
     observer.takeRecords();
@@ -349,9 +355,9 @@ function snippet(campaign, host) {
     if (refused()) return on(doc, 'edge:consent', start);
     if (visitor) return;
     [visitor, first] = remembered().split(' ');
-    lastBeat = now();
+    lastBeat = clock();
     ask();
-    for (const type of ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart']) on(win, type, used);
+    for (const what of ['mousemove', 'mousedown', 'keydown', 'wheel', 'touchstart']) on(win, what, used);
     on(doc, 'visibilitychange', used);
     on(win, 'pageshow', (event) => { if (event.persisted) used(event); });
     on(win, 'pagehide', closed);
@@ -361,7 +367,7 @@ function snippet(campaign, host) {
     const winner = win.edgeSnippet;
     if (typeof winner === 'string') {
       console.warn('[edge] one snippet a page: ' + winner + ' runs, ' + campaign + ' does not');
-      return post(campaign + '/duplicate-snippet', { page_url: page, first_campaign_id: winner }, log, log);
+      return post(campaign + '/duplicate-snippet', { page_url: page, first_campaign_id: winner }, trace, trace);
     }
     win.edgeSnippet = campaign;
     const queued = win.edgeTags;

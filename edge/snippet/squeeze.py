@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     rf"(?P<literal>'(?:[^'\\\n]|\\.)*'|(?:(?<=\()|(?<=[=>,:!&|?] )){_REGEX})|(?P<space>\s+)"
     r"|(?P<name>(?:(?<!\.)|(?<=\.\.\.))[A-Za-z_]\w*)|(?P<other>\w+|.)"
 )
-_DECLARATIONS = re.compile(r"\b(?:const|let) ([^;]*?)(?:;| of )")
+_DECLARATIONS = re.compile(r"\b(?:const|let) (?=([^;]*?)(?:;| of ))")
 _DECLARED = re.compile(r"(?:^|[,\[]\s*)([A-Za-z]\w*)(?=\s*(?:=[^=>]|[,\]]|$))")
 _PARAMETERS = re.compile(r"\bfunction (\w* ?\([^)]*\))|(\([\w, .]*\)) =>|\bcatch (\(\w+\))")
 _PROPERTIES = re.compile(r"(?<!\.\.)\.(\w+)|[{,]\s*(\w+):")

@@ -233,13 +233,22 @@ async def test_a_page_that_has_bent_its_globals(at: Stand) -> None:
         "window.MutationObserver = undefined",
         "window.JSON.stringify = () => { throw new Error('no'); }",
         "window.crypto.getRandomValues = () => { throw new Error('no'); }",
-        "console.log = console.warn = () => { throw new Error('no'); }; window.fetch = null",
     ],
 )
 async def test_a_page_without_what_the_snippet_needs(at: Stand, broken: str) -> None:
     page = await at.open(BODY, head=f"<script>{broken}</script>", query="?edge_debug=1")
     await page.wait_for_load_state("load")
     await as_it_was(at, page)
+
+
+async def test_a_console_that_throws(at: Stand) -> None:
+    at.site.pages["/"] = (
+        "<!doctype html><script>console.warn = console.log = () => { throw new Error('no'); }</script>"
+        f"{at.line}{at.line}{BODY}"
+    )
+    page = await at.tab()
+    await expect(page.locator("p")).to_have_text(NEW)
+    assert at.errors == []
 
 
 async def test_a_push_never_throws(at: Stand) -> None:

@@ -125,6 +125,13 @@ async def test_several_tags_each_have_their_number(at: Stand) -> None:
     assert await page.locator("p").all_inner_texts() == ["888-555-0111", "(312) 555-0177"]
 
 
+async def test_of_two_tags_for_one_number_the_first_is_shown(at: Stand) -> None:
+    at.edge.tags = [tag("+493012345", formatted="030 12345"), tag("+18885550122", tag_id="tag_2")]
+    page = await at.open("<p>888-555-0100, or 888-555-0100</p><a href='tel:8885550100'>x</a>")
+    await expect(page.locator("p")).to_have_text("030 12345, or 030 12345")
+    assert await page.locator("a").get_attribute("href") == "tel:03012345"
+
+
 async def test_a_number_that_one_tag_shows_is_never_replaced_for_another(at: Stand) -> None:
     first = tag("+18885550111", number_to_replace="+18885550100")
     second = tag("+18885550122", tag_id="tag_2", number_to_replace="+18885550111")

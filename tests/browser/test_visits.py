@@ -43,6 +43,7 @@ async def numbers(at: Stand) -> Json:
 async def test_the_server_learns_where_the_visit_comes_from(at: Stand) -> None:
     at.site.pages["/ad"] = "<a href='/landing?utm_source=news&gclid=a%20b#section'>go</a>"
     page = await at.open(BODY, path="/landing")
+    await expect(page.locator("p")).to_have_text(NEW)
     at.edge.asked.clear()
     await page.goto(at.site.url + "/ad")
     await page.locator("a").click()
@@ -234,6 +235,22 @@ async def test_a_superseded_number_may_give_way_to_the_primary(at: Stand) -> Non
     await at.context.clock.run_for(20_000)
     await page.goto("about:blank")
     assert len(at.edge.of("/activity")) == 1, "the primary number is nobody's: nothing to keep alive"
+
+
+async def test_a_visit_that_is_over_is_kept_alive_no_more(at: Stand) -> None:
+    """The campaign was paused: the number stays on the screen, and the server is left in peace."""
+    await at.context.clock.install(time=0)
+    page = await at.open(BODY)
+    await expect(page.locator("p")).to_have_text(NEW)
+    at.edge.active = False
+    await hours_later(at)
+    for _ in range(3):
+        await use(page)
+        await at.context.clock.run_for(20_000)
+        await until(lambda: at.edge.of("/activity"))
+    assert await page.locator("p").inner_text() == NEW
+    await page.goto("about:blank")
+    assert len(at.edge.asked) == 2
 
 
 async def test_back_from_the_cache_of_pages(at: Stand) -> None:
