@@ -34,7 +34,7 @@ from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
 from edge.services.peers import PeerService
-from edge.services.pools import PoolService
+from edge.services.pooling import PoolServices
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -42,7 +42,6 @@ from edge.services.release import ReleaseService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
-from edge.services.visits import VisitService
 from edge.settings import Settings
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
@@ -52,7 +51,6 @@ from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
 from edge.store.callers import CallerRecords
 from edge.store.calls import CallRecords
-from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
 from edge.store.enrichments import Enrichments
 from edge.store.history import History
@@ -120,9 +118,9 @@ class _Builder:
         audit = AuditService(AuditTrail(database), clock)
         insight, records = InsightService(configuration, writer.counts, clock), NumberRecords(database)
         numbers = NumberService(configuration, records)
-        releases = await enter(
-            ReleaseService(configuration, numbers, records, clock, settings.routing.cooling_days)
-        )
+        pools = PoolServices.of(configuration, numbers, writer, database, clock=clock, public=settings.public)
+        held_until, days = pools.numbers.held_until, settings.routing.cooling_days
+        releases = await enter(ReleaseService(configuration, numbers, records, clock, days, held_until))
         ports = Ports(
             configuration=configuration,
             numbers=numbers,
@@ -141,9 +139,8 @@ class _Builder:
             figures=figures_of(writer, engine, switch, endpoint, refused, peers),
             peers=peers,
             audit=audit,
-            visits=VisitService(configuration, writer, DuplicateSnippets(database), clock, settings.public),
             enrichment=said,
-            pools=PoolService(configuration, settings.public.url),
+            pools=pools,
             trusted_proxies=settings.public.trusted_proxies,
             public_url=settings.public.url,
             setup=SetupService(configuration, prompts, History(database)),
@@ -242,7 +239,7 @@ class _Builder:
         public = admin
         if address is not None:
             public = await self._stack.enter_async_context(Listener(applications.public, address))
-        ports.pools.serve_at(public.url)
+        ports.pools.setup.serve_at(public.url)
         return admin.url, public.url
 
 

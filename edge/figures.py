@@ -32,10 +32,11 @@ class CallFigures:
 
 @dataclass(frozen=True, slots=True)
 class StoreFigures:
-    """The writer's counts: commits since the start, 1 while it can write."""
+    """The writer's counts: commits since the start, 1 while it can write, what happened to number pools."""
 
     commits: int
     healthy: bool
+    pool_events: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,9 @@ class ServerFigures:
         store = self._sources.store()
         yield Sample("edge_store_commits", "counter", "Group commits of the call path.", store.commits)
         yield Sample("edge_store_healthy", "gauge", "1 while the store can write.", float(store.healthy))
+        for event, count in sorted(store.pool_events.items()):
+            label = (("event", event),)
+            yield Sample("edge_pool_events", "counter", "What happened to number pools.", count, label)
 
 
 def figures_of(  # noqa: PLR0917 - each is another source
@@ -123,7 +127,7 @@ def figures_of(  # noqa: PLR0917 - each is another source
             workers=lambda: engine.tallies,
             worker_restarts=lambda: engine.restarts,
             calls=lambda: CallFigures(len(switch), switch.arrived, switch.dispositions),
-            store=lambda: StoreFigures(writer.commits, writer.healthy),
+            store=lambda: StoreFigures(writer.commits, writer.healthy, writer.pool_events),
             refused=lambda: refused.total,
             reachable=peers.reachable,
             registered=peers.registered,

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from edge.admin.pool_ports import Enrichment, PoolPorts
 from edge.model.base import Stored
 from edge.model.config import (
     NewNumber,
@@ -17,9 +18,7 @@ from edge.model.config import (
 from edge.model.inherited import Effective, Setting
 from edge.model.kinds import Kind, Spec
 from edge.model.peers import Reachability, Registration
-from edge.model.pool import CallTrackingTag, Pool
 from edge.model.release import Carrier
-from edge.model.visits import PageView
 from edge.services.bans import Ban
 from edge.services.callers import Mode, Written
 from edge.services.identity import Identity
@@ -31,7 +30,6 @@ from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
 from edge.services.setup.outcome import Outcome, Version
 from edge.services.simulation import Answer, Simulated
-from edge.services.visits import Asking, NumbersAnswer, Shown
 
 
 class Configuration(Protocol):
@@ -161,53 +159,6 @@ class Simulation(Protocol):
     async def simulate(self, call: Simulated) -> Answer: ...
 
 
-class Pools(Protocol):
-    """Number pools beyond their set-up (``edge.services.pools``)."""
-
-    def serve_at(self, url: str) -> None:
-        """Where browsers reach us, unless the settings say otherwise."""
-
-    def snippet(self, tag: CallTrackingTag) -> str:
-        """The line that an operator pastes into the page."""
-
-    def warnings(self, item: Pool | CallTrackingTag) -> Sequence[str]:
-        """What is allowed and seldom meant."""
-
-    def tags_of(self, number_id: str) -> Sequence[str]:
-        """The ids of the call tracking tags that a number is primary of."""
-
-
-class Enrichment(Protocol):
-    """What publishers say of callers (``edge.services.enrichment``)."""
-
-    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> Sequence[str]:
-        """Keeps it for the caller's next calls; answers the keys that may not be written."""
-
-
-class Visits(Protocol):
-    """What browsers ask for (``edge.services.visits``); raises ``NotFound`` and ``StoreDown``."""
-
-    def active_tags(self, campaign_id: str) -> Sequence[CallTrackingTag]:
-        """The tags that the snippet of a campaign serves; raises ``NotFound`` when there is none."""
-
-    def allows(self, campaign_id: str, origin: str | None) -> bool:
-        """Whether pages of a site may use the campaign's snippet."""
-
-    def may_beat(self, asking: Asking) -> bool:
-        """Whether an address has not sent too much lately."""
-
-    async def duplicate(self, campaign_id: str, page_url: str) -> None:
-        """A second snippet ran on a page and did nothing."""
-
-    async def numbers(
-        self, campaign_id: str, visitor_id: str, view: PageView, data: Mapping[str, object], asking: Asking
-    ) -> NumbersAnswer: ...
-    async def activity(
-        self, impression_id: str, visitor_id: str, generation: int, data: Mapping[str, object], asking: Asking
-    ) -> Shown | None: ...
-    async def close(self, impression_id: str, visitor_id: str, generation: int, asking: Asking) -> None: ...
-
-
 class Peers(Protocol):
     """What is known now of targets and trunks."""
 
@@ -316,8 +267,7 @@ class Ports:
     peers: Peers
     audit: Audit
     setup: Setup
-    visits: Visits
-    pools: Pools
+    pools: PoolPorts
     enrichment: Enrichment
     trusted_proxies: tuple[str, ...] = ()
     public_url: str = ""

@@ -88,7 +88,7 @@ class PublicFace:
     """The handlers; ``add_to`` puts them where browsers reach them."""
 
     def __init__(self, ports: Ports) -> None:
-        self._visits = ports.visits
+        self._visits = ports.pools.visits
         self._enrichment = ports.enrichment
         self._proxies = tuple(ipaddress.ip_network(each) for each in ports.trusted_proxies)
         self._url = ports.public_url

@@ -20,6 +20,7 @@ class Release(Record):
     state: Literal["available", "active", "paused"]
     campaign_id: str | None = None
     publisher_id: str | None = None
+    pool_id: str | None = None
 
     def over(self, now: datetime) -> bool:
         """Half-open: at exactly ``cools_until`` it is over."""

@@ -207,12 +207,28 @@ class CountPool:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
-    """A number leaves a pool.  Answered by the instant until which its link holds, None without one."""
+class LookAtNumbers:
+    """How these numbers of a pool stand now.  Answered by a list of ``Standing`` in the same order."""
 
-    number_id: str
-    pool_id: str
+    rules: PoolRules
+    number_ids: tuple[str, ...]
     at: datetime
 
 
-VisitCommand = Allocate | Touch | CloseVisit | LinkCall | CountPool | Withdraw
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A number and its newest visit, if there ever was one; ``linked_until`` is when its link ends or ended.
+
+    ``state`` is ``busy`` while a call lives, ``free``, ``leased``, ``lapsed`` or ``call_done``.
+    """
+
+    number_id: str
+    state: str
+    impression_id: str | None = None
+    generation: int = 0
+    last_activity_at: datetime | None = None
+    lease_until: datetime | None = None
+    linked_until: datetime | None = None
+
+
+VisitCommand = Allocate | Touch | CloseVisit | LinkCall | CountPool | LookAtNumbers

@@ -15,6 +15,7 @@ from edge.services.errors import Conflict
 _FORGOTTEN: dict[str, Any] = {
     "campaign_id": None, "publisher_id": None, "tags": {}, "sub_id": None, "hours": None, "caps": (),
     "timezone": None, "active_from": None, "active_until": None, "settings": NOTHING_OWN, "external_id": None,
+    "pool_id": None, "withdrawn": None,
 }  # fmt: skip
 
 
@@ -29,8 +30,10 @@ def released(number: Number, now: datetime, cooling_days: int, carrier: Carrier 
         state=number.state,
         campaign_id=number.campaign_id,
         publisher_id=number.publisher_id,
+        pool_id=number.pool_id,
     )
-    out = {"state": "cooling", "release": release, "campaign_id": None, "publisher_id": None}
+    nobody = {"campaign_id": None, "publisher_id": None, "pool_id": None, "withdrawn": None}
+    out = {"state": "cooling", "release": release, **nobody}
     cooling = number.model_copy(update=out)
     return cooling if carrier is None else settled(marked(cooling, carrier), now)
 
@@ -48,7 +51,8 @@ def restored(number: Number) -> Number:
     if number.state != "cooling" or number.release is None:
         raise Conflict(f"{number.e164} is {number.state}; only a cooling number can be restored")
     was = number.release
-    back = {"state": was.state, "campaign_id": was.campaign_id, "publisher_id": was.publisher_id}
+    whose = {"campaign_id": was.campaign_id, "publisher_id": was.publisher_id, "pool_id": was.pool_id}
+    back = {"state": was.state, **whose}
     return number.model_copy(update={**back, "release": None})
 
 
@@ -59,7 +63,7 @@ def settled(number: Number, now: datetime) -> Number:
     if number.state != "cooling" or release is None or release.carrier is None:
         return number
     if release.carrier == "cancelled":
-        gone = release.model_copy(update={"campaign_id": None, "publisher_id": None})
+        gone = release.model_copy(update={"campaign_id": None, "publisher_id": None, "pool_id": None})
         return number.model_copy(update={**_FORGOTTEN, "state": "retired", "release": gone})
     if not release.over(now):
         return number

@@ -8,6 +8,8 @@ from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError
 from edge.services.numbering import plan_of
 
+MOST_NUMBERS = 5_000
+
 
 def pool_number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
     """A number is static, or in exactly one pool, of the pool's country and kind."""
@@ -24,6 +26,9 @@ def pool_number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
         yield FieldError("pool_id", f"there is no pool with the id {number.pool_id!r}")
         return
     yield from _fits(number, pool)
+    members = snapshot.pools.members(pool.id)
+    if len(members) >= MOST_NUMBERS and number.id not in members.by_id:
+        yield FieldError("pool_id", f"a pool has {MOST_NUMBERS} numbers at most; make another one")
     for tag_id in snapshot.pools.primary_of(number.id):
         why = f"it is the primary number of tag {tag_id}: a miss would show a tracked line"
         yield FieldError("pool_id", why)

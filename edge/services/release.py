@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
@@ -67,22 +67,29 @@ class Charge:
     tally: CallTally
 
 
+async def held_by_nobody(_number: Number) -> datetime | None:
+    """No number is given out to visitors."""
+    return None
+
+
 class ReleaseService:
     """An async context manager: while the block runs, numbers that have cooled become stock."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - each is another part
         self,
         configuration: ConfigurationService,
         numbers: NumberService,
         records: NumberRecords,
         clock: Clock,
         cooling_days: int = COOLING_DAYS,
+        held_until: Callable[[Number], Awaitable[datetime | None]] = held_by_nobody,
     ) -> None:
         self._configuration = configuration
         self._numbers = numbers
         self._records = records
         self._clock = clock
         self._cooling_days = cooling_days
+        self._held_until = held_until
         self._previews: OrderedDict[str, _Kept] = OrderedDict()
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -202,7 +209,13 @@ class ReleaseService:
         with translated("number"):
             users = await self._records.users(number.id)
         shown = [t.id for t in self._configuration.current.targets() if t.caller_id == number.e164]
-        return [*users, *(f"target {target_id} (caller_id)" for target_id in shown[:20])]
+        held = await self._held(number)
+        return [*users, *(f"target {target_id} (caller_id)" for target_id in shown[:20]), *held]
+
+    async def _held(self, number: Number) -> list[str]:
+        """Who holds a number of a pool: a visitor, until then."""
+        until = await self._held_until(number)
+        return [] if until is None else [f"a visitor of its pool until {until:%Y-%m-%dT%H:%M:%SZ}"]
 
     def _known(self, number_id: str) -> Number:
         number = self._configuration.current.number_by_id(number_id)

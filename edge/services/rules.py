@@ -105,6 +105,9 @@ def _sub_id(number: Number) -> dict[str, Any]:
 
 def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Lets the server fill in again what followed from a field of a number that was patched."""
+    if before.pool_id is not None and changes.get("pool_id", before.pool_id) != before.pool_id:
+        why = f"take it out of its pool by DELETE pools/{before.pool_id}/numbers/ID, so that visitors keep it"
+        raise Invalid([FieldError("pool_id", why)])
     moved = "campaign_id" in changes or "pool_id" in changes
     if moved and "state" not in changes and before.state in ("active", "available"):
         merged.pop("state", None)

@@ -10,6 +10,7 @@ from edge.clock import Clock
 from edge.model.attestation import Attested, Level
 from edge.model.callers import NO_PAST, CallerPast
 from edge.model.decision import CallFacts
+from edge.model.visits import Link
 from edge.routing.simulate import Forecast, Question, forecast
 from edge.services.insight import Current
 
@@ -27,7 +28,7 @@ class Taken(Protocol):
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """A call to think of; ``at`` None is now, ``seed`` None another chance each time,
-    ``attestation`` how far its caller is vouched for."""
+    ``attestation`` how far its caller is vouched for, ``link`` the visit that it belongs to."""
 
     number: str
     caller: str | None = None
@@ -36,6 +37,7 @@ class Simulated:
     keys: tuple[str, ...] = ()
     seed: int | None = None
     attestation: Level = ""
+    link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ class SimulationService:
         at = (call.at or self._clock.utc()).astimezone(UTC)
         seed = random.randrange(_SEEDS) if call.seed is None else call.seed
         attested = Attested(call.attestation)
-        facts = CallFacts("call_simulated", "", call.caller, call.number, at, attested)
+        facts = CallFacts("call_simulated", "", call.caller, call.number, at, attested, call.link)
         question = Question(facts, call.tags or {}, call.keys)
         past = NO_PAST
         if snapshot.askers and call.caller is not None:

@@ -2,7 +2,7 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,11 @@ class Group:
                 return self._failed(error, commands)
             # One command can not be written: alone, it harms no other.
             return [answer for command in commands for answer in self._alone(command)]
+
+    @property
+    def pool_events(self) -> Mapping[str, int]:
+        """What happened to all pools together since the start, by kind; read by other threads, too."""
+        return dict(self._ledger.pool_events)
 
     def moved(self) -> list[CapCount]:
         """The counters that the commits since the last call changed."""

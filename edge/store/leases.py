@@ -22,14 +22,15 @@ from edge.model.visits import (
     Given,
     Link,
     LinkCall,
+    LookAtNumbers,
     PoolEvent,
+    Standing,
     Terms,
     Touch,
     Touched,
-    Withdraw,
 )
 from edge.store import visits_sql as sql
-from edge.store.instants import from_ms, from_text, ms_of, text_of_ms
+from edge.store.instants import from_text, ms_of, text_of_ms
 from edge.store.visit_rows import lease_of, link_of, text_of_view, view_of
 from edge.tracking.board import Board, Drawn
 from edge.tracking.states import LINK_MAX_MS, Lease
@@ -60,13 +61,14 @@ class LeaseBook:
         self._counted: Counter[tuple[str, str, str]] = Counter()
         self._peaks: dict[tuple[str, str], int] = {}
         self._stamped = 0
+        self.totals: Counter[str] = Counter()
         self.runners: Mapping[type[Any], Callable[[Any], Any]] = {
             Allocate: self._allocate,
             Touch: self._touch,
             CloseVisit: self._close,
             LinkCall: self._link,
             CountPool: self._tell,
-            Withdraw: self._withdraw,
+            LookAtNumbers: self._look,
         }
 
     # -- calls ----------------------------------------------------------------------------------------
@@ -110,6 +112,8 @@ class LeaseBook:
     def settle(self) -> None:
         """Everything is durable."""
         self._over.clear()
+        for (_, _, event), count in self._counted.items():
+            self.totals[event] += count
         self._counted.clear()
         self._peaks.clear()
         if self._loaded is not None:
@@ -122,6 +126,7 @@ class LeaseBook:
             self._busy[call.number_id] += 1
         self._loaded = None
         self._stamped = 0
+        self._counted.clear()
         self.settle()
 
     @property
@@ -295,12 +300,10 @@ class LeaseBook:
     def _tell(self, c: CountPool) -> None:
         self._count(c.pool_id, c.event, self._board.now(ms_of(c.at)))
 
-    def _withdraw(self, c: Withdraw) -> Any:
+    def _look(self, c: LookAtNumbers) -> list[Standing]:
         board = self._board
         now = board.now(ms_of(c.at))
-        lease = board.of_number(c.number_id)
-        held = lease is not None and now < lease.archive_ms
-        return from_ms(lease.archive_ms) if held and lease is not None else None
+        return [board.standing(number_id, c.rules, now) for number_id in c.number_ids]
 
     # -- small things ---------------------------------------------------------------------------------
 

@@ -91,6 +91,11 @@ class Ledger:
             **self._leases.runners,
         }
 
+    @property
+    def pool_events(self) -> Mapping[str, int]:
+        """What happened to all pools together since the start, by kind."""
+        return self._leases.totals
+
     def run(self, command: Command) -> Answer:
         """The command's answer, as ``edge.model.ledger`` says; true once committed."""
         return self._runners[type(command)](command)

@@ -12,7 +12,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -96,6 +96,11 @@ class Writer:
     def commits(self) -> int:
         """Transactions committed so far."""
         return self._group.commits
+
+    @property
+    def pool_events(self) -> Mapping[str, int]:
+        """What happened to all number pools together since the start, by kind."""
+        return self._group.pool_events
 
     @property
     def spooled(self) -> int:

@@ -4,8 +4,8 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from edge.model.visits import Allocate, Member, Members, PoolRules, Terms
-from edge.tracking.states import Lease, State
+from edge.model.visits import Allocate, Member, Members, PoolRules, Standing, Terms
+from edge.tracking.states import Lease, State, instant_of
 
 # What may be handed out, best first.
 _RANK: Final[dict[State, int]] = {"free": 0, "lapsed": 1, "call_done": 2}
@@ -112,15 +112,15 @@ class Board:
         self._put(ended)
         return ended
 
-    def counted(self, terms_rules: PoolRules, members: Members, at_ms: int) -> dict[State, int]:
-        """How many numbers of a pool are in which state."""
-        counts: dict[State, int] = {"free": 0, "leased": 0, "lapsed": 0, "call_done": 0, "busy": 0}
-        now = max(self.seen_ms, at_ms)
-        for number_id in members.by_id:
-            lease, busy = self._by_number.get(number_id), number_id in self._busy
-            state: State = "busy" if busy else "free"
-            counts[state if lease is None else lease.state(terms_rules, now, busy)] += 1
-        return counts
+    def standing(self, number_id: str, rules: PoolRules, now: int) -> Standing:
+        """How a number stands."""
+        lease, busy = self._by_number.get(number_id), number_id in self._busy
+        if lease is None:
+            return Standing(number_id, "busy" if busy else "free")
+        stamps = (instant_of(ms) for ms in (lease.active_ms, lease.until_ms, lease.archive_ms))
+        return Standing(
+            number_id, lease.state(rules, now, busy), lease.impression_id, lease.generation, *stamps
+        )
 
     def _own(self, terms: Terms, visitor_id: str, now: int) -> Lease | None:
         """The visitor's lease, while its link holds and its number is still handed out for the tag."""

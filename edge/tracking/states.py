@@ -6,6 +6,7 @@ a call lives.  Every interval is half-open.
 """
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from edge.model.visits import PoolRules
@@ -55,6 +56,11 @@ class Lease:
         if ended is not None and rules.call_end_frees and now >= ended + rules.post_call_ms:
             return "call_done"
         return "leased"
+
+
+def instant_of(ms: int) -> datetime:
+    """A stamp as an instant."""
+    return datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=ms)
 
 
 def archive_ms(active_ms: int, until_ms: int) -> int:

@@ -24,7 +24,7 @@ from edge.services.enrichment import EnrichmentService
 from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
-from edge.services.pools import PoolService
+from edge.services.pooling import PoolServices
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -32,7 +32,6 @@ from edge.services.release import ReleaseService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
-from edge.services.visits import VisitService
 from edge.settings import Address
 from edge.settings.sections import PublicSection
 from edge.sip.guard import Guard
@@ -40,7 +39,6 @@ from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
 from edge.store.callers import CallerRecords
 from edge.store.calls import CallRecords
-from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
 from edge.store.enrichments import Enrichments
 from edge.store.history import History
@@ -182,8 +180,17 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         prompts = PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine)
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
-        releases = ReleaseService(configuration, numbers, records, clock)
         callers = CallerService(configuration, CallerRecords(database))
+        pools = PoolServices.of(
+            configuration,
+            numbers,
+            backstage.writer,
+            database,
+            clock=clock,
+            public=PublicSection(url="https://calls.example.com"),
+        )
+        held_until = pools.numbers.held_until
+        releases = ReleaseService(configuration, numbers, records, clock, held_until=held_until)
         yield Ports(
             configuration=configuration,
             numbers=numbers,
@@ -202,11 +209,8 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             figures=Figures(),
             peers=Peers(),
             audit=audit,
-            visits=VisitService(
-                configuration, backstage.writer, DuplicateSnippets(database), clock, PublicSection()
-            ),
             enrichment=EnrichmentService(Enrichments(database), clock),
-            pools=PoolService(configuration, "https://calls.example.com"),
+            pools=pools,
             setup=SetupService(configuration, prompts, History(database)),
         )
 

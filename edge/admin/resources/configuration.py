@@ -65,9 +65,9 @@ def _now(ports: Ports, item: Stored) -> Stored:
             registration=ports.peers.registration(item.id),
         )
     if isinstance(item, Pool):
-        return PoolRead.model_construct(**vars(item), warnings=tuple(ports.pools.warnings(item)))
+        return PoolRead.model_construct(**vars(item), warnings=tuple(ports.pools.setup.warnings(item)))
     if isinstance(item, CallTrackingTag):
-        snippet, warnings = ports.pools.snippet(item), tuple(ports.pools.warnings(item))
+        snippet, warnings = ports.pools.setup.snippet(item), tuple(ports.pools.setup.warnings(item))
         return CallTrackingTagRead.model_construct(**vars(item), snippet=snippet, warnings=warnings)
     return item
 
@@ -117,14 +117,21 @@ def creates(routes: Routes, kind: Kind, path: str, spec: type[BaseModel], answer
 
 
 def resource(
-    kind: Kind, path: str, spec: type[BaseModel], answer: type[Stored], query: type[PageQuery]
+    kind: Kind,
+    path: str,
+    spec: type[BaseModel],
+    answer: type[Stored],
+    query: type[PageQuery],
+    *,
+    deletes: bool = True,
 ) -> Routes:
-    """The five routes of a kind."""
+    """The five routes of a kind; ``deletes``: one of them removes it, and nothing else goes with it."""
     routes = Routes(path.removeprefix("/"))
     reads(routes, kind, path, answer, query)
     creates(routes, kind, path, spec, answer)
     patches(routes, kind, path, spec, answer)
-    _deletes(routes, kind, path)
+    if deletes:
+        _deletes(routes, kind, path)
     return routes
 
 
@@ -136,7 +143,7 @@ HOLIDAY_CALENDARS = resource(
     "calendar", "/holiday-calendars", HolidayCalendarSpec, HolidayCalendar, PromptQuery
 )
 TARGETS = resource("target", "/targets", TargetSpec, TargetRead, ObjectQuery)
-POOLS = resource("pool", "/pools", PoolSpec, PoolRead, PoolQuery)
+POOLS = resource("pool", "/pools", PoolSpec, PoolRead, PoolQuery, deletes=False)
 TAGS = resource("call_tracking_tag", "/call-tracking-tags", TagSpec, CallTrackingTagRead, TagQuery)
 BUYERS = resource("buyer", "/buyers", BuyerSpec, Buyer, ObjectQuery)
 TARGET_GROUPS = resource("group", "/target-groups", GroupSpec, Group, ObjectQuery)

@@ -85,7 +85,7 @@ def with_effective(ports: Ports, number: Number, *more: FieldError) -> NumberRea
     effective = {name: EffectiveRead(**each._asdict()) for name, each in held.items()}
     told = {
         "effective": effective,
-        "call_tracking_tags": tuple(ports.pools.tags_of(number.id)),
+        "call_tracking_tags": tuple(ports.pools.setup.tags_of(number.id)),
         "warnings": [wrong(each) for each in (*warnings_of(number), *more)],
     }
     return NumberRead.model_construct(**{**dict(number), **told})

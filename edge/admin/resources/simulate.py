@@ -12,7 +12,7 @@ from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Record
 from edge.model.decision import Announce, CandidateLine, Refuse
 from edge.model.menu import Key
-from edge.model.types import E164, TagKey, TagValue, TagValues
+from edge.model.types import E164, Reference, TagKey, TagValue, TagValues
 from edge.services.simulation import Answer, Simulated
 
 SIMULATE = Routes("simulate")
@@ -32,6 +32,9 @@ class SimulateSpec(Record):
     keys: Annotated[tuple[Key, ...], Field(max_length=50)] = ()
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
     attestation: Literal["A", "B", "C"] | None = None
+    impression_id: Reference | None = Field(
+        default=None, description="The visit that a call to a number of a pool belongs to."
+    )
 
 
 class HeadroomRead(BaseModel):
@@ -84,7 +87,10 @@ class SimulationRead(BaseModel):
 async def simulate(ports: Ports, exchange: Exchange) -> Reply:
     asked: SimulateSpec = exchange.body
     level = asked.attestation or ""
-    call = Simulated(asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed, level)
+    link = None
+    if asked.impression_id is not None:
+        link = await ports.pools.view.link(asked.impression_id)
+    call = Simulated(asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed, level, link)
     return Reply(encode(_shown(await ports.simulation.simulate(call))))
 
 
