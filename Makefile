@@ -82,7 +82,8 @@ bench-quick: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_BENCH)
 	$(BIN)/python -m bench --quick $(ARGS)
 
-# Longer runs than the tests, with a time or number of their own: make campaign-fuzz ARGS="--seconds 600".
+# Longer runs than the tests, with a time or number of their own: make campaign-fuzz ARGS="--seconds 600",
+# make campaign-interleavings (any order of both peers' moves), make campaign-overload.
 campaign-%: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
 	$(BIN)/python -m tests.$*.run $(ARGS)

@@ -9,6 +9,7 @@ from edge.sip.dialog import Dialog
 from edge.sip.events import Flow, InviteEvent
 from edge.sip.layer import METHODS, TransactionLayer
 from edge.sip.message import Request
+from edge.sip.printing import Lines
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.wire import Chance, Wire
 
@@ -92,3 +93,8 @@ class Core:
     def _wake_up(self) -> None:
         if not self.busy:
             self._wake()
+
+
+def with_sdp(headers: Lines, sdp: bytes) -> Lines:
+    """``headers`` with the Content-Type that a body of SDP needs."""
+    return (*headers, SDP) if sdp else headers

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
-from edge.sip.core import ACCEPT, ALLOW, SDP, SUPPORTED, Core
+from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
 from edge.sip.dialog import Dialog
 from edge.sip.events import Credentials, Ended, Flow, Info, InviteEvent
 from edge.sip.exchange import Exchange
@@ -277,8 +277,11 @@ class Invite:
         self.break_off(Ended("no_ack", None))
 
     def break_off(self, event: Ended) -> None:
-        """The dialog can not go on: the owner is told and the peer gets a BYE."""
-        if self.state not in ("leaving", "over"):
+        """The dialog can not go on: the owner is told, the peer gets a BYE, or what stands for it earlier."""
+        if self.state in ("early", "proceeding"):
+            self.emit(event)
+            self._leave(())
+        elif self.state not in ("cancelling", "leaving", "over"):
             self.emit(event)
             self._bye(())
 
@@ -343,8 +346,3 @@ class Invite:
             self._own_offer.close()
         if self._expiry is not None:
             self._expiry.stop()
-
-
-def with_sdp(headers: Lines, sdp: bytes) -> Lines:
-    """``headers`` with the Content-Type that a body of SDP needs."""
-    return (*headers, SDP) if sdp else headers

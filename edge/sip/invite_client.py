@@ -4,14 +4,14 @@ from dataclasses import replace
 from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
-from edge.sip.core import SUPPORTED, Core
+from edge.sip.core import SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import made_here
 from edge.sip.forks import MAX_FORKS, Forks
 from edge.sip.grammar import decimal
-from edge.sip.invite import Invite, with_sdp
+from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
 from edge.sip.printing import Lines, PrintedRequest
 from edge.sip.refer import ALLOW_REFER, Referrals

@@ -2,10 +2,10 @@
 
 from typing import Final, Literal
 
-from edge.sip.core import ALLOW, SUPPORTED, Core
+from edge.sip.core import ALLOW, SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Dialog, dialog_to_us
 from edge.sip.events import Acked, Cancelled, EarlyAnswer, Ended, Flow
-from edge.sip.invite import Invite, with_sdp
+from edge.sip.invite import Invite
 from edge.sip.message import Request
 from edge.sip.printing import Lines
 from edge.sip.reliable import ReliableAnswers, wants
@@ -61,8 +61,9 @@ class ServerInvite(Invite):
 
     @property
     def settled(self) -> bool:
-        """Whether a description has gone with a reliable 18x, and the answer has come if it was an offer."""
-        return self.told_early and self._early_answered
+        """Whether a description went with a reliable 18x, and its PRACK (and answer, to an offer) came."""
+        reliable = self._reliable
+        return reliable is not None and reliable.told and self._early_answered and not reliable.holds_answer
 
     @property
     def told_early(self) -> bool:

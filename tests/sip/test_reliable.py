@@ -450,3 +450,44 @@ def test_two_stacks_agree_reliably_at_30_percent_loss(seed: int) -> None:
     net.run(120)
     for node in (caller, callee):
         assert (node.stack.counters["transactions"], node.stack.counters["dialogs"]) == (0, 0)
+
+
+# -- what random interleavings found ---------------------------------------------------------------------
+
+
+def test_our_update_waits_for_the_prack_and_then_for_the_answer(us: Node, peer: Peer) -> None:
+    usage = called(us, peer)
+    usage.progress(183, SDP)
+    usage.answer(SDP)
+    usage.offer_again(HOLD)
+    us.net.run(0.1)
+    assert not peer.requests("UPDATE"), "the caller has not even agreed to the first description"
+    prack(us, peer, provisionals(peer)[0])
+    us.net.run(0.01)
+    peer.request("ACK", us, to_tag=usage.local_tag, branch="z9hG4bKack")
+    assert [one.body for one in peer.requests("INVITE")] == [HOLD]
+
+
+def test_an_early_dialog_that_the_caller_has_lost_is_refused_not_left_open(
+    us: Node, peer: Peer, net: Network
+) -> None:
+    usage, _ = ringing(us, peer)
+    usage.offer_again(HOLD)
+    net.run(0.01)
+    peer.respond(peer.requests("UPDATE")[0], 481, us)
+    assert us.heard[usage][-1] == Ended("gone", None)
+    assert peer.statuses()[-1] == 480 and not peer.requests("BYE")
+    peer.request("ACK", us, branch="z9hG4bKINVITE1c1", to_tag=usage.local_tag)
+    net.run(40)
+    assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
+
+
+def test_an_early_dialog_that_the_target_has_lost_is_cancelled(us: Node, peer: Peer, net: Network) -> None:
+    usage, invite = dialled(us, peer)
+    reliably(us, peer, invite, 7)
+    peer.respond(peer.requests("PRACK")[0], 200, us)
+    usage.offer_again(HOLD)
+    net.run(0.01)
+    peer.respond(peer.requests("UPDATE")[0], 481, us)
+    assert us.heard[usage][-1] == Ended("gone", None)
+    assert peer.requests("CANCEL") and not peer.requests("BYE")

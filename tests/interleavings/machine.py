@@ -1,0 +1,312 @@
+"""Any order of both peers' moves, on any network: every call ends, once, and leaves nothing behind."""
+
+import asyncio
+import random
+import sys
+from contextlib import ExitStack
+from typing import Any, Final
+from unittest import mock
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from edge.logs import Logger
+from edge.media.sdp import parse
+from edge.sip.events import Answered, Destination, InviteEvent, OfferAnswered, Offered, OutgoingCall
+from edge.sip.exchange import Exchange
+from edge.sip.invite import Invite
+from edge.sip.layer import _SENT
+from tests.interleavings.stage import CALLER, EDGE, GREETED, PLAIN, TARGETS, Air, Edge, Node
+from tests.support.virtual_time import VirtualLoop
+
+SETTLE_S: Final = 200.0
+"""Longer than anything that is under way can take: 64*T1 for each of several transactions in a row."""
+WAITS: Final = st.sampled_from((0.0, 0.001, 0.006, 0.011, 0.011, 0.05, 0.05, 0.3, 0.6, 2.0, 11.0, 33.0))
+DIRECTIONS: Final = st.sampled_from(("sendrecv", "sendonly", "inactive"))
+CODECS: Final = st.sampled_from(("0 8 101", "8 101", "0", "18 101", "9 0"))
+
+
+def sdp(host: str, direction: str = "sendrecv", formats: str = "0 8 101", version: int = 1) -> bytes:
+    """A description of a peer's audio."""
+    text = (
+        f"v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        f"m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
+    )
+    return text.encode()
+
+
+class Phone:
+    """A peer: its stack, its calls, and whether it answers offers itself at once."""
+
+    def __init__(self, air: Air, host: str) -> None:
+        self.host = host
+        self.node = Node(air, host, self._called)
+        self.usages: list[Invite] = []
+        self.offered: list[Invite] = []
+        self.obliging = True
+        self.version = 1
+
+    def _called(self, usage: Invite) -> None:
+        self.listen(usage)
+
+    def listen(self, usage: Invite) -> None:
+        self.usages.append(usage)
+        usage.on_event = lambda event: self._hear(usage, event)
+
+    def description(self, direction: str = "sendrecv", formats: str = "0 8 101") -> bytes:
+        self.version += 1
+        return sdp(self.host, direction, formats, self.version)
+
+    def _hear(self, usage: Invite, event: InviteEvent) -> None:
+        match event:
+            case Answered(sdp=said) | OfferAnswered(sdp=said):
+                if said:
+                    parse(said)
+                usage.ack(self.description() if said else b"")
+            case Offered(sdp=said):
+                if said:
+                    parse(said)
+                if self.obliging:
+                    usage.accept_offer(self.description())
+                else:
+                    self.offered.append(usage)
+            case _:
+                pass
+
+
+class Interleavings(RuleBasedStateMachine):
+    """Rules are the peers' moves; each lets some time pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = VirtualLoop()
+        asyncio.set_event_loop(self.loop)
+        self.broken: list[object] = []
+        self.loop.set_exception_handler(lambda _, context: self.broken.append(context))
+        quiet = {"debug": _ignore, "info": _ignore, "warning": _ignore, "exception": self._note}
+        self._patches = ExitStack()
+        self._patches.enter_context(mock.patch.multiple(Logger, **quiet))
+        self._patches.enter_context(mock.patch.dict(_SENT, {b"REF": "sent_refer"}))
+
+    def _note(self, event: str, **fields: Any) -> None:
+        self.broken.append((event, sys.exc_info()[1]))
+
+    @initialize(seed=st.integers(0, 2**32), loss=st.sampled_from((0.0, 0.0, 0.1, 0.3)))
+    def begin(self, seed: int, loss: float) -> None:
+        self.chance = random.Random(seed)
+        self.air = Air(self.loop, self.chance)
+        self.air.loss, self.air.copies, self.air.jitter_s = loss, loss / 2, loss * 3
+        self.edge = Edge(self.air, self.loop.clock)
+        self.caller = Phone(self.air, CALLER)
+        self.targets = [Phone(self.air, host) for host in TARGETS]
+        self.phones = [self.caller, *self.targets]
+
+    def pass_time(self, seconds: float) -> None:
+        """Runs everything that falls due; what broke is told at once."""
+        self.loop.run_until_complete(asyncio.sleep(seconds))
+        assert not self.broken, self.broken
+
+    def _some(self, phone: Phone, *states: str) -> Invite | None:
+        """One of a phone's calls in these states (none named: any of the newest)."""
+        found = [usage for usage in phone.usages if usage.state in states] if states else phone.usages[-3:]
+        return self.chance.choice(found) if found else None
+
+    def _any_target(self, *states: str) -> tuple[Phone, Invite] | None:
+        """A target, and a call of it in one of these states."""
+        for phone in self.chance.sample(self.targets, len(self.targets)):
+            usage = self._some(phone, *states)
+            if usage is not None:
+                return phone, usage
+        return None
+
+    def _has(self, phones: list[Phone], *states: str) -> bool:
+        return any(usage.state in states for phone in phones for usage in phone.usages)
+
+    # -- the caller ----------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.caller.usages) < 6)
+    @rule(
+        number=st.sampled_from((PLAIN, PLAIN, PLAIN, GREETED, GREETED, "+18005559999")),
+        offers=st.booleans(),
+        wants=st.sampled_from(("", "Require")),
+        formats=CODECS,
+        timer=st.sampled_from((0, 90)),
+        after=WAITS,
+    )
+    def the_caller_dials(
+        self, number: str, offers: bool, wants: str, formats: str, timer: int, after: float
+    ) -> None:
+        lines = ((wants, "100rel"),) if wants else ()
+        lines += (("Session-Expires", f"{timer};refresher=uac"),) if timer else ()
+        call = OutgoingCall(
+            f"sip:{number}@{EDGE}", Destination("udp", EDGE, 5060), f"<sip:+12125550100@{CALLER}>",
+            f"<sip:{number}@{EDGE}>", headers=lines, no_provisional_s=40.0,
+            body=self.caller.description(formats=formats) if offers else b"",
+        )  # fmt: skip
+        self.caller.listen(self.caller.node.stack.call(call))
+        self.pass_time(after)
+
+    @precondition(lambda self: len(self.caller.usages) < 6)
+    @rule(number=st.sampled_from((PLAIN, GREETED)), early=st.booleans(), formats=CODECS, after=WAITS)
+    def a_call_comes_up(self, number: str, early: bool, formats: str, after: float) -> None:
+        """As calls mostly do; what follows is then about a call that is up."""
+        self.the_caller_dials(number, True, "", "0 8 101", 0, 0.05)
+        self.pass_time(2.0 if number == GREETED else 0.1)
+        found = self._any_target("trying", "early")
+        if found is not None:
+            phone, usage = found
+            if early:
+                usage.progress(183, phone.description(formats=formats))
+                self.pass_time(0.1)
+            usage.answer(phone.description(formats=formats))
+        self.pass_time(after)
+
+    # -- the targets ---------------------------------------------------------------------------------
+
+    @precondition(lambda self: self._has(self.targets, "trying", "early"))
+    @rule(status=st.sampled_from((180, 183)), media=st.booleans(), formats=CODECS, after=WAITS)
+    def a_target_rings(self, status: int, media: bool, formats: str, after: float) -> None:
+        found = self._any_target("trying", "early")
+        if found is not None:
+            found[1].progress(status, found[0].description(formats=formats) if media else b"")
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "trying", "early"))
+    @rule(formats=CODECS, after=WAITS)
+    def a_target_answers(self, formats: str, after: float) -> None:
+        found = self._any_target("trying", "early")
+        if found is not None:
+            found[1].answer(found[0].description(formats=formats))
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "trying", "early"))
+    @rule(status=st.sampled_from((302, 404, 486, 488, 500, 503, 603)), after=WAITS)
+    def a_target_refuses(self, status: int, after: float) -> None:
+        found = self._any_target("trying", "early")
+        if found is not None:
+            elsewhere = (("Contact", f"<sip:moved@{self.chance.choice(TARGETS)}>"),)
+            found[1].reject(status, headers=elsewhere if status == 302 else ())
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "up"))
+    @rule(to=st.sampled_from((*TARGETS, "203.0.113.9")), after=WAITS)
+    def a_target_transfers(self, to: str, after: float) -> None:
+        found = self._any_target("up")
+        if found is not None and found[1].dialog is not None:
+            usage = found[1]
+            Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", f"<sip:buyer@{to}>"),))
+        self.pass_time(after)
+
+    # -- either ----------------------------------------------------------------------------------------
+
+    @precondition(lambda self: self._has(self.phones, "early", "proceeding", "up"))
+    @rule(who=st.integers(0, 3), direction=DIRECTIONS, formats=CODECS, soon=st.booleans(), after=WAITS)
+    def a_phone_offers(self, who: int, direction: str, formats: str, soon: bool, after: float) -> None:
+        phone = self.phones[who]
+        usage = self._some(phone, "early", "proceeding", "up")
+        if usage is not None and usage.may_offer:
+            usage.offer_again(phone.description(direction, formats), soon=soon)
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.phones, "up"))
+    @rule(who=st.integers(0, 3), after=WAITS)
+    def a_phone_asks_for_an_offer(self, who: int, after: float) -> None:
+        usage = self._some(self.phones[who], "up")
+        if usage is not None:
+            usage.offer_again(b"")
+        self.pass_time(after)
+
+    @rule(who=st.integers(0, 3), obliging=st.booleans(), accepts=st.booleans(), after=WAITS)
+    def a_phone_decides_about_offers(self, who: int, obliging: bool, accepts: bool, after: float) -> None:
+        phone = self.phones[who]
+        phone.obliging = obliging
+        for usage in phone.offered:
+            if accepts:
+                usage.accept_offer(phone.description())
+            else:
+                usage.refuse_offer(488)
+        phone.offered.clear()
+        self.pass_time(after)
+
+    @rule(who=st.integers(0, 3), after=WAITS)
+    def a_phone_hangs_up(self, who: int, after: float) -> None:
+        usage = self._some(self.phones[who])
+        if usage is not None:
+            usage.hang_up("Q.850;cause=16")
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.phones, "up"))
+    @rule(who=st.integers(0, 3), after=WAITS)
+    def a_phone_presses_a_key(self, who: int, after: float) -> None:
+        usage = self._some(self.phones[who], "up")
+        if usage is not None:
+            usage.info("application/dtmf-relay", b"Signal=5\r\nDuration=100\r\n")
+        self.pass_time(after)
+
+    # -- the network, the operator, time -----------------------------------------------------------------
+
+    @rule(loss=st.sampled_from((0.0, 0.2, 0.5, 1.0)), jitter_s=st.sampled_from((0.0, 0.6, 3.0)), after=WAITS)
+    def the_weather_changes(self, loss: float, jitter_s: float, after: float) -> None:
+        self.air.loss, self.air.copies, self.air.jitter_s = loss, min(loss, 0.3), jitter_s
+        self.pass_time(after)
+
+    @precondition(lambda self: self.air.log)
+    @rule(back=st.integers(1, 40), after=WAITS)
+    def something_old_arrives_once_more(self, back: int, after: float) -> None:
+        self.air.deliver(0.001, *self.air.log[-min(back, len(self.air.log))])
+        self.pass_time(after)
+
+    @rule(after=WAITS)
+    def the_operator_hangs_up(self, after: float) -> None:
+        for call_id in self.edge.switch.live()[:1]:
+            self.edge.switch.hang_up(call_id)
+        self.pass_time(after)
+
+    @rule(after=st.sampled_from((5.0, 40.0, 100.0)))
+    def time_passes(self, after: float) -> None:
+        self.pass_time(after)
+
+    # -- the end -------------------------------------------------------------------------------------
+
+    def teardown(self) -> None:
+        """Everybody hangs up, on a good network; then nothing may be left."""
+        try:
+            if hasattr(self, "edge") and not self.broken:
+                self._end()
+        finally:
+            self._patches.close()
+            self.loop.close()
+
+    def _end(self) -> None:
+        self.air.loss = self.air.copies = self.air.jitter_s = 0.0
+        for phone in self.phones:
+            for usage in phone.usages:
+                usage.hang_up()
+        self.pass_time(SETTLE_S)
+        edge, store = self.edge, self.edge.store
+        assert edge.switch.live() == [], "a call lives on although both its peers are gone"
+        assert len(store.finished) == edge.switch.arrived
+        assert set(store.finished.values()) <= {1}, store.finished
+        assert edge.media.opened == 0
+        for node in (edge.node, *(phone.node for phone in self.phones)):
+            left = node.stack.counters
+            assert (left["transactions"], left["dialogs"]) == (0, 0), (node.address, left)
+            assert node.stack.next_deadline() is None, node.address
+        for record in store.records:
+            check(record)
+
+
+def _ignore(*_: object, **__: object) -> None:
+    """Nobody reads these lines."""
+
+
+def check(record: Any) -> None:
+    """What any record must be, whatever happened."""
+    disposition, answered = record["disposition"], record["answered_at"]
+    assert disposition not in ("error_internal", "error_media"), record
+    connected = record["connected_at"] is not None
+    assert not connected or (answered is not None and record["target_id"] is not None), record
+    assert (disposition == "connected") <= connected, record
+    outcomes = [attempt["outcome"] for attempt in record["attempts"]]
+    assert connected <= ("answered" in outcomes), record
+    assert record["hung_up_by"] in ("caller", "target", "admin", "limit", "server"), record

@@ -1,0 +1,256 @@
+"""A caller, our real calls and their targets on one loop of virtual time, over a network that plays tricks.
+
+The edge is the real stack and the real call coroutine; only the store, the media engine and the sockets
+are stand-ins.  The peers are stacks too, told by a test what to do next.
+"""
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+from edge.calls.breaker import Breaker
+from edge.calls.ports import CallLimits, RefusedCall
+from edge.calls.services import CallServices
+from edge.calls.switch import Switch
+from edge.calls.trace import TraceBook
+from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, Recording
+from edge.model.action import Action
+from edge.model.config import Number
+from edge.model.ledger import Command, Finish
+from edge.model.prompts import CampaignPrompts
+from edge.routing.snapshot import Snapshot
+from edge.sip.events import Allow, Destination, Flow, OutgoingCall
+from edge.sip.invite import Invite
+from edge.sip.message import Request
+from edge.sip.stack import Stack
+from edge.sip.uri import parse_uri
+from tests.routing import world
+from tests.support.virtual_time import VirtualClock, VirtualLoop
+
+Address = tuple[str, int]
+EDGE, CALLER = "192.0.2.1", "192.0.2.10"
+TARGETS: Final = ("192.0.2.21", "192.0.2.22", "192.0.2.23")
+PLAIN, GREETED = "+18005550100", "+18005550101"
+RING_S: Final = 10
+
+
+class Air:
+    """Datagrams between nodes: lost, doubled, late and out of order, as its figures say."""
+
+    def __init__(self, loop: VirtualLoop, chance: random.Random) -> None:
+        self.loop = loop
+        self.random = chance
+        self.loss = self.copies = self.jitter_s = 0.0
+        self.nodes: dict[Address, Node] = {}
+        self.log: list[tuple[bytes, Address, Address]] = []
+
+    def carry(self, data: bytes, source: Address, target: Address) -> None:
+        """Sends one datagram, as well as this network can."""
+        self.log.append((data, source, target))
+        copies = int(self.random.random() >= self.loss) + int(self.random.random() < self.copies)
+        for _ in range(copies):
+            self.deliver(0.005 + self.random.random() * self.jitter_s, data, source, target)
+
+    def deliver(self, after_s: float, data: bytes, source: Address, target: Address) -> None:
+        """It arrives after so long."""
+        node = self.nodes.get(target)
+        if node is not None:
+            self.loop.call_later(after_s, node.receive, data, source)
+
+
+class Node:
+    """A stack with its timer; what ``Endpoint`` is with sockets."""
+
+    def __init__(self, air: Air, host: str, on_call: Callable[[Invite], None]) -> None:
+        self.air, self.address = air, (host, 5060)
+        air.nodes[self.address] = self
+        self._tokens = itertools.count()
+        self._awake = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.stack = Stack(self, air.loop.time, self, access=self, on_call=on_call, wake=self._wake)
+
+    def send(self, data: bytes, flow: Flow) -> bool:
+        self.air.carry(data, self.address, flow.remote)
+        return True
+
+    def route(self, destination: Destination) -> Flow:
+        return Flow("udp", self.address, (destination.host, destination.port))
+
+    def alive(self, flow: Flow) -> bool:
+        return True
+
+    def sent_by(self, flow: Flow) -> str:
+        return f"{self.address[0]}:{self.address[1]}"
+
+    def token(self) -> str:
+        return f"{self.air.random.getrandbits(48):012x}{next(self._tokens):04x}"
+
+    def uniform(self, low: float, high: float) -> float:
+        return self.air.random.uniform(low, high)
+
+    def judge(self, request: Request, flow: Flow) -> Allow:
+        return Allow("trk_1")
+
+    def receive(self, data: bytes, source: Address) -> None:
+        self.stack.receive(data, Flow("udp", self.address, source))
+        self._arm()
+
+    def _wake(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self.air.loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._awake = False
+        self.stack.pump()
+        self._arm()
+
+    def _arm(self) -> None:
+        deadline = self.stack.next_deadline()
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = self.air.loop
+        self._timer = None if deadline is None else loop.call_at(max(deadline, loop.time()), self._pump)
+
+
+class Store:
+    """Takes every command at once; ``finished`` counts the records by call."""
+
+    healthy = True
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self.finished: Counter[str] = Counter()
+        self.records: list[Mapping[str, Any]] = []
+
+    def submit(self, command: Command) -> "asyncio.Future[Any]":
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        self._loop.call_later(0.003, lambda: answer.done() or answer.set_result(None))
+        self.post(command)
+        return answer
+
+    def post(self, command: Command) -> None:
+        if isinstance(command, Finish):
+            self.finished[command.call_id] += 1
+            self.records.append(command.record)
+
+
+class Leg:
+    """A media leg that only keeps what it was told; a prompt takes a second."""
+
+    def __init__(self, loop: VirtualLoop, port: int) -> None:
+        self.host, self.port = EDGE, port
+        self.on_event: Callable[[MediaEvent], None] | None = None
+        self._loop = loop
+        self._token = 0
+
+    def update(self, plan: Plan) -> None:
+        assert plan.remote is None or plan.remote[1] > 0
+
+    def play(self, source: str, *, loop: bool = False) -> int:
+        self._token += 1
+        if not loop:
+            self._loop.call_later(1.0, self._done, self._token)
+        return self._token
+
+    def stop(self) -> None:
+        self._token += 1
+
+    def _done(self, token: int) -> None:
+        if token == self._token and self.on_event is not None:
+            self.on_event(PlayDone(token))
+
+
+class Media:
+    """The engine, and each of its calls; ``opened`` is how many of those were not finished."""
+
+    def __init__(self, loop: VirtualLoop) -> None:
+        self._loop = loop
+        self._ports = itertools.count(20000, 2)
+        self.opened = 0
+        self.can_record = False
+
+    def call(self) -> Self:
+        self.opened += 1
+        return self
+
+    def leg(self) -> MediaLeg:
+        return Leg(self._loop, next(self._ports))
+
+    def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
+        assert a is not b
+
+    def unbridge(self) -> None:
+        pass
+
+    def close_leg(self, leg: MediaLeg) -> None:
+        leg.on_event = None
+
+    def record(self, name: str, tracks: int, limit_s: float) -> Recording:
+        raise MediaUnavailable("no recorder here")
+
+    async def finish(self) -> dict[int, LegCounters]:
+        self.opened -= 1
+        return {}
+
+
+class Edge:
+    """Our side; also the dialler of its calls, and the holder of their configuration."""
+
+    def __init__(self, air: Air, clock: VirtualClock) -> None:
+        self.node = Node(air, EDGE, self._called)
+        self.store, self.media = Store(air.loop), Media(air.loop)
+        self.current = configuration()
+        breaker = Breaker(clock)
+        services = CallServices(
+            clock=clock, store=self.store, counts=world.Taken(), dialler=self,
+            media=self.media,  # type: ignore[arg-type]
+            traces=TraceBook(clock.monotonic), limits=CallLimits(max_call_s=600), draw=air.random.random,
+            prompt_ready=lambda _: True, key_of=lambda call_id: f"key of {call_id}", breaker=breaker,
+        )  # fmt: skip
+        self.switch = Switch(services, self, self)
+
+    def _called(self, invite: Invite) -> None:
+        self.switch.take(invite)
+
+    async def resolve(self, uri: str) -> list[Destination]:
+        parsed = parse_uri(uri)
+        return [Destination("udp", parsed.host, parsed.port or 5060)]
+
+    def avoid(self, destination: Destination, seconds: float = 30.0) -> None:
+        pass
+
+    def call(self, outgoing: OutgoingCall) -> Invite:
+        return self.node.stack.call(outgoing)
+
+    def local_host(self, destination: Destination) -> str:
+        return EDGE
+
+    def note(self, refused: RefusedCall) -> None:
+        pass
+
+
+def configuration() -> Snapshot:
+    """Two targets in order, of which each may transfer to a third; the second number greets its callers."""
+    routes = {"overflow": Action(action="message"), "max_attempts": 4}
+    sip = {"allow_refer": True, "redirect_hosts": TARGETS}
+    targets = [
+        world.target(f"tgt_{n}", address=f"sip:buyer@{host}", ring_timeout_s=RING_S, sip=sip)
+        for n, host in enumerate(TARGETS, 1)
+    ]
+    order = (world.route("tgt_1", 1), world.route("tgt_2", 2))
+    greeting = CampaignPrompts(greeting_prompt_id="prm_1")
+    greeted: Number = world.number(id="num_2", e164=GREETED, campaign_id="cmp_2")
+    return Snapshot.build(
+        trunks=[world.trunk()],
+        numbers=[world.number(), greeted],
+        campaigns=[
+            world.campaign(*order),
+            world.campaign(*order, routes=routes, id="cmp_2", prompts=greeting),
+        ],
+        targets=targets,
+        prompts=[world.prompt("prm_1")],
+    )

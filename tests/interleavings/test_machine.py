@@ -1,0 +1,10 @@
+"""A bounded run of the interleavings; ``make campaign-interleavings`` is the long one."""
+
+from hypothesis import HealthCheck, settings
+
+from tests.interleavings.machine import Interleavings
+
+TestInterleavings = Interleavings.TestCase
+TestInterleavings.settings = settings(
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
