@@ -19,7 +19,7 @@ OURS: Final = frozenset(
     ("via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "route", "record-route", "allow",
      "supported", "require", "proxy-require", "user-agent", "authorization", "proxy-authorization",
      "content-length", "content-type", "content-encoding", "content-disposition", "mime-version",
-     "session-expires", "min-se", "x-edge-call-id", "x-edge-call-key")
+     "session-expires", "min-se", "rack", "rseq", "refer-to", "replaces", "x-edge-call-id", "x-edge-call-key")
 )  # fmt: skip
 """Headers that are ours to write: a second one would break the request, or say what is not so."""
 

@@ -101,7 +101,10 @@ class ExpiryTimer:
         return (line, ("Require", "timer")) if refresher == "uac" else (line,)
 
     def agreed(self, response: Response) -> None:
-        """The peer has accepted a request of ours (section 7.2)."""
+        """The peer has accepted a request of ours (section 7.2), or wants a longer interval first."""
+        if response.status == 422:
+            self._longer(response)
+            return
         wanted = wish(response)
         self._updates = self._updates or "UPDATE" in response.headers.values("Allow")
         if wanted is None or wanted.interval < MIN_SE:

@@ -152,7 +152,7 @@ class Invite:
         return self._expiry_timer().answer(request)
 
     def expiry_agreed(self, response: Response) -> None:
-        """A 2xx to a request of ours."""
+        """A 2xx to a request of ours, or the 422 to a refresh."""
         if self._expiry is not None or "Session-Expires" in response.headers:
             self._expiry_timer().agreed(response)
 

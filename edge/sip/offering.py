@@ -52,7 +52,7 @@ class OfferingUsage(Protocol):
         ...
 
     def expiry_agreed(self, response: Response) -> None:
-        """A 2xx to our re-INVITE."""
+        """A 2xx to our re-INVITE, or the 422 to a refresh by it."""
         ...
 
     @property

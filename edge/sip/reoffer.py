@@ -152,6 +152,8 @@ class OwnOffer:
         else:
             if not self._quiet:
                 usage.emit(OfferRefused(response.status, response.reason))
+            elif response.status == 422:
+                usage.expiry_agreed(response)
             self.go_on()
 
     def _back_off(self) -> float:

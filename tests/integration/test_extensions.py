@@ -12,6 +12,7 @@ from tests.integration.test_crossings import Scene
 from tests.support.raw_phone import Outgoing, RawPhone, Said
 from tests.support.scenario import (
     ack,
+    ack_refusal,
     answer,
     arrives,
     bye,
@@ -324,3 +325,16 @@ async def ended(scene: Scene, call: Outgoing) -> None:
 
 async def acknowledged(phone: RawPhone, invited: Said, cseq: int) -> None:
     await phone.say(invited, "ACK", cseq)
+
+
+async def test_a_loop_through_us_ends_with_its_hops(world: World) -> None:
+    """A target that is ourselves: each turn has one hop less, and the last is refused with 483."""
+    host, port = world.server.sip["udp"]
+    api = world.server.api
+    await api.post("trunks", {"name": "ourselves", "addresses": [f"{host}/32"]})
+    line = await world.line(f"{host}:{port}")
+    await api.patch(f"targets/{line.targets[0]['id']}", {"address": f"sip:{line.e164}@{host}:{port}"})
+    few = invite(sdp()).replace("Max-Forwards: 70", "Max-Forwards: 3")
+    (await line.call(few, provisional(), expect(480), ack_refusal())).check()
+    records = await line.records(3)
+    assert sorted(one["attempts"][0]["status"] for one in records) == [480, 480, 483]

@@ -1,5 +1,6 @@
 """A target transfers its caller by REFER: only where it may, only to where the configuration says."""
 
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest_asyncio
 
 from tests.integration.test_crossings import Scene
 from tests.support.raw_phone import Outgoing, RawPhone, Said
-from tests.support.server import Server, running_server
+from tests.support.rtp_end import End, packet
+from tests.support.server import Server, eventually, running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,10 +33,15 @@ async def scene(server: Server) -> AsyncIterator[Scene]:
 async def up(scene: Scene, **sip: Any) -> tuple[Outgoing, Said]:
     """A call with a target that may transfer; a call keeps the configuration of its arrival."""
     await scene.route(scene.target)
+    await allow(scene, **sip)
+    return await scene.connected()
+
+
+async def allow(scene: Scene, **sip: Any) -> None:
+    """The route's target may transfer."""
     found = (await scene.server.api.get("targets", limit=500))["items"]
     one = next(each for each in found if each["name"] == scene.target.address)
     await scene.server.api.patch(f"targets/{one['id']}", {"sip": {"allow_refer": True, **sip}})
-    return await scene.connected()
 
 
 async def desk(scene: Scene, **fields: Any) -> str:
@@ -104,6 +111,32 @@ async def test_one_that_fails_is_told_and_the_call_goes_on(scene: Scene) -> None
     record = await scene.record()
     assert [one["outcome"] for one in record["attempts"]] == ["answered", "busy"]
     assert record["disposition"] == "connected"
+
+
+async def test_the_caller_and_the_new_target_hear_each_other(scene: Scene) -> None:
+    await desk(scene)
+    with End(scene.caller.host) as mouth, End(scene.second.host) as ear:
+        await scene.route(scene.target)
+        await allow(scene)
+        call = await scene.caller.invite(scene.number, scene.caller.sdp(port=mouth.address[1]))
+        invited = await scene.target.hear("INVITE")
+        await scene.target.answer(invited, 200, scene.target.sdp())
+        await scene.target.hear("ACK")
+        ours = (await call.hear("200")).audio_port
+        await call.request("ACK")
+        await refer(scene, invited, f"sip:desk@{scene.second.address}")
+        again = await scene.second.hear("INVITE")
+        await scene.second.answer(again, 200, scene.second.sdp(port=ear.address[1]))
+        await scene.second.hear("ACK")
+        numbers = itertools.count()
+
+        def heard() -> bool:
+            mouth.send(packet(next(numbers)), (scene.server.sip["udp"][0], ours))
+            ear.send(packet(next(numbers), ssrc=7), (scene.server.sip["udp"][0], again.audio_port))
+            return bool(ear.received()) and bool(mouth.received())
+
+        await eventually(heard)
+        await ended_by_the_caller(scene, call, scene.second)
 
 
 @pytest.mark.parametrize("to", ["sip:toll@203.0.113.9", "sip:other@{second}", "tel:+18005559999"])

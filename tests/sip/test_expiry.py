@@ -155,6 +155,15 @@ def test_a_longer_interval_that_the_target_wants_is_taken(us: Node, peer: Peer) 
     assert peer.requests("UPDATE")[-1].headers.get("Session-Expires") == "300;refresher=uac"
 
 
+def test_so_is_one_that_is_wanted_of_a_refresh_by_re_invite(us: Node, peer: Peer) -> None:
+    calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: INVITE\n")
+    us.net.run(45)
+    reply(us, peer, peer.requests("INVITE")[-1], 422, headers="Min-SE: 300\n")
+    us.net.run(0.1)
+    again = peer.requests("INVITE")[-1]
+    assert (again.cseq, again.headers.get("Session-Expires")) == (3, "300;refresher=uac")
+
+
 def test_a_target_that_refreshes_itself_is_waited_for(us: Node, peer: Peer) -> None:
     usage = calling(us, peer, "Session-Expires: 90;refresher=uas\n")
     us.net.run(59)
