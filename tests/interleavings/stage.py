@@ -18,6 +18,7 @@ from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, Recording
 from edge.model.action import Action
+from edge.model.callers import NO_PAST, CallerPast
 from edge.model.config import Number
 from edge.model.ledger import Command, Finish
 from edge.model.prompts import CampaignPrompts
@@ -210,6 +211,7 @@ class Edge:
             media=self.media,  # type: ignore[arg-type]
             traces=TraceBook(clock.monotonic), limits=CallLimits(max_call_s=600), draw=air.random.random,
             prompt_ready=lambda _: True, key_of=lambda call_id: f"key of {call_id}", breaker=breaker,
+            past=_nothing_known,
         )  # fmt: skip
         self.switch = Switch(services, self, self)
 
@@ -231,6 +233,10 @@ class Edge:
 
     def note(self, refused: RefusedCall) -> None:
         pass
+
+
+async def _nothing_known(_caller: str) -> CallerPast:
+    return NO_PAST
 
 
 def configuration() -> Snapshot:
