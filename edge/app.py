@@ -35,6 +35,7 @@ from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
 from edge.services.peers import PeerService
 from edge.services.pooling import PoolServices
+from edge.services.presets import read_presets
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -105,7 +106,7 @@ class _Builder:
         settings, clock, enter = self._settings, self._clock, self._stack.enter_async_context
         writer = await self._store()
         database = await enter(Database(settings.database_path))
-        configuration = await enter(ConfigurationService(Objects(database), clock, settings.routing.failsafe))
+        configuration = await self._configuration(database)
         refused = await enter(RefusedService(RefusedSources(database), clock))
         engine = await enter(LocalEngine(self._media(), clock))
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
@@ -138,6 +139,7 @@ class _Builder:
             health=Readiness(_conditions(writer, engine), switch),
             figures=figures_of(writer, engine, switch, endpoint, refused, peers),
             peers=peers,
+            presets=configuration.current.presets,
             audit=audit,
             enrichment=said,
             pools=pools,
@@ -160,6 +162,13 @@ class _Builder:
         if writer.recovered:
             log.warning("calls.interrupted", count=writer.recovered)
         return writer
+
+    async def _configuration(self, database: Database) -> ConfigurationService:
+        settings = self._settings
+        presets = await asyncio.to_thread(read_presets, settings.sip.presets)
+        return await self._stack.enter_async_context(
+            ConfigurationService(Objects(database), self._clock, settings.routing.failsafe, presets)
+        )
 
     def _media(self) -> LocalConfig:
         media = self._settings.media

@@ -14,10 +14,12 @@ from edge.model.config import (
     Prompt,
     Role,
     Token,
+    Trunk,
 )
 from edge.model.inherited import Effective, Setting
 from edge.model.kinds import Kind, Spec
 from edge.model.peers import Reachability, Registration
+from edge.model.preset import Preset
 from edge.model.release import Carrier
 from edge.services.bans import Ban
 from edge.services.callers import Mode, Written
@@ -169,6 +171,16 @@ class Peers(Protocol):
         """Our registration with a trunk's registrar; None while it has none."""
 
 
+class CarrierPresets(Protocol):
+    """What is known of common carriers."""
+
+    def all(self) -> Sequence[Preset]: ...
+    def get(self, name: str) -> Preset | None: ...
+    def effective(self, trunk: Trunk) -> Trunk:
+        """The trunk with what its preset says."""
+        ...
+
+
 class Refused(Protocol):
     """A source whose calls we did not serve; ``count`` times between the two instants."""
 
@@ -265,6 +277,7 @@ class Ports:
     health: Health
     figures: Figures
     peers: Peers
+    presets: CarrierPresets
     audit: Audit
     setup: Setup
     pools: PoolPorts

@@ -134,8 +134,9 @@ class Access:
         asker = _Asker(request, source, None)
         if not snapshot.trunk_index.has_credentials_only:
             self._guard.offend(source, "unknown source")
-            remedy = f"if this is your carrier, add {source} to the addresses of its trunk"
-            return self._deny(asker, self._unknown_status, "no trunk has this address", remedy)
+            return self._deny(
+                asker, self._unknown_status, "no trunk has this address", _remedy(source, snapshot)
+            )
         judgement = self._digest.judge(
             request, lambda name: _password(snapshot, name), self._clock.monotonic()
         )
@@ -186,6 +187,13 @@ class Access:
 
     def _is_proxy(self, source: str) -> bool:
         return _is_in(source, self._proxies)
+
+
+def _remedy(source: str, snapshot: Snapshot) -> str:
+    preset = snapshot.presets.by_address(source)
+    if preset is not None:
+        return f"preset {preset.name} would: if {preset.title} is your carrier, name it in the trunk's preset"
+    return f"if this is your carrier, add {source} to the addresses of its trunk"
 
 
 _OFFENCES: dict[str, Reason] = {"absent": "no credentials", "refused": "wrong credentials"}

@@ -9,6 +9,7 @@ from edge.commands.failure import CommandFailed
 from edge.commands.network_checks import listeners
 from edge.logs import configured
 from edge.media.engine import MediaUnavailable
+from edge.services.presets import PresetsUnusable
 from edge.settings import Settings
 from edge.store.database import StoreInUse
 from edge.store.opening import SchemaTooNew, StoreUnusable
@@ -19,7 +20,7 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
     with configured(settings.logs.level, settings.logs.format):
         try:
             asyncio.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
-        except (SchemaTooNew, StoreUnusable, StoreInUse, MediaUnavailable) as error:
+        except (SchemaTooNew, StoreUnusable, StoreInUse, MediaUnavailable, PresetsUnusable) as error:
             raise CommandFailed(str(error)) from error
         except OSError as error:
             raise CommandFailed(_why(settings, error)) from error

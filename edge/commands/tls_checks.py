@@ -1,4 +1,4 @@
-"""Checks of TLS: our certificate, its key and the trust file can be used, and stay valid."""
+"""Checks of the files that ``[sip]`` and ``[stir]`` name: certificates, their keys, trust files, presets."""
 
 import ssl
 import time
@@ -9,6 +9,7 @@ from cryptography import x509
 
 from edge.commands.finding import Finding
 from edge.derived import tls_config
+from edge.services.presets import PresetsUnusable, read_presets
 from edge.settings import Settings
 from edge.sip.tls import TlsConfig, TlsUnusable, make_context, own_certificate
 
@@ -23,6 +24,8 @@ def certificates(settings: Settings) -> Iterator[Finding]:
         yield _own(config)
     if config.trust is not None:
         yield _trust(config)
+    if settings.sip.presets:
+        yield _presets(settings.sip.presets)
     if settings.stir.trust:
         yield _signers(Path(settings.stir.trust))
 
@@ -55,3 +58,11 @@ def _signers(file: Path) -> Finding:
     except (OSError, ValueError) as error:
         return Finding("fail", f"stir.trust can not be used: {error}", "write the authorities' PEM file")
     return Finding("ok", f"stir.trust {file} has {len(found)} authorities for signed calls")
+
+
+def _presets(file: str) -> Finding:
+    try:
+        found = read_presets(file)
+    except PresetsUnusable as error:
+        return Finding("fail", f"sip.presets can not be used: {error}", "correct the file")
+    return Finding("ok", f"sip.presets {file}: {len(found.all())} carriers' presets are known")

@@ -1,7 +1,8 @@
 """Trunks: carriers, who send us calls and take ours (see ``edge.model.config``)."""
 
 import warnings
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import FailFast, Field, StringConstraints, model_validator
 
@@ -12,9 +13,13 @@ from edge.model.types import Cidr, Count, ExternalId, HeaderName, Name, Password
 # Pydantic takes the metaclass's method of that name for an attribute that the field shadows.
 warnings.filterwarnings("ignore", message='Field name "register"')
 
+PresetName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
 
 class TrunkSpec(Record):
     """A carrier's trunk: by source address, by credentials, or by both.
+
+    What is left out is taken from the ``preset`` of that name, if one is named.
 
     ``addresses`` alone: accepted by source; credentials alone: challenged from anywhere; both:
     both must hold.  ``proxy`` is the SIP URI that calls to phone-number targets are sent to.
@@ -25,6 +30,7 @@ class TrunkSpec(Record):
     """
 
     name: Name
+    preset: PresetName | None = None
     external_id: ExternalId | None = None
     # The first wrong address ends the check: telling 10,000 of them would hold the loop.
     addresses: Annotated[tuple[Cidr, ...], Field(max_length=500), FailFast()] = ()
@@ -47,7 +53,7 @@ class TrunkSpec(Record):
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        if not self.addresses and self.username is None:
+        if not self.addresses and self.username is None and self.preset is None:
             raise ValueError("a trunk needs addresses, or username and password, or both")
         if (self.username is None) != (self.password is None):
             raise ValueError("username and password belong together")
@@ -55,7 +61,30 @@ class TrunkSpec(Record):
 
 
 class Trunk(Stored, TrunkSpec):
-    """A stored trunk."""
+    """A stored trunk.  ``overrides`` are the fields that were written, which its preset does not fill."""
+
+    overrides: tuple[str, ...] = ()
 
     # Said again: pydantic would take the metaclass's method of that name for the inherited default.
     register: RegisterSpec | None = None
+
+
+def written_fields(spec: TrunkSpec) -> tuple[str, ...]:
+    """The fields that a new trunk sets itself; those of ``sip`` one by one."""
+    return _sorted({*(f"sip.{name}" for name in spec.sip.model_fields_set), *spec.model_fields_set})
+
+
+def rewritten_fields(before: tuple[str, ...], changes: Mapping[str, Any]) -> tuple[str, ...]:
+    """The same after a merge patch: null gives a field back to the preset."""
+    fields = set(before)
+    for name, value in changes.items():
+        inner = value if name == "sip" and isinstance(value, Mapping) else {}
+        if value is None and name == "sip":
+            fields = {field for field in fields if not field.startswith("sip.")}
+        for path, part in ((name, value), *((f"sip.{key}", part) for key, part in inner.items())):
+            (fields.discard if part is None else fields.add)(path)
+    return _sorted(fields)
+
+
+def _sorted(fields: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(fields - {"name", "preset", "external_id", "sip", "overrides"}))

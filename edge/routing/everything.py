@@ -10,7 +10,7 @@ _BESIDE = {"numbers_by_e164", "prepared", "cap_owners"}
 
 def everything(snapshot: Snapshot) -> Iterator[Configured]:
     """Every object, each once, in no order; costs a walk over all."""
-    yield from snapshot.trunk_index.trunks
+    yield from snapshot.trunk_index.written.values()
     yield from snapshot.blocks.all()
     yield from snapshot.pools.objects()
     for name, table in snapshot.tables().items():

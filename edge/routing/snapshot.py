@@ -20,6 +20,7 @@ from edge.routing.asking import asks
 from edge.routing.blocks import Blocks
 from edge.routing.pools import Pools
 from edge.routing.prepared import NOTHING_PREPARED, Owner, Prepared, prepare
+from edge.routing.presets import NO_PRESETS, Presets
 from edge.routing.schedule import Holidays, Schedule
 from edge.routing.table import Table
 from edge.routing.tiers import Tier, tiers
@@ -60,7 +61,8 @@ class Snapshot:
 
     ``version`` grows with every change.  ``askers`` are the ids of numbers, campaigns and targets whose
     decisions need the caller's past.  ``failsafe`` is the server's own last resort
-    (``[routing] failsafe``), used where a campaign has none.  Make one with ``build``.
+    (``[routing] failsafe``), used where a campaign has none.  Trunks are as they work: with what their
+    presets say.  Make one with ``build``.
     """
 
     __slots__ = ("_tables", "askers", "blocks", "failsafe", "pools", "trunk_index", "version")
@@ -73,7 +75,7 @@ class Snapshot:
         version: int,
         blocks: Blocks,
         pools: Pools,
-        askers: frozenset[str] = frozenset(),
+        askers: frozenset[str],
     ) -> None:
         self._tables = tables
         self.trunk_index = trunk_index
@@ -100,6 +102,7 @@ class Snapshot:
         tags: Iterable[CallTrackingTag] = (),
         calendars: Iterable[HolidayCalendar] = (),
         failsafe: Action | None = None,
+        presets: Presets = NO_PRESETS,
         version: int = 1,
     ) -> "Snapshot":
         """A snapshot of everything: walks every object, so only for the start of the server."""
@@ -131,7 +134,8 @@ class Snapshot:
         asking = (item for group in owners[:3] for item in group.values() if _asks(item))
         askers = frozenset(item.id for item in asking)
         shared = Pools.of(pools, tags, by_id.values())
-        return cls(tables, TrunkIndex(trunks), failsafe, version, Blocks.of(blocks), shared, askers)
+        index = TrunkIndex(trunks, presets)
+        return cls(tables, index, failsafe, version, Blocks.of(blocks), shared, askers)
 
     def with_changes(self, put: Iterable[Configured] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A newer snapshot in which ``put`` objects are new or replaced and ``removed`` ids gone."""
@@ -190,6 +194,11 @@ class Snapshot:
     def trunk(self, trunk_id: str) -> Trunk | None:
         """The trunk of this id."""
         return self.trunk_index.by_id(trunk_id)
+
+    @property
+    def presets(self) -> Presets:
+        """What is known of common carriers."""
+        return self.trunk_index.presets
 
     def trunks(self) -> tuple[Trunk, ...]:
         """Every trunk."""

@@ -1,39 +1,34 @@
 """Which trunk a request comes from: by source address (longest prefix), or by user name."""
 
-import ipaddress
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from edge.model.config import Trunk
-
-_BITS = {4: 32, 6: 128}
+from edge.routing.networks import Networks
+from edge.routing.presets import NO_PRESETS, Presets
 
 
 class TrunkIndex:
-    """Every trunk, ready to be found; immutable.  On equal prefixes the older trunk wins."""
+    """Every trunk, ready to be found; immutable.  On equal prefixes the older trunk wins.
 
-    __slots__ = ("_by_id", "_by_username", "_hosts", "_networks", "has_credentials_only", "trunks")
+    Trunks are found as they work, with what their presets say; ``written`` are those that were stored.
+    """
 
-    def __init__(self, trunks: Iterable[Trunk]) -> None:
-        self._by_id = {trunk.id: trunk for trunk in trunks}
+    __slots__ = (
+        "_by_id", "_by_username", "_networks", "has_credentials_only", "presets", "trunks", "written",
+    )  # fmt: skip
+
+    def __init__(self, trunks: Iterable[Trunk], presets: Presets = NO_PRESETS) -> None:
+        self.presets = presets
+        self.written = {trunk.id: trunk for trunk in trunks}
+        self._by_id = {trunk.id: presets.effective(trunk) for trunk in self.written.values()}
         self.trunks = tuple(self._by_id.values())
-        self._hosts: dict[str, Trunk] = {}
-        self._networks: dict[int, dict[int, dict[int, Trunk]]] = {4: {}, 6: {}}
+        in_order = sorted(self.trunks, key=lambda t: t.id)
+        self._networks = Networks((cidr, trunk) for trunk in in_order for cidr in trunk.addresses)
         self._by_username: dict[str, Trunk] = {}
-        for trunk in sorted(self.trunks, key=lambda t: t.id):
-            self._enter(trunk)
-        self._networks = {v: dict(sorted(by.items(), reverse=True)) for v, by in self._networks.items()}
-        self.has_credentials_only = any(not trunk.addresses for trunk in self.trunks)
-
-    def _enter(self, trunk: Trunk) -> None:
-        for cidr in trunk.addresses:
-            network = ipaddress.ip_network(cidr, strict=False)
-            if network.prefixlen == network.max_prefixlen:
-                self._hosts.setdefault(str(network.network_address), trunk)
-            by_prefix = self._networks[network.version].setdefault(network.prefixlen, {})
-            by_prefix.setdefault(int(network.network_address), trunk)
-        if trunk.username is not None:
-            self._by_username.setdefault(trunk.username, trunk)
+        for trunk in in_order:
+            if trunk.username is not None:
+                self._by_username.setdefault(trunk.username, trunk)
+        self.has_credentials_only = any(not t.addresses and t.username is not None for t in self.trunks)
 
     def by_id(self, trunk_id: str) -> Trunk | None:
         """The trunk of this id."""
@@ -48,35 +43,14 @@ class TrunkIndex:
 
         IPv4 addresses that a dual-stack socket reports as ``::ffff:192.0.2.1`` count as IPv4.
         """
-        return self._hosts.get(address) or self._by_prefix(address)
-
-    def _by_prefix(self, address: str) -> Trunk | None:
-        version, value = _parsed(address)
-        for prefix, networks in self._networks.get(version, {}).items():
-            shift = _BITS[version] - prefix
-            trunk = networks.get(value >> shift << shift)
-            if trunk is not None:
-                return trunk
-        return None
+        return self._networks.get(address)
 
     def changed(self, changes: Mapping[str, Trunk | None]) -> "TrunkIndex":
         """This index with trunks put or removed (None); itself when nothing differs."""
-        merged: dict[str, Trunk] = dict(self._by_id)
+        merged: dict[str, Trunk] = dict(self.written)
         for trunk_id, trunk in changes.items():
             if trunk is None:
                 merged.pop(trunk_id, None)
             else:
                 merged[trunk_id] = trunk
-        return self if merged == self._by_id else TrunkIndex(merged.values())
-
-
-@lru_cache(maxsize=4096)
-def _parsed(address: str) -> tuple[int, int]:
-    """Version and value of an IP address; version 0 when it is none."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return 0, 0
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    parsed = mapped or parsed
-    return parsed.version, int(parsed)
+        return self if merged == self.written else TrunkIndex(merged.values(), self.presets)

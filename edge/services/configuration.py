@@ -32,7 +32,9 @@ from edge.model.kinds import Kind, Object, Spec
 from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.secrets import in_clear, without_kept
+from edge.model.trunk import rewritten_fields, written_fields
 from edge.model.types import ExternalId, Name
+from edge.routing.presets import NO_PRESETS, Presets
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import Conflict, Invalid, Stale, field_errors
 from edge.services.guard import translated
@@ -82,11 +84,13 @@ class ConfigurationService:
     edit, with the snapshot before and the one after it.
     """
 
-    def __init__(self, objects: Objects, clock: Clock, failsafe: Action | None = None) -> None:
+    def __init__(
+        self, objects: Objects, clock: Clock, failsafe: Action | None = None, presets: Presets = NO_PRESETS
+    ) -> None:
         self._objects = objects
         self._clock = clock
         self._failsafe = failsafe
-        self._current = Snapshot.build(failsafe=failsafe)
+        self._current = Snapshot.build(failsafe=failsafe, presets=presets)
         self._one_edit = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
         self.on_change: Callable[[Snapshot, Snapshot], None] | None = None
@@ -113,6 +117,7 @@ class ConfigurationService:
                 tags=await self._all(CallTrackingTag, "call_tracking_tag"),
                 calendars=await self._all(HolidayCalendar, "calendar"),
                 failsafe=self._failsafe,
+                presets=self._current.presets,
                 version=version,
             )
         return self
@@ -135,8 +140,7 @@ class ConfigurationService:
 
     async def create(self, kind: Kind, spec: Spec) -> Stored:
         """A new object, stored and in the next snapshot."""
-        fields = {name: getattr(spec, name) for name in type(spec).model_fields}
-        return await self._alone(self._insert(kind, self._new(kind, fields)))
+        return await self._alone(self._insert(kind, self._new(kind, _fields(spec))))
 
     def spec_of(self, kind: Kind, fields: Mapping[str, Any]) -> Any:
         """What may be written of a kind, from JSON-ready fields; raises Invalid."""
@@ -144,7 +148,7 @@ class ConfigurationService:
 
     def rehearse(self, kind: Kind, spec: Spec) -> Stored:
         """The object that ``create`` would make, as far as can be judged without storing it."""
-        item = self._new(kind, {name: getattr(spec, name) for name in type(spec).model_fields})
+        item = self._new(kind, _fields(spec))
         check(item, self._current)
         return item
 
@@ -242,6 +246,8 @@ class ConfigurationService:
             reset_for_patch(before, merged, kept)
         spec = validated(spec_model, merged)
         fields = {name: getattr(spec, name) for name in spec_model.model_fields}
+        if isinstance(before, Trunk):
+            fields["overrides"] = rewritten_fields(before.overrides, changes)
         return filled(before.model_copy(update=fields), before)
 
     async def _put_built_in(self, prompt_id: str, fields: Mapping[str, Any]) -> None:
@@ -296,6 +302,12 @@ class ConfigurationService:
 
     async def _all(self, model: type[O], kind: Kind) -> Iterable[O]:
         return [item for item in await self._objects.all(kind) if isinstance(item, model)]
+
+
+def _fields(spec: Spec) -> dict[str, Any]:
+    """The fields of a new object."""
+    fields = {name: getattr(spec, name) for name in type(spec).model_fields}
+    return {**fields, "overrides": written_fields(spec)} if isinstance(spec, TrunkSpec) else fields
 
 
 def validated(model: type[BaseModel], fields: Mapping[str, Any]) -> BaseModel:

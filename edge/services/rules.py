@@ -227,7 +227,9 @@ def _allowed(sip: SipSettings) -> Iterator[FieldError]:
             yield FieldError(f"sip.header_allow[{index}]", why)
 
 
-def _trunk(trunk: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
+def _trunk(written: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
+    yield from _preset(written, snapshot)
+    trunk = snapshot.presets.effective(written)
     yield from _allowed(trunk.sip)
     if trunk.proxy is not None and not _SIP_URI.fullmatch(trunk.proxy):
         yield FieldError("proxy", "write a SIP URI, such as sip:sip.carrier.example")
@@ -239,3 +241,16 @@ def _trunk(trunk: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
                 yield FieldError(f"addresses[{index}]", f"trunk {other.id} has this address already")
         if trunk.username is not None and trunk.username == other.username:
             yield FieldError("username", f"trunk {other.id} has this user name already")
+
+
+def _preset(written: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
+    """The preset must be known, and leave nothing open that a trunk needs."""
+    if written.preset is None:
+        return
+    preset = snapshot.presets.get(written.preset)
+    if preset is None:
+        known = ", ".join(preset.name for preset in snapshot.presets.all())
+        yield FieldError("preset", f"there is no preset {written.preset!r}; known are {known}")
+    elif not preset.filled(written).addresses and written.username is None:
+        why = f"preset {preset.name} has no addresses: take them from {preset.source or 'the carrier'}"
+        yield FieldError("addresses", why)

@@ -107,6 +107,7 @@ class SipSection(Section):
     tls_certificate: str = ""
     tls_private_key: str = ""
     tls_trust: str = ""
+    presets: str = ""
     dns_servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = ()
 
     @model_validator(mode="after")

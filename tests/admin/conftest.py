@@ -25,6 +25,7 @@ from edge.services.inheritance import InheritanceService
 from edge.services.insight import InsightService
 from edge.services.numbers import NumberService
 from edge.services.pooling import PoolServices
+from edge.services.presets import read_presets
 from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
@@ -169,10 +170,11 @@ async def backstage(empty_database: Path, tmp_path: Path, clock: Clock) -> Async
 
 @pytest.fixture
 async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIterator[Ports]:
+    presets = read_presets("")
     conditions = {"store": lambda: backstage.failing.get("store", "")}
     async with (
         Database(tmp_path / "edge.db") as database,
-        ConfigurationService(Objects(database), clock) as configuration,
+        ConfigurationService(Objects(database), clock, presets=presets) as configuration,
         TokenService(Tokens(database), clock, SecretStr(ADMIN)) as tokens,
     ):
         audit = AuditService(AuditTrail(database), clock)
@@ -208,6 +210,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             health=Readiness(conditions, backstage.switch),
             figures=Figures(),
             peers=Peers(),
+            presets=presets,
             audit=audit,
             enrichment=EnrichmentService(Enrichments(database), clock),
             pools=pools,

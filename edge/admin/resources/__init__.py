@@ -18,6 +18,7 @@ from edge.admin.resources.configuration import (
 from edge.admin.resources.inheritance import DEVIATIONS, SETTINGS
 from edge.admin.resources.numbers import NUMBERS
 from edge.admin.resources.pools import DUPLICATES, IMPRESSIONS, POOL_PARTS
+from edge.admin.resources.presets import TRUNK_PRESETS
 from edge.admin.resources.prompts import PROMPTS
 from edge.admin.resources.releases import RELEASES
 from edge.admin.resources.rules import CAPS, HOURS
@@ -28,7 +29,7 @@ from edge.admin.resources.tokens import TOKENS
 from edge.admin.routes import Route
 
 ROUTES: tuple[Route, ...] = (
-    *TRUNKS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
+    *TRUNKS, *TRUNK_PRESETS, *NUMBERS, *RELEASES, *SETTINGS, *DEVIATIONS,
     *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *CALLER_LISTS, *HOLIDAY_CALENDARS,
     *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
     *POOLS, *POOL_PARTS, *TAGS, *IMPRESSIONS, *DUPLICATES,

@@ -33,7 +33,8 @@ class RegisterRead(RegisterSpec):
 
 
 class TrunkRead(Trunk):
-    """A trunk; whether its proxy answers OPTIONS (null while it is not asked); our registration with it."""
+    """A trunk as it works, with what its preset says (all but its ``overrides``); whether its proxy answers
+    OPTIONS (null while it is not asked); our registration with it."""
 
     register: RegisterRead | None = None
     reachability: Reachability | None = None
@@ -58,6 +59,7 @@ def _now(ports: Ports, item: Stored) -> Stored:
     if isinstance(item, Target):
         return TargetRead.model_construct(**vars(item), reachability=ports.peers.reachability(item.id))
     if isinstance(item, Trunk):
+        item = ports.presets.effective(item)
         register = None if item.register is None else RegisterRead.model_construct(**vars(item.register))
         return TrunkRead.model_construct(
             **{**vars(item), "register": register},

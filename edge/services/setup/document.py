@@ -20,6 +20,8 @@ from pydantic import BaseModel
 from edge.model.config import NOTHING_OWN, Number, NumberSpec, OwnSettings, Prompt
 from edge.model.kinds import Kind, Object
 from edge.model.secrets import hidden
+from edge.model.sip import RegisterSpec
+from edge.model.trunk import TrunkSpec
 from edge.services.configuration import SPECS, PromptSpec
 from edge.services.errors import FieldError, Invalid
 from edge.store.bodies import COMMON, SHAPES
@@ -50,7 +52,18 @@ class PromptSetup(PromptSpec):
     text: str | None = None
 
 
-SETUP_SPECS: Mapping[Kind, type[BaseModel]] = {**SPECS, "number": NumberSetup, "prompt": PromptSetup}
+class TrunkSetup(TrunkSpec):
+    """What a document says of a trunk: which fields its preset leaves alone; those that stand there, if it
+    does not say."""
+
+    overrides: tuple[str, ...] = ()
+    # Said again, as in Trunk.
+    register: RegisterSpec | None = None
+
+
+SETUP_SPECS: Mapping[Kind, type[BaseModel]] = {
+    **SPECS, "number": NumberSetup, "prompt": PromptSetup, "trunk": TrunkSetup,
+}  # fmt: skip
 _LEFT_OUT: Mapping[Kind, set[str]] = {
     kind: set(SHAPES[kind].model.model_fields) - set(spec.model_fields) - {"id"}
     for kind, spec in SETUP_SPECS.items()

@@ -14,6 +14,7 @@ from edge.ids import new_id
 from edge.model.config import Number, Prompt
 from edge.model.kinds import Kind, Object
 from edge.model.secrets import HIDDEN, put_secrets, secret_places, secrets_of
+from edge.model.trunk import TrunkSpec, written_fields
 from edge.routing.everything import everything
 from edge.routing.snapshot import Snapshot
 from edge.services.configuration import validated
@@ -143,6 +144,8 @@ class _Planner:
         spec = validated(SETUP_SPECS[kind], fields)
         said = {name: getattr(spec, name) for name in type(spec).model_fields}
         said |= self._heard(kind, before, said)
+        if isinstance(spec, TrunkSpec) and "overrides" not in fields:
+            said["overrides"] = written_fields(spec)
         caps = tuple(cap for cap in said.get("caps", ()) if cap.id is not None)
         if before is not None:
             changed = filled(before.model_copy(update=said), before, caps)

@@ -1,0 +1,54 @@
+"""What belongs to an IP address: found by the longest prefix."""
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Generic, TypeVar
+
+V = TypeVar("V")
+_BITS = {4: 32, 6: 128}
+
+
+class Networks(Generic[V]):
+    """CIDR blocks with what they belong to; immutable.  Of equal blocks the first one counts."""
+
+    __slots__ = ("_by_prefix", "_hosts")
+
+    def __init__(self, entries: Iterable[tuple[str, V]]) -> None:
+        self._hosts: dict[str, V] = {}
+        by_prefix: dict[int, dict[int, dict[int, V]]] = {4: {}, 6: {}}
+        for cidr, value in entries:
+            network = ipaddress.ip_network(cidr, strict=False)
+            if network.prefixlen == network.max_prefixlen:
+                self._hosts.setdefault(str(network.network_address), value)
+            known = by_prefix[network.version].setdefault(network.prefixlen, {})
+            known.setdefault(int(network.network_address), value)
+        self._by_prefix = {v: dict(sorted(by.items(), reverse=True)) for v, by in by_prefix.items()}
+
+    def get(self, address: str) -> V | None:
+        """What has the longest prefix around an address; None if nothing has.
+
+        IPv4 addresses that a dual-stack socket reports as ``::ffff:192.0.2.1`` count as IPv4.
+        """
+        found = self._hosts.get(address)
+        if found is not None:
+            return found
+        version, value = _parsed(address)
+        for prefix, networks in self._by_prefix.get(version, {}).items():
+            shift = _BITS[version] - prefix
+            found = networks.get(value >> shift << shift)
+            if found is not None:
+                return found
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _parsed(address: str) -> tuple[int, int]:
+    """Version and value of an IP address; version 0 when it is none."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return 0, 0
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    parsed = mapped or parsed
+    return parsed.version, int(parsed)

@@ -1,0 +1,92 @@
+"""Carriers' presets: what comes with the product, the operator's own, and what a trunk makes of them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.model.config import Trunk, TrunkSpec
+from edge.model.trunk import rewritten_fields, written_fields
+from edge.routing.everything import everything
+from edge.routing.snapshot import Snapshot
+from edge.services.presets import PresetsUnusable, read_presets
+from tests.routing.world import trunk
+
+CARRIERS = ["bandwidth", "flowroute", "signalwire", "telnyx", "twilio", "vonage"]
+
+
+def test_what_is_shipped_says_of_when_and_from_where_it_is() -> None:
+    found = read_presets("").all()
+    assert [preset.name for preset in found] == CARRIERS
+    assert all(preset.source.startswith("https://") and preset.notes for preset in found)
+
+
+def test_a_file_of_the_operator_s_adds_and_replaces(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[twilio]\naddresses = ["192.0.2.0/24"]\nsip = { tech_prefix = "9" }\n'
+        '[mine]\ntitle = "Mine"\nas_of = 2026-11-28\n'
+    )
+    presets = read_presets(str(own))
+    twilio = presets.get("twilio")
+    assert twilio is not None
+    assert (twilio.addresses, twilio.title) == (("192.0.2.0/24",), "Twilio Elastic SIP Trunking")
+    assert (twilio.sip.tech_prefix, twilio.sip.codecs) == ("9", ("PCMU", "PCMA"))
+    assert [preset.name for preset in presets.all()] == sorted([*CARRIERS, "mine"])
+    assert presets.by_address("192.0.2.7") is twilio
+    assert presets.by_address("54.172.60.1") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("x = 1", "x is no table"),
+        ("[x]\ntitle = 'X'", "x.as_of"),
+        ("[twilio]\naddresses = ['nowhere']", "twilio.addresses"),
+        ("[twilio]\nsip = { colour = 'red' }", "twilio.sip.colour"),
+        ("[twilio", "own.toml"),
+    ],
+)
+def test_a_file_that_can_not_be_used_says_where(tmp_path: Path, text: str, names: str) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text(text)
+    with pytest.raises(PresetsUnusable, match=names):
+        read_presets(str(own))
+    with pytest.raises(PresetsUnusable, match="gone"):
+        read_presets(str(tmp_path / "gone.toml"))
+
+
+def made(**fields: Any) -> Any:
+    spec = TrunkSpec(name="t", **fields)
+    return trunk(**spec.model_dump(exclude={"register"}), overrides=written_fields(spec))
+
+
+def test_a_trunk_has_what_its_preset_says_and_what_it_says_itself() -> None:
+    presets = read_presets("")
+    filled = presets.effective(
+        made(preset="flowroute", addresses=["192.0.2.0/24"], sip={"tech_prefix": "123*"})
+    )
+    assert (filled.addresses, filled.sip.tech_prefix) == (("192.0.2.0/24",), "123*")
+    assert (filled.sip.number_format, filled.sip.trusted) == ("e164", True)
+    plus = presets.effective(made(preset="flowroute", sip={"number_format": "e164_plus", "trusted": False}))
+    assert (plus.sip.number_format, plus.sip.trusted) == ("e164_plus", False)
+    plain = made(addresses=["192.0.2.0/24"])
+    assert presets.effective(plain) is plain
+
+
+def test_a_field_goes_back_to_the_preset_by_null() -> None:
+    before = written_fields(TrunkSpec(name="t", preset="twilio", country="DE", sip={"trusted": True}))  # type: ignore[arg-type]
+    assert before == ("country", "sip.trusted")
+    assert rewritten_fields(before, {"sip": {"tech_prefix": "9"}}) == (
+        "country",
+        "sip.tech_prefix",
+        "sip.trusted",
+    )
+    assert rewritten_fields(before, {"country": None, "sip": {"trusted": None}}) == ()
+    assert rewritten_fields(before, {"sip": None, "proxy": "sip:x"}) == ("country", "proxy")
+
+
+def test_what_was_written_and_what_works_are_kept_apart() -> None:
+    snapshot = Snapshot.build(presets=read_presets("")).with_changes([made(preset="telnyx")])
+    assert snapshot.trunks()[0].proxy == "sip:sip.telnyx.com"
+    assert [item.proxy for item in everything(snapshot) if isinstance(item, Trunk)] == [None]
