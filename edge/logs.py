@@ -274,3 +274,30 @@ class _Forward(logging.Handler):
             event["exc_info"] = record.exc_info
         level = min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL)
         structlog.get_logger().log(level, record.getMessage(), **event)
+
+
+class Sparing:
+    """Lets lines through that hostile peers cause, but not more in a second than ``PER_SECOND``.
+
+    ``clock`` is in seconds and never goes back.
+    """
+
+    PER_SECOND = 10
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._second = 0
+        self._written = 0
+        self._withheld = 0
+
+    def allows(self) -> int | None:
+        """How many lines were withheld before this one, which may be written; None: it may not."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._written = second, 0
+        if self._written >= self.PER_SECOND:
+            self._withheld += 1
+            return None
+        self._written += 1
+        withheld, self._withheld = self._withheld, 0
+        return withheld

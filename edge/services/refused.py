@@ -8,14 +8,19 @@ from dataclasses import replace
 from itertools import islice
 from typing import Self
 
+import structlog
+
 from edge.calls.ports import RefusedCall
 from edge.clock import Clock
+from edge.logs import Sparing
 from edge.store.errors import StoreError
 from edge.store.refused import Refused, RefusedSources
 
 MAX_SOURCES = 1000
 _MAX_TEXT = 200
 _WRITE_EVERY_S = 30.0
+
+log = structlog.get_logger(__name__)
 
 
 class RefusedService:
@@ -30,6 +35,7 @@ class RefusedService:
         self._clock = clock
         self._seen: OrderedDict[tuple[str, str, str], Refused] = OrderedDict()
         self._dirty = False
+        self._sparing = Sparing(clock.monotonic)
         self.total = 0
         self._writing: asyncio.Task[None] | None = None
 
@@ -51,12 +57,22 @@ class RefusedService:
         self.total += 1
         now = self._clock.utc()
         key = (refused.source[:_MAX_TEXT], refused.called[:_MAX_TEXT], refused.reason[:_MAX_TEXT])
-        found = self._seen.get(key) or Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)
+        found = self._seen.get(key)
+        if found is None:
+            self._say(refused, key)
+            found = Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)
         self._seen[key] = replace(found, count=found.count + 1, last_seen=now)
         self._seen.move_to_end(key)
         if len(self._seen) > MAX_SOURCES:
             self._seen.popitem(last=False)
         self._dirty = True
+
+    def _say(self, refused: RefusedCall, key: tuple[str, str, str]) -> None:
+        """One line for each that is new in the list, and few in a second."""
+        withheld = self._sparing.allows()
+        if withheld is not None:
+            what = dict(zip(("source", "called", "reason"), key, strict=True))
+            log.info("sip_refused", **what, method=refused.method, status=refused.status, withheld=withheld)
 
     def recent(self, limit: int) -> Sequence[Refused]:
         """The latest, newest first."""

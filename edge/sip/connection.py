@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from edge.sip.errors import SipParseError
 from edge.sip.events import Flow
 from edge.sip.framer import Frame, Framer, Keepalive
 from edge.sip.tls import certified
@@ -50,8 +51,8 @@ class StreamOwner(Protocol):
         """The connection is gone, or was never made."""
         ...
 
-    def on_refused(self, remote: Address) -> None:
-        """A connection too many was closed at once."""
+    def on_refused(self, why: str, flow: Flow) -> None:
+        """A connection that a peer made is not served."""
         ...
 
     def in_use(self, flow: Flow) -> bool:
@@ -84,6 +85,7 @@ class Connection(asyncio.Protocol):
         self._overdue: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._heard = False
+        self._aborted = False
 
     # -- asyncio's calls -------------------------------------------------------------------------------
 
@@ -109,14 +111,19 @@ class Connection(asyncio.Protocol):
         frames = self._framer.feed(data)
         if frames:
             self._stop_overdue()
-        for frame in frames:
+        for count, frame in enumerate(frames):
+            if count and self.stranger and not self._streams.owner.admits(self.flow.remote[0]):
+                self.abort()
+                return
             self._take(frame)
         if self._framer.pending and self._overdue is None:
             loop = self._streams.loop
-            self._overdue = loop.call_later(self._streams.limits.message_s, self.abort)
+            self._overdue = loop.call_later(self._streams.limits.message_s, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection, and tells."""
+        if self._overdue is not None and not self._aborted:
+            self._complain("the connection ended within a message")
         self._stop_overdue()
         if self._idle is not None:
             self._idle.cancel()
@@ -147,8 +154,17 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Closes at once."""
+        self._aborted = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _give_up(self) -> None:
+        self._complain("a message was not complete in time")
+        self.abort()
+
+    def _complain(self, why: str) -> None:
+        """Tells of a message that never came whole: nobody is to be answered."""
+        self._streams.owner.on_frame(SipParseError(why, 0, close=True), self.flow)
 
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, Keepalive):

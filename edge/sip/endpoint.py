@@ -288,9 +288,10 @@ class Endpoint:
         """A connection is gone, or was never made."""
         self.stack.transport_failed(flow)
 
-    def on_refused(self, remote: tuple[str, int]) -> None:
+    def on_refused(self, why: str, flow: Flow) -> None:
         """A connection too many, or without a TLS handshake, was closed."""
         self.stack.count("dropped_connection")
+        self._complaints.note(why, flow)
 
     def in_use(self, flow: Flow) -> bool:
         """Whether a dialog still needs an idle connection."""

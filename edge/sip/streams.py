@@ -81,13 +81,12 @@ class Streams:
         Strangers, however many addresses they have, leave room for those we know.
         """
         host, limits = remote[0], self.limits
-        full = len(self) >= limits.connections or self._per_address[host] >= limits.per_address
-        if not host or full or not self.owner.admits(host):
-            self.owner.on_refused(remote)
-            return None
+        if not host or not self.owner.admits(host):
+            return None  # the guard has counted it
         stranger = not self.owner.is_known(host)
-        if stranger and self._strangers >= limits.strangers:
-            self.owner.on_refused(remote)
+        full = len(self) >= limits.connections or self._per_address[host] >= limits.per_address
+        if full or (stranger and self._strangers >= limits.strangers):
+            self.owner.on_refused("too many connections", Flow(transport, local, remote))
             return None
         connection = self._remember(local, Destination(transport, *remote))
         connection.stranger = stranger
@@ -120,7 +119,7 @@ class Streams:
             await self.loop.connect_accepted_socket(lambda: connection, sock, ssl=context, **times)
         except OSError:  # no TLS, or none of ours, or too slow
             self.forget(connection)
-            self.owner.on_refused(connection.flow.remote)
+            self.owner.on_refused("no TLS handshake", connection.flow)
 
     def toward(self, local: Address, destination: Destination) -> Flow:
         """The flow to a peer: over the connection there is, or one that is being made."""

@@ -192,9 +192,8 @@ async def test_a_bad_message_is_counted_and_has_one_line_in_the_log(tmp_path: Pa
 
 
 async def test_a_stranger_meets_silence_and_is_listed_with_a_remedy(scene: Scene) -> None:
-    await asyncio.get_running_loop().sock_sendto(
-        scene.stranger.udp, scene.stranger.request("INVITE"), scene.server.sip["udp"]
-    )
+    for _ in range(2):
+        scene.stranger.udp.sendto(scene.stranger.request("INVITE"), scene.server.sip["udp"])
 
     async def listed() -> list[object]:
         items = (await scene.server.api.get("sip/refused"))["items"]
@@ -202,6 +201,9 @@ async def test_a_stranger_meets_silence_and_is_listed_with_a_remedy(scene: Scene
 
     [refused] = await eventually(listed)
     assert refused["remedy"]
+    source = scene.stranger.host
+    lines = await eventually(lambda: [line for line in scene.server.log() if line.get("source") == source])
+    assert [line["event"] for line in lines] == ["sip_refused"], "one line, however often it asks"
     await scene.still_takes_calls()
     with pytest.raises(BlockingIOError):
         scene.stranger.udp.recv(65535)

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
+from edge.logs import Sparing
 from edge.sip.complaints import Complaints
 from edge.sip.connection import StreamLimits
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen, Unresolvable
@@ -24,7 +25,7 @@ from edge.sip.events import (
     Refused,
 )
 from edge.sip.framer import Framer, Keepalive
-from edge.sip.guard import Guard
+from edge.sip.guard import RATE, Guard
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
 from tests.support.lossy_wire import SDP
@@ -244,9 +245,36 @@ async def test_a_stream_that_lost_its_way_is_answered_and_closed() -> None:
 
 async def test_a_message_must_be_complete_in_time() -> None:
     limits = StreamLimits(message_s=0.05)
-    async with endpoint("tcp", streams=limits) as (_, port), stream(port) as peer:
-        peer.writer.write(options(1)[:100])
-        assert await peer.answer() is None
+    with capture_logs() as lines:
+        async with endpoint("tcp", streams=limits) as (us, port), stream(port) as peer:
+            peer.writer.write(options(1)[:100])
+            assert await peer.answer() is None
+            await eventually(lambda: us.counters["connections"] == 0)
+            assert us.counters["parse_error_0"] == 1
+    (line,) = [line for line in lines if line["event"] == "sip_bad_message"]
+    assert (line["why"], line["remote"]) == ("a message was not complete in time", "127.0.0.1")
+
+
+async def test_a_connection_that_ends_within_a_message_is_told() -> None:
+    with capture_logs() as lines:
+        async with endpoint("tcp") as (us, port):
+            async with stream(port) as peer:
+                peer.writer.write(options(1) + options(2)[:100])
+                assert isinstance(await peer.answer(), Response)
+                peer.writer.close()
+            await eventually(lambda: us.counters["connections"] == 0)
+            assert us.counters["parse_error_0"] == 1
+    (line,) = [line for line in lines if line["event"] == "sip_bad_message"]
+    assert line["why"] == "the connection ended within a message"
+
+
+async def test_a_stranger_is_counted_by_messages_however_they_are_joined() -> None:
+    async with endpoint("tcp", known=lambda host: False) as (us, port), stream(port) as peer:
+        peer.writer.write(b"".join(options(number) for number in range(300)))
+        while await peer.answer() is not None:
+            pass
+        assert us.counters["received_options"] <= 2 * RATE + 5
+        assert us.counters["dropped_flood"] >= 1
 
 
 async def test_a_message_that_drips_is_not_waited_for() -> None:
@@ -276,9 +304,11 @@ async def test_connections_per_address_are_capped() -> None:
         for number, peer in enumerate((a, b)):
             peer.writer.write(options(number))
             assert isinstance(await peer.answer(), Response)
-        async with stream(port) as c:
-            assert await c.answer() is None
+        with capture_logs() as lines:
+            async with stream(port) as c:
+                assert await c.answer() is None
         assert us.counters["dropped_connection"] == 1
+        assert [line["why"] for line in lines] == ["too many connections"]
         a.writer.write(options(7))
         assert isinstance(await a.answer(), Response)
 
@@ -340,9 +370,9 @@ def test_bad_messages_are_logged_but_not_without_end() -> None:
             complaints.note("malformed Via", flow)
         clock.advance(1)
         complaints.note("no Call-ID", flow)
-    assert len(lines) == Complaints.PER_SECOND + 1
+    assert len(lines) == Sparing.PER_SECOND + 1
     assert lines[0]["why"] == "malformed Via" and lines[0]["remote"] == "203.0.113.66"
-    assert lines[-1]["withheld"] == 1000 - Complaints.PER_SECOND
+    assert lines[-1]["withheld"] == 1000 - Sparing.PER_SECOND
 
 
 async def test_an_owner_that_fails_is_survived() -> None:
