@@ -35,7 +35,7 @@ async def test_a_client_that_brings_no_request_is_closed(
     async with Listener(applications.admin, ANYWHERE) as listener:
         reader, writer = await asyncio.open_connection(*listener.addresses[0])
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await reader.read() == b""
         writer.close()
 
@@ -43,10 +43,10 @@ async def test_a_client_that_brings_no_request_is_closed(
 async def test_a_client_that_asked_in_time_is_kept(
     applications: Applications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.05)
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.5)
     async with Listener(applications.admin, ANYWHERE) as listener:
         reader, writer = await asyncio.open_connection(*listener.addresses[0])
-        for wait_s in (0, 0.15):
+        for wait_s in (0, 0.8):
             # Past the limit for a first request: the connection of a served client must outlive it.
             await asyncio.sleep(wait_s)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -62,12 +62,12 @@ async def test_connections_are_bounded(applications: Applications, monkeypatch: 
         assert b"200 OK" in await first_reader.readuntil(b"}")
         reader, second = await asyncio.open_connection(*listener.addresses[0])
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 await reader.readexactly(1)
         second.close()
         first.close()
         await first.wait_closed()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await _served(listener):
                 pass
 
@@ -97,7 +97,7 @@ async def test_silent_connections_lock_nobody_out(
     monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
     async with Listener(applications.admin, ANYWHERE) as listener:
         silent = [await asyncio.open_connection(*listener.addresses[0]) for _ in range(3)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not await _served(listener):
                 pass
             assert await silent[0][0].read() == b""

@@ -43,6 +43,6 @@ async def test_an_earlier_deadline_is_met_though_a_later_one_was_set() -> None:
     inbox: Inbox[str] = Inbox()
     asyncio.get_running_loop().call_soon(inbox.put, "here")
     assert await inbox.get(3600) == "here"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await inbox.get(0.001) is None
     inbox.close()

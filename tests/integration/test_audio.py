@@ -68,7 +68,7 @@ async def talk(
     tones = ("--tone", str(CALLER), "--listen-for", str(BUYER), "--listen-for", str(PROMPT))
     limits = ("--enough-s", "1", "--at-most-s", "12")
     async with Handset.started("call", "--host", host, "--to", to, *tones, *limits, *options) as caller:
-        heard = await caller.until("heard", 20)
+        heard = await caller.until("heard", 60)
         assert any(told["event"] == "answered" for told in caller.told), caller.told
         buyer_heard = await buyer.until("heard", 5)
         record = await eventually(lambda: finished(server, number))

@@ -64,7 +64,7 @@ class Line:
     number: Json
     targets: list[Json]
 
-    async def call(self, *steps: str, transport: str = "udp", seconds: float = 20) -> Result:
+    async def call(self, *steps: str, transport: str = "udp", seconds: float = 45) -> Result:
         """Places one call to the number and waits for its end."""
         scenario = written(self.directory, "caller", *steps)
         address = self.server.address(transport)

@@ -67,7 +67,7 @@ class Scene:
             items = (await self.server.api.get("calls", number_id=self.number_id))["items"]
             return items[0] if items and items[0]["ended_at"] else None
 
-        found: Json = await eventually(look, 15)
+        found: Json = await eventually(look)
         return found
 
 

@@ -40,7 +40,7 @@ async def test_a_target_that_is_gone_is_down_and_calls_pass_it_by(world: World) 
         found = await state(line.targets[0]["id"])
         return bool(found and found["state"] == "down")
 
-    await eventually(is_down, 15)
+    await eventually(is_down, 40)
     assert (await state(up["id"]))["state"] == "up"
     assert await state(line.targets[1]["id"]) is None
     (await line.call(*CALLS)).check()

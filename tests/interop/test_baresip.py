@@ -34,17 +34,17 @@ async def finished(server: Server) -> Json:
         items = (await server.api.get("calls"))["items"]
         return items[0] if items and items[0]["ended_at"] else None
 
-    record: Json = await eventually(look, 20)
+    record: Json = await eventually(look, 60)
     return record
 
 
 async def test_baresip_calls_baresip_and_each_hears_the_other(tmp_path: Path) -> None:
-    async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 20)) as buyer:
+    async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 60)) as buyer:
         await route(server.api, f"sip:buyer@{buyer.address}")
         dial = f"sip:{NUMBER}@{server.address()}"
-        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 20), dial=dial) as caller:
-            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 15)
-            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 15)
+        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 60), dial=dial) as caller:
+            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 40)
+            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 40)
             await caller.hang_up()
         record = await finished(server)
         assert heard(caller.heard(), CALLER_TONE) < ENOUGH_S, "the caller hears itself"
@@ -53,15 +53,15 @@ async def test_baresip_calls_baresip_and_each_hears_the_other(tmp_path: Path) ->
 
 
 async def test_the_caller_hears_the_greeting_first_and_the_buyer_never_does(tmp_path: Path) -> None:
-    async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 20)) as buyer:
+    async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 60)) as buyer:
         greeting = await server.api.upload_prompt("greeting", wav_bytes(tone(PROMPT_TONE, 2)))
         await route(server.api, f"sip:buyer@{buyer.address}", greeting_prompt_id=greeting["id"])
         dial = f"sip:{NUMBER}@{server.address()}"
-        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 30), dial=dial) as caller:
-            await eventually(lambda: heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S, 15)
+        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 60), dial=dial) as caller:
+            await eventually(lambda: heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S, 40)
             assert len(buyer.heard()) == 0, "the buyer was called before the greeting was over"
-            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 15)
-            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 15)
+            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 40)
+            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 40)
             await caller.hang_up()
         record = await finished(server)
     assert record["disposition"] == "connected"
@@ -75,7 +75,7 @@ async def test_after_hours_the_caller_hears_the_prompt_that_was_uploaded(tmp_pat
         hours = {"timezone": "America/New_York", "weekly": {}, "after_hours": after}
         await route(server.api, f"sip:nobody@{own_address()}", hours=hours)
         dial = f"sip:{NUMBER}@{server.address()}"
-        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 20), dial=dial) as caller:
+        async with baresip(tmp_path, "caller", tone(CALLER_TONE, 60), dial=dial) as caller:
             record = await finished(server)
             assert heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S
     assert (record["disposition"], record["hung_up_by"]) == ("after_hours_message", "server")
@@ -90,14 +90,14 @@ async def test_a_call_over_tls_on_both_sides(tmp_path: Path) -> None:
         "EDGE_SIP__TLS_PRIVATE_KEY": str(ours.private_key),
         "EDGE_SIP__TLS_TRUST": str(authority.file),
     }
-    phone = baresip(tmp_path, "buyer", tone(BUYER_TONE, 20), authority=authority)
+    phone = baresip(tmp_path, "buyer", tone(BUYER_TONE, 60), authority=authority)
     async with running_server(tmp_path, **tls) as server, phone as buyer:
         await route(server.api, f"sip:buyer@{buyer.host}:{buyer.port + 1};transport=tls")
         dial = f"sip:{NUMBER}@{server.address('tls')};transport=tls"
-        said = tone(CALLER_TONE, 20)
+        said = tone(CALLER_TONE, 60)
         async with baresip(tmp_path, "caller", said, dial=dial, authority=authority) as caller:
-            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 15)
-            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 15)
+            await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 40)
+            await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 40)
             await caller.hang_up()
         record = await finished(server)
         trace = (await server.api.get(f"calls/{record['id']}/trace"))["items"]

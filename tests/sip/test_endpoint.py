@@ -64,7 +64,7 @@ class Owner:
         usage.on_event = self.events.put_nowait
 
     async def next(self) -> InviteEvent:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return await self.events.get()
 
 
@@ -162,7 +162,7 @@ class Stream:
 
     async def answer(self) -> object:
         """The next message or keep-alive; None when the connection has been closed."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not self.frames:
                 try:
                     data = await self.reader.read(65536)
@@ -203,7 +203,7 @@ async def test_an_answer_whose_connection_is_gone_goes_to_the_sent_by_port() -> 
         writer.close()
 
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
-    async with server, endpoint("tcp", calls.put_nowait) as (us, port), asyncio.timeout(5):
+    async with server, endpoint("tcp", calls.put_nowait) as (us, port), asyncio.timeout(30):
         own = server.sockets[0].getsockname()[1]
         async with stream(port) as peer:
             peer.writer.write(options(1, "TCP", own).replace(b"OPTIONS", b"INVITE"))
@@ -356,7 +356,7 @@ async def test_garbage_does_not_stop_udp() -> None:
             for junk in (b"\r\n\r\n", b"\x00" * 50, b"\xff" * 2000, b"INVITE", options(1)[:40]):
                 sock.sendto(junk, ("127.0.0.1", port))
             sock.sendto(options(2, "UDP", own), ("127.0.0.1", port))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 data = await loop.sock_recv(sock, 65536)
             assert data.startswith(b"SIP/2.0 200")
 

@@ -45,7 +45,7 @@ def is_bound(host: str, port: int, transport: str = "udp") -> bool:
     return any(row.split()[1] == wanted and row.split()[3] in states for row in rows)
 
 
-async def until_bound(host: str, port: int, transport: str = "udp", limit_s: float = 10) -> None:
+async def until_bound(host: str, port: int, transport: str = "udp", limit_s: float = 30) -> None:
     """Waits for another process to bind a port; raises TimeoutError."""
     async with asyncio.timeout(limit_s):
         while not is_bound(host, port, transport):

@@ -96,7 +96,7 @@ class RawPhone:
         text = "\r\n".join([start, *lines, *kind, f"Content-Length: {len(body)}", "", body])
         await asyncio.get_running_loop().sock_sendto(self.socket, text.encode(), to or self.server)
 
-    async def hear(self, *starts: str, method: str | None = None, limit_s: float = 10) -> Said:
+    async def hear(self, *starts: str, method: str | None = None, limit_s: float = 30) -> Said:
         """The next message that begins like one of ``starts``; others are passed over.
 
         ``method`` is that of an answer's CSeq.  Raises TimeoutError, quoting what came.
@@ -191,7 +191,7 @@ class Outgoing:
         ]
         await phone.send(f"{method} sip:{self.number}@{at} SIP/2.0", lines, body)
 
-    async def hear(self, *starts: str, method: str | None = "INVITE", limit_s: float = 10) -> Said:
+    async def hear(self, *starts: str, method: str | None = "INVITE", limit_s: float = 30) -> Said:
         """An answer to this call, whose dialog is noted."""
         said = await self.phone.hear(
             *(f"SIP/2.0 {start}" for start in starts), method=method, limit_s=limit_s

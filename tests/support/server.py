@@ -53,7 +53,7 @@ class Server:
         """``kill -9`` of the main process, as a crash."""
         self.process.send_signal(signal.SIGKILL)
 
-    async def stop(self, limit_s: float = 20) -> int:
+    async def stop(self, limit_s: float = 60) -> int:
         """SIGTERM, and the exit code."""
         if self.process.returncode is None:
             with suppress(ProcessLookupError):
@@ -85,7 +85,7 @@ def settings(directory: Path, host: str, overrides: Mapping[str, str]) -> dict[s
 
 
 async def _addresses(process: asyncio.subprocess.Process, ready: Path, log: Path) -> Json:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):  # a second or two, where nothing else wants the cores
         while not ready.exists():
             if process.returncode is not None:
                 words = log.read_text(encoding="utf-8", errors="replace")[-3000:]
@@ -125,7 +125,7 @@ async def running_server(directory: Path, **overrides: str) -> AsyncIterator[Ser
         await process.wait()
 
 
-async def eventually(look: Callable[[], Any], limit_s: float = 10) -> Any:
+async def eventually(look: Callable[[], Any], limit_s: float = 30) -> Any:
     """Asks again (every 20 ms) until ``look`` answers something true; raises TimeoutError."""
     async with asyncio.timeout(limit_s):
         while True:

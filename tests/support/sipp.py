@@ -111,7 +111,7 @@ async def sipp(
 
 async def _started(run: Sipp, transport: str) -> Sipp:
     """A caller over UDP may be done before we look; one over TCP listens nowhere."""
-    bound = asyncio.create_task(until_bound(run.host, run.port, transport, limit_s=10))
+    bound = asyncio.create_task(until_bound(run.host, run.port, transport, limit_s=30))
     ended = asyncio.create_task(run.process.wait())
     done, _ = await asyncio.wait({bound, ended}, return_when=asyncio.FIRST_COMPLETED)
     for task in (bound, ended):

@@ -83,7 +83,7 @@ class Stage:
         to = ("--to", f"sip:{e164}@{self.server.address()}", "--tone", "500")
         known = itertools.chain.from_iterable(("--listen-for", str(hertz)) for hertz in listen_for)
         async with Handset.started("call", "--host", host, *to, *known, *options) as caller:
-            heard = await caller.until("heard", 20)
+            heard = await caller.until("heard", 60)
         return Talk(caller.told, heard, await self.record(e164))
 
 
