@@ -23,6 +23,7 @@ class Codec:
     fmtp: str = ""
     key: tuple[str, int, str] = field(init=False, repr=False, compare=False)
     lines: str = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         parameters = "" if self.parameters == "1" else self.parameters
@@ -31,6 +32,11 @@ class Codec:
         lines = f"{mapped}\r\na=fmtp:{self.payload} {self.fmtp}" if self.fmtp else mapped
         object.__setattr__(self, "key", (self.name.lower(), self.clock_rate, parameters))
         object.__setattr__(self, "lines", lines)
+        object.__setattr__(self, "_hash", hash((self.payload, self.key, self.fmtp)))
+
+    # What codecs alone decide is remembered by their tuples: ``negotiate`` and ``plans`` ask each call.
+    def __hash__(self) -> int:
+        return self._hash
 
     def numbered(self, payload: int) -> "Codec":
         """The same codec under another payload number."""

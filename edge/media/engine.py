@@ -4,7 +4,7 @@ A *media call* lies on one worker and has two or more *media legs*; each has a l
 leg's wanted state (``Plan``) is sent whole each time, so it is idempotent and can be replayed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, Self
 
@@ -31,7 +31,7 @@ class Plan:
     rtcp_mux: bool = False
     receive: bool = True
     send: bool = True
-    payloads: dict[int, int] = field(default_factory=dict)
+    payloads: Mapping[int, int] = field(default_factory=dict)
     event_payload: int | None = None
     play_codec: Literal["PCMU", "PCMA"] | None = None
     play_payload: int = 0

@@ -12,6 +12,7 @@ keys are passed on.  rtcp-mux is each leg's own: taken when its peer offers it, 
 """
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
@@ -46,11 +47,9 @@ def relay_offer(
     stream = audio(offer)
     if stream is None or (stream.port == 0 and previous is None):
         return None
-    codecs = _offerable(stream.codecs, allowed)
-    if first is not None:
-        codecs.sort(key=lambda codec: codec.key[0] != first.lower())
+    codecs = _preferred(stream.codecs, None if allowed is None else tuple(allowed), first)
     if previous is not None:
-        codecs = _renumbered(codecs, codecs_of(previous))
+        codecs = tuple(_renumbered(codecs, codecs_of(previous)))
     if not any(map(is_voice, codecs)):
         return None
     media = _media(here, "RTP/AVP", codecs, direction_of(stream))
@@ -68,8 +67,7 @@ def relay_answer(
     wanted, stream = audio(offer), audio(answer)
     if wanted is None or stream is None or stream.port == 0:
         return None
-    numbers = {codec.key: codec for codec in reversed(wanted.codecs)}
-    codecs = [numbers[codec.key].with_fmtp(codec.fmtp) for codec in stream.codecs if codec.key in numbers]
+    codecs = _answered(wanted.codecs, stream.codecs)
     if not any(map(is_voice, codecs)):
         return None
     media = _answer_media(here, wanted, codecs, direction_of(stream))
@@ -97,14 +95,14 @@ def answer_locally(
     if voice is None:
         return None
     events = [c for c in codecs if c.key[:2] == (TELEPHONE_EVENT, 8000)][:1]
-    media = _answer_media(here, wanted, [voice, *events], "sendrecv")
+    media = _answer_media(here, wanted, (voice, *events), "sendrecv")
     _copy_packet_time(wanted, media)
     return _answer(offer, wanted, media, here, previous)
 
 
 def offer_ours(here: Here, *, previous: Description | None = None) -> Description:
     """An offer when nobody has made one: both G.711 laws, and key presses as payload 101."""
-    codecs = list(_OURS) if previous is None else _renumbered(_OURS, codecs_of(previous))
+    codecs = _OURS if previous is None else tuple(_renumbered(_OURS, codecs_of(previous)))
     media = _media(here, "RTP/AVP", codecs, "sendrecv")
     return _describe(here, _in_place(media, previous), previous)
 
@@ -133,6 +131,25 @@ def _offerable(codecs: Iterable[Codec], allowed: Collection[str] | None) -> list
     return [c for c in codecs if c in voice or (not is_voice(c) and c.clock_rate in rates)]
 
 
+# Calls of one trunk to one target begin with the same codecs: each such pair is worked out once.
+@lru_cache(maxsize=512)
+def _preferred(
+    codecs: tuple[Codec, ...], allowed: tuple[str, ...] | None, first: str | None
+) -> tuple[Codec, ...]:
+    """The codecs of ``_offerable``, the one named ``first`` in front."""
+    offered = _offerable(codecs, allowed)
+    if first is not None:
+        offered.sort(key=lambda codec: codec.key[0] != first.lower())
+    return tuple(offered)
+
+
+@lru_cache(maxsize=512)
+def _answered(wanted: tuple[Codec, ...], answer: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """The answerer's order and format parameters with the offerer's numbers."""
+    numbers = {codec.key: codec for codec in reversed(wanted)}
+    return tuple([numbers[codec.key].with_fmtp(codec.fmtp) for codec in answer if codec.key in numbers])
+
+
 def _renumbered(codecs: Iterable[Codec], bound: Iterable[Codec]) -> list[Codec]:
     """``codecs`` with the numbers of ``bound``; a number bound to another codec is not used again."""
     numbers = {codec.key: codec.payload for codec in bound}
@@ -152,15 +169,19 @@ def _renumbered(codecs: Iterable[Codec], bound: Iterable[Codec]) -> list[Codec]:
 # -- descriptions ---------------------------------------------------------------------------------
 
 
-def _media(here: Here, proto: str, codecs: list[Codec], direction: Direction) -> MediaDescription:
-    formats = " ".join([str(codec.payload) for codec in codecs])
+def _media(here: Here, proto: str, codecs: tuple[Codec, ...], direction: Direction) -> MediaDescription:
     return MediaDescription(
-        "audio", here.port, proto, formats, host=here.host, codecs=tuple(codecs), direction=direction
+        "audio", here.port, proto, _formats(codecs), host=here.host, codecs=codecs, direction=direction
     )
 
 
+@lru_cache(maxsize=512)
+def _formats(codecs: tuple[Codec, ...]) -> str:
+    return " ".join([str(codec.payload) for codec in codecs])
+
+
 def _answer_media(
-    here: Here, wanted: MediaDescription, codecs: list[Codec], direction: Direction
+    here: Here, wanted: MediaDescription, codecs: tuple[Codec, ...], direction: Direction
 ) -> MediaDescription:
     """Never more than the offer allows: what it sends we may receive, and the other way round."""
     offered = direction_of(wanted)

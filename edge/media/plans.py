@@ -1,8 +1,9 @@
 """What an exchange of descriptions means to the media worker: one leg's ``Plan``.  Pure."""
 
 import ipaddress
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
 from edge.media.engine import Plan
@@ -21,11 +22,9 @@ def plan_for(local: Description, remote: Description, onward: Description | None
     ours, theirs = audio(local), audio(remote)
     if ours is None or theirs is None:
         return None
-    pairs = _agreed(ours, theirs)
-    voice = next((theirs_ for _, theirs_ in pairs if is_voice(theirs_)), None)
-    if voice is None:
+    agreed = _agreement(ours.codecs, theirs.codecs, () if onward is None else codecs_of(onward))
+    if agreed is None:
         return None
-    play = next((codec for _, codec in pairs if playable(codec)), None)
     direction = direction_of(theirs)
     send = RECEIVES[direction] and SENDS[ours.direction]
     receive = SENDS[direction] and RECEIVES[ours.direction]
@@ -35,32 +34,58 @@ def plan_for(local: Description, remote: Description, onward: Description | None
         rtcp_mux=ours.rtcp_mux and theirs.rtcp_mux,
         receive=receive,
         send=send,
-        payloads={} if onward is None else _payload_map(pairs, codecs_of(onward)),
-        event_payload=_event_payload(pairs, voice.clock_rate),
-        play_codec=None if play is None else _law(play),
-        play_payload=0 if play is None else play.payload,
+        payloads=agreed.payloads,
+        event_payload=agreed.event_payload,
+        play_codec=agreed.play_codec,
+        play_payload=agreed.play_payload,
         ptime_ms=_packet_time(theirs),
         silence_ok=not (send and receive),
-        clock_rate=voice.clock_rate,
+        clock_rate=agreed.clock_rate,
+    )
+
+
+class _Agreement(NamedTuple):
+    """What codecs alone make of a plan; shared by all calls that agree on the same."""
+
+    payloads: Mapping[int, int]
+    event_payload: int | None
+    play_codec: Literal["PCMU", "PCMA"] | None
+    play_payload: int
+    clock_rate: int
+
+
+# A trunk and a target agree on the same in nearly all their calls.
+@lru_cache(maxsize=1024)
+def _agreement(
+    ours: tuple[Codec, ...], theirs: tuple[Codec, ...], onward: tuple[Codec, ...]
+) -> _Agreement | None:
+    pairs = _agreed(ours, theirs)
+    voice = next((theirs_ for _, theirs_ in pairs if is_voice(theirs_)), None)
+    if voice is None:
+        return None
+    play = next((codec for _, codec in pairs if playable(codec)), None)
+    return _Agreement(
+        _payload_map(pairs, onward),
+        _event_payload(pairs, voice.clock_rate),
+        None if play is None else _law(play),
+        0 if play is None else play.payload,
+        voice.clock_rate,
     )
 
 
 def share_voice(local: Description, remote: Description) -> bool:
     """Whether an exchange left a voice codec that both sides named: ``plan_for`` then has a plan."""
-    ours, theirs = audio(local), audio(remote)
-    return (
-        ours is not None and theirs is not None and any(is_voice(codec) for _, codec in _agreed(ours, theirs))
-    )
+    return _agreement(codecs_of(local), codecs_of(remote), ()) is not None
 
 
 def _law(codec: Codec) -> Literal["PCMU", "PCMA"]:
     return "PCMU" if codec.key[0] == "pcmu" else "PCMA"
 
 
-def _agreed(ours: MediaDescription, theirs: MediaDescription) -> list[tuple[Codec, Codec]]:
+def _agreed(ours: tuple[Codec, ...], theirs: tuple[Codec, ...]) -> list[tuple[Codec, Codec]]:
     """(ours, theirs) for each codec both sides named: numbers may differ (RFC 3264 section 5.1)."""
-    known = {codec.key: codec for codec in reversed(ours.codecs)}
-    return [(known[codec.key], codec) for codec in theirs.codecs if codec.key in known]
+    known = {codec.key: codec for codec in reversed(ours)}
+    return [(known[codec.key], codec) for codec in theirs if codec.key in known]
 
 
 def _payload_map(pairs: list[tuple[Codec, Codec]], onward: tuple[Codec, ...]) -> dict[int, int]:
