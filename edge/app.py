@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import random
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +21,7 @@ from edge.derived import call_key, call_limits, media_address, server_secret, tl
 from edge.figures import figures_of
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
-from edge.memory import use_large_pages
+from edge.memory import collect_seldom, use_large_pages
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
 from edge.services.callers import CallerService
@@ -64,11 +63,6 @@ from edge.store.tokens import Tokens
 from edge.store.writer import Writer
 
 log = get_logger("edge.app")
-
-# Calls make no reference cycles: they are freed as they end, and what a collection would walk is what
-# their transactions keep for 32 s (200,000 objects at 300 calls a second: a stop of 100 ms or more).
-# So the young are collected in small portions, and everything after a million objects more.
-COLLECTION = (2_000, 10, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +271,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     async with AsyncExitStack() as stack:
         server = await _Builder(settings, clock or SystemClock(), stack).server()
         # What lives as long as the server need not be walked at each collection.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECTION)
+        collect_seldom()
         await asyncio.to_thread(use_large_pages)
         log.info(
             "ready",

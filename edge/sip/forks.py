@@ -13,7 +13,7 @@ from edge.sip.events import Credentials, Flow
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
-from edge.sip.printing import Lines
+from edge.sip.printing import Lines, PrintedRequest
 
 MAX_FORKS: Final = 16
 """Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
@@ -33,7 +33,7 @@ class Forks:
         self._flow = flow
         self._credentials = credentials
         self._awaited: str | None = None
-        self._acks: dict[str, tuple[bytes, Flow]] = {}
+        self._acks: dict[str, PrintedRequest] = {}
 
     def await_owner(self, tag: str) -> None:
         """The 200 with this tag is the owner's to acknowledge."""
@@ -43,7 +43,7 @@ class Forks:
         """Sends the ACK, and keeps it; ``headers`` are the credentials that the INVITE carried (22.1)."""
         lines = (*headers, SDP) if sdp else headers
         ack = dialog.request(self._core.layer, "ACK", lines, sdp, cseq)
-        self._acks[dialog.remote_tag] = (ack.data, ack.flow)
+        self._acks[dialog.remote_tag] = ack
         self._core.layer.send(ack.data, ack.flow, dialog.call_id)
 
     def __call__(self, transaction: ClientTransaction, response: Response) -> None:
@@ -51,7 +51,7 @@ class Forks:
         tag = response.to_tag or ""
         known = self._acks.get(tag)
         if known is not None:
-            self._core.layer.send_again(*known, transaction.call_id)
+            self._core.layer.send_again(known.data, known.flow, transaction.call_id)
         elif tag != self._awaited and len(self._acks) < MAX_FORKS:
             self._end_surplus(response)
 

@@ -56,13 +56,13 @@ class Timers:
             self._nearer(timer.due)
         return timer
 
-    def linger(self, delay: float, action: Callable[[], None]) -> Timer:
-        """The same at the next tick of a coarse grid: one wake serves all that ends by then."""
-        timer = Timer(ceil((self._clock() + delay) * GRID) / GRID, action)
+    def linger(self, delay: float, timer: Timer) -> None:
+        """The same for a timer that is there, at the next tick of a coarse grid: one wake serves all that
+        ends by then."""
+        due = timer.due = ceil((self._clock() + delay) * GRID) / GRID
         self._queues[-delay].append(timer)
-        if timer.due < self._earliest:
-            self._nearer(timer.due)
-        return timer
+        if due < self._earliest:
+            self._nearer(due)
 
     def _nearer(self, due: float) -> None:
         self._earliest = due

@@ -47,10 +47,11 @@ def compile_table(table: Table, owner: type) -> Rows:
     return {key: (state, getattr(owner, action)) for key, (state, action) in table.items()}
 
 
-class Transaction:
+class Transaction(Timer):
     """What the four machines share.  One timer runs at most.
 
-    While something is repeated, that timer is the next repetition, or what is left of 64*T1.
+    While something is repeated, that timer is the next repetition, or what is left of 64*T1.  A
+    transaction that only lingers is a timer itself: a server keeps thousands of them.
     """
 
     __slots__ = ("_event", "_interval", "_left", "_outlet", "_timer", "call_id", "data", "flow", "state")
@@ -62,6 +63,7 @@ class Transaction:
         self._left = LIMIT
         self._event = ""
         self._timer: Timer | None = None
+        self.action = None
         self.call_id = call_id
         self.data = data
         self.flow = flow
@@ -92,8 +94,10 @@ class Transaction:
         """Stays for late copies: nothing depends on when exactly that ends."""
         if self._timer is not None:
             self._timer.action = None
+            self._timer = None
         self._event = event
-        self._timer = self._outlet.timers.linger(delay, self)
+        self.action = self  # until it is called, or stopped
+        self._outlet.timers.linger(delay, self)
 
     def _repeat_after(self, interval: float, event: str, limit_event: str) -> None:
         if interval >= self._left:
@@ -111,6 +115,7 @@ class Transaction:
 
     def stop_timer(self) -> None:
         """Cancels what runs."""
+        self.action = None
         if self._timer is not None:
             self._timer.action = None
             self._timer = None
