@@ -24,6 +24,7 @@ from edge.media.local import LocalConfig, LocalEngine
 from edge.memory import collect_seldom, use_large_pages
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
+from edge.services.blocks import BlockService
 from edge.services.callers import CallerService
 from edge.services.calls import RECORDINGS, CallService
 from edge.services.caps import CapService
@@ -123,6 +124,7 @@ class _Builder:
             releases=releases,
             prompts=prompts,
             callers=callers,
+            blocks=BlockService(configuration),
             tokens=await enter(TokenService(Tokens(database), clock, settings.admin_token)),
             calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS, audit),
             insight=insight,

@@ -71,6 +71,7 @@ class Releases(Protocol):
     async def preview(self, ids: Sequence[str], filters: Mapping[str, str], wanted: Wanted) -> Preview: ...
     async def confirm(self, token: str) -> Sequence[NumberResult]: ...
     async def charges(self, query: ListQuery) -> Page[Charge]: ...
+    async def still_dialled(self, days: int, limit: int) -> Sequence[Charge]: ...
 
 
 class Inheritance(Protocol):
@@ -96,6 +97,12 @@ class Prompts(Protocol):
         """The prompt as a WAV file of telephone quality."""
 
     async def delete(self, prompt_id: str, expected_version: int | None) -> None: ...
+
+
+class Blocks(Protocol):
+    """Blocks by the file (``edge.services.blocks``)."""
+
+    async def import_csv(self, text: str, dry_run: bool, country: str) -> Sequence[NumberResult]: ...
 
 
 class Callers(Protocol):
@@ -267,6 +274,7 @@ class Ports:
     releases: Releases
     prompts: Prompts
     callers: Callers
+    blocks: Blocks
     tokens: Tokens
     calls: Calls
     insight: Insight

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from edge.model.base import Record, Stored
+from edge.model.cap import Caps
 from edge.model.types import ExternalId, Name, Reference, Zone
 
 SubId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -23,12 +24,14 @@ class Money(Record):
 
 
 class PublisherSpec(Record):
-    """A source of calls: a partner, an affiliate, a medium.  Paused acts as its numbers paused."""
+    """A source of calls: a partner, an affiliate, a medium.  Paused acts as its numbers paused; its caps
+    count the calls of all its numbers, in windows of its ``timezone``."""
 
     name: Name
     external_id: ExternalId | None = None
     state: Literal["active", "paused"] = "active"
     timezone: Zone | None = None
+    caps: Caps = ()
 
 
 class Publisher(Stored, PublisherSpec):

@@ -18,7 +18,7 @@ from edge.routing.actions import Outcome, Owner, act, inside, paused
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
 from edge.routing.linking import owner as pool_owner
 from edge.routing.linking import pool_of
-from edge.routing.prepared import Prepared
+from edge.routing.prepared import NOTHING_PREPARED, Prepared
 from edge.routing.refusal import refusal
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Snapshot
@@ -196,8 +196,9 @@ def over_cap(proceed: Proceed, snapshot: Snapshot, cap_id: str) -> Admission:
 
 def _capped(owner: Owner, snapshot: Snapshot, steps: list[Step], cap_id: str, reason: str) -> Admission:
     steps.append(Step("caps", "full", reason))
-    number, campaign = snapshot.prepared(owner.number.id), snapshot.prepared(owner.campaign.id)
-    action = on_cap((*number.rules, *campaign.rules), cap_id) or _after_hours(owner)
+    owners = (owner.number.id, owner.campaign.id, owner.number.publisher_id or "")
+    rules = tuple(rule for owner_id in owners for rule in snapshot.prepared(owner_id).rules)
+    action = on_cap(rules, cap_id) or _after_hours(owner)
     return act(action, Outcome.of(reason, "number_cap"), owner, snapshot, tuple(steps))
 
 
@@ -218,11 +219,14 @@ def _schedule(case: _Case) -> Schedule | None:
 
 
 def _arrival_claims(case: _Case) -> tuple[CapClaim, ...]:
-    """The slots of the number and of its campaign, to be reserved at arrival and kept."""
+    """The slots of the number, its campaign and its publisher, to be reserved at arrival and kept."""
     own, arrived_at = case.snapshot.prepared(case.owner.number.id), case.facts.arrived_at
-    campaign = case.snapshot.prepared(case.owner.campaign.id)
     wanted = claims(own.rules, _zone(own, case), arrived_at) if own.rules else ()
-    return wanted + claims(campaign.rules, campaign.zone or UTC, arrived_at) if campaign.rules else wanted
+    for owner_id in (case.owner.campaign.id, case.owner.number.publisher_id):
+        above = case.snapshot.prepared(owner_id) if owner_id is not None else NOTHING_PREPARED
+        if above.rules:
+            wanted += claims(above.rules, above.zone or UTC, arrived_at)
+    return wanted
 
 
 def _zone(own: Prepared, case: _Case) -> tzinfo:

@@ -5,13 +5,14 @@ from zoneinfo import ZoneInfo
 
 from edge.model.buyer import Buyer, Group
 from edge.model.config import NOTHING_OWN, Campaign, Hours, Number, Routes, Target
+from edge.model.publishers import Publisher
 from edge.routing import filters
 from edge.routing.caps import CapRule, cap_rules, zone_of
 from edge.routing.filters import Condition
 from edge.routing.schedule import Schedule
 from edge.routing.tiers import Tier, fixed, tiers
 
-Owner = Number | Campaign | Target | Buyer | Group
+Owner = Number | Campaign | Target | Buyer | Group | Publisher
 
 
 class Prepared(NamedTuple):
@@ -58,7 +59,7 @@ def _no_group(_group_id: str) -> None:
 def prepare(item: Owner) -> Prepared:
     """What is made ready of an owner; ``NOTHING_PREPARED`` itself where that is nothing."""
     ready: tuple[Tier, ...] | None = ()
-    if isinstance(item, Buyer | Group):
+    if isinstance(item, Buyer | Group | Publisher):
         return Prepared(None, cap_rules(item.id, item.caps), _zone_info(item.timezone), ())
     rules = cap_rules(item.id, item.caps, item.max_calls if isinstance(item, Target) else None)
     if isinstance(item, Campaign):

@@ -6,9 +6,10 @@ cap rules, the tiers of a campaign) is prepared when an object enters the snapsh
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from edge.model.action import Action
+from edge.model.base import Stored
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.calendars import HolidayCalendar
@@ -30,6 +31,13 @@ Configured = (
     Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
     | HolidayCalendar | CallerList
 )  # fmt: skip
+
+
+T = TypeVar("T", bound=Stored)
+
+
+def _by_id(items: Iterable[T]) -> dict[str, T]:
+    return {item.id: item for item in items}
 
 
 def _asks(item: Owner) -> bool:
@@ -106,18 +114,14 @@ class Snapshot:
         version: int = 1,
     ) -> "Snapshot":
         """A snapshot of everything: walks every object, so only for the start of the server."""
-        by_id = {n.id: n for n in numbers}
-        by_campaign = {c.id: c for c in campaigns}
-        by_target = {t.id: t for t in targets}
-        by_buyer = {b.id: b for b in buyers}
-        by_group = {g.id: g for g in groups}
-        owners: tuple[Mapping[str, Owner], ...] = (by_id, by_campaign, by_target, by_buyer, by_group)
-        prepared = {
-            item.id: made
-            for group in owners
-            for item in group.values()
-            if (made := prepare(item)) is not NOTHING_PREPARED
-        }
+        by_id, by_campaign = _by_id(numbers), _by_id(campaigns)
+        by_target, by_buyer = _by_id(targets), _by_id(buyers)
+        by_group, by_publisher = _by_id(groups), _by_id(publishers)
+        kinds: tuple[Mapping[str, Owner], ...] = (
+            by_id, by_campaign, by_target, by_buyer, by_group, by_publisher,
+        )  # fmt: skip
+        owners = [item for kind in kinds for item in kind.values()]
+        prepared = {o.id: made for o in owners if (made := prepare(o)) is not NOTHING_PREPARED}
         tables = _Tables(
             Table.of(by_id),
             Table.of({n.e164: n for n in by_id.values()}),
@@ -127,12 +131,11 @@ class Snapshot:
             Table.of(by_group),
             Table.of({p.id: p for p in prompts}),
             Table.of(prepared),
-            Table.of({p.id: p for p in publishers}),
-            Table.of(_cap_owners(item for group in owners for item in group.values())),
+            Table.of(by_publisher),
+            Table.of(_cap_owners(owners)),
             Table.of({c.id: Holidays(c.dates) for c in calendars}),
         )
-        asking = (item for group in owners[:3] for item in group.values() if _asks(item))
-        askers = frozenset(item.id for item in asking)
+        askers = frozenset(owner.id for owner in owners if _asks(owner))
         shared = Pools.of(pools, tags, by_id.values())
         index = TrunkIndex(trunks, presets)
         return cls(tables, index, failsafe, version, Blocks.of(blocks), shared, askers)
@@ -271,9 +274,6 @@ class _Edit:
         if isinstance(item, Prompt):
             self._prompts[item.id] = item
             return
-        if isinstance(item, Publisher):
-            self._publishers[item.id] = item
-            return
         self._prepared[item.id] = prepare(item)
         self._own_caps(item)
         (self.asking if _asks(item) else self.silent).add(item.id)
@@ -286,6 +286,8 @@ class _Edit:
             self._buyers[item.id] = item
         elif isinstance(item, Group):
             self._groups[item.id] = item
+        elif isinstance(item, Publisher):
+            self._publishers[item.id] = item
         else:
             self._targets[item.id] = item
 
@@ -297,7 +299,7 @@ class _Edit:
 
     def _disown(self, item_id: str) -> None:
         old = self._old
-        tables = (old.numbers, old.campaigns, old.targets, old.buyers, old.groups)
+        tables = (old.numbers, old.campaigns, old.targets, old.buyers, old.groups, old.publishers)
         before = next((was for table in tables if (was := table.get(item_id)) is not None), None)
         for cap in before.caps if before is not None else ():
             self._cap_owners[cap.id or ""] = None

@@ -142,6 +142,11 @@ class ConfigurationService:
         """A new object, stored and in the next snapshot."""
         return await self._alone(self._insert(kind, self._new(kind, _fields(spec))))
 
+    async def create_many(self, kind: Kind, specs: Sequence[Spec]) -> Sequence[Stored]:
+        """New objects in one transaction: all of them, or none."""
+        items = [self._new(kind, {n: getattr(spec, n) for n in type(spec).model_fields}) for spec in specs]
+        return await self._alone(self._insert_many(kind, items))
+
     def spec_of(self, kind: Kind, fields: Mapping[str, Any]) -> Any:
         """What may be written of a kind, from JSON-ready fields; raises Invalid."""
         return validated(SPECS[kind], fields)
@@ -214,6 +219,16 @@ class ConfigurationService:
         check(item, self._current)
         await self._commit(Edit(kind, None, item))
         return item
+
+    async def _insert_many(self, kind: Kind, items: Sequence[Object]) -> Sequence[Object]:
+        for item in items:
+            check(item, self._current)
+        with translated(kind):
+            note = Note(acting(), self.now())
+            await self._objects.commit([Edit(kind, None, item) for item in items], note)
+        self._publish(self._current.with_changes(items))
+        log.info("configuration changed", kind=kind, count=len(items), action="create", by=acting())
+        return items
 
     async def _patch(
         self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected: int | None

@@ -10,12 +10,13 @@ from edge.clock import Clock
 from edge.model.buyer import Buyer, Group
 from edge.model.config import Campaign, Hours, Number, Target
 from edge.model.ledger import CapCount
+from edge.model.publishers import Publisher
 from edge.routing.caps import CapRule, cap_rules, window_of, zone_of
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import NotFound
 
-Owner = Number | Target | Group | Buyer | Campaign
+Owner = Number | Target | Group | Buyer | Campaign | Publisher
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +109,13 @@ class InsightService:
 
     def _owner(self, owner_id: str) -> Owner:
         snapshot = self._configuration.current
-        look = (snapshot.number_by_id, snapshot.target, snapshot.group, snapshot.buyer, snapshot.campaign)
+        look = (
+            snapshot.number_by_id, snapshot.target, snapshot.group, snapshot.buyer, snapshot.campaign,
+            snapshot.publisher,
+        )  # fmt: skip
         found = next((item for find in look if (item := find(owner_id)) is not None), None)
         if found is None:
-            raise NotFound("there is no number, target, group, buyer or campaign with this id")
+            raise NotFound("there is no number, target, group, buyer, campaign or publisher with this id")
         return found
 
     def _campaign(self, owner: Owner) -> Campaign | None:
@@ -121,11 +125,11 @@ class InsightService:
 
     def _hours(self, owner: Owner) -> Hours | None:
         campaign = self._campaign(owner)
-        own = None if isinstance(owner, Buyer | Group) else owner.hours
+        own = None if isinstance(owner, Buyer | Group | Publisher) else owner.hours
         return own or (campaign.hours if campaign else None)
 
     def _zone(self, owner: Owner) -> str:
         campaign = self._campaign(owner)
         inherited = zone_of(campaign.timezone, campaign.hours) if campaign else None
-        own = None if isinstance(owner, Buyer | Group) else owner.hours
+        own = None if isinstance(owner, Buyer | Group | Publisher) else owner.hours
         return zone_of(owner.timezone, own) or inherited or "UTC"

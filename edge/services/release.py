@@ -180,6 +180,15 @@ class ReleaseService:
             tallies = await self._records.tallies(starts)
         return Page([Charge(n, tallies[n.id]) for n in numbers], found.next_cursor)
 
+    async def still_dialled(self, days: int, limit: int) -> Sequence[Charge]:
+        """Released numbers and stock that were called in the last days, the most called first."""
+        since = to_text(self._clock.utc() - timedelta(days=days))
+        with translated("number"):
+            found = await self._records.still_dialled(since, limit)
+        current = self._configuration.current
+        numbers = ((current.number_by_id(number_id), tally) for number_id, tally in found)
+        return [Charge(number, tally) for number, tally in numbers if number is not None]
+
     async def settle(self) -> None:
         """Every kept number that has cooled becomes stock."""
         now = self._clock.utc()

@@ -13,6 +13,7 @@ from edge.model.cap import Cap
 from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trunk
 from edge.model.kinds import Object
 from edge.model.pool import CallTrackingTag, Pool
+from edge.model.publishers import Publisher
 from edge.model.sip import SipSettings
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
@@ -21,7 +22,7 @@ from edge.services.loops import circles
 from edge.services.membership import pool_number, pool_rules, tag_rules
 from edge.services.numbering import area_code_of, contradictions, plan_of
 
-CapOwner = Number | Campaign | Target | Buyer | Group
+CapOwner = Number | Campaign | Target | Buyer | Group | Publisher
 _NO_ZONE = FieldError("timezone", "a cap by the calendar needs a time zone, such as America/New_York")
 _SIP_URI = re.compile(r"sips?:[^\s<>\"\x00-\x1f]{1,400}")
 
@@ -138,7 +139,7 @@ def check(item: Object, snapshot: Snapshot) -> None:
         errors += tag_rules(item, snapshot)
     elif isinstance(item, Block):
         errors += _block(item, snapshot)
-    elif isinstance(item, Buyer | Group):
+    elif isinstance(item, Buyer | Group | Publisher):
         errors += _above_targets(item)
     if isinstance(item, Number | Campaign):
         errors += circles(item, snapshot)
@@ -198,7 +199,7 @@ def _once(ids: Iterable[str | None], path: str, what: str) -> Iterator[FieldErro
             seen.add(listed)
 
 
-def _above_targets(item: Buyer | Group) -> Iterator[FieldError]:
+def _above_targets(item: Buyer | Group | Publisher) -> Iterator[FieldError]:
     if zone_missing(item.caps, item.timezone):
         yield _NO_ZONE
     if isinstance(item, Group):

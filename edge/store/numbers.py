@@ -75,6 +75,21 @@ class NumberRecords:
         async with self._database.reading() as connection:
             return list((await connection.execute(query.limit(500))).scalars())
 
+    async def still_dialled(self, since: str, limit: int) -> list[tuple[str, CallTally]]:
+        """Numbers out of service that were called since an instant, the most called first."""
+        refused = calls.c.disposition.in_(("rejected_released", "rejected_unknown_number"))
+        count, last = sa.func.count(), sa.func.max(calls.c.started_at)
+        query = (
+            sa.select(calls.c.number_id, last, count)
+            .where(refused, calls.c.number_id.is_not(None), calls.c.started_at >= since)
+            .group_by(calls.c.number_id)
+            .order_by(count.desc(), last.desc())
+            .limit(limit)
+        )
+        async with self._database.reading() as connection:
+            rows = (await connection.execute(query)).all()
+        return [(row[0], CallTally(row[1], int(row[2]))) for row in rows]
+
     async def tallies(self, since: Mapping[str, str]) -> dict[str, CallTally]:
         """Each number's last call, and how many calls it has had since the instant given for it."""
         found = {}

@@ -16,6 +16,7 @@ from edge.admin.ports import Ports, Sample
 from edge.model.peers import Reachability, Registration
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
+from edge.services.blocks import BlockService
 from edge.services.callers import CallerService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
@@ -199,6 +200,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             inheritance=InheritanceService(configuration, records),
             releases=releases,
             callers=callers,
+            blocks=BlockService(configuration),
             prompts=prompts,
             tokens=tokens,
             calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings", audit),

@@ -19,6 +19,7 @@ from tests.support.scenario import (
     answer,
     arrives,
     called,
+    cancel,
     expect,
     invite,
     provisional,
@@ -123,6 +124,45 @@ async def test_a_campaigns_cap_holds_for_all_its_numbers_until_it_is_reset(world
     [cap] = (await world.server.api.get("caps", owner=line.number["campaign_id"]))["items"]
     assert (await world.server.api.post(f"caps/{cap['id']}/reset", {}))["used"] == 0
     (await line.call(*CALLS)).check()
+
+
+async def test_a_publishers_cap_holds_for_all_its_numbers(world: World) -> None:
+    target, api = await world.target(*TAKES_THE_CALL), world.server.api
+    daily = [{"window": "day", "limit": 1, "on_cap": {"action": "reject"}}]
+    owner = await api.post("publishers", {"name": "P", "timezone": midday(), "caps": daily})
+    first = await world.line(target.address, publisher_id=owner["id"])
+    second = await world.line("127.0.0.1:9", publisher_id=owner["id"])
+    (await first.call(*CALLS)).check()
+    (await second.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
+    assert (await second.record())["disposition"] == "number_cap"
+    [cap] = (await api.get("caps", owner=owner["id"]))["items"]
+    assert (cap["used"], cap["headroom"]) == (1, 0)
+    assert [entry["state"] for entry in (await api.get(f"caps/{cap['id']}/ledger"))["items"]] == ["used"]
+
+
+async def test_k2_a_call_counts_in_the_window_of_its_arrival(world: World) -> None:
+    """The hour is the block: what the call's claim names is the hour in which it came."""
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(target.address, caps=[{"window": "hour", "limit": 5}], timezone="Etc/UTC")
+    (await line.call(*CALLS)).check()
+    arrived = (await line.record())["started_at"]
+    [cap] = (await world.server.api.get("caps", owner=line.number["id"]))["items"]
+    [entry] = (await world.server.api.get(f"caps/{cap['id']}/ledger"))["items"]
+    assert entry["key"] == arrived[:13]
+
+
+async def test_k8_a_caller_who_gives_up_while_it_rings_frees_the_slot_at_once(world: World) -> None:
+    rings = (called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
+    first = await world.target(*rings)
+    line = await world.line(first.address, campaign={"target": {"max_calls": 1}})
+    gives_up = (expect(100, optional=True), expect(180), cancel(), expect(200), expect(487), ack_refusal())
+    (await line.call(invite(sdp()), *gives_up)).check()
+
+    async def free() -> bool:
+        [cap] = (await world.server.api.get("caps", owner=line.targets[0]["id"]))["items"]
+        return bool((cap["used"], cap["reserved"], cap["headroom"]) == (0, 0, 1))
+
+    await eventually(free)
 
 
 RACERS = 50

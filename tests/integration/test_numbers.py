@@ -56,6 +56,8 @@ async def test_a_released_number_refuses_and_counts_who_still_dials_it(world: Wo
     assert (await line.record())["disposition"] == "rejected_released"
     billed = (await api.get("numbers/to-cancel"))["items"]
     assert [(n["id"], n["calls"]) for n in billed] == [(line.number["id"], 1)]
+    dialled = (await api.get("numbers/still-dialled"))["items"]
+    assert (line.number["id"], "cooling", 1) in [(n["id"], n["state"], n["calls"]) for n in dialled]
     await api.post(f"{path}/restore", {})
     (await line.call(*CALLS)).check()
     assert [call["disposition"] for call in await line.records(2)] == ["rejected_released", "connected"]

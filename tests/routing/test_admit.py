@@ -8,12 +8,14 @@ import pytest
 from edge.model.action import Action
 from edge.model.cap import Cap
 from edge.model.decision import Announce, Proceed, Refuse
+from edge.model.publishers import Publisher
 from edge.routing.admit import admit, over_cap
 from tests.routing.world import (
     NEW_YORK,
     NIGHT,
     NOON,
     OFFICE,
+    STAMP,
     Taken,
     campaign,
     facts,
@@ -30,6 +32,22 @@ REJECT = Action(action="reject")
 MESSAGE = Action(action="message", prompt_id="prm_1")
 FORWARD = Action(action="forward", target_id="tgt_9")
 DAY = Cap(id="cap_1", window="day", limit=2)
+
+
+def test_a_publisher_s_caps_are_claimed_at_arrival_and_may_name_their_action() -> None:
+    daily = Cap(id="cap_p", window="day", limit=1, on_cap=Action(action="reject"))
+    owner = Publisher(id="pub_1", name="P", timezone="America/New_York", caps=(daily,), **STAMP)
+    snapshot = world(number(publisher_id="pub_1"), publishers=[owner])
+    taken = admit(facts(NIGHT), snapshot, Taken())
+    assert isinstance(taken, Proceed)
+    assert [(c.cap_id, c.owner_id, c.window) for c in taken.claims] == [("cap_p", "pub_1", "2026-11-20")]
+    full = admit(facts(), snapshot, Taken(cap_p=1))
+    assert isinstance(full, Refuse)
+    assert (full.disposition, full.status) == ("number_cap", 486)
+    after = over_cap(taken, snapshot, "cap_p")
+    assert isinstance(after, Refuse) and after.disposition == "number_cap"
+    assert snapshot.cap_owner("cap_p") == "pub_1"
+    assert snapshot.with_changes([owner.model_copy(update={"caps": ()})]).cap_owner("cap_p") is None
 
 
 def test_a_new_number_takes_calls_with_nothing_but_a_campaign() -> None:

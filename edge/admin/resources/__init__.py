@@ -1,6 +1,7 @@
 """One file a resource; ``ROUTES`` is the list of them all."""
 
 from edge.admin.resources.audit import AUDIT
+from edge.admin.resources.blocks import BLOCK_FILES
 from edge.admin.resources.callers import CALLER_LISTS
 from edge.admin.resources.calls import CALLS
 from edge.admin.resources.configuration import (
@@ -33,5 +34,6 @@ ROUTES: tuple[Route, ...] = (
     *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *CALLER_LISTS, *HOLIDAY_CALENDARS,
     *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
     *POOLS, *POOL_PARTS, *TAGS, *IMPRESSIONS, *DUPLICATES,
+    *BLOCK_FILES,
     *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT, *SETUP,
 )  # fmt: skip

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
-from edge.admin.present import encode, one, page
+from edge.admin.present import encode, many, one, page
 from edge.admin.queries import NumberFilter, PageQuery, Text
 from edge.admin.resources.numbers import Ids, NumberRead, chosen, result, with_effective
 from edge.admin.routes import Exchange, Reply, Routes
@@ -161,6 +161,28 @@ async def upcoming_charges(ports: Ports, exchange: Exchange) -> Reply:
 )
 async def to_cancel(ports: Ports, exchange: Exchange) -> Reply:
     return await _charges(ports, exchange, "cooling")
+
+
+class DialledQuery(BaseModel):
+    """How far back, and how many rows."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    days: Annotated[int, Field(ge=1, le=3650)] = 30
+    limit: Annotated[int, Field(ge=1, le=500)] = 25
+
+
+@RELEASES.add(
+    "GET",
+    "/numbers/still-dialled",
+    "List numbers out of service that are still called",
+    query=DialledQuery,
+    answer=ChargeRead,
+    shape="list",
+)
+async def still_dialled(ports: Ports, exchange: Exchange) -> Reply:
+    query: DialledQuery = exchange.query
+    return await many([_charge(each) for each in await ports.releases.still_dialled(query.days, query.limit)])
 
 
 async def _charges(ports: Ports, exchange: Exchange, state: str) -> Reply:

@@ -16,7 +16,7 @@ HOURS = Routes("hours")
 
 
 class OwnerQuery(BaseModel):
-    """``owner`` is the id of a number, target, group, buyer or campaign."""
+    """``owner`` is the id of a number, target, group, buyer, campaign or publisher."""
 
     model_config = ConfigDict(extra="forbid")
 
