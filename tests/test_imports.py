@@ -108,7 +108,7 @@ def _is_core(module: str) -> bool:
     own, leaf = room(module), module.rsplit(".", 1)[-1]
     if own == "media":
         return leaf in MEDIA_CORES
-    return own in {"routing", "model"} or (own == "sip" and leaf not in RIMS["sip"])
+    return own in {"routing", "model", "tracking"} or (own == "sip" and leaf not in RIMS["sip"])
 
 
 def test_cores_have_no_io_no_clock_and_no_chance() -> None:
