@@ -59,6 +59,14 @@ class BeatSpec(_Sent):
     generation: Annotated[int, Field(ge=0)] = 0
 
 
+class DuplicateSpec(BaseModel):
+    """What a second snippet tells of its page; it has no visitor."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    page_url: Url = ""
+
+
 class CallerSpec(BaseModel):
     """What a publisher knows of a caller to the campaign."""
 
@@ -156,7 +164,7 @@ class PublicFace:
     async def duplicate(self, request: web.Request) -> web.Response:
         """A second snippet found another one on its page, and leaves it alone."""
         self._paced(request)
-        page = await _body(request, PageSpec)
+        page = await _body(request, DuplicateSpec)
         await self._visits.duplicate(request.match_info["campaign_id"], page.page_url)
         return web.Response(status=204)
 

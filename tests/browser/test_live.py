@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from playwright.async_api import BrowserContext, Page, expect
 from tests.browser.stand import Json, Stand
 from tests.browser.test_pages import failed
 from tests.browser.test_visits import hours_later, use
+from tests.integration.test_calls import CALLS, TAKES_THE_CALL
+from tests.integration.test_calls import World as Phones
+from tests.integration.test_pools import pooled
 from tests.support.server import Server, running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -135,6 +139,37 @@ async def test_a_paused_campaign_leaves_pages_as_they_are(at: Stand, server: Ser
     await server.api.patch(f"campaigns/{made.campaign['id']}", {"state": "active"})
     await page.reload()
     assert await shown(page) == mine
+
+
+async def test_the_call_to_the_number_on_the_screen_tells_of_its_visit(
+    at: Stand, server: Server, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        phones = Phones(server, tmp_path, stack)
+        target = await phones.target(*TAKES_THE_CALL)
+        made = await pooled(phones, target.address)
+        at.edge.upstream, at.edge.campaign = server.api.base, made.primary.number["campaign_id"]
+        page = await at.open(
+            f"<p>{World.written(made.primary.e164)}</p>",
+            head="<script>window.edgeTags = [{plan: 'gold'}]</script>",
+            query="?utm_source=news&gclid=a1",
+        )
+        dialled = "+1" + "".join(filter(str.isdigit, await shown(page)))
+        assert dialled == made.number.e164
+        (await made.number.call(*CALLS)).check()
+        record = await made.number.record()
+    assert (record["disposition"], record["attribution"]) == ("connected", "exact")
+    assert record["impression_id"] == await page.evaluate("edgeTags.tags[0].impression_id")
+    tags = {key: tag["value"] for key, tag in record["tags"].items()}
+    assert (tags["utm_source"], tags["gclid"], tags["plan"]) == ("news", "a1", "gold")
+
+
+async def test_a_second_snippet_is_reported(at: Stand, server: Server) -> None:
+    made = await world(at, server, 1)
+    async with at.context.expect_event("response", lambda answer: "duplicate" in answer.url) as seen:
+        page = await at.open(made.body, head=at.line)
+    assert (await seen.value).status == 204
+    assert await shown(page) != made.written(made.primary["e164"])
 
 
 async def test_pages_of_other_sites_get_nothing(at: Stand, server: Server) -> None:

@@ -53,6 +53,19 @@ async def test_a_campaign_that_was_paused_after_the_script_was_cached(at: Stand)
     await as_it_was(at, page)
 
 
+async def test_a_campaign_that_is_gone_is_not_asked_again(at: Stand) -> None:
+    await at.context.clock.install(time=0)
+    at.edge.active = False
+    page = await at.open(BODY)
+    at.edge.active, at.edge.failing = True, 404
+    await failed(page, at, query="?edge_debug=1")
+    await at.context.clock.pause_at(60_000)
+    await use(page)
+    await at.context.clock.run_for(20_000)
+    await as_it_was(at, page)
+    assert len(at.edge.asked) == 1
+
+
 async def test_a_campaign_that_is_paused_has_no_script(at: Stand) -> None:
     at.edge.active = False
     page = await at.open(BODY)

@@ -126,18 +126,17 @@ async def test_several_tags_each_have_their_number(at: Stand) -> None:
 
 
 async def test_of_two_tags_for_one_number_the_first_is_shown(at: Stand) -> None:
-    at.edge.tags = [tag("+493012345", formatted="030 12345"), tag("+18885550122", tag_id="tag_2")]
+    at.edge.tags = [tag(), tag("+493012345", formatted="030 12345", tag_id="tag_2")]
     page = await at.open("<p>888-555-0100, or 888-555-0100</p><a href='tel:8885550100'>x</a>")
-    await expect(page.locator("p")).to_have_text("030 12345, or 030 12345")
-    assert await page.locator("a").get_attribute("href") == "tel:03012345"
+    await expect(page.locator("p")).to_have_text("888-555-0111, or 888-555-0111")
+    assert await page.locator("a").get_attribute("href") == "tel:8885550111"
 
 
 async def test_a_number_that_one_tag_shows_is_never_replaced_for_another(at: Stand) -> None:
     first = tag("+18885550111", number_to_replace="+18885550100")
     second = tag("+18885550122", tag_id="tag_2", number_to_replace="+18885550111")
     at.edge.tags = [first, second]
-    page = await at.open("<p>888-555-0100</p><i></i>")
+    page = await at.open("<p>888-555-0100</p>")
     await expect(page.locator("p")).to_have_text("888-555-0111")
-    await page.evaluate("document.querySelector('i').textContent = 'again 888-555-0100'")
-    await expect(page.locator("i")).to_have_text("again 888-555-0111")
-    assert await page.locator("p").inner_text() == "888-555-0111"
+    await page.evaluate("document.querySelector('p').append(', again 888-555-0100')")
+    await expect(page.locator("p")).to_have_text("888-555-0111, again 888-555-0111")

@@ -175,6 +175,20 @@ async def test_content_that_comes_later(at: Stand) -> None:
     assert await attributes(page, "i", "title") == [NEW]
 
 
+async def test_what_comes_later_is_replaced_before_it_is_painted(at: Stand) -> None:
+    page = await at.open(f"<p>{OLD}</p><i></i>")
+    await expect(page.locator("p")).to_have_text(NEW)
+    painted = await page.evaluate(
+        """old => new Promise(seen => {
+          document.querySelector('i').textContent = old;
+          const frame = requestAnimationFrame;
+          frame(() => frame(() => seen(document.querySelector('i').textContent)));
+        })""",
+        OLD,
+    )
+    assert painted == NEW
+
+
 async def test_a_page_that_is_still_being_written(at: Stand) -> None:
     """The answer comes before the page is whole."""
     page = await at.open("")

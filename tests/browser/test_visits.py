@@ -167,6 +167,19 @@ async def test_without_consent_nothing_is_sent_or_stored(at: Stand) -> None:
     await expect(page.locator("p")).to_have_text(NEW)
 
 
+async def test_consent_that_is_taken_back_stops_what_would_be_sent(at: Stand) -> None:
+    await at.context.clock.install(time=0)
+    page = await at.open(BODY)
+    await expect(page.locator("p")).to_have_text(NEW)
+    await page.evaluate("edgeConsent = false; edgeTags.push({a: 1})")
+    await hours_later(at)
+    await use(page)
+    await at.context.clock.run_for(20_000)
+    await page.goto(at.site.url + "/?more")
+    await expect(page.locator("p")).to_have_text(NEW)
+    assert [path.rpartition("/")[2] for path, _ in at.edge.asked] == ["numbers", "numbers"]
+
+
 async def test_beats_only_while_the_page_is_used_and_every_15_seconds_at_most(at: Stand) -> None:
     await at.context.clock.install(time=0)
     page = await at.open(f"{BODY}<div style='height: 9000px'></div>")
