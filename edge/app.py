@@ -40,6 +40,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.scope import ScopeService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
@@ -141,6 +142,7 @@ class _Builder:
             pools=pools,
             trusted_proxies=settings.public.trusted_proxies,
             public_url=settings.public.url,
+            scope=ScopeService(configuration, numbers, records),
             setup=SetupService(configuration, prompts, History(database)),
         )
         admin, public = await self._web(ports)

@@ -258,15 +258,18 @@ def _apply(file: Path, url: str | None, config: Path | None, *, prune: bool, dry
 
 @token.command("create")
 def token_create(
-    role: Annotated[str, typer.Option(help="admin, operator or report_only.")],
+    *,
+    role: Annotated[str, typer.Option(help="admin, operator, report_only, publisher or buyer.")],
     name: Annotated[str, typer.Option(help="To tell it from others.")] = "",
+    publisher: Annotated[str | None, typer.Option(help="The id of the publisher whose token it is.")] = None,
+    buyer: Annotated[str | None, typer.Option(help="The id of the buyer whose token it is.")] = None,
     url: UrlOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Print a new API token, once.  Without a running server it goes straight into the database."""
-    from edge.commands.token import create
+    from edge.commands.token import Owner, create
 
-    typer.echo(asyncio.run(create(role, name, url, config)))
+    typer.echo(asyncio.run(create(role, name, url, config, Owner(publisher, buyer))))
 
 
 @database.command("upgrade")

@@ -17,6 +17,7 @@ from edge.admin.present import encode
 from edge.admin.problem import Handler, problems
 from edge.admin.public import PublicFace
 from edge.admin.resources import ROUTES
+from edge.admin.resources.scoped import SCOPED_ROUTES
 
 BASE = "/api/v1"
 
@@ -46,7 +47,7 @@ def _fixed(body: bytes, kind: str, headers: dict[str, str] | None = None) -> Han
 
 @cache
 def _description() -> tuple[bytes, bytes]:
-    described = document(BASE, ROUTES)
+    described = document(BASE, ROUTES, SCOPED_ROUTES)
     return encode(described), docs.page(described).encode()
 
 
@@ -58,7 +59,7 @@ def _describe(application: web.Application) -> None:
 
 def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:
     application = _application()
-    dispatcher = Dispatcher(ports, monotonic)
+    dispatcher = Dispatcher(ports, monotonic, SCOPED_ROUTES)
     for route in ROUTES:
         application.router.add_route(route.method, BASE + route.path, dispatcher.handler(route))
     application.router.add_get("/healthz", health.alive)

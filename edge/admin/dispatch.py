@@ -3,19 +3,21 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 from aiohttp import web
+from pydantic import BaseModel
 
 from edge.admin.auth import Gate
 from edge.admin.bodies import read, validated
 from edge.admin.idempotency import Repeats
 from edge.admin.ports import Ports
-from edge.admin.problem import LIMIT, SLOW_TIMEOUT_S, Handler, Problem
+from edge.admin.problem import LIMIT, SLOW_TIMEOUT_S, Handler, Problem, of_http
 from edge.admin.routes import Exchange, Reply, Route
+from edge.model.config import Role
 from edge.services.errors import FieldError, Invalid
-from edge.services.identity import Identity, act_as
+from edge.services.identity import SCOPED, Identity, act_as
 
 _log = structlog.get_logger(__name__)
 _ENTITY_TAG = re.compile(r'"(?:([0-9]{1,15})|[!#-~]*)"')
@@ -33,17 +35,21 @@ def _query(request: web.Request) -> dict[str, str]:
 class Dispatcher:
     """Makes aiohttp handlers out of routes."""
 
-    def __init__(self, ports: Ports, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, ports: Ports, monotonic: Callable[[], float], scoped: Mapping[tuple[Role, str, str], Route]
+    ) -> None:
         self._ports = ports
+        self._scoped = scoped
         self._gate = Gate(ports.tokens, monotonic)
         self._repeats = Repeats(monotonic)
 
-    def handler(self, route: Route) -> Handler:
+    def handler(self, named: Route) -> Handler:
         """The aiohttp handler of a route."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             started = time.perf_counter()
-            identity = await self._gate.identify(request, route.access)
+            identity = await self._gate.identify(request, named.access)
+            route = self._seen_by(identity, named)
             if route.slow:
                 request[LIMIT].reschedule(asyncio.get_running_loop().time() + SLOW_TIMEOUT_S)
             act_as(identity)
@@ -62,8 +68,17 @@ class Dispatcher:
 
         return handle
 
+    def _seen_by(self, identity: Identity, route: Route) -> Route:
+        """The route, or what stands for it where a publisher or a buyer asks; 404 where nothing does."""
+        if identity.role not in SCOPED:
+            return route
+        found = self._scoped.get((identity.role, route.method, route.path))
+        if found is None:
+            raise of_http(web.HTTPNotFound())
+        return found
+
     async def _run(self, route: Route, request: web.Request, identity: Identity) -> Reply:
-        query = validated(route.query, _query(request))
+        query = _checked(route, _query(request), identity)
         body, raw = await read(request, route)
         exchange = Exchange(request.path, request.match_info, request.headers, identity, query, body)
         key = request.headers.get("Idempotency-Key")
@@ -72,6 +87,17 @@ class Dispatcher:
         return await self._repeats.once(
             identity.token_id, request.path, key, raw, lambda: route.handler(self._ports, exchange)
         )
+
+
+def _checked(route: Route, given: dict[str, str], identity: Identity) -> BaseModel:
+    try:
+        return validated(route.query, given)
+    except Invalid as error:
+        strange = any(e.path not in route.query.model_fields or e.path == "sort" for e in error.errors)
+        if identity.role in SCOPED and strange:
+            # What may not be filtered or sorted by is not there either.
+            raise of_http(web.HTTPNotFound()) from None
+        raise
 
 
 def _audit(request: web.Request, identity: Identity, status: int, started: float) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -12,6 +12,7 @@ from edge import __version__
 from edge.admin.bodies import MAX_JSON, MAX_UPLOAD, MAX_VALUES
 from edge.admin.present import records_with_secrets, secret_fields
 from edge.admin.routes import Route
+from edge.model.config import Role
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/"
@@ -63,12 +64,13 @@ _WORDS = {
 }
 
 
-def document(base: str, routes: Iterable[Route]) -> Json:
-    """The whole document for routes below ``base``."""
+def document(base: str, routes: Iterable[Route], scoped: Collection[tuple[Role, str, str]] = ()) -> Json:
+    """The whole document for routes below ``base``; ``scoped`` names those that are open to publishers
+    and buyers, within their own."""
     routes = tuple(routes)
     paths: dict[str, Json] = {}
     for route in routes:
-        paths.setdefault(base + route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(base + route.path, {})[route.method.lower()] = _operation(route, scoped)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Edge", "version": __version__, "description": _DESCRIPTION},
@@ -121,11 +123,13 @@ def _patch_schema(spec: Mapping[str, Any]) -> Json:
     return patch
 
 
-def _operation(route: Route) -> Json:
+def _operation(route: Route, scoped: Collection[tuple[Role, str, str]]) -> Json:
+    own = [f"{role}s" for role, method, path in scoped if (method, path) == (route.method, route.path)]
+    also = f" Open to {' and '.join(own)} too, who see what is their own, and less of it." if own else ""
     operation: Json = {
         "operationId": _operation_id(route),
         "summary": route.summary,
-        "description": f"Needs a token with the role `{route.access}` or more.",
+        "description": f"Needs a token with the role `{route.access}` or more.{also}",
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": {str(route.status): _answer(route), **_problems(route)},

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from edge.admin.pool_ports import Enrichment, PoolPorts
 from edge.model.base import Stored
+from edge.model.buyer import Buyer
 from edge.model.config import (
     NewNumber,
     Number,
@@ -20,6 +21,7 @@ from edge.model.inherited import Effective, Setting
 from edge.model.kinds import Kind, Spec
 from edge.model.peers import Reachability, Registration
 from edge.model.preset import Preset
+from edge.model.publishers import Publisher
 from edge.model.release import Carrier
 from edge.services.bans import Ban
 from edge.services.callers import Mode, Written
@@ -30,6 +32,7 @@ from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
 from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
+from edge.services.scope import EVERYWHERE, Within
 from edge.services.setup.outcome import Outcome, Version
 from edge.services.simulation import Answer, Simulated
 
@@ -41,8 +44,8 @@ class Configuration(Protocol):
     ``edge.services.errors``.
     """
 
-    async def list(self, kind: Kind, query: ListQuery) -> Page[Stored]: ...
-    async def get(self, kind: Kind, object_id: str) -> Stored: ...
+    async def list(self, kind: Kind, query: ListQuery, within: Within = EVERYWHERE) -> Page[Stored]: ...
+    async def get(self, kind: Kind, object_id: str, within: Within = EVERYWHERE) -> Stored: ...
     async def create(self, kind: Kind, spec: Spec) -> Stored: ...
     async def patch(
         self, kind: Kind, object_id: str, changes: Mapping[str, Any], expected_version: int | None
@@ -119,7 +122,9 @@ class Tokens(Protocol):
     async def authenticate(self, secret: str) -> Identity | None:
         """Constant-time; None when no token fits."""
 
-    async def create(self, role: Role, name: str) -> tuple[Token, str]: ...
+    async def create(
+        self, role: Role, name: str, publisher_id: str | None = None, buyer_id: str | None = None
+    ) -> tuple[Token, str]: ...
     async def list(self, query: ListQuery) -> Page[Token]: ...
     async def get(self, token_id: str) -> Token: ...
     async def delete(self, token_id: str) -> None: ...
@@ -128,14 +133,16 @@ class Tokens(Protocol):
 class Calls(Protocol):
     """Call records (JSON-ready mappings by the names of the ``call`` resource) and live calls."""
 
-    async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]: ...
-    async def get(self, call_id: str) -> Mapping[str, Any]: ...
-    async def live(self) -> Sequence[Mapping[str, Any]]: ...
+    async def list(self, query: ListQuery, within: Within = EVERYWHERE) -> Page[Mapping[str, Any]]: ...
+    async def get(self, call_id: str, within: Within = EVERYWHERE) -> Mapping[str, Any]: ...
+    async def live(self, within: Within = EVERYWHERE) -> Sequence[Mapping[str, Any]]: ...
     async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
         """The SIP messages of a call in order: ``at_s`` (seconds since its arrival), ``direction``
         (``in``/``out``), ``peer`` (``udp:host:port``) and ``message`` (the start line)."""
 
-    async def recording(self, call_id: str, kind: Literal["voicemail", "recording"]) -> Path:
+    async def recording(
+        self, call_id: str, kind: Literal["voicemail", "recording"], within: Within = EVERYWHERE
+    ) -> Path:
         """A WAV file; raises ``NotFound`` (there is none, or it failed) and ``Conflict`` while it lives."""
 
     async def hangup(self, call_id: str) -> None:
@@ -238,6 +245,18 @@ class Setup(Protocol):
     async def restore(self, version: int, dry_run: bool = False) -> Outcome: ...
 
 
+class Scope(Protocol):
+    """What belongs to the publisher or buyer whose token asks (``edge.services.scope``)."""
+
+    def publisher(self, identity: Identity) -> Publisher: ...
+    def buyer(self, identity: Identity) -> Buyer: ...
+    def owned(self, buyer: Buyer, owner_id: str) -> str: ...
+    async def create(self, publisher: Publisher, new: NewNumber) -> Number: ...
+    async def tag(
+        self, publisher: Publisher, number_id: str, changes: Mapping[str, Any], expected: int | None
+    ) -> Number: ...
+
+
 class Health(Protocol):
     """Whether new calls may come, and the way to stop them."""
 
@@ -288,6 +307,7 @@ class Ports:
     presets: CarrierPresets
     audit: Audit
     setup: Setup
+    scope: Scope
     pools: PoolPorts
     enrichment: Enrichment
     trusted_proxies: tuple[str, ...] = ()

@@ -9,7 +9,6 @@ from multidict import CIMultiDictProxy
 from pydantic import BaseModel, ConfigDict
 
 from edge.admin.ports import Ports
-from edge.model.config import Role
 from edge.services.identity import Identity
 
 Shape = Literal["object", "list", "none", "binary", "text"]
@@ -54,6 +53,7 @@ class Reply:
 
 
 Handler = Callable[[Ports, Exchange], Awaitable[Reply]]
+Access = Literal["report_only", "operator", "admin"]
 Body = Literal["json", "patch", "multipart", "csv", "document", "none"]
 
 
@@ -72,7 +72,7 @@ class Route:
     handler: Handler
     summary: str
     tag: str
-    access: Role
+    access: Access
     query: type[BaseModel] = NoQuery
     body: type[BaseModel] | None = None
     body_kind: Body = "none"
@@ -86,7 +86,7 @@ class Route:
 class Options(TypedDict, total=False):
     """What ``Routes.add`` takes beside method, path and summary: the fields of ``Route``."""
 
-    access: Role
+    access: Access
     query: type[BaseModel]
     body: type[BaseModel]
     body_kind: Body

@@ -191,6 +191,7 @@ def _live(call: Call) -> Mapping[str, Any]:
         "pool_id": record.pool_id,
         "impression_id": record.impression_id,
         "target_id": record.connected_target_id,
+        "buyer_id": record.buyer_id,
         "caller": facts.caller,
         "called": facts.called,
         "started_at": instant(facts.arrived_at),

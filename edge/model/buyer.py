@@ -12,6 +12,14 @@ Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 Weight = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+class BuyerPermissions(Record):
+    """What the tokens of a buyer may see beyond its calls: recordings, and its own caps and hours."""
+
+    recordings: bool = False
+    caps: bool = False
+    hours: bool = False
+
+
 class BuyerSpec(Record):
     """Whoever pays for calls; its caps count the calls of all its targets.
 
@@ -23,6 +31,7 @@ class BuyerSpec(Record):
     timezone: Zone | None = None
     caps: Caps = ()
     state: Literal["active", "paused"] = "active"
+    permissions: BuyerPermissions = BuyerPermissions()
 
 
 class Buyer(Stored, BuyerSpec):

@@ -298,12 +298,15 @@ class Prompt(Stored):
     built_in: bool = False
 
 
-Role = Literal["admin", "operator", "report_only"]
+Role = Literal["admin", "operator", "report_only", "publisher", "buyer"]
 
 
 class Token(Stored):
-    """An API token: only its hash is stored."""
+    """An API token: only its hash is stored.  One of a publisher or a buyer names it, and reaches no
+    further (Rule: publishers and buyers)."""
 
     name: str = ""
     role: Role
+    publisher_id: str | None = None
+    buyer_id: str | None = None
     last_used_at: str | None = None

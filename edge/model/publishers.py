@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from edge.model.base import Record, Stored
 from edge.model.cap import Caps
-from edge.model.types import ExternalId, Name, Reference, Zone
+from edge.model.types import ExternalId, Name, Reference, TagKey, Zone
 
 SubId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
@@ -23,6 +23,22 @@ class Money(Record):
     currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
+class PublisherPermissions(Record):
+    """What the tokens of a publisher may see and do beyond its numbers and calls.
+
+    ``full_caller`` shows callers whole instead of their last four digits; ``create_numbers`` is how
+    many numbers it may have before it can take no more from stock; ``see_tags`` are the keys of
+    tags that it is shown, which ``edit_tags`` lets it write on its numbers.
+    """
+
+    recordings: bool = False
+    full_caller: bool = False
+    create_numbers: Annotated[int, Field(ge=0, le=100_000)] = 0
+    edit_tags: bool = False
+    see_tags: Annotated[tuple[TagKey, ...], Field(max_length=100)] = ()
+    conversion_reason: bool = False
+
+
 class PublisherSpec(Record):
     """A source of calls: a partner, an affiliate, a medium.  Paused acts as its numbers paused; its caps
     count the calls of all its numbers, in windows of its ``timezone``."""
@@ -32,6 +48,7 @@ class PublisherSpec(Record):
     state: Literal["active", "paused"] = "active"
     timezone: Zone | None = None
     caps: Caps = ()
+    permissions: PublisherPermissions = PublisherPermissions()
 
 
 class Publisher(Stored, PublisherSpec):

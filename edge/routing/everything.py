@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from edge.routing.snapshot import Configured, Snapshot
 
 # The tables that hold no objects, or the same ones again.
-_BESIDE = {"numbers_by_e164", "prepared", "cap_owners"}
+_BESIDE = {"numbers_by_e164", "prepared", "cap_owners", "calendars"}
 
 
 def everything(snapshot: Snapshot) -> Iterator[Configured]:

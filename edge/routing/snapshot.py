@@ -6,24 +6,23 @@ cap rules, the tiers of a campaign) is prepared when an object enters the snapsh
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 from edge.model.action import Action
-from edge.model.base import Stored
 from edge.model.block import Block
 from edge.model.buyer import Buyer, Group
 from edge.model.calendars import HolidayCalendar
 from edge.model.callers import CallerList
-from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
+from edge.model.config import Campaign, Number, Prompt, Target, Trunk
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
-from edge.routing.asking import asks
 from edge.routing.blocks import Blocks
 from edge.routing.pools import Pools
-from edge.routing.prepared import NOTHING_PREPARED, Owner, Prepared, prepare
+from edge.routing.prepared import NOTHING_PREPARED, Prepared
 from edge.routing.presets import NO_PRESETS, Presets
 from edge.routing.schedule import Holidays, Schedule
 from edge.routing.table import Table
+from edge.routing.tables import Edit, Tables
 from edge.routing.tiers import Tier, tiers
 from edge.routing.trunks import TrunkIndex
 
@@ -31,37 +30,6 @@ Configured = (
     Trunk | Number | Campaign | Target | Buyer | Group | Prompt | Publisher | Block | Pool | CallTrackingTag
     | HolidayCalendar | CallerList
 )  # fmt: skip
-
-
-T = TypeVar("T", bound=Stored)
-
-
-def _by_id(items: Iterable[T]) -> dict[str, T]:
-    return {item.id: item for item in items}
-
-
-def _asks(item: Owner) -> bool:
-    if isinstance(item, Number) and item.settings is NOTHING_OWN:
-        return False
-    return isinstance(item, Number | Campaign | Target) and asks(item)
-
-
-def _cap_owners(items: Iterable[Owner]) -> dict[str, str]:
-    return {cap.id or "": item.id for item in items for cap in item.caps}
-
-
-class _Tables(NamedTuple):
-    numbers: Table[Number]
-    numbers_by_e164: Table[Number]
-    campaigns: Table[Campaign]
-    targets: Table[Target]
-    buyers: Table[Buyer]
-    groups: Table[Group]
-    prompts: Table[Prompt]
-    prepared: Table[Prepared]
-    publishers: Table[Publisher]
-    cap_owners: Table[str]
-    calendars: Table[Holidays]
 
 
 class Snapshot:
@@ -77,7 +45,7 @@ class Snapshot:
 
     def __init__(  # noqa: PLR0917 - one argument a part
         self,
-        tables: _Tables,
+        tables: Tables,
         trunk_index: TrunkIndex,
         failsafe: Action | None,
         version: int,
@@ -108,41 +76,21 @@ class Snapshot:
         blocks: Iterable[Block] = (),
         pools: Iterable[Pool] = (),
         tags: Iterable[CallTrackingTag] = (),
-        calendars: Iterable[HolidayCalendar] = (),
+        kept: Iterable[HolidayCalendar | CallerList] = (),
         failsafe: Action | None = None,
         presets: Presets = NO_PRESETS,
         version: int = 1,
     ) -> "Snapshot":
         """A snapshot of everything: walks every object, so only for the start of the server."""
-        by_id, by_campaign = _by_id(numbers), _by_id(campaigns)
-        by_target, by_buyer = _by_id(targets), _by_id(buyers)
-        by_group, by_publisher = _by_id(groups), _by_id(publishers)
-        kinds: tuple[Mapping[str, Owner], ...] = (
-            by_id, by_campaign, by_target, by_buyer, by_group, by_publisher,
-        )  # fmt: skip
-        owners = [item for kind in kinds for item in kind.values()]
-        prepared = {o.id: made for o in owners if (made := prepare(o)) is not NOTHING_PREPARED}
-        tables = _Tables(
-            Table.of(by_id),
-            Table.of({n.e164: n for n in by_id.values()}),
-            Table.of(by_campaign),
-            Table.of(by_target),
-            Table.of(by_buyer),
-            Table.of(by_group),
-            Table.of({p.id: p for p in prompts}),
-            Table.of(prepared),
-            Table.of(by_publisher),
-            Table.of(_cap_owners(owners)),
-            Table.of({c.id: Holidays(c.dates) for c in calendars}),
-        )
-        askers = frozenset(owner.id for owner in owners if _asks(owner))
-        shared = Pools.of(pools, tags, by_id.values())
+        numbers = tuple(numbers)
+        tables = Tables.of(numbers, campaigns, targets, buyers, groups, prompts, publishers, kept)
+        shared = Pools.of(pools, tags, numbers)
         index = TrunkIndex(trunks, presets)
-        return cls(tables, index, failsafe, version, Blocks.of(blocks), shared, askers)
+        return cls(tables, index, failsafe, version, Blocks.of(blocks), shared, tables.askers())
 
     def with_changes(self, put: Iterable[Configured] = (), removed: Iterable[str] = ()) -> "Snapshot":
         """A newer snapshot in which ``put`` objects are new or replaced and ``removed`` ids gone."""
-        edit = _Edit(self._tables)
+        edit = Edit(self._tables)
         trunks: dict[str, Trunk | None] = {}
         blocks: dict[str, Block | None] = {}
         put, removed = list(put), list(removed)
@@ -151,7 +99,7 @@ class Snapshot:
                 trunks[item.id] = item
             elif isinstance(item, Block):
                 blocks[item.id] = item
-            elif not isinstance(item, Pool | CallTrackingTag | CallerList):
+            elif not isinstance(item, Pool | CallTrackingTag):
                 edit.put(item)
         for item_id in removed:
             trunks[item_id] = blocks[item_id] = None
@@ -244,103 +192,3 @@ class Snapshot:
         own = number.settings.routes if number is not None else None
         routes = campaign.routes if campaign is not None else own.value if own is not None else None
         return () if routes is None else tiers(routes, self.group)
-
-
-class _Edit:
-    """Collects the changes of one edit, table by table."""
-
-    def __init__(self, tables: _Tables) -> None:
-        self._old = tables
-        self._numbers: dict[str, Number | None] = {}
-        self._e164: dict[str, Number | None] = {}
-        self._campaigns: dict[str, Campaign | None] = {}
-        self._targets: dict[str, Target | None] = {}
-        self._buyers: dict[str, Buyer | None] = {}
-        self._groups: dict[str, Group | None] = {}
-        self._prompts: dict[str, Prompt | None] = {}
-        self._publishers: dict[str, Publisher | None] = {}
-        self._prepared: dict[str, Prepared | None] = {}
-        self._cap_owners: dict[str, str | None] = {}
-        self._calendars: dict[str, Holidays | None] = {}
-        self.asking: set[str] = set()
-        self.silent: set[str] = set()
-
-    def put(
-        self, item: Number | Campaign | Target | Buyer | Group | Prompt | Publisher | HolidayCalendar
-    ) -> None:
-        if isinstance(item, HolidayCalendar):
-            self._calendars[item.id] = Holidays(item.dates)
-            return
-        if isinstance(item, Prompt):
-            self._prompts[item.id] = item
-            return
-        self._prepared[item.id] = prepare(item)
-        self._own_caps(item)
-        (self.asking if _asks(item) else self.silent).add(item.id)
-        if isinstance(item, Number):
-            self._forget_digits(item.id)
-            self._numbers[item.id] = self._e164[item.e164] = item
-        elif isinstance(item, Campaign):
-            self._campaigns[item.id] = item
-        elif isinstance(item, Buyer):
-            self._buyers[item.id] = item
-        elif isinstance(item, Group):
-            self._groups[item.id] = item
-        elif isinstance(item, Publisher):
-            self._publishers[item.id] = item
-        else:
-            self._targets[item.id] = item
-
-    def _own_caps(self, item: Owner) -> None:
-        """The caps that the object has now; those that an edit took away are nobody's."""
-        self._disown(item.id)
-        for cap in item.caps:
-            self._cap_owners[cap.id or ""] = item.id
-
-    def _disown(self, item_id: str) -> None:
-        old = self._old
-        tables = (old.numbers, old.campaigns, old.targets, old.buyers, old.groups, old.publishers)
-        before = next((was for table in tables if (was := table.get(item_id)) is not None), None)
-        for cap in before.caps if before is not None else ():
-            self._cap_owners[cap.id or ""] = None
-
-    def remove(self, item_id: str) -> None:
-        self._forget_digits(item_id)
-        self._disown(item_id)
-        gone = {item_id: None}
-        self.silent.add(item_id)
-        self._calendars.update(gone)
-        self._numbers.update(gone)
-        self._campaigns.update(gone)
-        self._targets.update(gone)
-        self._buyers.update(gone)
-        self._groups.update(gone)
-        self._prompts.update(gone)
-        self._publishers.update(gone)
-        self._prepared.update(gone)
-
-    def _forget_digits(self, number_id: str) -> None:
-        """Frees the digits that the number had; those that another took meanwhile stay its own."""
-        old = self._numbers.get(number_id) or self._old.numbers.get(number_id)
-        if old is not None and self._owner(old.e164) == number_id:
-            self._e164[old.e164] = None
-
-    def _owner(self, e164: str) -> str | None:
-        holder = self._e164[e164] if e164 in self._e164 else self._old.numbers_by_e164.get(e164)
-        return holder.id if holder is not None else None
-
-    def tables(self) -> _Tables:
-        old = self._old
-        return _Tables(
-            old.numbers.changed(self._numbers),
-            old.numbers_by_e164.changed(self._e164),
-            old.campaigns.changed(self._campaigns),
-            old.targets.changed(self._targets),
-            old.buyers.changed(self._buyers),
-            old.groups.changed(self._groups),
-            old.prompts.changed(self._prompts),
-            old.prepared.changed(self._prepared),
-            old.publishers.changed(self._publishers),
-            old.cap_owners.changed(self._cap_owners),
-            old.calendars.changed(self._calendars),
-        )

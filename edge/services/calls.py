@@ -13,6 +13,7 @@ from edge.services.guard import translated
 from edge.services.listing import ListQuery, Page
 from edge.store.audit import Entry
 from edge.store.calls import CallRecords
+from edge.store.owners import EVERYWHERE, Within
 
 _PIECE = 200
 RECORDINGS: Final = "recordings"
@@ -44,28 +45,32 @@ class CallService:
         self._recordings = recordings
         self._live = live
 
-    async def list(self, query: ListQuery) -> Page[Mapping[str, Any]]:
+    async def list(self, query: ListQuery, within: Within = EVERYWHERE) -> Page[Mapping[str, Any]]:
         """A page of records of calls that are over, newest first unless sorted otherwise."""
         with translated("call"):
-            items, cursor = await self._records.list(query.filters, query.sort, query.cursor, query.limit)
+            items, cursor = await self._records.list(
+                query.filters, query.sort, query.cursor, query.limit, within
+            )
         return Page(items, cursor)
 
-    async def get(self, call_id: str) -> Mapping[str, Any]:
+    async def get(self, call_id: str, within: Within = EVERYWHERE) -> Mapping[str, Any]:
         """A call's record; of a live call, what is known of it so far."""
         live = self._live.look(call_id)
         if live is not None:
+            if not _is_within(live, within):
+                raise NotFound("there is no such call")
             return live
         with translated("call"):
-            return await self._records.get(call_id)
+            return await self._records.get(call_id, within)
 
-    async def live(self) -> Sequence[Mapping[str, Any]]:
+    async def live(self, within: Within = EVERYWHERE) -> Sequence[Mapping[str, Any]]:
         """The calls that live now; looked at in pieces, for thousands at once would hold the loop."""
         found: list[Mapping[str, Any]] = []
         for at, call_id in enumerate(self._live.live(), 1):
             if at % _PIECE == 0:
                 await asyncio.sleep(0)
             call = self._live.look(call_id)
-            if call is not None:
+            if call is not None and _is_within(call, within):
                 found.append(call)
         return found
 
@@ -76,12 +81,11 @@ class CallService:
         with translated("call"):
             return await self._records.trace(call_id)
 
-    async def recording(self, call_id: str, kind: RecordingKind) -> Path:
+    async def recording(self, call_id: str, kind: RecordingKind, within: Within = EVERYWHERE) -> Path:
         """The WAV file of a call's recording or voicemail; NotFound says why there is none."""
+        call = await self.get(call_id, within)
         if self._live.look(call_id) is not None:
             raise Conflict(f"this call lives; its {kind} can be read when it is over")
-        with translated("call"):
-            call = await self._records.get(call_id)
         made = call.get(kind)
         if made is None:
             raise NotFound(f"this call has no {kind}")
@@ -102,3 +106,7 @@ class CallService:
         with translated("call"):
             await self._records.get(call_id)
         raise Conflict("this call is over already")
+
+
+def _is_within(call: Mapping[str, Any], within: Within) -> bool:
+    return all(call.get(name) == value for name, value in within.items())

@@ -16,7 +16,7 @@ from edge.model.base import Record, Stored
 from edge.model.block import Block, BlockSpec
 from edge.model.buyer import Buyer, BuyerSpec, Group, GroupSpec
 from edge.model.calendars import HolidayCalendar, HolidayCalendarSpec
-from edge.model.callers import CallerListSpec
+from edge.model.callers import CallerList, CallerListSpec
 from edge.model.config import (
     Campaign,
     CampaignSpec,
@@ -46,6 +46,7 @@ from edge.store.audit import Note
 from edge.store.bodies import SHAPES
 from edge.store.edits import Edit
 from edge.store.instants import from_text, to_text
+from edge.store.owners import EVERYWHERE, Within
 from edge.store.repository import Objects
 
 T = TypeVar("T")
@@ -115,7 +116,10 @@ class ConfigurationService:
                 groups=await self._all(Group, "group"),
                 pools=await self._all(Pool, "pool"),
                 tags=await self._all(CallTrackingTag, "call_tracking_tag"),
-                calendars=await self._all(HolidayCalendar, "calendar"),
+                kept=[
+                    *await self._all(HolidayCalendar, "calendar"),
+                    *await self._all(CallerList, "caller_list"),
+                ],
                 failsafe=self._failsafe,
                 presets=self._current.presets,
                 version=version,
@@ -125,18 +129,18 @@ class ConfigurationService:
     async def __aexit__(self, *exc: object) -> None:
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def list(self, kind: Kind, query: ListQuery) -> Page[Stored]:
+    async def list(self, kind: Kind, query: ListQuery, within: Within = EVERYWHERE) -> Page[Stored]:
         """A page of the objects of a kind, newest first unless sorted otherwise."""
         with translated(kind):
             items, cursor = await self._objects.list(
-                kind, query.filters, query.sort, query.cursor, query.limit
+                kind, query.filters, query.sort, query.cursor, query.limit, within
             )
         return Page(items, cursor)
 
-    async def get(self, kind: Kind, object_id: str) -> Stored:
+    async def get(self, kind: Kind, object_id: str, within: Within = EVERYWHERE) -> Stored:
         """One object."""
         with translated(kind):
-            return await self._objects.get(kind, object_id)
+            return await self._objects.get(kind, object_id, within)
 
     async def create(self, kind: Kind, spec: Spec) -> Stored:
         """A new object, stored and in the next snapshot."""

@@ -17,6 +17,8 @@ class Identity:
     buyer_id: str | None = None
 
 
+SCOPED: tuple[Role, ...] = ("publisher", "buyer")
+"""The roles that see only what is their own."""
 SERVER = Identity("server", "admin")
 _acting: ContextVar[Identity] = ContextVar("acting", default=SERVER)
 

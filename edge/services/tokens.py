@@ -58,15 +58,23 @@ class TokenService:
         if token is None:
             return None
         self._used[token.id] = to_text(self._clock.utc())
-        return Identity(token.id, token.role)
+        return Identity(token.id, token.role, token.publisher_id, token.buyer_id)
 
-    async def create(self, role: Role, name: str = "") -> tuple[Token, str]:
-        """A new token and its text, which can not be read again."""
+    async def create(
+        self, role: Role, name: str = "", publisher_id: str | None = None, buyer_id: str | None = None
+    ) -> tuple[Token, str]:
+        """A new token and its text, which can not be read again; raises Invalid unless the roles
+        ``publisher`` and ``buyer``, and they alone, name whose it is."""
+        _check_owner("publisher", role, publisher_id)
+        _check_owner("buyer", role, buyer_id)
         if len(self._known) >= MAX_TOKENS:
             raise Invalid([FieldError("", f"there are {MAX_TOKENS} tokens; delete one that is not used")])
         secret = PREFIX + secrets.token_urlsafe(32)
         now = self._clock.utc()
-        token = Token(id=new_id("tok"), created_at=now, updated_at=now, version=1, name=name, role=role)
+        token = Token(
+            id=new_id("tok"), created_at=now, updated_at=now, version=1,
+            name=name, role=role, publisher_id=publisher_id, buyer_id=buyer_id,
+        )  # fmt: skip
         with translated("token"):
             await self._tokens.insert(token, _digest(secret), Note(acting(), now))
         self._known[_digest(secret)] = token
@@ -96,6 +104,13 @@ class TokenService:
         used, self._used = self._used, {}
         if used:
             await self._tokens.touch(used)
+
+
+def _check_owner(kind: Role, role: Role, owner_id: str | None) -> None:
+    if role == kind and owner_id is None:
+        raise Invalid([FieldError(f"{kind}_id", f"is required: whose token it is, for the role {kind}")])
+    if role != kind and owner_id is not None:
+        raise Invalid([FieldError(f"{kind}_id", f"belongs to the role {kind} only")])
 
 
 def _digest(secret: str) -> bytes:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from edge.store.engine import Database
 from edge.store.errors import Missing
+from edge.store.owners import EVERYWHERE, Within
 from edge.store.paging import next_cursor, order_of, paged
 from edge.store.tables import calls
 
@@ -24,6 +25,7 @@ _EQUAL = {
     "impression_id": calls.c.impression_id,
     "trunk_id": calls.c.trunk_id,
     "target_id": calls.c.target_id,
+    "buyer_id": calls.c.buyer_id,
     "disposition": calls.c.disposition,
 }
 
@@ -38,14 +40,20 @@ class CallRecords:
         self._database = database
 
     async def list(
-        self, filters: Mapping[str, str], sort: str | None, cursor: str | None, limit: int
+        self,
+        filters: Mapping[str, str],
+        sort: str | None,
+        cursor: str | None,
+        limit: int,
+        within: Within = EVERYWHERE,
     ) -> tuple[Sequence[Mapping[str, Any]], str | None]:
         """A page of records, newest first unless ``sort`` says otherwise; raises BadCursor.
 
         ``since`` (included) and ``until`` (not) bound ``started_at``, as texts of ``instants``.
         """
         order = order_of(sort, "-started_at")
-        query = sa.select(calls.c.id, calls.c.started_at, calls.c.record).where(*_conditions(filters))
+        wanted = [*_conditions(filters), *_owned(within)]
+        query = sa.select(calls.c.id, calls.c.started_at, calls.c.record).where(*wanted)
         async with self._database.reading() as connection:
             rows = list((await connection.execute(paged(query, calls, order, cursor, limit))).all())
         items: list[Mapping[str, Any]] = []
@@ -54,9 +62,9 @@ class CallRecords:
             items += [json.loads(row.record) for row in rows[start : min(limit, start + _PIECE)]]
         return items, next_cursor(rows, order, limit)
 
-    async def get(self, call_id: str) -> Mapping[str, Any]:
+    async def get(self, call_id: str, within: Within = EVERYWHERE) -> Mapping[str, Any]:
         """One record; raises Missing."""
-        row = await self._row(calls.c.record, call_id)
+        row = await self._row(calls.c.record, call_id, within)
         found: Mapping[str, Any] = json.loads(row)
         return found
 
@@ -66,12 +74,17 @@ class CallRecords:
         found: Sequence[Mapping[str, Any]] = json.loads(row)
         return found
 
-    async def _row(self, column: Any, call_id: str) -> str:
+    async def _row(self, column: Any, call_id: str, within: Within = EVERYWHERE) -> str:
+        query = sa.select(column).where(calls.c.id == call_id, *_owned(within))
         async with self._database.reading() as connection:
-            row = await connection.scalar(sa.select(column).where(calls.c.id == call_id))
+            row = await connection.scalar(query)
         if row is None:
             raise Missing
         return str(row)
+
+
+def _owned(within: Within) -> list[sa.ColumnElement[bool]]:
+    return [calls.c[name] == value for name, value in within.items()]
 
 
 def _conditions(filters: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:

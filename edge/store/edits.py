@@ -12,7 +12,7 @@ from edge.model.secrets import hidden, secrets_of
 from edge.store.audit import Entry, Note, row_of
 from edge.store.bodies import COMMON, SHAPES, name_of, references, to_row
 from edge.store.errors import Dangling, InUse, Missing, Outdated, Reference
-from edge.store.tables import audit, meta
+from edge.store.tables import audit, meta, tokens
 from edge.store.tables import object_references as links
 
 # Ids in one statement: SQLite takes 32,766 parameters at most.
@@ -157,6 +157,9 @@ def _refuse_used(connection: sa.Connection, gone: Sequence[tuple[Kind, str]]) ->
             .limit(_MOST_USERS)
         )
         found = [Reference(*row) for row in users.all()]
+        if kind in ("publisher", "buyer"):
+            owned = sa.select(tokens.c.id).where(tokens.c[f"{kind}_id"] == object_id).limit(_MOST_USERS)
+            found += [Reference(f"{kind}_id", "token", each) for each in connection.scalars(owned)]
         if found:
             raise InUse(found)
 

@@ -45,8 +45,8 @@ ON CONFLICT DO NOTHING"""
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, called, number_id, campaign_id,
-target_id, publisher_id, sub_id, pool_id, impression_id, disposition, record, trace)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+target_id, publisher_id, sub_id, pool_id, impression_id, buyer_id, disposition, record, trace)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _SLOT = """INSERT INTO reservations
 (call_id, attempt, cap_id, window_key, owner_id, counts_on, cap_limit, warning, state, since)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -243,7 +243,7 @@ class Ledger:
 
 _COLUMNS = (
     "trunk_id", "caller", "called", "number_id", "campaign_id", "target_id", "publisher_id", "sub_id",
-    "pool_id", "impression_id",
+    "pool_id", "impression_id", "buyer_id",
 )  # fmt: skip
 
 

@@ -58,6 +58,13 @@ class NumberRecords:
             rows = await connection.execute(query.order_by(numbers.c.e164).limit(limit))
         return list(rows.scalars())
 
+    async def owned_by(self, publisher_id: str) -> dict[str | None, int]:
+        """How many numbers a publisher has, by campaign."""
+        query = sa.select(numbers.c.campaign_id, sa.func.count()).group_by(numbers.c.campaign_id)
+        async with self._database.reading() as connection:
+            rows = await connection.execute(query.where(numbers.c.publisher_id == publisher_id))
+        return {row[0]: int(row[1]) for row in rows}
+
     async def users(self, number_id: str) -> list[str]:
         """Who names this number, in words, twenty at most."""
         query = sa.select(links.c.from_kind, links.c.from_id, links.c.path)

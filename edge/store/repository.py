@@ -12,6 +12,7 @@ from edge.store.bodies import SHAPES, from_row
 from edge.store.edits import VERSION, Batch, Edit
 from edge.store.engine import Database
 from edge.store.errors import Missing
+from edge.store.owners import EVERYWHERE, Within
 from edge.store.paging import next_cursor, order_of, paged
 from edge.store.tables import meta
 
@@ -37,21 +38,29 @@ class Objects:
             found = await connection.scalar(sa.select(meta.c.value).where(meta.c.key == VERSION))
         return 1 if found is None else int(found)
 
-    async def get(self, kind: Kind, object_id: str) -> Object:
+    async def get(self, kind: Kind, object_id: str, within: Within = EVERYWHERE) -> Object:
         """One object; raises Missing."""
         table = SHAPES[kind].table
+        query = sa.select(table).where(table.c.id == object_id, *_owned(table, within))
         async with self._database.reading() as connection:
-            row = (await connection.execute(sa.select(table).where(table.c.id == object_id))).first()
+            row = (await connection.execute(query)).first()
         if row is None:
             raise Missing
         return from_row(kind, row)
 
-    async def list(
-        self, kind: Kind, filters: Mapping[str, str], sort: str | None, cursor: str | None, limit: int
+    async def list(  # noqa: PLR0917 - a query has as many parts
+        self,
+        kind: Kind,
+        filters: Mapping[str, str],
+        sort: str | None,
+        cursor: str | None,
+        limit: int,
+        within: Within = EVERYWHERE,
     ) -> tuple[list[Object], str | None]:
         """A page of the objects whose columns equal the filters; raises BadCursor."""
         table, order = SHAPES[kind].table, order_of(sort, "-created_at")
-        query = sa.select(table).where(*(_condition(table, *wanted) for wanted in filters.items()))
+        wanted = (_condition(table, *each) for each in filters.items())
+        query = sa.select(table).where(*wanted, *_owned(table, within))
         async with self._database.reading() as connection:
             rows = list((await connection.execute(paged(query, table, order, cursor, limit))).all())
         return await _made(kind, rows[:limit]), next_cursor(rows, order, limit)
@@ -69,6 +78,14 @@ class Objects:
                 return batch.write(connection)
 
         return await asyncio.to_thread(write)
+
+
+def _owned(table: sa.Table, within: Within) -> list[sa.ColumnElement[bool]]:
+    """What an object must say of its owners to be seen at all."""
+    return [
+        (table.c[name] if name in table.c else sa.func.json_extract(table.c.body, f"$.{name}")) == value
+        for name, value in within.items()
+    ]
 
 
 def _condition(table: sa.Table, name: str, value: str) -> sa.ColumnElement[bool]:

@@ -101,6 +101,8 @@ tokens = sa.Table(
     sa.Column("created_at", sa.Text, nullable=False),
     sa.Column("updated_at", sa.Text, nullable=False),
     sa.Column("last_used_at", sa.Text),
+    sa.Column("publisher_id", sa.Text),
+    sa.Column("buyer_id", sa.Text),
 )
 
 # Small, and emptied when a call ends: the indexes of ``calls`` are written once a call.
@@ -142,6 +144,9 @@ calls = sa.Table(
     sa.Column("sub_id", sa.Text),
     sa.Column("pool_id", sa.Text),
     sa.Column("impression_id", sa.Text),
+    sa.Column("buyer_id", sa.Text),
+    # Calls of nobody's target, which may be all, cost it nothing.
+    sa.Index("ix_calls_buyer_id", "buyer_id", "started_at", sqlite_where=sa.text("buyer_id IS NOT NULL")),
     sa.Index("ix_calls_pool_id", "pool_id", "started_at"),
     sa.Index("ix_calls_started_at", "started_at", "id"),
     sa.Index("ix_calls_number_id", "number_id", "started_at"),

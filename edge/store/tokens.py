@@ -5,12 +5,16 @@ from typing import Any
 import sqlalchemy as sa
 
 from edge.model.config import Token
+from edge.model.kinds import Kind
 from edge.store.audit import Entry, Note, row_of
+from edge.store.bodies import SHAPES
 from edge.store.engine import Database
-from edge.store.errors import Missing
+from edge.store.errors import Dangling, Missing, Reference
 from edge.store.instants import from_text, to_text
 from edge.store.paging import next_cursor, order_of, paged
 from edge.store.tables import audit, tokens
+
+_OWNERS: tuple[Kind, ...] = ("publisher", "buyer")
 
 
 class Tokens:
@@ -26,8 +30,8 @@ class Tokens:
         return {bytes(row.hash): _token(row) for row in rows}
 
     async def insert(self, token: Token, digest: bytes, note: Note) -> None:
-        """A new token."""
-        row = {
+        """A new token; raises Dangling when its publisher or buyer is not there."""
+        row: dict[str, Any] = {
             "id": token.id,
             "hash": digest,
             "name": token.name,
@@ -35,7 +39,13 @@ class Tokens:
             "version": token.version,
         }
         row |= {"created_at": to_text(token.created_at), "updated_at": to_text(token.updated_at)}
+        row |= {"publisher_id": token.publisher_id, "buyer_id": token.buyer_id}
         async with self._database.editing() as connection:
+            for kind in _OWNERS:
+                owner_id, table = row[f"{kind}_id"], SHAPES[kind].table
+                known = sa.select(table.c.id).where(table.c.id == owner_id)
+                if owner_id is not None and await connection.scalar(known) is None:
+                    raise Dangling([Reference(f"{kind}_id", kind, owner_id)])
             await connection.execute(tokens.insert().values(row))
             entry = Entry("create", "token", token.id, token.name, None, _told(token))
             await connection.execute(audit.insert().values(row_of(note, entry)))
@@ -92,4 +102,6 @@ def _token(row: Any) -> Token:
         name=row.name,
         role=row.role,
         last_used_at=row.last_used_at,
+        publisher_id=row.publisher_id,
+        buyer_id=row.buyer_id,
     )

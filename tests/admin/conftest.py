@@ -31,6 +31,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.scope import ScopeService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
@@ -216,6 +217,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             audit=audit,
             enrichment=EnrichmentService(Enrichments(database), clock),
             pools=pools,
+            scope=ScopeService(configuration, numbers, records),
             setup=SetupService(configuration, prompts, History(database)),
         )
 

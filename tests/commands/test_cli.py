@@ -28,7 +28,7 @@ LOOPBACK = {
         (("calls", "--limit", "0"), 2, "limit"),
         (("doctor",), 2, "CALL_ID"),
         (("serve", "--config", "none.toml"), 2, "none.toml"),
-        (("token", "create", "--role", "boss"), 2, "admin, operator, report_only"),
+        (("token", "create", "--role", "boss"), 2, "admin, operator, report_only, publisher, buyer"),
         (("calls", "--url", "ftp://x"), 2, "http://host:port"),
         (("calls", "--url", "http://127.0.0.1:1"), 1, "edge serve"),
     ],
@@ -170,3 +170,10 @@ async def test_a_set_up_is_exported_compared_and_applied(server: Remote, work: P
     file.write_text("campaigns:\n  - id: cmp_a\n")
     refused = await server("apply", str(file))
     assert refused.code == 2 and f"{file}:2: campaigns[0].name: is required" in refused.err
+
+
+def test_tokens_of_publishers_and_buyers(edge: Edge) -> None:
+    offline = edge("token", "create", "--role", "publisher")
+    assert offline.code == 1 and "publisher_id: is required" in offline.err
+    unknown = edge("token", "create", "--role", "buyer", "--buyer", "buy_none")
+    assert unknown.code == 1 and "there is no buyer with the id 'buy_none'" in unknown.err

@@ -271,7 +271,7 @@ def test_a_shared_calendar_s_holidays_hold_where_the_hours_say_nothing_of_the_da
     own = {"date": "2026-11-26", "open": [("10:00", "12:00")]}
     hours = office(holiday_calendar_id="cal_1", holidays=(own,))
     mine = number(hours=hours)
-    snapshot = world(mine, calendars=[shared])
+    snapshot = world(mine, kept=[shared])
     schedule = snapshot.schedule(mine.id)
     assert schedule is not None
 

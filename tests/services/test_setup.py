@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from edge.clock import SystemClock
 from edge.model.block import BlockSpec
 from edge.model.buyer import BuyerSpec, GroupSpec
+from edge.model.calendars import HolidayCalendarSpec
+from edge.model.callers import CallerListSpec
 from edge.model.config import CampaignSpec, NumberSpec, TargetSpec, TrunkSpec
 from edge.model.pool import PoolSpec, TagSpec
 from edge.model.publishers import PublisherSpec
@@ -34,6 +36,7 @@ from edge.store.history import History
 from edge.store.repository import Objects
 from tests.services.test_prompts import Loaded, wav
 
+XMAS = {"date": "2026-12-25"}
 SECRET = "hush-hush-4711"
 Json = dict[str, Any]
 
@@ -104,6 +107,8 @@ class World:
         tag = {"name": "Page", "campaign_id": campaign.id, "primary_number_id": shown.id}
         tag |= {"capture_user_data": True, "pool_id": pool.id, "number_to_replace": "+13125550103"}
         await make("call_tracking_tag", TagSpec.model_validate(tag))
+        await make("calendar", HolidayCalendarSpec.model_validate({"name": "H", "dates": [XMAS]}))
+        await make("caller_list", CallerListSpec(name="Known"))
         await make("block", BlockSpec(pattern="+1312*", campaign_id=campaign.id))
         await self.configuration.patch("trunk", trunk.id, {"name": "Carrier 2"}, None)
 

@@ -10,15 +10,19 @@ from edge.admin.queries import TokenQuery
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Record
 from edge.model.config import Role, Token
+from edge.model.types import Reference
 
 TOKENS = Routes("tokens")
 
 
 class TokenSpec(Record):
-    """A new token: what it may do, and a name to tell it from others."""
+    """A new token: what it may do, whose it is (``publisher_id`` or ``buyer_id`` with the role of that
+    name), and a name to tell it from others."""
 
     role: Role
     name: Annotated[str, StringConstraints(max_length=200)] = ""
+    publisher_id: Reference | None = None
+    buyer_id: Reference | None = None
 
 
 class NewToken(Token):
@@ -43,7 +47,9 @@ async def listing(ports: Ports, exchange: Exchange) -> Reply:
     access="admin",
 )
 async def create(ports: Ports, exchange: Exchange) -> Reply:
-    token, text = await ports.tokens.create(exchange.body.role, exchange.body.name)
+    token, text = await ports.tokens.create(
+        exchange.body.role, exchange.body.name, exchange.body.publisher_id, exchange.body.buyer_id
+    )
     new = NewToken(**token.model_dump(), token=text)
     return Reply(encode(new), 201, headers={**etag(new), "Location": f"{exchange.path}/{new.id}"})
 

@@ -1,0 +1,291 @@
+"""A publisher's own numbers, tags and calls (Rule: publishers and buyers)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from edge.admin.dispatch import expected_version
+from edge.admin.ports import Ports
+from edge.admin.present import many, one, page
+from edge.admin.queries import Instant, PageQuery, Phone, SubIdText, Text
+from edge.admin.resources.calls import RecordingRead
+from edge.admin.routes import Exchange, Reply, Routes
+from edge.model.base import Record
+from edge.model.config import NewNumber, Number
+from edge.model.decision import Disposition
+from edge.model.publishers import Publisher, PublisherPermissions, SubId
+from edge.model.types import Reference, TagKey, TagValue, TagValues
+from edge.services.errors import NotFound
+from edge.services.identity import Identity
+from edge.services.listing import Page
+
+PUBLISHER = Routes("publisher")
+Tags = Annotated[dict[TagKey, TagValue | TagValues], Field(max_length=100)]
+_SHOWN_DIGITS = 4
+
+
+class OwnNumber(BaseModel):
+    """A number of the publisher; ``tags`` are those that it may see."""
+
+    id: str
+    e164: str
+    kind: str | None
+    country: str | None
+    region: str | None
+    area_code: str | None
+    campaign_id: str | None
+    publisher_id: str | None
+    sub_id: str | None
+    tags: dict[str, Any]
+    state: str | None
+    active_from: datetime | None
+    active_until: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class OwnPublisher(BaseModel):
+    """The publisher itself."""
+
+    id: str
+    name: str
+    state: str
+    timezone: str | None
+    permissions: PublisherPermissions
+
+
+class OwnCall(BaseModel):
+    """A call of the publisher: ``caller`` may be its last four digits, ``recording`` and
+    ``conversion_reason`` are there where it may see them."""
+
+    id: str
+    number_id: str | None
+    campaign_id: str | None
+    publisher_id: str | None
+    sub_id: str | None
+    caller: str | None
+    called: str | None
+    tags: dict[str, Any]
+    started_at: str | None
+    answered_at: str | None
+    connected_at: str | None
+    ended_at: str | None
+    disposition: str | None
+    hung_up_by: str | None
+    recording: RecordingRead | None
+    voicemail: RecordingRead | None
+    conversion_reason: str | None
+
+
+class OwnNumbersQuery(PageQuery):
+    """A publisher's numbers."""
+
+    sort: Literal["created_at", "-created_at", "updated_at", "-updated_at", "e164", "-e164"] | None = None
+    e164: Phone | None = None
+    campaign_id: Text | None = None
+    kind: Literal["local", "toll_free", "mobile", "national"] | None = None
+    country: Text | None = None
+    region: Text | None = None
+    area_code: Text | None = None
+    publisher_id: Text | None = None
+    sub_id: SubIdText | None = None
+    state: Literal["active", "paused"] | None = None
+    tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")] | None = None
+
+
+class OwnCallsQuery(PageQuery):
+    """A publisher's calls; ``caller`` where it may see callers whole."""
+
+    sort: Literal["started_at", "-started_at"] | None = None
+    caller: Phone | None = None
+    number: Phone | None = None
+    number_id: Text | None = None
+    campaign_id: Text | None = None
+    publisher_id: Text | None = None
+    sub_id: SubIdText | None = None
+    disposition: Disposition | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class WantedNumber(Record):
+    """A number from stock, in a campaign in which the publisher has one already."""
+
+    kind: Literal["local", "toll_free", "mobile", "national"]
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+    area_code: Annotated[str, StringConstraints(pattern=r"^\d{1,8}$")] | None = None
+    campaign_id: Reference
+    sub_id: SubId | None = None
+    tags: Tags = Field(default_factory=dict)
+
+
+class OwnTags(Record):
+    """What a publisher may change of a number."""
+
+    tags: Tags = Field(default_factory=dict)
+    sub_id: SubId | None = None
+
+
+class OwnListQuery(PageQuery):
+    """A list of one."""
+
+
+def _within(publisher: Publisher) -> Mapping[str, str]:
+    return {"publisher_id": publisher.id}
+
+
+def _asking(ports: Ports, exchange: Exchange) -> Publisher:
+    assert isinstance(exchange.identity, Identity)
+    return ports.scope.publisher(exchange.identity)
+
+
+def _only_own(publisher: Publisher, query: Any) -> None:
+    """404 for what names another publisher, or asks by what may not be seen."""
+    allowed = publisher.permissions
+    tag = getattr(query, "tag", None)
+    asked = (
+        query.publisher_id not in (None, publisher.id),
+        getattr(query, "caller", None) is not None and not allowed.full_caller,
+        tag is not None and tag.partition(":")[0].lower() not in allowed.see_tags,
+    )
+    if any(asked):
+        raise NotFound("there is nothing of yours like this")
+
+
+def number_shown(number: Number, publisher: Publisher) -> OwnNumber:
+    """A number as its publisher sees it."""
+    seen = publisher.permissions.see_tags
+    fields = {name: getattr(number, name) for name in OwnNumber.model_fields if name != "tags"}
+    return OwnNumber(**fields, tags={key: value for key, value in number.tags.items() if key in seen})
+
+
+def call_shown(call: Mapping[str, Any], publisher: Publisher) -> OwnCall:
+    """A call as its publisher sees it."""
+    allowed = publisher.permissions
+    fields = {name: call.get(name) for name in OwnCall.model_fields}
+    fields["tags"] = {key: _tag(tag) for key, tag in call.get("tags", {}).items() if key in allowed.see_tags}
+    if not allowed.full_caller:
+        fields["caller"] = masked(fields["caller"])
+    if not allowed.recordings:
+        fields["recording"] = fields["voicemail"] = None
+    if not allowed.conversion_reason:
+        fields["conversion_reason"] = None
+    return OwnCall.model_validate(fields)
+
+
+def _tag(tag: Any) -> Any:
+    """The value that holds; what lost against it is no business of a publisher's."""
+    return tag.get("value") if isinstance(tag, Mapping) else tag
+
+
+def masked(caller: str | None) -> str | None:
+    """``+13125550142`` as ``*******0142``; a caller too short to hide anything in is all stars."""
+    if caller is None:
+        return None
+    shown = caller[-_SHOWN_DIGITS:] if len(caller) > 2 * _SHOWN_DIGITS else ""
+    return "*" * max(len(caller) - len(shown) - 1, 0) + shown
+
+
+@PUBLISHER.add("GET", "/publishers", "Read oneself", query=OwnListQuery, answer=OwnPublisher, shape="list")
+async def publishers(ports: Ports, exchange: Exchange) -> Reply:
+    return await many([OwnPublisher.model_validate(_asking(ports, exchange), from_attributes=True)])
+
+
+@PUBLISHER.add("GET", "/publishers/{id}", "Read oneself", answer=OwnPublisher)
+async def publisher_read(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    if exchange.parameters["id"] != publisher.id:
+        raise NotFound("there is no such publisher")
+    return one(OwnPublisher.model_validate(publisher, from_attributes=True))
+
+
+@PUBLISHER.add("GET", "/numbers", "List numbers", query=OwnNumbersQuery, answer=OwnNumber, shape="list")
+async def numbers(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    _only_own(publisher, exchange.query)
+    found = await ports.configuration.list("number", exchange.query.listing(), _within(publisher))
+    shown = [number_shown(item, publisher) for item in found.items if isinstance(item, Number)]
+    return await page(Page(shown, found.next_cursor), exchange)
+
+
+@PUBLISHER.add("GET", "/numbers/{id}", "Read a number", answer=OwnNumber)
+async def number(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    found = await ports.configuration.get("number", exchange.parameters["id"], _within(publisher))
+    assert isinstance(found, Number)
+    return _versioned(found, publisher)
+
+
+@PUBLISHER.add(
+    "POST",
+    "/numbers",
+    "Take a number from stock",
+    body=WantedNumber,
+    body_kind="json",
+    answer=OwnNumber,
+    status=201,
+)
+async def create(ports: Ports, exchange: Exchange) -> Reply:
+    publisher, wanted = _asking(ports, exchange), exchange.body
+    fields = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+    made = await ports.scope.create(publisher, NewNumber.model_validate(fields))
+    return _versioned(made, publisher, 201, {"Location": f"{exchange.path}/{made.id}"})
+
+
+@PUBLISHER.add(
+    "PATCH", "/numbers/{id}", "Change a number's tags", body=OwnTags, body_kind="patch", answer=OwnNumber
+)
+async def change(ports: Ports, exchange: Exchange) -> Reply:
+    publisher, version = _asking(ports, exchange), expected_version(exchange)
+    made = await ports.scope.tag(publisher, exchange.parameters["id"], exchange.body, version)
+    return _versioned(made, publisher)
+
+
+def _versioned(
+    found: Number, publisher: Publisher, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Reply:
+    made = one(number_shown(found, publisher), status)
+    return Reply(made.body, status, headers={"ETag": f'"{found.version}"', **(headers or {})})
+
+
+@PUBLISHER.add("GET", "/calls", "List calls", query=OwnCallsQuery, answer=OwnCall, shape="list")
+async def calls(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    _only_own(publisher, exchange.query)
+    found = await ports.calls.list(exchange.query.listing(), _within(publisher))
+    return await page(
+        Page([call_shown(call, publisher) for call in found.items], found.next_cursor), exchange
+    )
+
+
+@PUBLISHER.add("GET", "/calls/live", "List the calls that live now", answer=OwnCall, shape="list")
+async def live(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    return await many([call_shown(call, publisher) for call in await ports.calls.live(_within(publisher))])
+
+
+@PUBLISHER.add("GET", "/calls/{id}", "Read a call's record", answer=OwnCall)
+async def call(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    return one(call_shown(await ports.calls.get(exchange.parameters["id"], _within(publisher)), publisher))
+
+
+@PUBLISHER.add("GET", "/calls/{id}/recording", "Listen to a recorded call", shape="binary")
+async def recording(ports: Ports, exchange: Exchange) -> Reply:
+    return await _audio(ports, exchange, "recording")
+
+
+@PUBLISHER.add("GET", "/calls/{id}/voicemail", "Listen to the message a caller left", shape="binary")
+async def voicemail(ports: Ports, exchange: Exchange) -> Reply:
+    return await _audio(ports, exchange, "voicemail")
+
+
+async def _audio(ports: Ports, exchange: Exchange, kind: Literal["recording", "voicemail"]) -> Reply:
+    publisher = _asking(ports, exchange)
+    if not publisher.permissions.recordings:
+        raise NotFound("there is no such call")
+    file = await ports.calls.recording(exchange.parameters["id"], kind, _within(publisher))
+    return Reply(file=file, headers={"Content-Type": "audio/wav", "Cache-Control": "private, no-store"})
