@@ -17,7 +17,7 @@ from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.clock import Clock, SystemClock
-from edge.derived import call_key, call_limits, media_address, server_secret, tls_config
+from edge.derived import call_key, call_limits, endpoint_config, media_address, server_secret, tls_config
 from edge.figures import figures_of
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
@@ -46,7 +46,7 @@ from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
 from edge.settings import Settings
 from edge.sip.digest import ServerDigest
-from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
+from edge.sip.endpoint import Endpoint
 from edge.sip.guard import Guard
 from edge.stir.verifier import Verifier
 from edge.store.audio import AudioFiles
@@ -62,6 +62,7 @@ from edge.store.opening import prepare
 from edge.store.refused import RefusedSources
 from edge.store.repository import Objects
 from edge.store.tokens import Tokens
+from edge.store.usage import TrunkUsage
 from edge.store.writer import Writer
 
 log = get_logger("edge.app")
@@ -162,7 +163,7 @@ class _Builder:
         return writer
 
     async def _configuration(self, database: Database) -> ConfigurationService:
-        settings = self._settings
+        settings, self._database = self._settings, database
         presets = await asyncio.to_thread(read_presets, settings.sip.presets)
         return await self._stack.enter_async_context(
             ConfigurationService(Objects(database), self._clock, settings.routing.failsafe, presets)
@@ -201,14 +202,11 @@ class _Builder:
             self._clock,
             guard=guard,
         )
-        listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
-        config = EndpointConfig(
-            listen, sip.advertised_address, sip.domains, tls=tls_config(sip), dns_servers=sip.dns_servers
-        )
+        config = endpoint_config(sip)
         endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite), guard=guard)  # noqa: PLW0108 - it is made below
         traces = TraceBook(self._clock.monotonic)
         endpoint.set_trace(traces.note)
-        peers = PeerService(endpoint, configuration, self._clock)
+        peers = PeerService(endpoint, configuration, self._clock, TrunkUsage(self._database))
         services = CallServices(
             clock=self._clock,
             store=writer,
@@ -221,6 +219,7 @@ class _Builder:
             prompt_ready=prompts.ready,
             key_of=partial(call_key, self._secret),
             breaker=peers.breaker,
+            outbound=peers.outbound,
             past=callers.past,
             down=peers.down,
             verifier=await self._verifier(),

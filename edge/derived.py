@@ -11,6 +11,7 @@ from typing import Final
 from edge.calls.ports import CallLimits
 from edge.settings import Settings
 from edge.settings.sections import CallsSection, SipSection
+from edge.sip.endpoint import EndpointConfig, Listen
 from edge.sip.tls import TlsConfig
 from edge.sip.transport import WILDCARDS, local_address_toward
 
@@ -49,6 +50,14 @@ def tls_config(sip: SipSection) -> TlsConfig:
     """The files of ``[sip]`` that TLS uses."""
     written = (sip.tls_certificate, sip.tls_private_key, sip.tls_trust)
     return TlsConfig(*(Path(text) if text else None for text in written))
+
+
+def endpoint_config(sip: SipSection) -> EndpointConfig:
+    """Where and how our SIP endpoint listens."""
+    listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
+    return EndpointConfig(
+        listen, sip.advertised_address, sip.domains, tls=tls_config(sip), dns_servers=sip.dns_servers
+    )
 
 
 def call_limits(calls: CallsSection) -> CallLimits:

@@ -184,6 +184,9 @@ class Peers(Protocol):
     def registration(self, trunk_id: str) -> Registration | None:
         """Our registration with a trunk's registrar; None while it has none."""
 
+    def used(self, trunk_id: str) -> tuple[int, float]:
+        """Calls of ours through a trunk with limits now, and its minutes of today."""
+
 
 class CarrierPresets(Protocol):
     """What is known of common carriers."""

@@ -12,6 +12,7 @@ from edge.calls.breaker import MAX_RETRY_AFTER_S
 from edge.calls.happenings import Happening, SipHappened
 from edge.calls.identity import from_header, identity_headers
 from edge.calls.leg import Leg
+from edge.calls.outbound import forbidden, passage_of
 from edge.calls.passing import Onward, passed_on
 from edge.calls.recordings import RECORDABLE
 from edge.calls.redirect import MOST_HOPS, allowed, contacts
@@ -80,10 +81,23 @@ class Dial:
             if line.trunk_id in call.services.down:
                 last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
                 continue
-            leg, last = await self._line(line, until)
+            leg, last = await self._through(line, until)
             if leg is not None or not last.next_address:
                 return leg, last
         return None, last
+
+    async def _through(self, line: dialplan.Line, until: float) -> tuple[Leg | None, "Result"]:
+        """One way, within the limits of its trunk, if it has any (rule: Toll fraud)."""
+        passage = passage_of(self.call, line)
+        if isinstance(passage, str):
+            return None, Result(0, "refused", passage, next_address=True)
+        leg: Leg | None = None
+        try:
+            leg, last = await self._line(line, until)
+        finally:
+            if passage is not None:
+                passage.settle(leg)
+        return leg, last
 
     def _lines(self) -> list[dialplan.Line]:
         lines = dialplan.lines(self.target, self.call.snapshot, self.values, self.call.trunk.country)
@@ -138,6 +152,8 @@ class Dial:
             return ", which is not among its redirect_hosts"
         if uri in self._redirected or uri == line.uri:
             return ", in a circle"
+        if (wrong := forbidden(self.call, replace(line, uri=uri))) is not None:
+            return f": {wrong}"
         return f", more than {MOST_HOPS} times" if len(self._redirected) >= MOST_HOPS else None
 
     async def _ring(

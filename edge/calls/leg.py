@@ -8,6 +8,7 @@ from typing import Literal
 
 from edge.calls.happenings import Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
+from edge.calls.outbound import Passage
 from edge.media.engine import MediaEvent, MediaLeg
 from edge.media.negotiate import (
     Here,
@@ -37,7 +38,7 @@ def description(sdp: bytes) -> Description | None:
 class Leg:
     """A leg: commands go to ``invite`` and ``media``; what happens goes to the call's inbox."""
 
-    __slots__ = ("here", "inbox", "invite", "local", "media", "name", "remote")
+    __slots__ = ("here", "inbox", "invite", "local", "media", "name", "passage", "remote")
 
     def __init__(self, name: Literal["caller", "target"], media: MediaLeg, inbox: Inbox[Happening]) -> None:
         self.name = name
@@ -47,6 +48,7 @@ class Leg:
         self.invite: Invite | None = None
         self.local: Description | None = None
         self.remote: Description | None = None
+        self.passage: Passage | None = None
         media.on_event = self._on_media
 
     def attach(self, invite: Invite) -> None:
@@ -58,6 +60,8 @@ class Leg:
         """Nothing more is heard of the dialog usage: the two are freed at once, not by a collection."""
         if self.invite is not None:
             self.invite.on_event = _ignore
+        if self.passage is not None:
+            self.passage.end()
 
     def _on_sip(self, event: InviteEvent) -> None:
         self.inbox.put(SipHappened(self, event))

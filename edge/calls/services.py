@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 
 from edge.calls.breaker import Breaker
+from edge.calls.outbound import OutboundLoad
 from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, IdentityVerifier, NothingSaid, SaidOf
 from edge.calls.trace import TraceBook
 from edge.clock import Clock
@@ -31,6 +32,7 @@ class CallServices:
     prompt_ready: Callable[[str], bool]
     key_of: Callable[[str], str]
     breaker: Breaker
+    outbound: OutboundLoad
     past: Callable[[str], Awaitable[CallerPast]]
     down: Container[str] = ()
     verifier: IdentityVerifier | None = None

@@ -13,7 +13,20 @@ from edge.model.types import Cidr, Count, ExternalId, HeaderName, Name, Password
 # Pydantic takes the metaclass's method of that name for an attribute that the field shadows.
 warnings.filterwarnings("ignore", message='Field name "register"')
 
+Destination = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}|\+[1-9]\d{0,14})$")]
 PresetName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class OutboundLimits(Record):
+    """What may go out through a trunk (rule: Toll fraud); null is unlimited.
+
+    ``destinations`` are countries (``US``) and beginnings of numbers (``+4930``).
+    """
+
+    destinations: Annotated[tuple[Destination, ...], Field(max_length=500)] | None = None
+    max_calls: Count | None = None
+    max_cps: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    max_minutes_per_day: Count | None = None
 
 
 class TrunkSpec(Record):
@@ -26,6 +39,7 @@ class TrunkSpec(Record):
     ``register`` keeps us registered with the carrier, and logs those calls in.
     ``country`` and ``number_format_in`` say how the carrier writes numbers, ``caller_number_from`` and
     ``called_number_from`` where; a carrier that asserts no identities is believed in ``from`` alone.
+    ``max_calls`` and ``max_cps`` limit the carrier's calls to us, ``outbound`` ours through it.
     ``attestation_header`` is a header of the carrier's own that says what it found of a caller's number.
     """
 
@@ -49,6 +63,7 @@ class TrunkSpec(Record):
     default_number_id: Reference | None = None
     max_calls: Count | None = None
     max_cps: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    outbound: OutboundLimits | None = None
     state: Literal["active", "paused"] = "active"
 
     @model_validator(mode="after")

@@ -179,6 +179,13 @@ def written(e164: str, form: NumberFormat, country: str) -> str:
 
 
 @lru_cache(maxsize=4096)
+def region_of(e164: str) -> str | None:
+    """The country (ISO 3166 alpha-2) of an E.164 number; of those that share its code, by the digits."""
+    number = _parsed(e164, None)
+    return None if number is None else phonenumbers.region_code_for_number(number)
+
+
+@lru_cache(maxsize=4096)
 def _national(e164: str, country: str) -> str:
     number = _parsed(e164, None)
     if number is None or number.country_code != phonenumbers.country_code_for_region(country):

@@ -6,11 +6,14 @@ from contextlib import AsyncExitStack
 from typing import Self
 
 from edge.calls.breaker import Breaker
+from edge.calls.outbound import OutboundLoad
 from edge.calls.reachability import Asker, ReachabilityWatch
 from edge.calls.registration import RegistrationWatch
 from edge.clock import Clock
 from edge.model.peers import Reachability, Registration
 from edge.services.configuration import ConfigurationService
+from edge.services.outbound import OutboundService
+from edge.store.usage import TrunkUsage
 
 
 class _Down:
@@ -27,17 +30,22 @@ class _Down:
 class PeerService:
     """Follows the configuration; an async context manager within the endpoint's."""
 
-    def __init__(self, asker: Asker, configuration: ConfigurationService, clock: Clock) -> None:
+    def __init__(
+        self, asker: Asker, configuration: ConfigurationService, clock: Clock, usage: TrunkUsage
+    ) -> None:
         self._configuration = configuration
         self._reachability = ReachabilityWatch(asker, configuration, clock, random.uniform)
         self._registration = RegistrationWatch(asker, configuration, clock, random.uniform)
         self.breaker = Breaker(clock)
+        self.outbound = OutboundLoad(clock)
+        self._use = OutboundService(usage, self.outbound)
         self._down = _Down(self._reachability.down, self.breaker)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         await self._stack.enter_async_context(self._reachability)
         await self._stack.enter_async_context(self._registration)
+        await self._stack.enter_async_context(self._use)
         self._configuration.on_change = lambda before, after: self._changed()
         return self
 
@@ -65,6 +73,10 @@ class PeerService:
     def registered(self) -> Mapping[str, int]:
         """How many of our registrations are in which state."""
         return self._registration.counts()
+
+    def used(self, trunk_id: str) -> tuple[int, float]:
+        """Calls of ours through a trunk with limits now, and its minutes of today."""
+        return self.outbound.used(trunk_id)
 
     def _changed(self) -> None:
         self._reachability.changed()

@@ -150,6 +150,9 @@ class Peers:
     def registration(self, trunk_id: str) -> Registration:
         return Registration(state="registered", since=datetime(2026, 11, 22, tzinfo=UTC))
 
+    def used(self, trunk_id: str) -> tuple[int, float]:
+        return 0, 0.0
+
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:

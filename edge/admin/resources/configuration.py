@@ -32,6 +32,13 @@ class RegisterRead(RegisterSpec):
     """A registration as it may be read: the password is only said to be set."""
 
 
+class OutboundRead(BaseModel):
+    """What our calls through a trunk take now: ``calls`` at once, and ``minutes`` of this UTC day."""
+
+    calls: int
+    minutes: float
+
+
 class TrunkRead(Trunk):
     """A trunk as it works, with what its preset says (all but its ``overrides``); whether its proxy answers
     OPTIONS (null while it is not asked); our registration with it."""
@@ -39,6 +46,7 @@ class TrunkRead(Trunk):
     register: RegisterRead | None = None
     reachability: Reachability | None = None
     registration: Registration | None = None
+    outbound_use: OutboundRead | None = Field(default=None, description="Null while it has no limits.")
 
 
 class PoolRead(Pool):
@@ -54,6 +62,13 @@ class CallTrackingTagRead(CallTrackingTag):
     warnings: tuple[str, ...] = Field(default=(), description="What is allowed and seldom meant.")
 
 
+def _use(ports: Ports, trunk: Trunk) -> OutboundRead | None:
+    if trunk.outbound is None:
+        return None
+    calls, minutes = ports.peers.used(trunk.id)
+    return OutboundRead(calls=calls, minutes=round(minutes, 2))
+
+
 def _now(ports: Ports, item: Stored) -> Stored:
     """A target or trunk with what is known of it now."""
     if isinstance(item, Target):
@@ -65,6 +80,7 @@ def _now(ports: Ports, item: Stored) -> Stored:
             **{**vars(item), "register": register},
             reachability=ports.peers.reachability(item.id),
             registration=ports.peers.registration(item.id),
+            outbound_use=_use(ports, item),
         )
     if isinstance(item, Pool):
         return PoolRead.model_construct(**vars(item), warnings=tuple(ports.pools.setup.warnings(item)))

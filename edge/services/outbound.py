@@ -1,0 +1,54 @@
+"""The use of outbound trunks, kept over restarts."""
+
+import asyncio
+import contextlib
+from typing import Final, Self
+
+from edge.calls.outbound import OutboundLoad
+from edge.store.errors import StoreError
+from edge.store.usage import TrunkUsage
+
+WRITE_EVERY_S: Final = 10.0
+"""A crash forgets so many seconds of use."""
+
+
+class OutboundService:
+    """An async context manager: reads the day's use on entering, and writes it now and then."""
+
+    def __init__(self, usage: TrunkUsage, load: OutboundLoad) -> None:
+        self._usage = usage
+        self._load = load
+        self._dirty = False
+        self._writing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        with contextlib.suppress(StoreError):
+            kept = await self._usage.load()
+            if kept is not None:
+                self._load.restore(*kept)
+        self._load.changed = self._changed
+        self._writing = asyncio.create_task(self._write_now_and_then(), name="outbound use")
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._write()
+
+    def _changed(self) -> None:
+        self._dirty = True
+
+    async def _write_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            await self._write()
+
+    async def _write(self) -> None:
+        if not self._dirty:
+            return
+        self._dirty = False
+        try:
+            await self._usage.save(self._load.day, dict(self._load.seconds))
+        except StoreError:
+            self._dirty = True
