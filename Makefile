@@ -83,7 +83,8 @@ bench-quick: $(VENV)/.dev
 	$(BIN)/python -m bench --quick $(ARGS)
 
 # Longer runs than the tests, with a time or number of their own: make campaign-fuzz ARGS="--seconds 600",
-# make campaign-interleavings (any order of both peers' moves), make campaign-overload.
+# make campaign-interleavings (any order of both peers' moves), make campaign-overload (three times the
+# capacity), make campaign-memory (100,000 calls).
 campaign-%: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
 	$(BIN)/python -m tests.$*.run $(ARGS)

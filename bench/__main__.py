@@ -21,13 +21,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, engine, pools, signalling, snippet
+from bench import calls, engine, flood, pools, signalling, snippet
 from bench.proc import calibrate, first_among_groups, pin
 from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, running_server, simple_route
 
 NUMBER = "+18005550100"
+NO_LIMITS = {"EDGE_MEDIA__PORTS": "16384-32767", "EDGE_CALLS__MAX_CPS": "100000"}
 Results = list[dict[str, Any]]
 
 
@@ -54,6 +55,21 @@ SIGNALLING_300 = [
     Figure("  answer p99, ms", "answer_p99_ms", "≤ 50", 50),
     Figure("  failed calls", "failed", "0", 0),
     Figure("  retransmissions", "retransmissions", "", 0),
+]
+SIGNALLING_600 = [
+    Figure("one core at 600 calls/s: answer p99, ms", "answer_p99_ms", "≤ 100", 100),
+    Figure("  failed calls", "failed", "0", 0),
+    Figure("  calls/s", "achieved_cps", "", 0),
+    Figure("  signalling CPU per bridged call, ms", "cpu_ms_per_call", "", 0),
+    Figure("  retransmissions", "retransmissions", "", 0),
+]
+FLOOD = [
+    Figure("OPTIONS under 10,000 garbage datagrams/s: longest, ms", "options_max_ms", "≤ 100", 100),
+    Figure("  p99, ms", "options_p99_ms", "", 0),
+    Figure("  not answered", "options_unanswered", "0", 0),
+    Figure("  live calls disturbed", "calls_disturbed", "0", 0),
+    Figure("  loss of their audio, %", "loss_pct", "< 0.1", 0.1),
+    Figure("  server's CPU, % of a core", "server_cpu_pct", "", 0),
 ]
 TRANSIT = [
     Figure("INVITE in to INVITE out at 50 calls/s, p99, ms", "invite_p99_ms", "≤ 10", 10),
@@ -115,7 +131,7 @@ async def server_under_load(ends: Ends, **overrides: str) -> AsyncIterator[Serve
     """A fresh server, pinned, that bridges every call to ``ends.target``."""
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name:
         pin(0)  # inherited by the server
-        async with running_server(Path(name), EDGE_MEDIA__PORTS="16384-32767", **overrides) as server:
+        async with running_server(Path(name), **NO_LIMITS, **overrides) as server:
             pin(1)
             first_among_groups(server.pid)
             host, port = ends.target
@@ -178,6 +194,18 @@ async def measure_pools(report: Report, seconds: float, runs: int) -> Results:
     return results
 
 
+async def measure_flood(report: Report, seconds: float, runs: int) -> Results:
+    """Garbage against a fresh server each run: bans of the last one would be in the way."""
+    results = []
+    for _ in range(runs):
+        ends = _ends()
+        async with server_under_load(ends) as server:
+            run = await flood.flood(server.sip["udp"], server.pid, ends, 10_000, seconds)
+            results.append({**run, "calibration": calibrate()})
+            report.note("flood", results[-1])
+    return results
+
+
 def measure_engine(report: Report, runs: int) -> Results:
     """The replay of ``bench/engine.py``: a whole call through the SIP engine, no IO."""
     results: Results = [{"us_per_call": round(value, 1)} for value in engine.runs(2000, runs)]
@@ -197,7 +225,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of each")
     parser.add_argument(
-        "--only", help="a comma list out of engine, signalling, transit, relay, pools, snippet"
+        "--only", help="a comma list out of engine, signalling, transit, relay, flood, pools, snippet"
     )
     parser.add_argument("--out", help="append every run to this file as a JSON line")
     return parser.parse_args()
@@ -212,6 +240,9 @@ async def _measure(report: Report, wanted: Callable[[str], bool], quick: bool) -
     if wanted("signalling"):
         report.add(SIGNALLING_50, await measure_signalling(report, 50, 8 if quick else 20, runs))
         report.add(SIGNALLING_300, await measure_signalling(report, 300, 8 if quick else 30, runs))
+        report.add(SIGNALLING_600, await measure_signalling(report, 600, 8 if quick else 20, runs))
+    if wanted("flood"):
+        report.add(FLOOD, await measure_flood(report, 10, runs))
     if wanted("transit"):
         report.add(TRANSIT, await measure_transit(report, 6 if quick else 20, runs))
     if wanted("pools"):
