@@ -54,7 +54,7 @@ def test_a_mistake_in_the_configuration_names_key_value_and_remedy(edge: Edge, w
 
 
 def test_check_passes_on_a_fresh_machine(edge: Edge) -> None:
-    ran = edge("check", **LOOPBACK)
+    ran = edge("check", **LOOPBACK, EDGE_MEDIA__PORTS="2048-9999")  # below what servers of other tests hold
     assert ran.code == 0, ran.out + ran.err
     assert "built-in prompts can be decoded" in ran.out
     assert "FAIL" not in ran.out
