@@ -59,9 +59,9 @@ class Dispatcher:
             if reply.file is not None:
                 return web.FileResponse(reply.file, headers=reply.headers)
             return web.Response(
-                body=reply.body,
+                body=reply.body if reply.pieces is None else reply.pieces,
                 status=reply.status,
-                content_type=reply.content_type if reply.body else None,
+                content_type=reply.content_type if reply.body or reply.pieces else None,
                 charset="utf-8" if reply.content_type.startswith("text/") else None,
                 headers=reply.headers,
             )

@@ -201,6 +201,8 @@ def _answer(route: Route) -> Json:
         return {"description": "Done"}
     if route.shape == "binary":
         return {"description": "The audio", "content": {"audio/wav": {"schema": {}}}}
+    if route.shape == "csv":
+        return {"description": route.summary, "content": {"text/csv": {"schema": {"type": "string"}}}}
     assert route.answer is not None
     schema: Json = {"$ref": _REF + route.answer.__name__}
     if route.shape == "list":

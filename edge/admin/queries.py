@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from edge.admin.table import MOST_ROWS
 from edge.model.base import Record
 from edge.model.config import Role
 from edge.services.listing import ListQuery
@@ -13,6 +14,7 @@ from edge.services.listing import ListQuery
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 SubIdText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+TagFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")]
 _PAGING = {"limit", "cursor", "sort"}
 
 
@@ -59,6 +61,20 @@ class PageQuery(BaseModel):
         return ListQuery(filters, given.get("sort"), self.cursor, self.limit)
 
 
+class ExportQuery(BaseModel):
+    """``limit`` rows at most."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = MOST_ROWS
+
+    def listing(self) -> ListQuery:
+        """The query in the services' words."""
+        given = self.model_dump(exclude_none=True)
+        filters = {name: _text(value) for name, value in given.items() if name not in _PAGING}
+        return ListQuery(filters, given.get("sort"), None, self.limit)
+
+
 class ObjectQuery(PageQuery):
     """Lists of configured objects."""
 
@@ -82,7 +98,7 @@ class NumberFilter(Record):
     sub_id: SubIdText | None = None
     pool_id: Text | None = None
     state: Literal["available", "active", "paused", "cooling", "retired"] | None = None
-    tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")] | None = None
+    tag: TagFilter | None = None
     search: Text | None = None
 
     def filters(self) -> dict[str, str]:

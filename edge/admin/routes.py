@@ -1,6 +1,6 @@
 """The decorator that ties a path to its handler, its pydantic models and the role it needs."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from edge.admin.ports import Ports
 from edge.services.identity import Identity
 
-Shape = Literal["object", "list", "none", "binary", "text"]
+Shape = Literal["object", "list", "none", "binary", "csv"]
 
 
 class NoQuery(BaseModel):
@@ -43,13 +43,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a handler answers with; ``body`` is ready bytes, ``file`` one to be sent instead of them."""
+    """What a handler answers with; ``body`` is ready bytes, ``file`` or ``pieces`` what is sent instead."""
 
     body: bytes = b""
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
+    pieces: AsyncIterator[bytes] | None = None
 
 
 Handler = Callable[[Ports, Exchange], Awaitable[Reply]]

@@ -89,6 +89,13 @@ def _owned(within: Within) -> list[sa.ColumnElement[bool]]:
 
 def _conditions(filters: Mapping[str, str]) -> list[sa.ColumnElement[bool]]:
     found = [_EQUAL[name] == value for name, value in filters.items() if name in _EQUAL]
+    if "hung_up_by" in filters:
+        found.append(sa.func.json_extract(calls.c.record, "$.hung_up_by") == filters["hung_up_by"])
+    if "tag" in filters:
+        key, _, wanted = filters["tag"].partition(":")
+        # One value or several: SQLite's json_each gives a row for each.
+        values = sa.func.json_each(calls.c.record, f"$.tags.{key.lower()}.value").table_valued("value")
+        found.append(sa.exists(sa.select(values.c.value).where(values.c.value == wanted)))
     if "since" in filters:
         found.append(calls.c.started_at >= filters["since"])
     if "until" in filters:

@@ -7,16 +7,21 @@ from pydantic import BaseModel, ConfigDict
 
 from edge.admin.ports import Ports
 from edge.admin.present import encode, many, one, page
-from edge.admin.queries import Instant, PageQuery, Phone, SubIdText, Text
+from edge.admin.queries import ExportQuery, Instant, PageQuery, Phone, SubIdText, TagFilter, Text
 from edge.admin.routes import Exchange, Reply, Routes
-from edge.model.decision import Disposition
+from edge.admin.table import pages
+from edge.model.decision import Disposition, HungUpBy
 from edge.services.listing import Page
 
 CALLS = Routes("calls")
+CSV_FILE = {"Content-Disposition": 'attachment; filename="calls.csv"'}
+# Whole stories, which a cell is too small for.
+_NOT_EXPORTED = {"decision", "attempts", "media"}
 
 
-class CallQuery(PageQuery):
-    """Finds calls; ``number`` is the number called, ``since`` and ``until`` bound ``started_at``."""
+class CallFilter(BaseModel):
+    """Finds calls; ``number`` is the number called, ``since`` and ``until`` bound ``started_at``, ``tag``
+    is ``key:value``."""
 
     sort: Literal["started_at", "-started_at"] | None = None
     caller: Phone | None = None
@@ -28,9 +33,21 @@ class CallQuery(PageQuery):
     pool_id: Text | None = None
     impression_id: Text | None = None
     trunk_id: Text | None = None
+    target_id: Text | None = None
+    buyer_id: Text | None = None
+    tag: TagFilter | None = None
     disposition: Disposition | None = None
+    hung_up_by: HungUpBy | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+class CallQuery(CallFilter, PageQuery):
+    """Lists of calls."""
+
+
+class CallExportQuery(CallFilter, ExportQuery):
+    """Exports of calls."""
 
 
 class StepRead(BaseModel):
@@ -144,6 +161,20 @@ def _without_trace(record: Mapping[str, Any]) -> Mapping[str, Any]:
 async def listing(ports: Ports, exchange: Exchange) -> Reply:
     found = await ports.calls.list(exchange.query.listing())
     return await page(Page([_without_trace(call) for call in found.items], found.next_cursor), exchange)
+
+
+@CALLS.add("GET", "/calls/export", "Export calls as CSV", query=CallExportQuery, shape="csv", slow=True)
+async def export(ports: Ports, exchange: Exchange) -> Reply:
+    columns = [name for name in CallRead.model_fields if name not in _NOT_EXPORTED]
+    found = await pages(exchange.query.listing(), ports.calls.list, columns, _flat)
+    return Reply(content_type="text/csv", headers=CSV_FILE, pieces=found)
+
+
+def _flat(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A record as a row: of tags the values that hold, of a recording its state."""
+    tags = {key: tag.get("value") if isinstance(tag, dict) else tag for key, tag in call["tags"].items()}
+    states = {kind: (call.get(kind) or {}).get("state") for kind in ("recording", "voicemail")}
+    return {**call, **states, "tags": tags}
 
 
 @CALLS.add("GET", "/calls/live", "List the calls that live now", answer=CallRead, shape="list")

@@ -1,17 +1,19 @@
 """A buyer's own calls, targets, and where allowed its caps and hours (Rule: publishers and buyers)."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from edge.admin.ports import Ports
 from edge.admin.present import many, one, page
-from edge.admin.queries import Instant, PageQuery, Phone, Text
+from edge.admin.queries import ExportQuery, Instant, PageQuery, Phone, Text
 from edge.admin.resources import rules
-from edge.admin.resources.calls import RecordingRead
+from edge.admin.resources.calls import CSV_FILE, RecordingRead
 from edge.admin.resources.rules import CapRead, HoursRead, InstantQuery, OwnerQuery
 from edge.admin.routes import Exchange, Reply, Routes
+from edge.admin.table import pages
 from edge.model.buyer import Buyer, BuyerPermissions
 from edge.services.errors import NotFound
 from edge.services.identity import Identity
@@ -55,7 +57,7 @@ class SoldCall(BaseModel):
     recording: RecordingRead | None
 
 
-class SoldCallsQuery(PageQuery):
+class SoldCallsFilter(BaseModel):
     """A buyer's calls."""
 
     sort: Literal["started_at", "-started_at"] | None = None
@@ -64,6 +66,14 @@ class SoldCallsQuery(PageQuery):
     buyer_id: Text | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+class SoldCallsQuery(SoldCallsFilter, PageQuery):
+    """Lists of a buyer's calls."""
+
+
+class SoldCallsExport(SoldCallsFilter, ExportQuery):
+    """Exports of a buyer's calls."""
 
 
 class OwnTargetsQuery(PageQuery):
@@ -85,6 +95,12 @@ def _within(buyer: Buyer) -> Mapping[str, str]:
 def _asking(ports: Ports, exchange: Exchange) -> Buyer:
     assert isinstance(exchange.identity, Identity)
     return ports.scope.buyer(exchange.identity)
+
+
+def _only_own(buyer: Buyer, query: Any) -> None:
+    """404 for what names another buyer."""
+    if query.buyer_id not in (None, buyer.id):
+        raise NotFound("there is nothing of yours like this")
 
 
 def sold_call(call: Mapping[str, Any], buyer: Buyer) -> SoldCall:
@@ -126,10 +142,22 @@ async def target(ports: Ports, exchange: Exchange) -> Reply:
 @BUYER.add("GET", "/calls", "List calls", query=SoldCallsQuery, answer=SoldCall, shape="list")
 async def calls(ports: Ports, exchange: Exchange) -> Reply:
     buyer = _asking(ports, exchange)
-    if exchange.query.buyer_id not in (None, buyer.id):
-        raise NotFound("there is nothing of yours like this")
+    _only_own(buyer, exchange.query)
     found = await ports.calls.list(exchange.query.listing(), _within(buyer))
     return await page(Page([sold_call(call, buyer) for call in found.items], found.next_cursor), exchange)
+
+
+@BUYER.add("GET", "/calls/export", "Export calls as CSV", query=SoldCallsExport, shape="csv", slow=True)
+async def export(ports: Ports, exchange: Exchange) -> Reply:
+    buyer = _asking(ports, exchange)
+    _only_own(buyer, exchange.query)
+    found = await pages(
+        exchange.query.listing(),
+        partial(ports.calls.list, within=_within(buyer)),
+        [name for name in SoldCall.model_fields if name != "recording"],
+        lambda call: sold_call(call, buyer).model_dump(),
+    )
+    return Reply(content_type="text/csv", headers=CSV_FILE, pieces=found)
 
 
 @BUYER.add("GET", "/calls/live", "List the calls that live now", answer=SoldCall, shape="list")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
@@ -9,9 +10,10 @@ from pydantic import BaseModel, Field, StringConstraints
 from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
 from edge.admin.present import many, one, page
-from edge.admin.queries import Instant, PageQuery, Phone, SubIdText, Text
-from edge.admin.resources.calls import RecordingRead
+from edge.admin.queries import ExportQuery, Instant, PageQuery, Phone, SubIdText, TagFilter, Text
+from edge.admin.resources.calls import CSV_FILE, RecordingRead
 from edge.admin.routes import Exchange, Reply, Routes
+from edge.admin.table import pages
 from edge.model.base import Record
 from edge.model.config import NewNumber, Number
 from edge.model.decision import Disposition
@@ -93,11 +95,11 @@ class OwnNumbersQuery(PageQuery):
     publisher_id: Text | None = None
     sub_id: SubIdText | None = None
     state: Literal["active", "paused"] | None = None
-    tag: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}:.{1,1000}$")] | None = None
+    tag: TagFilter | None = None
 
 
-class OwnCallsQuery(PageQuery):
-    """A publisher's calls; ``caller`` where it may see callers whole."""
+class OwnCallsFilter(BaseModel):
+    """A publisher's calls; ``caller`` where it may see callers whole, ``tag`` where it may see that key."""
 
     sort: Literal["started_at", "-started_at"] | None = None
     caller: Phone | None = None
@@ -106,9 +108,18 @@ class OwnCallsQuery(PageQuery):
     campaign_id: Text | None = None
     publisher_id: Text | None = None
     sub_id: SubIdText | None = None
+    tag: TagFilter | None = None
     disposition: Disposition | None = None
     since: Instant | None = None
     until: Instant | None = None
+
+
+class OwnCallsQuery(OwnCallsFilter, PageQuery):
+    """Lists of a publisher's calls."""
+
+
+class OwnCallsExport(OwnCallsFilter, ExportQuery):
+    """Exports of a publisher's calls."""
 
 
 class WantedNumber(Record):
@@ -259,6 +270,19 @@ async def calls(ports: Ports, exchange: Exchange) -> Reply:
     return await page(
         Page([call_shown(call, publisher) for call in found.items], found.next_cursor), exchange
     )
+
+
+@PUBLISHER.add("GET", "/calls/export", "Export calls as CSV", query=OwnCallsExport, shape="csv", slow=True)
+async def export(ports: Ports, exchange: Exchange) -> Reply:
+    publisher = _asking(ports, exchange)
+    _only_own(publisher, exchange.query)
+    found = await pages(
+        exchange.query.listing(),
+        partial(ports.calls.list, within=_within(publisher)),
+        [name for name in OwnCall.model_fields if name not in ("recording", "voicemail")],
+        lambda call: call_shown(call, publisher).model_dump(),
+    )
+    return Reply(content_type="text/csv", headers=CSV_FILE, pieces=found)
 
 
 @PUBLISHER.add("GET", "/calls/live", "List the calls that live now", answer=OwnCall, shape="list")
