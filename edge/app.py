@@ -225,7 +225,7 @@ class _Builder:
             verifier=await self._verifier(),
             said=said,
         )
-        switch = Switch(services, configuration, refused)
+        said.live = switch = Switch(services, configuration, refused)
         await self._stack.enter_async_context(endpoint)
         await self._stack.enter_async_context(peers)
         await self._stack.enter_async_context(switch)

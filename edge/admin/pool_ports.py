@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from edge.model.config import Number
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.visits import Link, PageView, PoolRules
+from edge.services.enrichment import Heard
 from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
 from edge.services.pool_numbers import PoolNumber
@@ -61,8 +62,8 @@ class PoolView(Protocol):
 class Enrichment(Protocol):
     """What publishers say of callers (``edge.services.enrichment``)."""
 
-    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> Sequence[str]:
-        """Keeps it for the caller's next calls; answers the keys that may not be written."""
+    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> Heard:
+        """Keeps it for the caller's next calls, and tells it to those that are up."""
 
 
 class Visits(Protocol):

@@ -157,9 +157,9 @@ class PublicFace:
         campaign_id = request.match_info["campaign_id"]
         said = await _body(request, CallerSpec)
         self._visits.active_tags(campaign_id)
-        ignored = await self._enrichment.say(campaign_id, said.caller, said.tags)
-        body: dict[str, Any] = {"result": "stored"}
-        return _json({**body, "ignored": ignored} if ignored else body)
+        heard = await self._enrichment.say(campaign_id, said.caller, said.tags)
+        body: dict[str, Any] = {"result": "in_progress" if heard.in_progress else "stored"}
+        return _json({**body, "ignored": list(heard.ignored)} if heard.ignored else body)
 
     async def duplicate(self, request: web.Request) -> web.Response:
         """A second snippet found another one on its page, and leaves it alone."""

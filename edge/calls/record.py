@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from edge.media.engine import LegCounters
 from edge.model.config import Number
@@ -17,7 +17,7 @@ from edge.model.decision import (
     Proceed,
     Step,
 )
-from edge.model.tags import Tags, TagWrite
+from edge.model.tags import MOST_WRITES, Tags, TagWrite
 from edge.model.visits import Link
 from edge.routing.tags import told
 
@@ -60,6 +60,7 @@ class CallRecord:
     recordings: dict[str, dict[str, object]] = field(default_factory=dict)
     pool_id: str | None = None
     link: Link | None = None
+    late: tuple[TagWrite, ...] = ()
 
     def key(self, digit: str) -> None:
         """A key that the caller pressed to us; what it presses to a target is none of our business."""
@@ -87,6 +88,11 @@ class CallRecord:
             given = proceed.tags.get("sub_id")
             self.sub_id = self.sub_id or (given if isinstance(given, str) else None)
 
+    def learn(self, tags: Tags, at: datetime) -> None:
+        """A publisher tells more of the caller while the call is up: for reports only (rule: Tags)."""
+        new = (TagWrite(key, value, "publisher", at, late=True) for key, value in tags.items())
+        self.late = (*self.late, *new)[:MOST_WRITES]
+
     def step(self, step: str, result: str, reason: str = "") -> None:
         """Adds a line to the decision log."""
         self.log.steps.append(Step(step, result, reason))
@@ -111,8 +117,7 @@ class CallRecord:
             "sub_id": self.sub_id,
             "pool_id": self.pool_id,
             "impression_id": self.impression_id,
-            "attribution": self.link.attribution if self.link is not None else None,
-            "attribution_rivals": list(self.link.rivals) if self.link is not None else [],
+            **_visit(self.link, facts),
             "target_id": self.connected_target_id,
             "buyer_id": self.buyer_id,
             "caller": facts.caller,
@@ -120,7 +125,7 @@ class CallRecord:
             "attestation": facts.attested.level or None,
             "verstat": facts.attested.verstat or None,
             "attestation_by": facts.attested.by or None,
-            "tags": told(self.own_tags, self.writes),
+            "tags": told(self.own_tags, (*self.writes, *self.late)),
             "started_at": instant(facts.arrived_at),
             "answered_at": instant(self.answered_at),
             "connected_at": instant(self.connected_at),
@@ -140,6 +145,29 @@ class CallRecord:
             "trace": ladder,
             "config_version": self.config_version,
         }
+
+
+_NO_VISIT: Final[dict[str, object]] = {
+    "attribution": None, "attribution_rivals": [], "visitor_id": None, "tag_id": None, "landing_url": None,
+    "first_url": None, "referrer": None, "time_to_call": None,
+}  # fmt: skip
+
+
+def _visit(link: Link | None, facts: CallFacts) -> dict[str, object]:
+    """What the record keeps of the visit that a call belongs to, beside its tags."""
+    if link is None:
+        return _NO_VISIT
+    seen = link.first
+    return {
+        "attribution": link.attribution,
+        "attribution_rivals": list(link.rivals),
+        "visitor_id": link.visitor_id,
+        "tag_id": link.tag_id,
+        "landing_url": seen.page_url or None,
+        "first_url": seen.first_url or None,
+        "referrer": seen.referrer or None,
+        "time_to_call": max(0, int((facts.arrived_at - link.started_at).total_seconds())),
+    }
 
 
 # Written out: dataclasses.asdict copies deeply and costs ten times as much a call.

@@ -15,6 +15,7 @@ from edge.ids import new_id
 from edge.logs import call_context, get_logger
 from edge.model.config import Trunk
 from edge.model.decision import CallFacts
+from edge.model.tags import Tags
 from edge.sip.invite import Invite
 
 log = get_logger("edge.calls")
@@ -150,6 +151,18 @@ class Switch:
             return False
         found[0].hang_up("admin" if by == "admin" else "server", f"hung up by {by}")
         return True
+
+    def learn(self, campaign_id: str, caller: str, tags: Tags) -> bool:
+        """Tells the live calls of a caller to a campaign more of it; False if there is none."""
+        at = self._services.clock.utc()
+        found = [
+            call
+            for call, _ in self._calls.values()
+            if call.facts.caller == caller and call.record.campaign_id == campaign_id
+        ]
+        for call in found:
+            call.record.learn(tags, at)
+        return bool(found)
 
     # -- the end --------------------------------------------------------------------------------------
 

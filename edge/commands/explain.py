@@ -29,6 +29,7 @@ _DISPOSITION = {
     "number_cap": "The number had reached a cap.",
     "rejected_paused": "The number or its campaign is paused.",
     "rejected_unknown_number": "The number called is not one of ours.",
+    "rejected_unlinked": "The number is one of a pool, and no visitor of a page had it.",
     "rejected_trunk_limit": "The trunk had reached its own limit.",
     "rejected_overload": "The server was draining, full, or could not write its records.",
     "rejected_no_codec": "No audio codec was shared.",
@@ -60,6 +61,7 @@ def explain(call: Record, trace: Sequence[Record]) -> Iterator[str]:
     """The lines that explain a call: what came of it, the decision, the dials, the SIP, the audio."""
     lines = chain(
         _outcome(call),
+        _titled("Visit", _visit(call)),
         _titled("Decision", _steps(call)),
         _titled("Targets considered", _candidates(call)),
         _titled("Dialled", _attempts(call)),
@@ -92,6 +94,20 @@ def _outcome(call: Record) -> Iterator[str]:
     talked = _between(call.get("connected_at"), call.get("ended_at"))
     if talked is not None:
         yield f"Talked for {talked:.1f} s"
+
+
+def _visit(call: Record) -> Iterator[str]:
+    """The web page behind a call to a number of a pool, and what its parameters said."""
+    if call.get("impression_id") is None:
+        return
+    rivals = len(call.get("attribution_rivals") or ())
+    sure = f"{rivals} other visits might have shown this number" if rivals else "nobody else had this number"
+    yield f"{call['impression_id']} ({call.get('attribution')}: {sure})"
+    if call.get("landing_url"):
+        yield f"began on {call['landing_url']}, {call.get('time_to_call')} s before the call"
+    for key, tag in (call.get("tags") or {}).items():
+        if tag.get("origin") in ("url", "page", "publisher"):
+            yield f"{key} = {tag['value']} (from the {tag['origin']})"
 
 
 def _steps(call: Record) -> Iterator[str]:

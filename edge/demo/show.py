@@ -13,6 +13,7 @@ _WIDTH = 38
 _FIELDS = (
     "id", "caller", "called", "disposition", "disposition_detail", "hung_up_by", "started_at",
     "answered_at", "connected_at", "ended_at", "trunk_id", "number_id", "campaign_id", "target_id",
+    "pool_id", "impression_id", "attribution", "landing_url",
 )  # fmt: skip
 
 

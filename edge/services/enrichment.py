@@ -2,11 +2,12 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Protocol, Self
 
 from edge.clock import Clock
-from edge.model.tags import Value
+from edge.model.tags import Tags, Value
 from edge.model.visits import Said
 from edge.services.guard import translated
 from edge.store.enrichments import Enrichments
@@ -17,13 +18,33 @@ MOST = 100_000
 """Callers remembered at once; past that the oldest is forgotten."""
 
 
+class LiveCallers(Protocol):
+    """The switch, as far as it is told of callers."""
+
+    def learn(self, campaign_id: str, caller: str, tags: Tags) -> bool:
+        """Tells the live calls of a caller to a campaign more of it; False if there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """``ignored`` are the keys that may not be written; ``in_progress``: a call of the caller is up."""
+
+    ignored: tuple[str, ...]
+    in_progress: bool
+
+
 class EnrichmentService:
-    """An async context manager: knows on entering what was said before the restart.  Raises ``StoreDown``."""
+    """An async context manager: knows on entering what was said before the restart.
+
+    ``live`` is told of what is said, once it is set.  Raises ``StoreDown``.
+    """
 
     def __init__(self, records: Enrichments, clock: Clock) -> None:
         self._records = records
         self._clock = clock
         self._said: OrderedDict[tuple[str, str], Said] = OrderedDict()
+        self.live: LiveCallers | None = None
 
     async def __aenter__(self) -> Self:
         with translated("data"):
@@ -43,8 +64,8 @@ class EnrichmentService:
         said = self._said.get((campaign_id or "", caller or ""))
         return None if said is None or self._clock.utc() - said.at >= KEPT_FOR else said
 
-    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> list[str]:
-        """Keeps data for a caller's next calls; answers the keys that may not be written.
+    async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> Heard:
+        """Keeps data for a caller's next calls, and tells it to those that are up.
 
         What was said of that caller before stays, key by key, unless it is said anew.
         """
@@ -54,7 +75,8 @@ class EnrichmentService:
         with translated("data"):
             await self._records.put(campaign_id, caller, now, dict(both))
         self._keep(campaign_id, caller, both, now)
-        return ignored
+        up = self.live is not None and self.live.learn(campaign_id, caller, tags)
+        return Heard(tuple(ignored), up)
 
     def _keep(
         self, campaign_id: str, caller: str, data: Mapping[str, Value | list[str]], at: datetime

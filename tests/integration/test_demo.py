@@ -29,7 +29,9 @@ def test_the_demo_places_its_calls_and_explains_them(tmp_path: Path) -> None:
         "INVITE sip:sales ",
         "BYE",
         "answered",
-        "All 3 calls went as they should.",
+        "attribution         exact",
+        "utm_source = newsletter (from the url)",
+        "All 4 calls went as they should.",
     ):
         assert part in ran.stdout
     assert "\x1b" not in ran.stdout

@@ -153,6 +153,29 @@ async def test_a_number_with_a_live_call_is_nobody_else_s(world: World) -> None:
     assert await eventually(given)
 
 
+async def test_what_a_publisher_said_of_a_caller_comes_with_its_call(world: World) -> None:
+    target = await world.target(*TAKES_THE_CALL)
+    line = await world.line(target.address)
+    api, campaign_id = world.server.api, line.number["campaign_id"]
+    tag = {"name": "t", "campaign_id": campaign_id, "number_to_replace": line.e164}
+    await api.post("call-tracking-tags", {**tag, "primary_number_id": line.number["id"]})
+
+    async def say(**tags: str) -> str:
+        url, body = f"{api.base}/t/{campaign_id}/callers", {"caller": "+1 212-555-0100", "tags": tags}
+        async with api.http.post(url, json=body) as answer:
+            assert answer.status == 200
+            return str((await answer.json())["result"])
+
+    assert await say(plan="gold") == "stored"
+    talking = asyncio.create_task(line.call(*CONNECTS, pause(2), bye()))
+    await eventually(lambda: _live(Pooled(line, line, {}, {})))
+    assert await say(score="7") == "in_progress"
+    (await talking).check()
+    tags = (await line.record())["tags"]
+    assert (tags["plan"]["value"], tags["plan"]["origin"]) == ("gold", "publisher")
+    assert (tags["score"]["value"], tags["score"]["late"]) == ("7", True)
+
+
 async def _live(pool: Pooled) -> bool:
     calls = (await pool.primary.server.api.get("calls/live"))["items"]
     return any(call["called"] == pool.number.e164 and call["connected_at"] for call in calls)

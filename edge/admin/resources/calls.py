@@ -112,6 +112,12 @@ class CallRead(BaseModel):
     impression_id: str | None = None
     attribution: Literal["exact", "last_impression", "caller_affinity"] | None = None
     attribution_rivals: list[str] = []
+    visitor_id: str | None = None
+    tag_id: str | None = None
+    landing_url: str | None = None
+    first_url: str | None = None
+    referrer: str | None = None
+    time_to_call: int | None = None
     target_id: str | None = None
     buyer_id: str | None = None
     caller: str | None = None
