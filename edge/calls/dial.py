@@ -3,14 +3,14 @@
 The hunt for a target goes through several of these, the transfer of a call through one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from edge.calls import dialplan
 from edge.calls.breaker import MAX_RETRY_AFTER_S
 from edge.calls.happenings import Happening, SipHappened
-from edge.calls.identity import from_header, identity_headers
+from edge.calls.identity import from_header, identity_headers, identity_of
 from edge.calls.leg import Leg
 from edge.calls.outbound import forbidden, passage_of
 from edge.calls.passing import Onward, passed_on
@@ -18,6 +18,7 @@ from edge.calls.recordings import RECORDABLE
 from edge.calls.redirect import MOST_HOPS, allowed, contacts
 from edge.calls.whisper import accepted
 from edge.model.config import Target
+from edge.model.placeholders import Lookup
 from edge.routing.hunt import verdict_of
 from edge.sip.endpoint import Unresolvable
 from edge.sip.events import (
@@ -59,7 +60,7 @@ class Dial:
         self,
         call: "Call",
         target: Target,
-        values: Mapping[str, str],
+        values: Lookup,
         key: str,
         *,
         transfer: Transferring | None = None,
@@ -194,7 +195,7 @@ class Dial:
     def _invite(self, line: dialplan.Line, destination: Destination, sdp: bytes) -> Invite:
         call, target = self.call, self.target
         host = call.services.dialler.local_host(destination)
-        identity, sip, caller_id = call.identity, line.sip, target.caller_id
+        sip, (identity, caller_id) = line.sip, identity_of(target, call.identity, call.facts.called)
         headers = dialplan.target_headers(target, call.facts.call_id, self.key, self.values)
         headers += identity_headers(identity, sip, host, caller_id, line.country)
         shown = None if sip.from_user else caller_id or identity.caller

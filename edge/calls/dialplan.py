@@ -1,11 +1,11 @@
 """How a target is dialled: its URIs in order, the caller identity shown, the headers added.  Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from edge.calls.placeholders import example, fill, fill_address
 from edge.model.config import Target, Trunk
+from edge.model.placeholders import Lookup
 from edge.model.sip import RegisterSpec, SipSettings
 from edge.routing.e164 import written
 from edge.routing.snapshot import Snapshot
@@ -37,7 +37,7 @@ class Line:
     country: str = "US"
 
 
-def lines(target: Target, snapshot: Snapshot, values: Mapping[str, str], country: str = "US") -> list[Line]:
+def lines(target: Target, snapshot: Snapshot, values: Lookup, country: str = "US") -> list[Line]:
     """The ways to dial ``target``, best first; empty if it is a phone number without a usable trunk.
 
     ``country`` is that of the caller's trunk: a target without a trunk is taken to be at home there.
@@ -78,9 +78,7 @@ def is_ours(header: str) -> bool:
     return canonical(header).lower() in OURS
 
 
-def target_headers(
-    target: Target, call_id: str, call_key: str, values: Mapping[str, str]
-) -> list[tuple[str, str]]:
+def target_headers(target: Target, call_id: str, call_key: str, values: Lookup) -> list[tuple[str, str]]:
     """The call's identity for the buyer's PBX, and the target's own headers (rule: call identity)."""
     headers = [("X-Edge-Call-ID", call_id), ("X-Edge-Call-Key", call_key)]
     headers += [(name, fill(value, values)) for name, value in target.headers.items()]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from edge.calls.dial import Dial, Result
 from edge.calls.happenings import CallOver
 from edge.calls.leg import Leg
+from edge.calls.placeholders import Values
 from edge.logs import get_logger
 from edge.model.callers import CallerPast
 from edge.model.config import Target
@@ -17,7 +18,7 @@ from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
 from edge.model.ledger import Release, Reserve, Unavailable
 from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.inheritance import routes_in
-from edge.routing.known import CAMPAIGN_KEYS, OF_VISIT, Known
+from edge.routing.known import Known
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
@@ -38,7 +39,7 @@ class Hunt:
             proceed, call.facts, call.snapshot, services.counts, now, services.draw, down=down, past=past
         )
         self.key = services.key_of(call.facts.call_id)
-        self.values = _values(call, self.key)
+        self.values = _values(call, self.key, past)
         self.attempt = 0
         self._dialled = 0
         call.record.log.candidates.extend(self.choice.lines)
@@ -62,6 +63,8 @@ class Hunt:
         target = call.snapshot.target(candidate.target_id)
         now, down = services.clock.utc(), services.down
         judged = recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
+        if target is not None and not isinstance(judged, Skip):
+            judged = self._too_fast(target) or judged
         if target is None or isinstance(judged, Skip):
             reason = judged.detail if isinstance(judged, Skip) else "no such target"
             call.record.step("recheck", "skipped", f"{candidate.target_id}: {reason}")
@@ -78,6 +81,15 @@ class Hunt:
         if leg is None and judged:
             services.store.post(Release(call.facts.call_id, attempt, services.clock.utc()))
         return leg
+
+    def _too_fast(self, target: Target) -> Skip | None:
+        """A target that has had its calls of this second is passed over (rule: Caps)."""
+        services = self.call.services
+        if target.max_cps is None or services.rates.take(
+            target.id, target.max_cps, services.clock.monotonic()
+        ):
+            return None
+        return Skip("capped", f"max_cps {target.max_cps:g}")
 
     def attempt_number(self) -> int:
         """Attempts count from 1 over the whole call; 0 is the admission."""
@@ -100,7 +112,7 @@ class Hunt:
         breaker = self.call.services.breaker
         breaker.dialled(target.id)
         try:
-            leg, result = await Dial(self.call, target, self.values, self.key).run()
+            leg, result = await Dial(self.call, target, self.values.toward(target), self.key).run()
         except CallOver:
             self.note(target, started, Result(0, "caller_gone", "the call was over"))
             raise
@@ -121,27 +133,7 @@ class Hunt:
                  reason=result.reason)  # fmt: skip
 
 
-def _values(call: "Call", key: str) -> dict[str, str]:
+def _values(call: "Call", key: str, past: CallerPast) -> Values:
     """The placeholders known when targets are dialled (rule: placeholders)."""
-    facts, record = call.facts, call.record
-    campaign = call.snapshot.campaign(record.campaign_id or "")
-    values = {
-        "call_id": facts.call_id,
-        "call_uuid": facts.call_id,
-        "call_key": key,
-        "caller_number": facts.caller or "",
-        "caller_number_no_plus": (facts.caller or "").lstrip("+"),
-        "attestation": facts.attested.level,
-        "number": facts.called,
-        "number_no_plus": facts.called.lstrip("+"),
-        "number_id": record.number_id or "",
-        "campaign_id": record.campaign_id or "",
-        "campaign_name": campaign.name if campaign is not None else "",
-    }
-    for name, value in record.tags.items():
-        values[f"tag:{name}"] = value if isinstance(value, str) else ",".join(value)
-    if facts.link is not None:
-        known = Known(facts, call.snapshot, record.number_id)
-        values |= {name: known[name] for name in OF_VISIT}
-        values |= {name: values.get(f"tag:{name}", "") for name in CAMPAIGN_KEYS}
-    return values
+    known = Known(call.facts, call.snapshot, call.record.number_id, past)
+    return Values(known, call.record.tags, key, call.snapshot)

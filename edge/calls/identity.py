@@ -5,6 +5,7 @@ Pure.
 
 from dataclasses import dataclass
 
+from edge.model.config import Target
 from edge.model.sip import SipSettings
 from edge.routing.e164 import written
 from edge.sip.grammar import quote, split_name_addr, unquote
@@ -31,6 +32,15 @@ def display_name(value: str) -> str:
         return ""
     parts = split_name_addr(value)
     return "" if parts is None else printable(unquote(parts[0].strip(" \t"))).strip()[:MAX_NAME]
+
+
+def identity_of(target: Target, caller: Identity, called: str) -> tuple[Identity, str | None]:
+    """Who the target is told is calling, and the number of ours that it is shown instead, if it is."""
+    if target.caller_id == "anonymous":
+        return Identity(None, private=True), None
+    if target.caller_id == "number":
+        return caller, called if called.startswith("+") else None
+    return caller, target.caller_id
 
 
 def is_hidden(identity: Identity, sip: SipSettings) -> bool:

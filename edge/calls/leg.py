@@ -18,7 +18,7 @@ from edge.media.negotiate import (
     relay_answer,
     relay_offer,
 )
-from edge.media.plans import plan_for, share_voice
+from edge.media.plans import event_payload_toward, plan_for, share_voice
 from edge.media.sdp import Description, SdpError, parse
 from edge.media.streams import audio, direction_of
 from edge.sip.events import InviteEvent
@@ -150,6 +150,13 @@ class Leg:
             return False
         self.media.update(plan)
         return True
+
+    @property
+    def event_payload(self) -> int | None:
+        """The payload type of key presses toward the peer; None if it takes none."""
+        if self.local is None or self.remote is None:
+            return None
+        return event_payload_toward(self.local, self.remote)
 
     def _tell(self, made: Description | None) -> bytes | None:
         if made is None:

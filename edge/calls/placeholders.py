@@ -1,25 +1,67 @@
-"""Fills ``[name]`` and ``[tag:key]`` in a target's headers and address (rule: placeholders)."""
+"""Fills placeholders in a target's headers and address (rule: placeholders)."""
 
-import re
-from collections.abc import Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
+from edge.model.config import Target
+from edge.model.placeholders import Lookup, filled
+from edge.model.tags import Tags
+from edge.routing.known import CAMPAIGN_KEYS, Known
+from edge.routing.snapshot import Snapshot
 from edge.sip.headers import without_breaks
 
-_PLACEHOLDER = re.compile(r"\[([a-z_]{1,64}|tag:[a-z0-9_]{1,64})\]")
+
+class Values:
+    """What the placeholders of one call stand for when a target is dialled, looked up when they are met."""
+
+    __slots__ = ("_key", "_known", "_snapshot", "_tags", "_target")
+
+    def __init__(
+        self, known: Known, tags: Tags, key: str, snapshot: Snapshot, target: Target | None = None
+    ) -> None:
+        self._known = known
+        self._tags = tags
+        self._key = key
+        self._snapshot = snapshot
+        self._target = target
+
+    def toward(self, target: Target) -> "Values":
+        """The same, and what the target itself adds."""
+        return Values(self._known, self._tags, self._key, self._snapshot, target)
+
+    def get(self, name: str, default: str, /) -> str:
+        """The value of a placeholder; ``default`` where it is not known."""
+        if name in self._known:
+            return self._known[name] or default
+        if name.startswith("tag:") or name in CAMPAIGN_KEYS:
+            value = self._tags.get(name.removeprefix("tag:"), default)
+            return value if isinstance(value, str) else ",".join(value)
+        if name == "call_key":
+            return self._key
+        return default if self._target is None else self._of_target(self._target).get(name, default)
+
+    def _of_target(self, target: Target) -> dict[str, str]:
+        buyer = self._snapshot.buyer(target.buyer_id or "")
+        return {
+            "target_id": target.id,
+            "target_name": target.name,
+            "target_number": target.address,
+            "buyer_id": target.buyer_id or "",
+            "buyer_name": buyer.name if buyer is not None else "",
+        }
 
 
-def fill(text: str, values: Mapping[str, str]) -> str:
+def fill(text: str, values: Lookup) -> str:
     """``text`` with its placeholders replaced; an unknown one becomes empty, CR, LF and NUL vanish, and what
     is no character becomes ``?``."""
     if "[" not in text:
         return text
-    filled = without_breaks(_PLACEHOLDER.sub(lambda match: values.get(match[1], ""), text))
-    return filled if filled.isascii() else filled.encode("utf-8", "replace").decode()
+    made = without_breaks(filled(text, values))
+    return made if made.isascii() else made.encode("utf-8", "replace").decode()
 
 
-def fill_address(text: str, values: Mapping[str, str]) -> str:
+def fill_address(text: str, values: Lookup) -> str:
     """The same for a URI: a value fills its own place only, and never becomes a host or a parameter.
 
     Some values are what a caller dialled, and no caller steers where a call goes (rule: trunks).  A user
@@ -28,18 +70,21 @@ def fill_address(text: str, values: Mapping[str, str]) -> str:
     if "[" not in text:
         return text
     user, at, host = text.rpartition("@")
-    filled = _escaped(user, values, _USER) + at if at else ""
-    return filled.replace(":@", ":", 1) + _escaped(host, values, _HOST)
-
-
-def _escaped(text: str, values: Mapping[str, str], safe: str) -> str:
-    return _PLACEHOLDER.sub(lambda match: quote(values.get(match[1], ""), safe=safe, errors="replace"), text)
+    made = filled(user, values, _escape_user) + at if at else ""
+    return made.replace(":@", ":", 1) + filled(host, values, _escape_host)
 
 
 def example(address: str) -> str:
     """An address as it may come out: with a digit, which is good anywhere, for each placeholder."""
-    return _PLACEHOLDER.sub("1", address)
+    return filled(address, _DIGITS)
 
 
+class _Digits:
+    def get(self, _name: str, _default: str, /) -> str:
+        return "1"
+
+
+_DIGITS: Final = _Digits()
 _USER: Final = "!~*'()+"
-_HOST: Final = _USER + ":"
+_escape_user = partial(quote, safe=_USER, errors="replace")
+_escape_host = partial(quote, safe=_USER + ":", errors="replace")

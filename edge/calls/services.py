@@ -7,6 +7,7 @@ from edge.calls.breaker import Breaker
 from edge.calls.outbound import OutboundLoad
 from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, IdentityVerifier, NothingSaid, SaidOf
 from edge.calls.trace import TraceBook
+from edge.calls.trunk_load import Rates
 from edge.clock import Clock
 from edge.media.engine import MediaEngine
 from edge.model.callers import CallerPast
@@ -18,7 +19,8 @@ class CallServices:
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
     the call.  ``past`` tells what is known of a caller, and never raises.  ``down`` holds the ids of targets
     and trunks that are not to be dialled now: they do not answer OPTIONS, or ``breaker`` passes them over.
-    ``verifier`` is None while identities are not verified, ``said`` what publishers said of callers.
+    ``rates`` are those of targets with a ``max_cps``.  ``verifier`` is None while identities are not
+    verified, ``said`` what publishers said of callers.
     """
 
     clock: Clock
@@ -36,4 +38,5 @@ class CallServices:
     past: Callable[[str], Awaitable[CallerPast]]
     down: Container[str] = ()
     verifier: IdentityVerifier | None = None
+    rates: Rates = field(default_factory=Rates)
     said: SaidOf = field(default_factory=NothingSaid)

@@ -23,12 +23,26 @@ class Rate:
         return True
 
 
+class Rates:
+    """A token bucket for each of many owners; those that never ask have none."""
+
+    def __init__(self) -> None:
+        self._rates: dict[str, Rate] = {}
+
+    def take(self, owner_id: str, per_second: float, now: float) -> bool:
+        """Takes one of an owner's, if there is one (``now``: monotonic seconds)."""
+        rate = self._rates.get(owner_id)
+        if rate is None or rate.per_second != per_second:
+            rate = self._rates[owner_id] = Rate(per_second, now)
+        return rate.take(now)
+
+
 class TrunkLoad:
     """Live calls and a token bucket per trunk (``max_calls``, ``max_cps`` with a burst of one second)."""
 
     def __init__(self) -> None:
         self._live: dict[str, int] = {}
-        self._rates: dict[str, Rate] = {}
+        self._rates = Rates()
 
     def admit(self, trunk: Trunk, now: float) -> str | None:
         """Takes a call onto a trunk; answers which limit is full instead, or None.
@@ -38,7 +52,7 @@ class TrunkLoad:
         live = self._live.get(trunk.id, 0)
         if trunk.max_calls is not None and live >= trunk.max_calls:
             return f"max_calls {trunk.max_calls} of trunk {trunk.name}"
-        if trunk.max_cps is not None and not self._take(trunk.id, trunk.max_cps, now):
+        if trunk.max_cps is not None and not self._rates.take(trunk.id, trunk.max_cps, now):
             return f"max_cps {trunk.max_cps:g} of trunk {trunk.name}"
         self._live[trunk.id] = live + 1
         return None
@@ -54,9 +68,3 @@ class TrunkLoad:
     def live(self, trunk_id: str) -> int:
         """Calls of the trunk at this moment."""
         return self._live.get(trunk_id, 0)
-
-    def _take(self, trunk_id: str, per_second: float, now: float) -> bool:
-        rate = self._rates.get(trunk_id)
-        if rate is None or rate.per_second != per_second:
-            rate = self._rates[trunk_id] = Rate(per_second, now)
-        return rate.take(now)

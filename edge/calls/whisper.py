@@ -5,26 +5,84 @@ from edge.calls.keys import Keys
 from edge.calls.leg import Leg
 from edge.calls.reception import Reception
 from edge.media.engine import PlayDone
+from edge.media.presses import PAUSE, PAUSE_MS
 from edge.model.config import Target
 from edge.sip.events import Ended, Offered
 
 ACCEPT_S = 10.0
 """How long the key is waited for, once the prompt is over."""
+_PRESS_S = 0.25
+_PAUSE_S = PAUSE_MS / 1000
 
 
 async def accepted(reception: Reception, leg: Leg, target: Target) -> bool:
-    """Plays the whisper; False when the target hung up, or did not press its key.
+    """Presses the target's digits to it and plays the whisper; False when it hung up or pressed no key.
 
     Raises CallOver when the caller is gone.  The caller goes on hearing ringing.
     """
-    if target.whisper_prompt_id is None and target.accept_key is None:
+    whispers = target.whisper_prompt_id is not None or target.accept_key is not None
+    if not whispers and target.send_digits is None:
         return True
     if reception.early is leg:
         reception.media.unbridge()
         reception.forget_early()
         reception.ring_on()
     leg.plan()
-    return await _Whisper(reception, leg, target).run()
+    if target.send_digits is not None and not await _Dialling(reception, leg).run(target.send_digits):
+        return False
+    return not whispers or await _Whisper(reception, leg, target).run()
+
+
+def _gone(happening: Happening, leg: Leg) -> bool:
+    """Whether the target hung up; an offer of it is answered with what it has."""
+    if not isinstance(happening, SipHappened) or happening.leg is not leg:
+        return False
+    if isinstance(happening.event, Offered) and leg.local is not None:
+        assert leg.invite is not None
+        leg.invite.accept_offer(leg.local.to_bytes())
+    return isinstance(happening.event, Ended)
+
+
+def _is_done(happening: Happening, leg: Leg, token: int | None) -> bool:
+    match happening:
+        case MediaHappened(leg=where, event=PlayDone(token=done)):
+            return where is leg and done == token
+        case _:
+            return False
+
+
+class _Dialling:
+    """Keys that a PBX gets once it has answered: telephone-events, or INFO where it takes none."""
+
+    def __init__(self, reception: Reception, leg: Leg) -> None:
+        self._reception = reception
+        self._leg = leg
+
+    async def run(self, digits: str) -> bool:
+        """False when the target hung up meanwhile."""
+        payload_type = self._leg.event_payload
+        self._reception.record.step("send_digits", "events" if payload_type is not None else "info", digits)
+        if payload_type is not None:
+            token = self._leg.media.press(digits, payload_type)
+            return await self._until(self._reception.until, token)
+        for digit in digits:
+            if digit != PAUSE:
+                assert self._leg.invite is not None
+                body = f"Signal={digit}\r\nDuration=160\r\n".encode()
+                self._leg.invite.info("application/dtmf-relay", body)
+            clock = self._reception.services.clock
+            if not await self._until(clock.monotonic() + (_PAUSE_S if digit == PAUSE else _PRESS_S)):
+                return False
+        return True
+
+    async def _until(self, until: float, token: int | None = None) -> bool:
+        """Waits for the end of the presses, or until an instant (monotonic seconds)."""
+        while (happening := await self._reception.next(until)) is not None:
+            if _gone(happening, self._leg):
+                return False
+            if token is not None and _is_done(happening, self._leg, token):
+                return True
+        return True
 
 
 class _Whisper:
@@ -44,29 +102,13 @@ class _Whisper:
         clock = self._reception.services.clock
         until = self._reception.until if self._token is not None else clock.monotonic() + ACCEPT_S
         while (happening := await self._reception.next(until)) is not None:
-            if self._is_done(happening):
+            if _is_done(happening, self._leg, self._token):
                 if self._key is None:
                     return True
                 until = clock.monotonic() + ACCEPT_S
             elif self._key is not None and self._keys.pressed(self._leg, happening) == self._key:
                 self._leg.media.stop()
                 return True
-            elif self._gone(happening):
+            elif _gone(happening, self._leg):
                 return False
         return False
-
-    def _is_done(self, happening: Happening) -> bool:
-        match happening:
-            case MediaHappened(leg=leg, event=PlayDone(token=token)):
-                return leg is self._leg and token == self._token
-            case _:
-                return False
-
-    def _gone(self, happening: Happening) -> bool:
-        """Whether the target hung up; an offer of it is answered with what it has."""
-        if not isinstance(happening, SipHappened) or happening.leg is not self._leg:
-            return False
-        if isinstance(happening.event, Offered) and self._leg.local is not None:
-            assert self._leg.invite is not None
-            self._leg.invite.accept_offer(self._leg.local.to_bytes())
-        return isinstance(happening.event, Ended)

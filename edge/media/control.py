@@ -30,6 +30,7 @@ QUERY: Final = 11
 PIPE: Final = 12
 RECORD: Final = 13
 END_RECORDING: Final = 14
+PRESS: Final = 15
 # Worker to main process.
 STOCK: Final = 32
 COUNTERS: Final = 33

@@ -16,8 +16,9 @@ from edge.media.engine import Dtmf, LegCounters, Plan
 from edge.media.latch import Address, Latch, Verdict
 from edge.media.outlet import Outlet
 from edge.media.payloads import EVENT, HERE_ONLY, RECORDED, payload_table
-from edge.media.player import Player, Prompt, Voice
+from edge.media.player import Player, Voice
 from edge.media.ports import PortPair
+from edge.media.presses import Presses
 from edge.media.reactor import Reactor
 from edge.media.rtcp import is_rtcp_type
 from edge.media.rtcp_path import RtcpPath
@@ -82,7 +83,7 @@ class Leg:
         self.pair = pair
         self.plan = Plan(None)
         self.other: Leg | None = None
-        self.player: Player | None = None
+        self.player: Player | Presses | None = None
         self._latch = Latch(config.relatch_silence_s, pair.stale)
         self.out = Outlet(pair, reactor, self._latch)
         self._rtcp = RtcpPath(pair)
@@ -138,11 +139,10 @@ class Leg:
             self.other = other.other = None
             self._sink = other._sink = None
 
-    def play(self, token: int, prompt: Prompt, now: float, *, loop: bool) -> None:
-        """The peer hears the prompt instead of the other leg, until it ends or is stopped."""
-        if self._voice is None:
-            self._voice = Voice()
-        player = self.player = Player(self, self._voice, token, prompt, loop=loop)
+    def perform(self, make: Callable[[Voice], Player | Presses], now: float) -> None:
+        """The peer hears a prompt, or keys, instead of the other leg, until it ends or is stopped."""
+        self._voice = self._voice or Voice()
+        player = self.player = make(self._voice)
         self._rewire()
         self._reactor.pacer.start(player.step, int(now * 1000))
 

@@ -12,6 +12,7 @@ from edge.media import control
 from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, WorkerDied
 from edge.media.library import Library
 from edge.media.link import Link
+from edge.media.presses import encode_press
 from edge.media.recording import LocalRecording, RecorderLink
 
 log = get_logger(__name__)
@@ -48,6 +49,13 @@ class LocalLeg:
         else:
             self._played = True
             self._link.send(control.encode_play(self.port, self._token, stored.number, loop=loop))
+        return self._token
+
+    def press(self, digits: str, payload_type: int) -> int:
+        """Presses keys to the peer as telephone-events; ``PlayDone`` of the token answered ends them."""
+        self._token += 1
+        self._played = True
+        self._link.send(encode_press(self.port, self._token, payload_type, digits))
         return self._token
 
     def stop(self) -> None:

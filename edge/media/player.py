@@ -20,8 +20,12 @@ class Listener(Protocol):
     """What a player needs of its leg."""
 
     plan: Plan
-    player: "Player | None"
     out: Outlet
+
+    @property
+    def player(self) -> object:
+        """What plays now; None if nothing does."""
+        ...
 
     def played(self, token: int) -> None:
         """The player came to its end."""
@@ -59,6 +63,18 @@ class Voice:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp += len(octets)
         self._at = tick + len(octets) // _SAMPLES_PER_MS
+        return self.packet
+
+    def event(self, tick: int, payload_type: int, octets: bytes, *, first: bool) -> bytearray:
+        """A packet of a key press; all of one press bear the timestamp of its beginning (RFC 4733 §2.1)."""
+        if first:
+            self._timestamp += _SAMPLES_PER_MS * max(0, tick - self._at) if self._at is not None else 0
+            self._at = tick
+        marked = payload_type | (MARKER if first else 0)
+        timestamp = self._timestamp & 0xFFFFFFFF
+        HEADER.pack_into(self.packet, 0, VERSION_2, marked, self._sequence, timestamp, self._ssrc)
+        self.packet[HEADER_SIZE:] = octets
+        self._sequence = (self._sequence + 1) & 0xFFFF
         return self.packet
 
 
@@ -99,15 +115,19 @@ class Player:
         return plan.ptime_ms
 
     def _send(self, tick: int, frame: memoryview | bytes) -> None:
-        out = self._leg.out
         packet = self._voice.frame(tick, self._leg.plan.play_payload, frame, first=self._first)
         self._first = False
-        try:
-            out.transmit(packet)
-        except OSError:
-            return
-        out.packets_out += 1
-        out.octets_out += len(packet)
+        transmit(self._leg.out, packet)
+
+
+def transmit(out: Outlet, packet: bytearray) -> None:
+    """Sends a packet of ours and counts it; one that can not be sent is lost."""
+    try:
+        out.transmit(packet)
+    except OSError:
+        return
+    out.packets_out += 1
+    out.octets_out += len(packet)
 
 
 def _frame(octets: memoryview, start: int, size: int, codec: Codec) -> memoryview | bytes:

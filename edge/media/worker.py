@@ -20,8 +20,9 @@ from typing import Final
 
 from edge.media import blocks, control
 from edge.media.leg import Leg
-from edge.media.player import Prompt
+from edge.media.player import Player, Prompt
 from edge.media.ports import Ports
+from edge.media.presses import Presses, decode_press
 from edge.media.reactor import Reactor
 from edge.media.tape import Tapes
 from edge.media.totals import Totals
@@ -73,6 +74,7 @@ class Worker:
             control.UNBRIDGE: self._unbridge,
             control.CLOSE: self._close,
             control.PLAY: self._play,
+            control.PRESS: self._press,
             control.STOP: self._stop,
             control.LOAD: self._load,
             control.UNLOAD: self._unload,
@@ -221,7 +223,13 @@ class Worker:
         if prompt is None:
             self._tell(control.encode_done(port, token))
         else:
-            leg.play(token, prompt, now, loop=loop)
+            leg.perform(lambda voice: Player(leg, voice, token, prompt, loop=loop), now)
+
+    def _press(self, body: bytes, now: float) -> None:
+        port, token, payload_type, digits = decode_press(body)
+        leg = self._leg(port, now)
+        if leg is not None:
+            leg.perform(lambda voice: Presses(leg, voice, token, digits, payload_type), now)
 
     def _stop(self, body: bytes, _: float) -> None:
         leg = self._legs.get(control.decode_port(body))

@@ -240,11 +240,17 @@ class Campaign(Stored, CampaignSpec):
     """A stored campaign."""
 
 
+CallerId = E164 | Literal["number", "anonymous"]
+
+
 class TargetSpec(Whispered, CallersWanted):
     """Where a call may be bridged to: a buyer's SIP address, or a phone number through trunks.
 
     ``address`` is ``sip:user@host[:port][;transport=tcp]``, ``sips:user@host`` (TLS) or E.164; a phone
-    number needs ``trunk_ids`` (tried in order) with a ``proxy``.
+    number needs ``trunk_ids`` (tried in order) with a ``proxy``.  ``caller_id`` is what it is shown: a
+    number, ``number`` (the one that was dialled) or ``anonymous``; null is the caller's own.
+    ``send_digits`` are pressed to it when it has answered (``w`` is half a second), ``max_cps`` is how many
+    calls a second it is sent, ``timer_offset_s`` how long its PBX answers before a person does.
     """
 
     name: Name
@@ -255,11 +261,14 @@ class TargetSpec(Whispered, CallersWanted):
     username: Username | None = None
     password: Password | None = None
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = Field(default_factory=dict)
-    caller_id: E164 | None = None
+    caller_id: CallerId | None = None
+    send_digits: Annotated[str, StringConstraints(pattern=r"^[0-9A-D*#w]{1,64}$")] | None = None
+    timer_offset_s: Annotated[float, Field(ge=0, le=600)] = 0
     timezone: Zone = "UTC"
     hours: Hours | None = None
     caps: Caps = ()
     max_calls: Count | None = None
+    max_cps: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     filters: Filters = ()
     ring_timeout_s: Annotated[float, Field(ge=1, le=300)] = 30
     sip: SipSettings = SipSettings()

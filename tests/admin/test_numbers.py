@@ -78,6 +78,13 @@ async def test_a_block_is_there_once(api: Client) -> None:
     assert (await api.post("blocks", {"pattern": "+1312*"})).status == 201
 
 
+async def test_an_unknown_placeholder_is_warned_of(api: Client) -> None:
+    headers = {"X-Ok": "[call_id] [tag:any] [target_name|'x']", "X-Wrong": "[campain_id]"}
+    made = await api.new("targets", name="T", address="sip:t@pbx.example", headers=headers)
+    told = "there is no placeholder [campain_id]: it is left empty"
+    assert made["warnings"] == [{"path": "headers.X-Wrong", "message": told}]
+
+
 async def test_what_is_accepted_and_probably_not_meant_is_warned_of(api: Client) -> None:
     campaign = await api.post("campaigns", {"name": "C"})
     body = {"e164": "+13125550177", "campaign_id": campaign.json["id"], "sub_id": "a1"}

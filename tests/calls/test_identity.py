@@ -2,8 +2,9 @@
 
 import pytest
 
-from edge.calls.identity import Identity, display_name, from_header, identity_headers
+from edge.calls.identity import Identity, display_name, from_header, identity_headers, identity_of
 from edge.model.sip import SipSettings
+from tests.routing.world import target
 
 ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>'
 PLAIN, TRUSTED = SipSettings(), SipSettings(trusted=True)
@@ -75,3 +76,15 @@ def test_a_number_of_ours_is_shown_instead_of_the_caller_s_everywhere() -> None:
 )
 def test_the_name_that_a_caller_gives(from_: str, name: str) -> None:
     assert display_name(from_) == name
+
+
+def test_a_target_may_be_shown_the_dialled_number_or_nobody() -> None:
+    caller = Identity("+12125550100", name="Alice")
+    shown = identity_of(target(caller_id="number"), caller, "+18005550100")
+    assert shown == (caller, "+18005550100")
+    assert identity_of(target(caller_id="number"), caller, "anonymous") == (caller, None)
+    assert identity_of(target(caller_id="+13125550100"), caller, "+18005550100")[1] == "+13125550100"
+    nobody, ours = identity_of(target(caller_id="anonymous"), caller, "+18005550100")
+    trusted = SipSettings(trusted=True)
+    assert from_header(nobody, trusted, "edge.example", ours).startswith('"Anonymous"')
+    assert identity_headers(nobody, trusted, "edge.example", ours) == [("Privacy", "id")]

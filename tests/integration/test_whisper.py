@@ -68,3 +68,27 @@ async def test_a_caller_who_leaves_during_the_whisper(stage: Stage) -> None:
     talk = await stage.call(number, FIRST, options=("--at-most-s", "1.5"))
     assert talk.record["disposition"] == "caller_hung_up_ringing"
     assert (await phone.until("heard", 5))["tones"][str(CALLER)] == 0
+
+
+async def test_a_pbx_gets_its_digits_before_the_bridge(stage: Stage) -> None:
+    phone = await stage.phone(FIRST, listen_for=CALLER)
+    target = await stage.target(phone, send_digits="12w#")
+    number = await stage.number(await stage.campaign(target))
+    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "8"))
+    assert talk.record["disposition"] == "connected"
+    await phone.until("heard", 5)
+    keys = [event["digit"] for event in phone.told if event["event"] == "key"]
+    assert keys == ["1", "2", "#"]
+    assert ("send_digits", "events") in [(s["step"], s["result"]) for s in talk.record["decision"]["steps"]]
+
+
+async def test_a_target_is_sent_so_many_calls_a_second(stage: Stage) -> None:
+    phone = await stage.phone(FIRST)
+    target = await stage.target(phone, max_cps=0.01)
+    number = await stage.number(await stage.campaign(target))
+    talk = await stage.call(number, FIRST, options=("--enough-s", "0.3", "--at-most-s", "8"))
+    assert talk.record["disposition"] == "connected"
+    other = await stage.number(await stage.campaign(target))
+    again = await stage.call(other, FIRST, options=("--at-most-s", "3"))
+    assert again.record["disposition"] == "no_target_all_capped"
+    assert [c["reason"] for c in again.record["decision"]["candidates"]] == ["capped"]

@@ -8,6 +8,7 @@ from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
 from edge.admin.present import created, one, page
 from edge.admin.queries import BlockQuery, ObjectQuery, PageQuery, PoolQuery, PromptQuery, TagQuery
+from edge.admin.resources.numbers import WrongField, wrong
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Stored
 from edge.model.block import Block, BlockSpec
@@ -20,12 +21,14 @@ from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
 from edge.model.sip import RegisterSpec
 from edge.services.listing import Page
+from edge.services.warnings import warnings_of
 
 
 class TargetRead(Target):
-    """A target, and whether it answers OPTIONS (null while it is not asked)."""
+    """A target, whether it answers OPTIONS (null while it is not asked), and what is probably not meant."""
 
     reachability: Reachability | None = None
+    warnings: tuple[WrongField, ...] = ()
 
 
 class RegisterRead(RegisterSpec):
@@ -72,7 +75,10 @@ def _use(ports: Ports, trunk: Trunk) -> OutboundRead | None:
 def _now(ports: Ports, item: Stored) -> Stored:
     """A target or trunk with what is known of it now."""
     if isinstance(item, Target):
-        return TargetRead.model_construct(**vars(item), reachability=ports.peers.reachability(item.id))
+        meant = tuple(wrong(each) for each in warnings_of(item))
+        return TargetRead.model_construct(
+            **vars(item), reachability=ports.peers.reachability(item.id), warnings=meant
+        )
     if isinstance(item, Trunk):
         item = ports.presets.effective(item)
         register = None if item.register is None else RegisterRead.model_construct(**vars(item.register))
