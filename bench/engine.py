@@ -102,7 +102,7 @@ def caller_says(method: str, number: int, cseq: int, to_tag: str, body: bytes = 
         "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\nUser-Agent: Carrier SBC\r\n"
     )
     if body:
-        head += "Supported: timer, 100rel\r\nContent-Type: application/sdp\r\n"
+        head += "Supported: timer, replaces\r\nContent-Type: application/sdp\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -44,13 +44,12 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first line's whole value."""
-        if self._by_name is not None and name in self._by_name:
-            return self._by_name[name]
         known = KNOWN_NAMES.get(name)
+        lines = self._by_name
         if known is None:
             return next(iter(self.all(name)), default)
-        if self._by_name is not None:
-            return self._by_name.get(known, default)
+        if lines is not None:
+            return lines.get(known, default)
         for key, value in self._items:
             if key == known:
                 return value
@@ -70,6 +69,8 @@ class Headers:
     def values(self, name: str) -> list[str]:
         """Every comma-separated element of every line, in order."""
         lines = self.all(name)
+        if not lines:
+            return lines
         if len(lines) == 1:
             return split_list(lines[0])
         return [element for line in lines for element in split_list(line)]
@@ -105,6 +106,9 @@ class Headers:
         return next((at for at, item in enumerate(self.items) if item[0].lower() == wanted), -1)
 
     def __contains__(self, name: str) -> bool:
+        lines = self._by_name
+        if lines is not None and name in KNOWN_NAMES:
+            return KNOWN_NAMES[name] in lines
         return self.get(name) is not None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
