@@ -43,7 +43,7 @@ class Trace:
                 "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
                 "peer": _peer(flow),
-                "message": printable(start.decode("utf-8", "surrogateescape")),
+                "message": _message(start),
             }
             for at, direction, flow, start in self._lines
         ]
@@ -52,6 +52,11 @@ class Trace:
 @lru_cache(maxsize=1024)
 def _peer(flow: Flow) -> str:
     return f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}"
+
+
+@lru_cache(maxsize=1024)
+def _message(start: bytes) -> str:
+    return printable(start.decode("utf-8", "surrogateescape"))
 
 
 class TraceBook:
