@@ -279,9 +279,11 @@ class Interleavings(RuleBasedStateMachine):
 
     def _end(self) -> None:
         self.air.loss = self.air.copies = self.air.jitter_s = 0.0
-        for phone in self.phones:
-            for usage in phone.usages:
-                usage.hang_up()
+        for _ in range(2):  # what is still on its way may make one call more
+            self.pass_time(5.0)
+            for phone in self.phones:
+                for usage in phone.usages:
+                    usage.hang_up()
         self.pass_time(SETTLE_S)
         edge, store = self.edge, self.edge.store
         assert edge.switch.live() == [], "a call lives on although both its peers are gone"
