@@ -52,6 +52,7 @@ class Bridge:
         self._awaits_ack: _Crossing | None = None
         self._before_ours: Description | None = None
         self._last_try = False
+        self._restoring = False
 
     @property
     def busy(self) -> bool:
@@ -149,7 +150,7 @@ class Bridge:
     @property
     def _ours_is_out(self) -> bool:
         """Whether an offer that is ours alone has no answer yet: another's would be taken for it."""
-        return self._before_ours is not None or self._last_try
+        return self._before_ours is not None or self._last_try or self._restoring
 
     def _unchanged(self, leg: Leg, heard: Description) -> bool:
         """A refresh (RFC 4028 section 7.4): nothing about the streams is new."""
@@ -194,15 +195,25 @@ class Bridge:
         self._crossing = None
         answer = crossing.offerer.answer_of(leg) if leg.hear(event.sdp) else None
         if answer is None:
-            crossing.undo()
+            self._restore(crossing)
             _invite(crossing.offerer).refuse_offer(488)
             return
         _invite(crossing.offerer).accept_offer(answer)
         self.relay()
 
+    def _restore(self, crossing: _Crossing) -> None:
+        """The answerer took an offer that came to nothing: it is offered what it had before."""
+        leg, told = crossing.answerer, crossing.answerer.local
+        crossing.undo()
+        if told is not None and told is not leg.local:
+            sdp = leg.tell_again(told)
+            if sdp is not None:
+                self._restoring = True
+                _invite(leg).offer_again(sdp)
+
     def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
         """The answer to an offer that was ours alone (the codec that the target chose)."""
-        self._before_ours, self._last_try = None, False
+        self._before_ours, self._last_try, self._restoring = None, False, False
         if leg.hear(event.sdp):
             self.relay()
 
@@ -236,7 +247,9 @@ class Bridge:
     def _offer_refused(self, event: OfferRefused) -> None:
         crossing, self._crossing = self._crossing, None
         if crossing is None:
-            self._ours_refused()
+            if not self._restoring:
+                self._ours_refused()
+            self._restoring = False
             return
         crossing.undo()
         _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)

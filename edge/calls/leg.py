@@ -98,6 +98,13 @@ class Leg:
             return None
         return self._tell(relay_answer(self.remote, other.remote, self.here, previous=self.local))
 
+    def tell_again(self, told: Description) -> bytes | None:
+        """What was agreed before the peer was ``told`` something else, as a description newer than that."""
+        if self.local is None:
+            return None
+        origin = self.local.origin._replace(version=told.origin.version + 1)
+        return self._tell(Description(origin, self.local.host, self.local.media))
+
     def needs_reoffer(self, other: "Leg") -> bool:
         """Whether this peer must be offered anew: the other one chose a codec it was not told of."""
         return self.local is not None and other.remote is not None and needs_reoffer(self.local, other.remote)

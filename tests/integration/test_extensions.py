@@ -338,3 +338,22 @@ async def test_a_loop_through_us_ends_with_its_hops(world: World) -> None:
     (await line.call(few, provisional(), expect(480), ack_refusal())).check()
     records = await line.records(3)
     assert sorted(one["attempts"][0]["status"] for one in records) == [480, 480, 483]
+
+
+async def test_a_target_that_took_an_offer_that_came_to_nothing_is_told_the_old_one_again(
+    scene: Scene,
+) -> None:
+    await scene.route(scene.target)
+    call, _ = await scene.connected()
+    await call.request("INVITE", scene.caller.sdp(formats="18 101"))
+    offered = await scene.target.hear("INVITE")
+    assert "RTP/AVP 18" in offered.body
+    await scene.target.answer(offered, 200, scene.target.sdp(formats="0 8 101"))
+    await call.refused("488")
+    again = await scene.target.hear("INVITE")
+    assert "RTP/AVP 0 8 101" in again.body
+    first, second = (int(said.body.split("o=- ")[1].split()[1]) for said in (offered, again))
+    assert second == first + 1, "another description has another version"
+    await scene.target.answer(again, 200, scene.target.sdp())
+    await scene.target.hear("ACK")
+    await ended(scene, call)

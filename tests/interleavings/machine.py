@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from edge.logs import Logger
-from edge.media.sdp import parse
-from edge.sip.events import Answered, Destination, InviteEvent, OfferAnswered, Offered, OutgoingCall
+from edge.media.sdp import Description, parse
+from edge.sip.events import Answered, Destination, InviteEvent, OfferAnswered, Offered, OutgoingCall, Progress
 from edge.sip.exchange import Exchange
 from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
@@ -44,6 +44,7 @@ class Phone:
         self.usages: list[Invite] = []
         self.offered: list[Invite] = []
         self.obliging = True
+        self._heard: dict[Invite, Description] = {}
         self.version = 1
 
     def _called(self, usage: Invite) -> None:
@@ -57,19 +58,30 @@ class Phone:
         self.version += 1
         return sdp(self.host, direction, formats, self.version)
 
+    def _believe(self, usage: Invite, said: bytes) -> None:
+        """RFC 3264 section 8: who changes a description says so in its o= line, and keeps its number."""
+        if not said:
+            return
+        new, old = parse(said), self._heard.get(usage)
+        self._heard[usage] = new
+        if old is not None:
+            assert new.origin.sess_id == old.origin.sess_id, "another session"
+            assert new.origin.version >= old.origin.version, "a version that goes back"
+            if new.origin.version == old.origin.version:
+                assert new.to_bytes() == old.to_bytes(), "changed without a new version"
+
     def _hear(self, usage: Invite, event: InviteEvent) -> None:
         match event:
+            case Progress(sdp=said):
+                self._believe(usage, said)
             case Answered(sdp=said) | OfferAnswered(sdp=said):
-                if said:
-                    parse(said)
+                self._believe(usage, said)
                 usage.ack(self.description() if said else b"")
-            case Offered(sdp=said):
-                if said:
-                    parse(said)
-                if self.obliging:
-                    usage.accept_offer(self.description())
-                else:
-                    self.offered.append(usage)
+            case Offered(sdp=said) if self.obliging:
+                self._believe(usage, said)
+                usage.accept_offer(self.description())
+            case Offered():
+                self.offered.append(usage)
             case _:
                 pass
 
@@ -275,6 +287,9 @@ class Interleavings(RuleBasedStateMachine):
                 self._end()
         finally:
             self._patches.close()
+            for task in asyncio.all_tasks(self.loop):  # of a story that failed
+                task.cancel()
+            self.loop.run_until_complete(asyncio.sleep(0.0))
             self.loop.close()
 
     def _end(self) -> None:
