@@ -251,7 +251,10 @@ class Bridge:
                 self._ours_refused()
             self._restoring = False
             return
-        crossing.undo()
+        if event.status == 408:  # given up: the peer may have taken it all the same
+            self._restore(crossing)
+        else:
+            crossing.undo()
         _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)
 
     def _ours_refused(self) -> None:
