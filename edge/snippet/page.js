@@ -50,20 +50,25 @@ function snippet(campaign, host) {
   const plain = (value) => JSON.stringify(value, function (key) { return this[key]; });
 
   // A string goes as text/plain, which needs no preflight.
-  function post(path, said, answered, failed) {
+  function post(path, said, answered, gone) {
     if (refused()) return;
     trace('asks', path);
     fetch(host + '/t/' + path, { method: 'POST', body: plain(said), credentials: 'omit', keepalive: true })
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(answer.status)))
-      .then(safely(answered)).catch(safely((reason) => { trace(path, 'failed', reason); failed(reason); }));
+      .then(safely(answered)).catch(safely((reason) => {
+        trace(path, 'failed', reason);
+        // What the page has pushed goes with the next request.
+        pending = Object.assign({}, said.tags, pending);
+        if (reason === 404) gone();
+      }));
   }
 
   const shown = new Map(), former = new Map();
-  const present = () => Array.from(shown.values());
+  const present = () => [...shown.values()];
   const leased = () => present().filter((tag) => tag.is_pool && tag.impression_id);
   let visitor, first, lastBeat, beatAt, timer, over, pending = {};
 
-  // What the page has pushed since; it comes back when it could not be sent.
+  // What the page has pushed since the last request.
   function handed() {
     const extra = pending;
     pending = {};
@@ -71,14 +76,10 @@ function snippet(campaign, host) {
   }
 
   function ask() {
-    const extra = handed();
     post(campaign + '/numbers', {
-      visitor_id: visitor, page_url: page, first_url: first, referrer: bare(doc.referrer),
-      tags: extra, screen: screen.width + 'x' + screen.height, language: navigator.language,
-    }, take, (reason) => {
-      pending = Object.assign(extra, pending);
-      if (reason === 404) over = true;
-    });
+      visitor_id: visitor, page_url: page, first_url: first, referrer: bare(doc.referrer), tags: handed(),
+      screen: screen.width + 'x' + screen.height, language: navigator.language,
+    }, take, () => { over = true; });
   }
 
   // An answer tells of all tags, or of those that have changed.
@@ -121,18 +122,15 @@ function snippet(campaign, host) {
     if (!shown.size) return ask();
     const extra = handed();
     for (const tag of leased()) {
-      post('impressions/' + tag.impression_id + '/activity', word(tag, extra), take,
-        (reason) => {
-          pending = Object.assign({}, extra, pending);
-          if (reason === 404) tag.impression_id = 0;
-        });
+      const path = 'impressions/' + tag.impression_id + '/activity';
+      post(path, word(tag, extra), take, () => { tag.impression_id = 0; });
     }
   }
 
   // Pages scroll and move by themselves: only what the visitor does counts.
   function used(event) {
     const moved = event.type !== 'mousemove' || event.movementX || event.movementY;
-    if (event.isTrusted && moved && !over && !doc.hidden) beatIn(Math.max(0, lastBeat + 15000 - clock()));
+    if (event.isTrusted && moved && !over && !doc.hidden) beatIn(lastBeat + 15000 - clock());
   }
 
   function closed() {
@@ -159,7 +157,7 @@ function snippet(campaign, host) {
 
   // -- finding a number, in any dress --------------------------------------------------------------
 
-  const BETWEEN = '\\s().\\-\\/\\xad\\xb7\\u200b-\\u200f\\u2010-\\u2015\\u202a-\\u202f\\u2060-\\u2069\\u2212';
+  const BETWEEN = '\\s()./\\xad\\xb7\\u200b-\\u2069\\u2212-';
   const GAP = '[' + BETWEEN + ']*';
   const CODE = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})(\d+)$/;
   // Digits ahead, or another country's code, make it another number.
@@ -205,7 +203,7 @@ function snippet(campaign, host) {
       let hit;
       national.lastIndex = 0;
       while ((hit = national.exec(text))) {
-        const start = hit.index, end = start + hit[0].length, front = text.slice(Math.max(0, start - 24), start);
+        const start = hit.index, end = start + hit[0].length, front = text.slice(0, start).slice(-24);
         let head = prefix.exec(front);
         if (/\d$/.test(front.slice(0, head.index))) head = /(\(?)$/.exec(front);
         if (OTHER.test(front.slice(0, head.index)) || /^[.-]?\d/.test(text.slice(end, end + 2))) {
@@ -241,7 +239,8 @@ function snippet(campaign, host) {
       } else if (child.nodeType === 1) {
         const name = child.localName, apart = !INLINE.has(name);
         if (apart) text += '\0';
-        if (!SKIPPED.has(name)) {
+        // 'true' and 'plaintext-only' come after 'inherit': the visitor writes there.
+        if (!SKIPPED.has(name) && !(child.contentEditable > 'inherit')) {
           look(child);
           if (!near || !apart) gather(child, near);
         }
@@ -260,7 +259,7 @@ function snippet(campaign, host) {
 
   // Everything below a node; ``near`` leaves out what is no part of its own lines.
   function renew(node, near) {
-    if (!rules.length || SKIPPED.has(node.localName)) return;
+    if (!rules.length || SKIPPED.has(node.localName) || node.isContentEditable) return;
     const began = clock();
     text = '';
     pieces = [];
@@ -271,7 +270,6 @@ function snippet(campaign, host) {
     let last = pieces.length - 1;
     for (const [start, end, put] of swaps(text).reverse()) {
       while (pieces[last][1] >= end) last--;
-      if (pieces[last][0].parentNode.isContentEditable) continue;
       for (let i = last; i >= 0 && pieces[i][1] + pieces[i][2] > start; i--) {
         const at = pieces[i][1], low = Math.max(start, at), high = Math.min(end, at + pieces[i][2]);
         const part = put.length === end - start ? put.slice(low - start, high - start) : at <= start ? put : '';
@@ -297,14 +295,13 @@ function snippet(campaign, host) {
     for (const name of NAMES) {
       const old = element.getAttribute(name);
       if (!old || (name === 'value' && !element.matches(BUTTON))) continue;
-      const link = name === 'href' ? /^((?:tel|sms):)([^?;]*)(.*)$/i.exec(old) : ['', '', old, ''];
-      if (!link) continue;
-      let value = name === 'href' ? decodeURIComponent(link[2]) : old;
-      const found = swaps(value, name === 'href');
+      const link = name === 'href', parts = (link ? /^(tel:|sms:)([^?;]*)(.*)/i : /()([^]*)()/).exec(old);
+      if (!parts) continue;
+      let value = link ? decodeURIComponent(parts[2]) : old;
+      const found = swaps(value, link);
       for (const [start, end, put] of found.reverse()) value = value.slice(0, start) + put + value.slice(end);
-      if (!found.length) continue;
-      element.setAttribute(name, link[1] + (name === 'href' ? encodeURI(value) : value) + link[3]);
-      count++;
+      if (found.length) element.setAttribute(name, parts[1] + (link ? encodeURI(value) : value) + parts[3]);
+      count += found.length;
     }
   });
 
@@ -332,14 +329,15 @@ function snippet(campaign, host) {
   function settle() {
     clearTimeout(due);
     due = 0;
-    const batch = noted, lines = new Set();
+    // Much that is new is quicker looked at as one.
+    const batch = noted.size > 30 ? new Set([doc]) : noted, lines = new Set();
     noted = new Set();
     for (const node of batch) {
       if (!node.isConnected || batch.has(node.parentNode)) continue;
-      if (node.nodeType === 1) renew(node);
+      if (node.querySelectorAll) renew(node);
       // A number may go on beside what was added.
       let line = node.parentNode;
-      while (INLINE.has(line.localName)) line = line.parentNode;
+      while (line && INLINE.has(line.localName)) line = line.parentNode;
       if (node.nodeType === 3 || INLINE.has(node.localName)) lines.add(line);
     }
     lines.forEach((line) => renew(line, true));

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import re
 from typing import Any
 
 import pytest
@@ -121,11 +122,13 @@ async def test_nonsense_for_an_answer(at: Stand, answer: str) -> None:
         await route.fulfill(body=answer, headers={"Access-Control-Allow-Origin": "*"})
 
     await at.context.route("**/numbers", say)
-    page = await at.open(BODY)
-    async with page.expect_response("**/numbers") as seen:
-        await page.reload()
-    await (await seen.value).finished()
-    await page.evaluate("new Promise(requestAnimationFrame)")
+    at.site.pages["/"] = f"<!doctype html><html><head>{at.line}</head><body>{BODY}</body></html>"
+    at.site.pages["/blank"] = ""
+    page = await at.tab("/blank")
+    async with page.expect_event(
+        "console", lambda message: re.search("edge. (answer|.*failed)", message.text)
+    ):
+        await page.goto(at.site.url + "/?edge_debug=1")
     await as_it_was(at, page)
 
 

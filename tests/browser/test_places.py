@@ -115,6 +115,10 @@ async def test_what_the_visitor_writes_and_what_the_page_computes_with_is_left_a
     await expect(page.locator("#i")).to_have_value(OLD)
     await expect(page.locator("textarea")).to_have_value(OLD)
     await expect(page.locator("[contenteditable]")).to_have_text(OLD)
+    await page.locator("[contenteditable]").press_sequentially(f" or {OLD}")
+    await page.locator("p").evaluate("(p, old) => p.append(' or ' + old)", OLD)
+    await expect(page.locator("p")).to_have_text(f"{NEW} or {NEW}")
+    assert (await page.locator("[contenteditable]").inner_text()).count(OLD) == 2
     assert await attributes(page, "[type=hidden]", "value") == [OLD]
     assert await page.locator("script,style").evaluate_all(
         "all => all.every(e => !/0111/.test(e.textContent))"
@@ -205,6 +209,20 @@ async def test_a_page_that_is_still_being_written(at: Stand) -> None:
     )
     await expect(page.locator(".n").last).to_have_text(NEW)
     assert set(await page.locator(".n").all_inner_texts()) == {NEW}
+
+
+async def test_much_that_comes_at_once(at: Stand) -> None:
+    page = await at.open(f"<p>{OLD}</p><div></div>")
+    await expect(page.locator("p")).to_have_text(NEW)
+    await page.evaluate(
+        """old => { for (let i = 0; i < 1000; i++) {
+          document.querySelector('div').append(document.createElement('i'), old, ' ');
+          document.querySelector('i:last-of-type').title = old;
+        } }""",
+        OLD,
+    )
+    await expect(page.locator("div")).to_have_text((f"{NEW} " * 1000).strip())
+    assert set(await attributes(page, "i", "title")) == {NEW}
 
 
 async def test_a_page_that_fights_back_is_not_held_up(at: Stand) -> None:
