@@ -44,9 +44,11 @@ from edge.services.scope import ScopeService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
+from edge.services.traces import TRACES, TraceFiles
 from edge.settings import Settings
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint
+from edge.sip.exporter import Exporter
 from edge.sip.guard import Guard
 from edge.stir.verifier import Verifier
 from edge.store.audio import AudioFiles
@@ -128,7 +130,7 @@ class _Builder:
             callers=callers,
             blocks=BlockService(configuration),
             tokens=await enter(TokenService(Tokens(database), clock, settings.admin_token)),
-            calls=CallService(CallRecords(database), switch, settings.data_dir / RECORDINGS, audit),
+            calls=self._call_service(database, switch, audit),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), writer, clock),
             simulation=SimulationService(configuration, writer.counts, clock, callers.past),
@@ -204,8 +206,7 @@ class _Builder:
         )
         config = endpoint_config(sip)
         endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite), guard=guard)  # noqa: PLW0108 - it is made below
-        traces = TraceBook(self._clock.monotonic)
-        endpoint.set_trace(traces.note)
+        traces = await self._traced(endpoint)
         peers = PeerService(endpoint, configuration, self._clock, TrunkUsage(self._database))
         services = CallServices(
             clock=self._clock,
@@ -224,6 +225,7 @@ class _Builder:
             down=peers.down,
             verifier=await self._verifier(),
             said=said,
+            messages=self._messages,
         )
         said.live = switch = Switch(services, configuration, refused)
         await self._stack.enter_async_context(endpoint)
@@ -231,9 +233,27 @@ class _Builder:
         await self._stack.enter_async_context(switch)
         return switch, endpoint, guard, peers
 
+    async def _traced(self, endpoint: Endpoint) -> TraceBook:
+        """Who sees every SIP message: the calls' traces, and a Homer collector if there is one."""
+        sip, enter = self._settings.sip, self._stack.enter_async_context
+        self._messages = await enter(
+            TraceFiles(self._settings.data_dir / TRACES, sip.trace_max_mb * 1_000_000)
+        )
+        traces = TraceBook(self._clock.monotonic)
+        endpoint.set_trace(traces.note)
+        if sip.collector is not None:
+            exporter = await enter(Exporter(sip.collector, sip.hep_id, self._clock))
+            exporter.others = traces.note
+            endpoint.set_trace(exporter.note)
+        return traces
+
     async def _verifier(self) -> Verifier | None:
         verifier = Verifier.of(self._settings.stir, tls_config(self._settings.sip).trust, self._clock)
         return await self._stack.enter_async_context(verifier) if verifier is not None else None
+
+    def _call_service(self, database: Database, switch: Switch, audit: AuditService) -> CallService:
+        recordings = self._settings.data_dir / RECORDINGS
+        return CallService(CallRecords(database), switch, recordings, audit, traces=self._messages)
 
     async def _web(self, ports: Ports) -> tuple[str, str]:
         """The HTTP listeners; the public one shares the admin's while it has no address."""

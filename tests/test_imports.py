@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-RIMS = {"sip": {"transport", "streams", "connection", "tls", "dns", "resolver", "chance", "endpoint"}}
+RIMS = {
+    "sip": {"exporter", "transport", "streams", "connection", "tls", "dns", "resolver", "chance", "endpoint"}
+}
 MEDIA_CORES = {
     "sdp",
     "negotiate",

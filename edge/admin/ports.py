@@ -30,6 +30,7 @@ from edge.services.inheritance import Deviation
 from edge.services.insight import CapUse, HoursPreview
 from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult
+from edge.services.pcap import Message
 from edge.services.readiness import Check
 from edge.services.release import Charge, Preview, Wanted
 from edge.services.scope import EVERYWHERE, Within
@@ -136,6 +137,9 @@ class Calls(Protocol):
     async def list(self, query: ListQuery, within: Within = EVERYWHERE) -> Page[Mapping[str, Any]]: ...
     async def get(self, call_id: str, within: Within = EVERYWHERE) -> Mapping[str, Any]: ...
     async def live(self, within: Within = EVERYWHERE) -> Sequence[Mapping[str, Any]]: ...
+    async def messages(self, call_id: str) -> Sequence[Message]:
+        """The SIP messages of a call, whole, secrets removed; none when they are kept no more."""
+
     async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
         """The SIP messages of a call in order: ``at_s`` (seconds since its arrival), ``direction``
         (``in``/``out``), ``peer`` (``udp:host:port``) and ``message`` (the start line)."""

@@ -327,6 +327,7 @@ class Call:
         ended_at = services.clock.utc()
         finished = record.finished(ended_at, media, self.trace.lines())
         services.store.post(Finish(self.facts.call_id, ended_at, finished["disposition"], finished))
+        services.messages.keep(self.facts.call_id, ended_at, self.trace.kept(self.facts.arrived_at))
         log.info(
             "call.ended", disposition=finished["disposition"], detail=record.detail,
             hung_up_by=record.hung_up_by,

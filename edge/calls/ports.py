@@ -3,8 +3,10 @@
 from asyncio import Future
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
+from edge.calls.trace import Kept
 from edge.model.attestation import Attested
 from edge.model.ledger import Command
 from edge.model.visits import Said
@@ -125,6 +127,21 @@ class IdentityVerifier(Protocol):
     async def verify(self, identities: Sequence[str], callers: Sequence[str], called: str) -> Attested:
         """What the Identity headers of a call are worth; soon, and never raises."""
         ...
+
+
+class MessageKeeper(Protocol):
+    """Keeps the SIP messages of calls that are over (``edge.services.traces``)."""
+
+    def keep(self, call_id: str, ended_at: datetime, kept: Kept) -> None:
+        """Takes them, never waiting."""
+        ...
+
+
+class NothingKept:
+    """Where nobody keeps messages."""
+
+    def keep(self, call_id: str, ended_at: datetime, kept: Kept) -> None:
+        """Lets them go."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 
 from edge.calls.breaker import Breaker
 from edge.calls.outbound import OutboundLoad
-from edge.calls.ports import CallLimits, CallStore, CapCounts, Dialler, IdentityVerifier, NothingSaid, SaidOf
+from edge.calls.ports import (
+    CallLimits,
+    CallStore,
+    CapCounts,
+    Dialler,
+    IdentityVerifier,
+    MessageKeeper,
+    NothingKept,
+    NothingSaid,
+    SaidOf,
+)
 from edge.calls.trace import TraceBook
 from edge.calls.trunk_load import Rates
 from edge.clock import Clock
@@ -20,7 +30,7 @@ class CallServices:
     the call.  ``past`` tells what is known of a caller, and never raises.  ``down`` holds the ids of targets
     and trunks that are not to be dialled now: they do not answer OPTIONS, or ``breaker`` passes them over.
     ``rates`` are those of targets with a ``max_cps``.  ``verifier`` is None while identities are not
-    verified, ``said`` what publishers said of callers.
+    verified, ``said`` what publishers said of callers; ``messages`` keeps their SIP.
     """
 
     clock: Clock
@@ -39,4 +49,5 @@ class CallServices:
     down: Container[str] = ()
     verifier: IdentityVerifier | None = None
     rates: Rates = field(default_factory=Rates)
+    messages: MessageKeeper = field(default_factory=NothingKept)
     said: SaidOf = field(default_factory=NothingSaid)

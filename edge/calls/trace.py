@@ -1,6 +1,7 @@
-"""The SIP ladder of a call: one line a message, bounded; no header or body text is kept."""
+"""The SIP messages of a call, bounded: its ladder has a line for each, files keep them whole."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -8,33 +9,39 @@ from edge.sip.events import Flow
 from edge.sip.headers import printable
 
 MAX_LINES = 200
+MAX_OCTETS = 262_144
 MAX_EARLY = 64
 MAX_EARLY_LINES = 4
 
 Direction = Literal["in", "out"]
 _Seen = tuple[float, Direction, Flow, bytes]
+Kept = list[_Seen]
+"""Messages as they came and went, secrets and all: to be written without those."""
 
 
 class Trace:
     """The messages of one call's dialogs, in order.
 
-    A line holds seconds since the call's arrival, whether it was received or sent, the peer and the
-    start line, which has no secrets in it.  Past ``MAX_LINES`` only a count is kept.
+    A line of the ladder holds seconds since the call's arrival, whether it was received or sent, the peer
+    and the start line, which has no secrets in it.  Past ``MAX_LINES``, or ``MAX_OCTETS`` in all, only
+    a count is kept.
     """
 
-    __slots__ = ("_lines", "_origin", "dropped")
+    __slots__ = ("_lines", "_octets", "_origin", "dropped")
 
     def __init__(self, origin: float) -> None:
         self._origin = origin
-        self._lines: list[tuple[float, str, Flow, bytes]] = []
+        self._lines: list[_Seen] = []
+        self._octets = 0
         self.dropped = 0
 
     def add(self, at: float, direction: Direction, flow: Flow, data: bytes) -> None:
-        """Keeps a message's start line (``at``: monotonic seconds)."""
-        if len(self._lines) >= MAX_LINES:
+        """Keeps a message (``at``: monotonic seconds)."""
+        self._octets += len(data)
+        if len(self._lines) >= MAX_LINES or self._octets > MAX_OCTETS:
             self.dropped += 1
             return
-        self._lines.append((at, direction, flow, data[:200].partition(b"\r\n")[0]))
+        self._lines.append((at, direction, flow, data))
 
     def lines(self) -> list[dict[str, object]]:
         """The ladder, JSON-ready."""
@@ -43,10 +50,15 @@ class Trace:
                 "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
                 "peer": _peer(flow),
-                "message": _message(start),
+                "message": _message(data[:200].partition(b"\r\n")[0]),
             }
-            for at, direction, flow, start in self._lines
+            for at, direction, flow, data in self._lines
         ]
+
+    def kept(self, arrived_at: datetime) -> Kept:
+        """The messages, with instants in seconds since 1970; the call arrived at ``arrived_at``."""
+        shift = arrived_at.timestamp() - self._origin
+        return [(at + shift, direction, flow, data) for at, direction, flow, data in self._lines]
 
 
 @lru_cache(maxsize=1024)

@@ -11,6 +11,8 @@ from edge.services.audit import AuditService
 from edge.services.errors import Conflict, NotFound
 from edge.services.guard import translated
 from edge.services.listing import ListQuery, Page
+from edge.services.pcap import Message
+from edge.services.traces import TraceFiles
 from edge.store.audit import Entry
 from edge.store.calls import CallRecords
 from edge.store.owners import EVERYWHERE, Within
@@ -39,11 +41,20 @@ class LiveCalls(Protocol):
 class CallService:
     """Raises ``NotFound``, ``Invalid`` (a bad cursor), ``Conflict`` and ``StoreDown``."""
 
-    def __init__(self, records: CallRecords, live: LiveCalls, recordings: Path, audit: AuditService) -> None:
+    def __init__(
+        self,
+        records: CallRecords,
+        live: LiveCalls,
+        recordings: Path,
+        audit: AuditService,
+        *,
+        traces: TraceFiles,
+    ) -> None:
         self._records = records
         self._audit = audit
         self._recordings = recordings
         self._live = live
+        self._traces = traces
 
     async def list(self, query: ListQuery, within: Within = EVERYWHERE) -> Page[Mapping[str, Any]]:
         """A page of records of calls that are over, newest first unless sorted otherwise."""
@@ -73,6 +84,14 @@ class CallService:
             if call is not None and _is_within(call, within):
                 found.append(call)
         return found
+
+    async def messages(self, call_id: str) -> Sequence[Message]:
+        """The SIP messages of a call that is over, whole; none when they are kept no more."""
+        if self._live.look(call_id) is not None:
+            raise Conflict("this call lives; its messages can be read when it is over")
+        with translated("call"):
+            call = await self._records.get(call_id)
+        return await self._traces.messages(call_id, datetime.fromisoformat(call["ended_at"]))
 
     async def trace(self, call_id: str) -> Sequence[Mapping[str, Any]]:
         """The SIP ladder of a call that is over."""

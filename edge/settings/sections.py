@@ -46,6 +46,14 @@ def _media_address(text: str) -> str:
     return text
 
 
+def _collector(text: str) -> str:
+    if text and not text.startswith("udp://"):
+        raise ValueError("write the collector's address, such as udp://192.0.2.9:9060")
+    if text:
+        host_port(text.removeprefix("udp://"))
+    return text
+
+
 def _dns_server(text: str) -> str:
     host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
     try:
@@ -108,6 +116,9 @@ class SipSection(Section):
     tls_private_key: str = ""
     tls_trust: str = ""
     presets: str = ""
+    trace_max_mb: Annotated[int, Field(ge=0, le=10_000_000)] = 1000
+    hep: Annotated[str, AfterValidator(_collector)] = ""
+    hep_id: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
     dns_servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = ()
 
     @model_validator(mode="after")
@@ -117,6 +128,11 @@ class SipSection(Section):
         if not self.tls_certificate and any(address.transport == "tls" for address in self.addresses):
             raise ValueError("a tls:// listener needs tls_certificate and tls_private_key (PEM files)")
         return self
+
+    @property
+    def collector(self) -> Address | None:
+        """``hep``, taken apart; None while there is none."""
+        return host_port(self.hep.removeprefix("udp://")) if self.hep else None
 
     @property
     def addresses(self) -> tuple[SipAddress, ...]:

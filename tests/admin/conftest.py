@@ -35,6 +35,7 @@ from edge.services.scope import ScopeService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
 from edge.services.tokens import TokenService
+from edge.services.traces import TraceFiles
 from edge.settings import Address
 from edge.settings.sections import PublicSection
 from edge.sip.guard import Guard
@@ -207,7 +208,13 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             blocks=BlockService(configuration),
             prompts=prompts,
             tokens=tokens,
-            calls=CallService(CallRecords(database), backstage.switch, tmp_path / "recordings", audit),
+            calls=CallService(
+                CallRecords(database),
+                backstage.switch,
+                tmp_path / "recordings",
+                audit,
+                traces=TraceFiles(tmp_path / "traces", 0),
+            ),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
             simulation=SimulationService(configuration, backstage.writer.counts, clock, callers.past),

@@ -19,6 +19,7 @@ from edge.services.insight import CapUse, InsightService
 from edge.services.listing import ListQuery
 from edge.services.readiness import Check, Readiness
 from edge.services.refused import MAX_SOURCES, RefusedService
+from edge.services.traces import TraceFiles
 from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
 from edge.store.counts import Counts
@@ -66,7 +67,9 @@ async def test_calls_live_and_over(database: Database, tmp_path: Path) -> None:
     async with Writer(tmp_path / "edge.db", SystemClock()) as writer:
         await writer.submit(finish("call_1", trace=[{"message": "INVITE"}]))
     audit = AuditService(AuditTrail(database), SystemClock())
-    service = CallService(CallRecords(database), Switchboard(), tmp_path, audit)
+    service = CallService(
+        CallRecords(database), Switchboard(), tmp_path, audit, traces=TraceFiles(tmp_path, 0)
+    )
     assert [call["id"] for call in (await service.list(ListQuery())).items] == ["call_1"]
     assert (await service.get("call_1"))["disposition"] == "connected"
     assert (await service.get("call_2"))["phase"] == "ringing"

@@ -1,6 +1,7 @@
 """Calls: their records, those that live now, their SIP ladder, and the way to end one."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +12,9 @@ from edge.admin.queries import ExportQuery, Instant, PageQuery, Phone, SubIdText
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.admin.table import pages
 from edge.model.decision import Disposition, HungUpBy
+from edge.services.errors import NotFound
 from edge.services.listing import Page
+from edge.services.pcap import Message, pcap
 
 CALLS = Routes("calls")
 CSV_FILE = {"Content-Disposition": 'attachment; filename="calls.csv"'}
@@ -152,6 +155,15 @@ class TraceLine(BaseModel):
     message: str
 
 
+class MessageRead(BaseModel):
+    """One SIP message, whole: when, from where and to where.  Logins and keys are removed."""
+
+    at: datetime
+    source: str
+    target: str
+    text: str
+
+
 class Ending(BaseModel):
     """The call is being ended."""
 
@@ -201,6 +213,31 @@ async def trace(ports: Ports, exchange: Exchange) -> Reply:
     if "text/plain" in exchange.headers.get("Accept", ""):
         return Reply(ladder(lines).encode(), content_type="text/plain")
     return await many(lines)
+
+
+@CALLS.add(
+    "GET", "/calls/{id}/messages", "Read a call's SIP messages", answer=MessageRead, shape="list",
+    access="operator",
+)  # fmt: skip
+async def messages(ports: Ports, exchange: Exchange) -> Reply:
+    found = await ports.calls.messages(exchange.parameters["id"])
+    return await many([_message(each) for each in found])
+
+
+@CALLS.add(
+    "GET", "/calls/{id}/trace.pcap", "Download a call's SIP messages", shape="binary", access="operator"
+)
+async def capture(ports: Ports, exchange: Exchange) -> Reply:
+    found = await ports.calls.messages(exchange.parameters["id"])
+    if not found:
+        raise NotFound("the messages of this call are kept no more")
+    return Reply(pcap(found), content_type="application/vnd.tcpdump.pcap")
+
+
+def _message(message: Message) -> MessageRead:
+    at = datetime.fromtimestamp(message.at_s, UTC)
+    ends = [f"{host}:{port}" for host, port in (message.source, message.target)]
+    return MessageRead(at=at, source=ends[0], target=ends[1], text=message.data.decode("utf-8", "replace"))
 
 
 @CALLS.add("GET", "/calls/{id}/recording", "Listen to a recorded call", shape="binary", access="operator")

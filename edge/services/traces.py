@@ -1,0 +1,135 @@
+"""The SIP messages of calls, kept in files: written by a thread, a minute a file, the oldest given up first.
+
+A file holds one entry a call: a line of JSON that says what follows, then the messages one after
+the other.  Secrets are removed before anything is written.
+"""
+
+import asyncio
+import json
+import queue
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from edge.calls.trace import Kept
+from edge.logs import get_logger
+from edge.services.pcap import Message
+from edge.sip.redaction import without_secrets
+
+log = get_logger("edge.traces")
+
+TRACES: Final = "traces"
+"""The directory of traces, in the server's data directory."""
+MAX_WAITING: Final = 2_000
+_TIDY_EVERY: Final = 60
+_MODE: Final = 0o700
+
+
+class _Entry(NamedTuple):
+    call_id: str
+    ended_at: datetime
+    kept: Kept
+
+
+class TraceFiles:
+    """An async context manager.  ``max_octets`` bounds the directory; 0 keeps nothing."""
+
+    def __init__(self, directory: Path, max_octets: int) -> None:
+        self._directory = directory
+        self._max_octets = max_octets
+        self._waiting: queue.Queue[_Entry | None] = queue.Queue(MAX_WAITING)
+        self._thread: threading.Thread | None = None
+        self._written = 0
+        self._failing = False
+
+    async def __aenter__(self) -> Self:
+        if self._max_octets:
+            self._thread = threading.Thread(target=self._write_all, name="traces", daemon=True)
+            self._thread.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._thread is not None:
+            await asyncio.to_thread(self._waiting.put, None)
+            await asyncio.to_thread(self._thread.join, 10)
+
+    def keep(self, call_id: str, ended_at: datetime, kept: Kept) -> None:
+        """Takes a call's messages, never waiting: with too much to do they are given up."""
+        if self._thread is not None and not self._waiting.full():
+            self._waiting.put_nowait(_Entry(call_id, ended_at, kept))
+
+    async def messages(self, call_id: str, ended_at: datetime) -> Sequence[Message]:
+        """A call's messages in order; none when they were not kept, or are gone."""
+        return await asyncio.to_thread(self._read, call_id, ended_at)
+
+    # -- the thread ---------------------------------------------------------------------------------------
+
+    def _write_all(self) -> None:
+        while (entry := self._waiting.get()) is not None:
+            try:
+                self._write(entry)
+                self._failing = False
+            except OSError as error:
+                if not self._failing:
+                    log.error("traces.not_written", reason=str(error))
+                self._failing = True
+
+    def _write(self, entry: _Entry) -> None:
+        path = self._path(entry.ended_at)
+        if self._written % _TIDY_EVERY == 0:
+            path.parent.mkdir(mode=_MODE, parents=True, exist_ok=True)
+            self._tidy()
+        self._written += 1
+        with path.open("ab") as file:
+            file.write(_packed(entry))
+
+    def _tidy(self) -> None:
+        """Gives up the oldest minutes of a directory that is too large."""
+        files = sorted(self._directory.glob("*.trace"))
+        sizes = [file.stat().st_size for file in files]
+        total = sum(sizes)
+        for file, size in zip(files, sizes, strict=True):
+            if total <= self._max_octets:
+                break
+            file.unlink(missing_ok=True)
+            total -= size
+
+    # -- reading --------------------------------------------------------------------------------------------
+
+    def _path(self, ended_at: datetime) -> Path:
+        return self._directory / f"{ended_at.astimezone(UTC):%Y-%m-%dT%H%M}.trace"
+
+    def _read(self, call_id: str, ended_at: datetime) -> Sequence[Message]:
+        try:
+            with self._path(ended_at).open("rb") as file:
+                while line := file.readline():
+                    head = json.loads(line)
+                    if head["id"] == call_id:
+                        return _unpacked(head["messages"], file.read(head["octets"]))
+                    file.seek(head["octets"] + 1, 1)
+        except (OSError, ValueError, KeyError):
+            return ()
+        return ()
+
+
+def _packed(entry: _Entry) -> bytes:
+    texts, heads = [], []
+    for at, direction, flow, data in entry.kept:
+        text = without_secrets(data)
+        source, target = (flow.remote, flow.local) if direction == "in" else (flow.local, flow.remote)
+        heads.append([round(at, 6), *source, *target, len(text)])
+        texts.append(text)
+    body = b"".join(texts)
+    head = {"id": entry.call_id, "octets": len(body), "messages": heads}
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n" + body + b"\n"
+
+
+def _unpacked(heads: Sequence[Any], body: bytes) -> list[Message]:
+    found, at = [], 0
+    for at_s, source, source_port, target, target_port, octets in heads:
+        data = body[at : at + octets]
+        found.append(Message(at_s, (source, source_port), (target, target_port), data))
+        at += octets
+    return found

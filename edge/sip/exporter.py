@@ -1,0 +1,83 @@
+"""Sends a copy of every SIP message to a Homer collector; what can not be sent at once is dropped."""
+
+import asyncio
+import contextlib
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Literal, Self
+
+from edge.clock import Clock
+from edge.sip.events import Flow
+from edge.sip.hep import encode
+from edge.sip.redaction import without_secrets
+
+MAX_WAITING: Final = 5_000
+AT_ONCE: Final = 100
+WAIT_S: Final = 0.02
+
+
+class Exporter:
+    """An async context manager; ``note`` is the endpoint's trace hook, and hands on to ``others``.
+
+    ``sent`` and ``dropped`` count messages.
+    """
+
+    def __init__(self, where: tuple[str, int], agent_id: int, clock: Clock) -> None:
+        self._where = where
+        self._agent_id = agent_id
+        self._clock = clock
+        self._waiting: deque[tuple[Literal["in", "out"], Flow, float, bytes]] = deque()
+        self._due = False
+        self._socket: socket.socket | None = None
+        self.others: Callable[[Literal["in", "out"], Flow, bytes, str], None] | None = None
+        self.sent = 0
+        self.dropped = 0
+
+    async def __aenter__(self) -> Self:
+        """Raises OSError when the collector's name has no address."""
+        self._loop = asyncio.get_running_loop()
+        found = await self._loop.getaddrinfo(*self._where, type=socket.SOCK_DGRAM)
+        family, kind, protocol, _, address = found[0]
+        self._socket = socket.socket(family, kind, protocol)
+        self._socket.setblocking(False)
+        self._socket.connect(address)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._flush()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def note(self, direction: Literal["in", "out"], flow: Flow, data: bytes, sip_call_id: str) -> None:
+        """Takes a message; it is sent a little later, with others."""
+        if self.others is not None:
+            self.others(direction, flow, data, sip_call_id)
+        if len(self._waiting) >= MAX_WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append((direction, flow, self._clock.utc().timestamp(), data))
+        if not self._due:
+            self._due = True
+            self._loop.call_later(WAIT_S, self._flush)
+
+    def _flush(self) -> None:
+        self._due = False
+        for _ in range(min(AT_ONCE, len(self._waiting))):
+            direction, flow, at_s, data = self._waiting.popleft()
+            self._send(encode(direction, flow, at_s, self._agent_id, without_secrets(data)))
+        if self._waiting and self._socket is not None:
+            self._due = True
+            self._loop.call_soon(self._flush)
+
+    def _send(self, packet: bytes) -> None:
+        if self._socket is None:
+            return
+        # A collector that is away answers by ICMP, which the next send tells: one more try is this packet's.
+        for _ in range(2):
+            with contextlib.suppress(OSError):
+                self._socket.send(packet)
+                self.sent += 1
+                return
+        self.dropped += 1

@@ -1,0 +1,55 @@
+"""What remains of a call's SIP messages: over the API, as a capture file, and at a Homer collector."""
+
+from pathlib import Path
+
+from tests.integration.test_identity import Scene
+from tests.support.homer import Homer
+from tests.support.raw_phone import RawPhone
+from tests.support.server import eventually, running_server
+
+
+async def test_a_call_s_messages_are_kept_and_copied_without_secrets(tmp_path: Path) -> None:
+    with Homer() as homer, RawPhone(("", 0)) as carrier, RawPhone(("", 0)) as pbx:
+        settings = {"EDGE_SIP__HEP": f"udp://{homer.host}:{homer.port}", "EDGE_SIP__HEP_ID": "42"}
+        async with running_server(tmp_path, **settings) as server:
+            carrier.server = pbx.server = server.sip["udp"]
+            scene, api = Scene(server, carrier, pbx), server.api
+            await scene.trunk()
+            number = await scene.number(username="us", password="5ecret")
+            call = await carrier.invite(
+                number, carrier.sdp("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:K3y5ecret")
+            )
+            first = await pbx.hear("INVITE")
+            challenge = 'WWW-Authenticate: Digest realm="pbx", nonce="n0nce", qop="auth"'
+            await pbx.answer(first, 401, "", challenge)
+            again = await pbx.hear("INVITE")
+            key = again.get("X-Edge-Call-Key")
+            response = again.get("Authorization").partition('response="')[2].partition('"')[0]
+            assert key
+            assert response
+            await pbx.answer(again, 603)
+            await call.refused("480")
+            record = await scene.record(number)
+
+            async def kept() -> list[dict[str, str]]:
+                found: list[dict[str, str]] = (await api.get(f"calls/{record['id']}/messages"))["items"]
+                return found
+
+            found = await eventually(kept)
+            texts = [message["text"] for message in found]
+            starts = [text.split()[0] for text in texts]
+            assert starts[0] == "INVITE"
+            assert starts.count("INVITE") == 3
+            assert found[0]["source"] == carrier.address
+            assert found[0]["target"] == server.address()
+            assert "Authorization: (removed)" in "".join(texts)
+            async with api.http.get(f"{api.base}/api/v1/calls/{record['id']}/trace.pcap") as answer:
+                capture = await answer.read()
+            assert capture[:4] == b"\xd4\xc3\xb2\xa1"
+            assert capture.count(b"INVITE sip:") >= 3
+
+            await eventually(lambda: len(homer.copies) >= len(found))
+            copies = "".join(copy.text for copy in homer.copies)
+            assert {copy.agent_id for copy in homer.copies} == {42}
+            for whole in ("".join(texts), capture.decode("latin-1"), copies):
+                assert not [secret for secret in (key, response, "K3y5ecret") if secret in whole]
