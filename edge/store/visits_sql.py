@@ -33,4 +33,5 @@ COUNT = """INSERT INTO pool_counts (pool_id, hour, event, count) VALUES (?, ?, ?
 ON CONFLICT (pool_id, hour, event) DO UPDATE SET count = count + excluded.count"""
 PEAK = """INSERT INTO pool_counts (pool_id, hour, event, count) VALUES (?, ?, 'peak', ?)
 ON CONFLICT (pool_id, hour, event) DO UPDATE SET count = max(count, excluded.count)"""
-STAMP = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
+STAMP = """INSERT INTO meta (key, value) VALUES (?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value"""

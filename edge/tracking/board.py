@@ -44,7 +44,7 @@ class Board:
         self._source_of: dict[str, str] = {}
         self._full: dict[str, tuple[PoolRules, Members, int]] = {}
         self.seen_ms = seen_ms
-        for lease in leases:
+        for lease in sorted(leases, key=lambda lease: lease.active_ms):
             self._put(lease)
 
     def now(self, at_ms: int) -> int:
@@ -66,9 +66,7 @@ class Board:
         terms = wanted.terms
         own = self._own(terms, wanted.visitor_id, now)
         if own is not None:
-            renewed = own.renewed(terms.rules, now)
-            self._put(renewed)
-            return Drawn(renewed)
+            return Drawn(self.renew(own, terms.rules, now))
         if wanted.most < len(terms.members) and self._held_by(wanted, now) >= wanted.most:
             return Drawn(None, limited=True)
         found, held = self._best(terms, wanted.near, now)
@@ -81,9 +79,7 @@ class Board:
 
     def renew(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
         """The visitor used the page."""
-        renewed = lease.renewed(rules, now)
-        self._put(renewed)
-        return renewed
+        return self._restamp(lease.renewed(rules, now))
 
     def rename(self, lease: Lease, impression_id: str) -> Lease:
         """The new lease is that of a visit which is known already."""
@@ -94,10 +90,8 @@ class Board:
 
     def close(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
         """The visitor closed the page."""
-        closed = lease.closed(rules, now)
-        self._put(closed)
         self._full.pop(rules.pool_id, None)
-        return closed
+        return self._restamp(lease.closed(rules, now))
 
     def call_over(self, number_id: str, impression_id: str | None, answered: bool, now: int) -> Lease | None:
         """The last call on a number is over: its lease if that changed.
@@ -108,9 +102,7 @@ class Board:
         lease = self._by_number.get(number_id)
         if lease is None or not answered or lease.impression_id != impression_id:
             return None
-        ended = replace(lease, call_ended_ms=now)
-        self._put(ended)
-        return ended
+        return self._restamp(replace(lease, call_ended_ms=now))
 
     def standing(self, number_id: str, rules: PoolRules, now: int) -> Standing:
         """How a number stands."""
@@ -176,6 +168,7 @@ class Board:
         return lease
 
     def _put(self, lease: Lease) -> None:
+        """A hand-out: the number is this visit's from now on, and this is the visitor's number."""
         number_id = lease.number_id
         before = self._by_number.get(number_id)
         if before is not None and before.impression_id != lease.impression_id:
@@ -185,6 +178,11 @@ class Board:
         self._by_number[number_id] = lease
         self._by_impression[lease.impression_id] = number_id
         self._by_visit[lease.tag_id, lease.visitor_id] = number_id
+
+    def _restamp(self, lease: Lease) -> Lease:
+        """The same visit with other stamps; the visitor may have another number meanwhile."""
+        self._by_number[lease.number_id] = lease
+        return lease
 
     def _source(self, number_id: str, source: str) -> None:
         before = self._source_of.pop(number_id, None)

@@ -1,9 +1,13 @@
 """What browsers reach: numbers for visitors, and the life of a visit."""
 
+from dataclasses import replace
 from datetime import timedelta
 
+from edge.admin.app import build
+from edge.admin.listener import Listener
+from edge.admin.ports import Ports
 from tests.admin.client import Client
-from tests.admin.conftest import Backstage, Clock
+from tests.admin.conftest import ADMIN, ANYWHERE, Backstage, Clock
 from tests.admin.pooled import PRIMARY, pooled
 
 
@@ -85,3 +89,50 @@ async def test_too_many_requests_get_the_primary_number(api: Client, clock: Cloc
     assert reasons == [None] * 60 + ["rate_limited"] * 2
     clock.now += 1.1
     assert (await world.shown())["reason"] is None
+
+
+async def test_a_primary_number_that_is_released_has_nothing_to_give(api: Client) -> None:
+    world = await pooled(api)
+    shown = await world.shown()
+    assert (await api.post(f"numbers/{world.primary['id']}/release", {"force": True})).status == 200
+    assert (await world.visit()).status == 404
+    assert (await world.beat(shown)).status == 404
+
+
+async def test_each_tag_is_answered_for_itself(api: Client) -> None:
+    world = await pooled(api)
+    fields = {"campaign_id": world.campaign["id"], "name": "Footer", "number_to_replace": "+18005550101"}
+    other = await api.new("numbers", e164="+18005550101", campaign_id=world.campaign["id"])
+    static = await api.new("call-tracking-tags", primary_number_id=other["id"], **fields)
+    first, second = (await world.visit()).json["tags"]
+    assert (first["is_pool"], second["is_pool"], second["e164"]) == (True, False, "+18005550101")
+    assert (second["impression_id"], second["pool_miss"]) == (None, False)
+    await api.patch(f"numbers/{other['id']}", {"state": "paused"})
+    assert (await world.visit()).json["tags"][1] == {"tag_id": static["id"], "status": 404}
+
+
+async def test_whom_a_trusted_proxy_speaks_for_and_nobody_else(api: Client, ports: Ports) -> None:
+    world = await pooled(api, size=5)
+    trusting = replace(ports, trusted_proxies=("127.0.0.1/32",))
+    async with Listener(build(trusting).admin, ANYWHERE) as listener, Client(listener.url, ADMIN) as behind:
+        shown = [
+            await replace(world, api=behind).shown(
+                f"visitor-{n}", headers={"X-Forwarded-For": f"1.2.3.4, 192.0.2.{n}"}
+            )
+            for n in range(4)
+        ]
+    assert all(each["is_pool"] for each in shown)
+    visits = (await api.get("impressions")).json["items"]
+    assert {visit["first_view"]["ip"] for visit in visits} == {f"192.0.2.{n}" for n in range(4)}
+    spoofed = await world.shown("visitor-9", headers={"X-Forwarded-For": "198.51.100.1"})
+    (visit,) = (await api.get("impressions?visitor_id=visitor-9")).json["items"]
+    assert (spoofed["is_pool"], visit["first_view"]["ip"]) == (True, "127.0.0.1")
+
+
+async def test_a_page_can_not_write_what_only_the_server_may(api: Client) -> None:
+    world = await pooled(api)
+    answer = await world.visit(tags={"call_id": "x", "caller_number": "y", "System_Z": "z", "Cart Size": 3})
+    assert sorted(answer.json["ignored"]) == ["System_Z", "call_id", "caller_number"]
+    (visit,) = (await api.get("impressions")).json["items"]
+    assert visit["data"] == {"cart_size": "3"}
+    assert (await world.visit(tags={f"k{n}": "v" for n in range(201)})).status == 422

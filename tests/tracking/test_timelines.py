@@ -263,3 +263,13 @@ def test_a_url_s_parameters_and_a_page_s_data_come_with_the_call(path: Path) -> 
     assert link is not None
     assert link.landing == {"utm_source": "ads", "utm_medium": "cpc"}
     assert (link.latest, link.data) == ({"step": "2"}, {"cart": "2"})
+
+
+def test_the_end_of_an_old_call_does_not_change_whose_number_is_whose(path: Path) -> None:
+    pool = PoolWorld(path, 2)
+    pool.visit("a", 0)
+    pool.call(10, "n0", "c")
+    fresh = pool.visit("a", SIX_HOURS)
+    assert number(fresh) == "n1", "the first number is busy"
+    pool.hang_up("c", SIX_HOURS + 1)
+    assert pool.visit("a", SIX_HOURS + 2) == fresh
