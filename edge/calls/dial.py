@@ -215,7 +215,7 @@ class Dial:
                 max_forwards=_hops_left(call.invite.request.max_forwards),
                 credentials=line.credentials,
                 contact_user=sip.contact_user or "edge",
-                allow_refer=sip.allow_refer,
+                allow_refer=sip.allow_refer and line.trunk_id is None,
                 stream_if_big=";transport=" not in line.via.lower(),
             )
         )

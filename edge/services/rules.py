@@ -215,6 +215,8 @@ def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
     if wrong is not None:
         yield FieldError("address", f"{wrong}; write sip:user@host, such as sip:sales@pbx.example.com")
     if target.address.startswith("+"):
+        if target.sip.allow_refer:
+            yield FieldError("sip.allow_refer", "its calls are a carrier's; only a SIP address may transfer")
         for index, trunk_id in enumerate(target.trunk_ids):
             trunk = snapshot.trunk(trunk_id)
             if trunk is not None and not trunk.proxy:
@@ -232,6 +234,8 @@ def _trunk(written: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
     yield from _preset(written, snapshot)
     trunk = snapshot.presets.effective(written)
     yield from _allowed(trunk.sip)
+    if trunk.sip.allow_refer:
+        yield FieldError("sip.allow_refer", "a carrier transfers no calls; set it on a target")
     if trunk.proxy is not None and not _SIP_URI.fullmatch(trunk.proxy):
         yield FieldError("proxy", "write a SIP URI, such as sip:sip.carrier.example")
     for other in snapshot.trunks():

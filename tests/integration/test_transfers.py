@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.test_crossings import Scene
+from tests.support.api import ApiError
 from tests.support.raw_phone import Outgoing, RawPhone, Said
 from tests.support.rtp_end import End, packet
 from tests.support.server import Server, eventually, running_server
@@ -234,3 +235,17 @@ async def test_a_caller_that_hangs_up_in_the_middle_ends_everything(scene: Scene
     record = await scene.record()
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
     assert [one["outcome"] for one in record["attempts"]] == ["answered", "caller_gone"]
+
+
+async def test_no_carrier_transfers(server: Server) -> None:
+    refers = {"sip": {"allow_refer": True}}
+    carrier = {"name": "carrier", "addresses": ["198.51.100.0/24"], "proxy": "sip:proxy.example"}
+    trunk_id = (await server.api.post("trunks", carrier))["id"]
+    bodies = {
+        "trunks": {"name": "carrier", "addresses": ["203.0.113.0/24"], **refers},
+        "targets": {"name": "phone", "address": "+12025550123", "trunk_ids": [trunk_id], **refers},
+    }
+    for path, body in bodies.items():
+        with pytest.raises(ApiError) as error:
+            await server.api.post(path, body)
+        assert [one["path"] for one in error.value.problem["errors"]] == ["sip.allow_refer"]
