@@ -1,4 +1,4 @@
-"""A bounded run of the interleavings; ``make campaign-interleavings`` is the long one."""
+"""A bounded run of the interleavings, always the same; ``make campaign-interleavings`` is the long one."""
 
 from hypothesis import HealthCheck, settings
 
@@ -6,5 +6,9 @@ from tests.interleavings.machine import Interleavings
 
 TestInterleavings = Interleavings.TestCase
 TestInterleavings.settings = settings(
-    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
 )
