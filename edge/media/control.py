@@ -275,22 +275,7 @@ def decode_stock(body: bytes) -> tuple[int, ...]:
 
 def encode_counters(port: int, counters: LegCounters, *, final: bool) -> bytes:
     """A leg's counters; ``final`` when the leg is closed by it."""
-    body = _COUNTERS.pack(
-        port,
-        final,
-        counters.packets_in,
-        counters.packets_out,
-        counters.octets_in,
-        counters.octets_out,
-        counters.strays,
-        counters.unknown_payload,
-        counters.lost,
-        counters.jitter_ms,
-        counters.rtcp_in,
-        counters.rtcp_out,
-        counters.over_rate,
-    )
-    return frame(COUNTERS, body)
+    return frame(COUNTERS, _COUNTERS.pack(port, final, *counters))
 
 
 def decode_counters(body: bytes) -> tuple[int, LegCounters, bool]:

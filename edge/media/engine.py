@@ -5,16 +5,16 @@ leg's wanted state (``Plan``) is sent whole each time, so it is idempotent and c
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, Self
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol, Self
 
 
 class MediaUnavailable(Exception):
     """No worker or no port is left: answer 503."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Everything a worker must know of one leg; replaces what it knew before.
 
     ``remote`` is where the peer's SDP says it receives (None: not known, or c=0.0.0.0): packets
@@ -31,7 +31,7 @@ class Plan:
     rtcp_mux: bool = False
     receive: bool = True
     send: bool = True
-    payloads: Mapping[int, int] = field(default_factory=dict)
+    payloads: Mapping[int, int] = MappingProxyType({})
     event_payload: int | None = None
     play_codec: Literal["PCMU", "PCMA"] | None = None
     play_payload: int = 0
@@ -40,8 +40,7 @@ class Plan:
     clock_rate: int = 8000
 
 
-@dataclass(frozen=True, slots=True)
-class LegCounters:
+class LegCounters(NamedTuple):
     """What a leg saw, from the peer's side: packets and octets in and out, and what was dropped."""
 
     packets_in: int = 0

@@ -3,7 +3,6 @@
 import asyncio
 import ipaddress
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Self
 
@@ -222,7 +221,7 @@ def _checked(plan: Plan) -> Plan:
     rate = plan.clock_rate if 8000 <= plan.clock_rate <= 192_000 else 8000
     if (remote, rtcp, ptime, rate) == (plan.remote, plan.remote_rtcp, plan.ptime_ms, plan.clock_rate):
         return plan
-    return replace(plan, remote=remote, remote_rtcp=rtcp, ptime_ms=ptime, clock_rate=rate)
+    return plan._replace(remote=remote, remote_rtcp=rtcp, ptime_ms=ptime, clock_rate=rate)
 
 
 def _unicast(address: tuple[str, int] | None) -> tuple[str, int] | None:

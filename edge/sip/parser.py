@@ -113,8 +113,8 @@ _NAMES: Final = _Names(KNOWN_NAMES)
 
 def _split_headers(text: str) -> Headers:
     lines = text.split("\r\n")
-    rest = "".join(lines)
-    if "\n" in rest or "\r" in rest:
+    breaks = len(lines) - 1
+    if text.count("\n") != breaks or text.count("\r") != breaks:
         raise SipParseError("CR or LF within a line")
     if len(lines) > MAX_HEADERS:
         lines = _unfold(text)
