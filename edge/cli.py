@@ -157,7 +157,7 @@ def simulate(
     async def run() -> None:
         async with Api.of(url, config) as api:
             answer = await ask(api, asked)
-            lines = [json.dumps(answer)] if as_json else told(answer, await names_of(api, answer))
+            lines = [json.dumps(answer)] if as_json else told(answer, await names_of(api, answer["decision"]))
             for line in lines:
                 typer.echo(line)
 

@@ -4,6 +4,7 @@ from edge.commands.calls import find
 from edge.commands.client import Api
 from edge.commands.explain import explain
 from edge.commands.failure import CommandFailed
+from edge.commands.simulate import names_of
 
 
 async def diagnose(api: Api, call_id: str | None, query: dict[str, str]) -> list[str]:
@@ -12,7 +13,7 @@ async def diagnose(api: Api, call_id: str | None, query: dict[str, str]) -> list
     call = await api.get(f"/calls/{chosen}")
     # The ladder of a live call can not be read yet.
     trace = await api.get(f"/calls/{chosen}/trace") if call.get("ended_at") else {"items": []}
-    return list(explain(call, trace["items"]))
+    return list(explain(call, trace["items"], await names_of(api, call.get("decision") or {})))
 
 
 async def _newest(api: Api, query: dict[str, str]) -> str:

@@ -3,68 +3,29 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 from edge.logs import on_one_line
+from edge.model.decision import CandidateLine
+from edge.routing.explain import explain_disposition, explain_line, explain_status
 
 Record = Mapping[str, Any]
 
-_DISPOSITION = {
-    "connected": "The caller talked to a target.",
-    "no_answer": "Targets rang and none answered in time.",
-    "busy": "Every target that was dialled was busy.",
-    "target_failed": "Targets were dialled and none could take the call.",
-    "caller_hung_up_prompt": "The caller hung up while a prompt played.",
-    "caller_hung_up_menu": "The caller hung up in the menu.",
-    "caller_hung_up_ringing": "The caller hung up while targets were ringing.",
-    "no_target_all_closed": "No target was dialled: all were outside their business hours.",
-    "no_target_all_capped": "No target was dialled: all had reached a cap.",
-    "no_target_all_filtered": "No target was dialled: none matched the call's tags.",
-    "no_target_none_configured": "No target was dialled: the campaign has none.",
-    "no_target_mixed": "No target was dialled, for different reasons (see the candidates).",
-    "after_hours_message": "It was outside business hours: the caller heard the message.",
-    "after_hours_voicemail": "It was outside business hours: the caller could leave a message.",
-    "after_hours_forward": "It was outside business hours: the call was forwarded.",
-    "after_hours_reject": "It was outside business hours: the call was refused.",
-    "number_cap": "The number had reached a cap.",
-    "rejected_paused": "The number or its campaign is paused.",
-    "rejected_unknown_number": "The number called is not one of ours.",
-    "rejected_unlinked": "The number is one of a pool, and no visitor of a page had it.",
-    "rejected_trunk_limit": "The trunk had reached its own limit.",
-    "rejected_overload": "The server was draining, full, or could not write its records.",
-    "rejected_no_codec": "No audio codec was shared.",
-    "interrupted": "The server stopped during the call.",
-    "error_media": "The audio path failed.",
-    "error_media_timeout": "No audio came for too long, so the call was ended.",
-    "error_sip": "SIP signalling failed.",
-    "error_internal": "An internal error ended the call; the server's log has it under the call's id.",
-}
-_REASON = {
-    "paused": "is paused",
-    "closed": "is outside its business hours",
-    "capped": "has reached a cap",
-    "tag_mismatch": "does not take calls with these tags",
-    "caller_list": "does not take this caller",
-    "duplicate": "had this caller already",
-    "down": "does not answer at present",
-    "busy": "was busy",
-    "no_answer": "did not answer in time",
-    "refused": "refused the call",
-    "unreachable": "could not be reached",
-    "answered": "answered",
-    "not_reached": "was not needed or not reached",
-    "cap_taken": "lost its last free slot to another call just before",
-}
+Names = Mapping[str, str]
 
 
-def explain(call: Record, trace: Sequence[Record]) -> Iterator[str]:
-    """The lines that explain a call: what came of it, the decision, the dials, the SIP, the audio."""
+def explain(call: Record, trace: Sequence[Record], names: Names = MappingProxyType({})) -> Iterator[str]:
+    """The lines that explain a call: what came of it, the decision, the dials, the SIP, the audio.
+
+    ``names`` are those of targets, by id.
+    """
     lines = chain(
         _outcome(call),
         _titled("Visit", _visit(call)),
         _titled("Decision", _steps(call)),
-        _titled("Targets considered", _candidates(call)),
-        _titled("Dialled", _attempts(call)),
+        _titled("Targets considered", _candidates(call, names)),
+        _titled("Dialled", _attempts(call, names)),
         _titled("SIP", _ladder(trace)),
         _titled("Audio", _media(call)),
     )
@@ -86,7 +47,7 @@ def _outcome(call: Record) -> Iterator[str]:
     if disposition is None:
         yield "It is still going on."
         return
-    yield f"{_DISPOSITION.get(disposition, 'It ended.')} (disposition {disposition})"
+    yield f"{explain_disposition(disposition)} (disposition {disposition})"
     if call.get("disposition_detail"):
         yield f"Detail: {call['disposition_detail']}"
     if call.get("hung_up_by"):
@@ -116,20 +77,23 @@ def _steps(call: Record) -> Iterator[str]:
         yield f"{step['step']} → {step['result']}{reason}"
 
 
-def _candidates(call: Record) -> Iterator[str]:
-    for line in (call.get("decision") or {}).get("candidates", ()):
-        said = _REASON.get(line["reason"], line["reason"])
-        place = f"priority {line['tier']}, share {line['odds']:.0%}"
-        yield f"{line['target_id']} ({place}) {said} [{line['result']}]"
+def _candidates(call: Record, names: Names) -> Iterator[str]:
+    for row in (call.get("decision") or {}).get("candidates", ()):
+        line = CandidateLine(**{name: row[name] for name in CandidateLine.__slots__ if name in row})
+        yield f"{_name(line.target_id, names)}: {explain_line(line)} [{line.result}]"
 
 
-def _attempts(call: Record) -> Iterator[str]:
+def _attempts(call: Record, names: Names) -> Iterator[str]:
     for attempt in call.get("attempts") or ():
         rang = _between(attempt.get("started_at"), attempt.get("ended_at"))
         lasted = f" after {rang:.1f} s" if rang is not None else ""
-        status = f"SIP {attempt['status']}" if attempt.get("status") else "no SIP answer"
+        status = explain_status(attempt.get("status") or 0)
         reason = f" ({attempt['reason']})" if attempt.get("reason") else ""
-        yield f"{attempt['target_id']}: {attempt['outcome']}, {status}{lasted}{reason}"
+        yield f"{_name(attempt['target_id'], names)}: {attempt['outcome']}{lasted}, {status}{reason}"
+
+
+def _name(target_id: str, names: Names) -> str:
+    return f"{names[target_id]} ({target_id})" if target_id in names else target_id
 
 
 def _ladder(trace: Sequence[Record]) -> Iterator[str]:

@@ -76,9 +76,9 @@ def _name(target_id: str, names: dict[str, str]) -> str:
     return f"{names[target_id]} ({target_id})" if target_id in names else target_id
 
 
-async def names_of(api: Api, answer: Row) -> dict[str, str]:
-    """The names of the targets that the answer speaks of."""
-    ids = {row["target_id"] for row in answer["decision"]["candidates"]}
+async def names_of(api: Api, decision: Row) -> dict[str, str]:
+    """The names of the targets that a decision speaks of."""
+    ids = {row["target_id"] for row in decision.get("candidates", ())}
     if not ids:
         return {}
     return {t["id"]: str(t["name"]) async for t in api.items("/targets", {}, 10_000) if t["id"] in ids}

@@ -75,4 +75,4 @@ def explain_line(line: CandidateLine) -> str:
     if line.result == "skipped" and line.reason == "not_reached":
         return "never dialled: its weight is 0"
     share = f" (tier {line.tier}, {line.odds:.0%} of being its tier's first)" if line.odds else ""
-    return REASONS[line.reason] + share
+    return REASONS.get(line.reason, line.reason) + share

@@ -4,7 +4,7 @@ Nothing is reserved, dialled or written.  Every target is taken to answer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from edge.model.callers import NO_PAST, CallerPast
@@ -32,11 +32,12 @@ from edge.routing.tags import tagged
 @dataclass(frozen=True, slots=True)
 class Question:
     """A call that is only thought of: ``tags`` come on top of the number's own, which win; ``keys`` are
-    pressed in menus, one after the other."""
+    pressed in menus, one after the other; ``answers`` are the tags of a webhook's answer."""
 
     facts: CallFacts
     tags: Mapping[str, str | tuple[str, ...]]
     keys: Sequence[str] = ()
+    answers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class _Story:
         number = self.snapshot.number_by_id(proceed.number_id)
         own = number.tags if number is not None else {}
         at = self.question.facts.arrived_at
-        admission: Admission = tagged(proceed, own, "page", self.question.tags, at)
+        proceed = tagged(proceed, own, "page", self.question.tags, at)
+        admission: Admission = tagged(proceed, own, "webhook", self.question.answers, at)
         while isinstance(admission, Proceed):
             if admission.greeting_prompt_id is not None:
                 self.prompts.append(admission.greeting_prompt_id)

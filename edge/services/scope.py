@@ -6,11 +6,12 @@ carry ``within`` down to the query, so that no filter, sort or cursor looks past
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from edge.model.buyer import Buyer
 from edge.model.config import NewNumber, Number
 from edge.model.publishers import Publisher
+from edge.model.tags import protected
 from edge.services.configuration import ConfigurationService
 from edge.services.errors import Conflict, FieldError, Invalid, NotFound
 from edge.services.guard import translated
@@ -20,8 +21,6 @@ from edge.store.numbers import NumberRecords
 from edge.store.owners import EVERYWHERE, Within
 
 __all__ = ["EVERYWHERE", "ScopeService", "Within"]
-PROTECTED: Final = ("system_", "call_", "caller_")
-"""Beginnings of the keys that neither pages nor publishers write (Rule: tags)."""
 _NOTHING = "there is nothing at this path; /api/docs lists what there is"
 
 
@@ -96,9 +95,7 @@ class ScopeService:
         errors = [
             FieldError(f"tags.{key[:100]}", "there is no such tag that you may write")
             for key in tags
-            if not allowed.edit_tags
-            or key.lower() not in allowed.see_tags
-            or key.lower().startswith(PROTECTED)
+            if not allowed.edit_tags or key.lower() not in allowed.see_tags or protected(key.lower())
         ]
         if errors:
             raise Invalid(errors[:50])

@@ -28,7 +28,8 @@ class Taken(Protocol):
 @dataclass(frozen=True, slots=True)
 class Simulated:
     """A call to think of; ``at`` None is now, ``seed`` None another chance each time,
-    ``attestation`` how far its caller is vouched for, ``link`` the visit that it belongs to."""
+    ``attestation`` how far its caller is vouched for, ``link`` the visit that it belongs to, ``answers``
+    the tags that a webhook would answer with."""
 
     number: str
     caller: str | None = None
@@ -38,6 +39,7 @@ class Simulated:
     seed: int | None = None
     attestation: Level = ""
     link: Link | None = None
+    answers: Mapping[str, str | tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class SimulationService:
         seed = random.randrange(_SEEDS) if call.seed is None else call.seed
         attested = Attested(call.attestation)
         facts = CallFacts("call_simulated", "", call.caller, call.number, at, attested, call.link)
-        question = Question(facts, call.tags or {}, call.keys)
+        question = Question(facts, call.tags or {}, call.keys, call.answers or {})
         past = NO_PAST
         if snapshot.askers and call.caller is not None:
             past = await self._past(call.caller)

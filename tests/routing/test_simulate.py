@@ -35,7 +35,7 @@ def told(
     snapshot: Snapshot, counts: Taken | None = None, call: CallFacts | None = None, **more: Any
 ) -> Forecast:
     call = call or facts()
-    question = Question(call, more.get("tags", {}), more.get("keys", ()))
+    question = Question(call, more.get("tags", {}), more.get("keys", ()), more.get("answers", {}))
     return forecast(question, snapshot, counts or Taken(), call.arrived_at, random.Random(1).random)
 
 
@@ -90,6 +90,10 @@ def test_tags_of_the_call_are_filtered_by_and_those_of_the_number_win() -> None:
     assert told(world(None, campaign(route("a")), targets), tags={"channel": "tv"}).candidates
     own = world(number(tags={"channel": "radio"}), campaign(route("a")), targets)
     assert not told(own, tags={"channel": "tv"}).candidates
+    stock = world(None, campaign(route("a")), targets)
+    assert told(stock, answers={"channel": "tv"}).candidates
+    assert told(stock, tags={"channel": "web"}, answers={"channel": "tv"}).candidates
+    assert not told(own, answers={"channel": "tv"}).candidates
 
 
 def test_keys_go_through_menus_and_no_key_is_no_answer() -> None:

@@ -18,17 +18,22 @@ from edge.services.simulation import Answer, Simulated
 SIMULATE = Routes("simulate")
 
 
+SomeTags = Annotated[dict[TagKey, TagValue | TagValues], Field(max_length=100)]
+
+
 class SimulateSpec(Record):
     """A call to think of: ``caller`` null is withheld, ``at`` null is now.
 
-    ``tags`` come on top of the number's own, which win; ``keys`` are pressed in menus in turn; the
-    same ``seed`` draws the same order again.
+    ``tags`` come on top of the number's own, which win; ``answers`` are tags that a webhook would
+    answer with before the call is routed; ``keys`` are pressed in menus in turn; the same ``seed``
+    draws the same order again.
     """
 
     number: E164
     caller: E164 | None = None
     at: AwareDatetime | None = None
-    tags: Annotated[dict[TagKey, TagValue | TagValues], Field(max_length=100)] = Field(default_factory=dict)
+    tags: SomeTags = Field(default_factory=dict)
+    answers: SomeTags = Field(default_factory=dict)
     keys: Annotated[tuple[Key, ...], Field(max_length=50)] = ()
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
     attestation: Literal["A", "B", "C"] | None = None
@@ -90,7 +95,9 @@ async def simulate(ports: Ports, exchange: Exchange) -> Reply:
     link = None
     if asked.impression_id is not None:
         link = await ports.pools.view.link(asked.impression_id)
-    call = Simulated(asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed, level, link)
+    call = Simulated(
+        asked.number, asked.caller, asked.at, asked.tags, asked.keys, asked.seed, level, link, asked.answers
+    )
     return Reply(encode(_shown(await ports.simulation.simulate(call))))
 
 

@@ -207,13 +207,14 @@ class _Planner:
         gone = {(edit.kind, edit.item.id) for edit in self._edits if edit.after is None}
         coming = {(edit.kind, edit.item.id) for edit in self._edits if edit.after is not None}
         caps: dict[str, str] = {}
+        changed = {object_id for _, object_id in gone | coming}
         for edit in self._slowly(self._edits):
             if edit.after is None:
                 continue
             where = self._named[edit.kind, edit.item.id]
             for error in self._against_others(edit.after, after, gone, coming):
                 self._fault(f"{where}.{error.path}" if error.path else where, error.message)
-            self._own_caps(edit.after, where, caps, gone | coming)
+            self._own_caps(edit.after, where, caps, changed)
         self._unique(gone)
         if gone:
             self._still_named(gone, coming)
@@ -231,14 +232,13 @@ class _Planner:
         except Invalid as error:
             yield from error.errors
 
-    def _own_caps(self, item: Object, where: str, seen: dict[str, str], changed: set[Place]) -> None:
+    def _own_caps(self, item: Object, where: str, seen: dict[str, str], changed: set[str]) -> None:
         if not isinstance(item, CapOwner):
             return
-        ids_changed = {object_id for _, object_id in changed}
         for index, cap in enumerate(item.caps):
             cap_id = cap.id or ""
             owner = self._snapshot.cap_owner(cap_id)
-            others = owner not in (None, item.id) and owner not in ids_changed
+            others = owner not in (None, item.id) and owner not in changed
             if others or seen.setdefault(cap_id, where) != where or not _NEW_CAP.fullmatch(cap_id):
                 why = "another object has a cap of this id, or it is none; leave it out for a new cap"
                 self._fault(f"{where}.caps[{index}].id", why)
