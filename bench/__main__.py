@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench import calls, engine, flood, pools, signalling, snippet
+from bench import calls, engine, flood, pools, routing, signalling, snippet
 from bench.proc import calibrate, first_among_groups, pin
 from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
@@ -93,6 +93,16 @@ POOLS = [
 SNIPPET = [
     Figure("snippet: one pass over a page of 5,000 nodes, ms", "pass_ms", "≤ 15", 15),
     Figure("  size as served, bytes", "gzipped_bytes", "≤ 4000", 4000),
+]
+
+
+ROUTING = [
+    Figure("snapshot of 100,000 numbers built, CPU, s", "build_s", "≤ 2", 2),
+    Figure("  a decision, CPU, µs", "decision_us", "≤ 200", 200),
+    Figure("  p99, µs", "decision_p99_us", "", 0),
+    Figure("  an edit until the next call sees it, longest, ms", "edit_max_ms", "≤ 100", 100),
+    Figure("  the loop's longest wait meanwhile, ms", "loop_wait_ms", "≤ 20", 20),
+    Figure("  and while it does nothing, ms", "idle_wait_ms", "", 0),
 ]
 
 
@@ -213,6 +223,15 @@ def measure_engine(report: Report, runs: int) -> Results:
     return results
 
 
+def measure_routing(report: Report, runs: int) -> Results:
+    """Decisions and edits at 100,000 numbers, 1,000 campaigns and 2,000 targets (``bench/routing.py``)."""
+    results: Results = []
+    for _ in range(runs):
+        results.append({**routing.run(), "calibration": calibrate()})
+        report.note("routing", results[-1])
+    return results
+
+
 async def measure_snippet(report: Report, runs: int) -> Results:
     """Fresh pages in Chromium, which has processes enough for both cores."""
     results = await snippet.passes(runs)
@@ -225,7 +244,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short run of each")
     parser.add_argument(
-        "--only", help="a comma list out of engine, signalling, transit, relay, flood, pools, snippet"
+        "--only",
+        help="a comma list out of engine, routing, signalling, transit, relay, flood, pools, snippet",
     )
     parser.add_argument("--out", help="append every run to this file as a JSON line")
     return parser.parse_args()
@@ -235,6 +255,8 @@ async def _measure(report: Report, wanted: Callable[[str], bool], quick: bool) -
     runs = 1 if quick else 3
     if wanted("engine"):
         report.add(ENGINE, measure_engine(report, 2 if quick else 5))
+    if wanted("routing"):
+        report.add(ROUTING, await asyncio.to_thread(measure_routing, report, runs))
     if wanted("snippet"):
         report.add(SNIPPET, await measure_snippet(report, 3 if quick else 9))
     if wanted("signalling"):

@@ -25,6 +25,7 @@ from edge.memory import collect_seldom, use_large_pages
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
 from edge.services.blocks import BlockService
+from edge.services.calendars import CalendarService
 from edge.services.callers import CallerService
 from edge.services.calls import RECORDINGS, CallService
 from edge.services.caps import CapService
@@ -129,6 +130,7 @@ class _Builder:
             prompts=prompts,
             callers=callers,
             blocks=BlockService(configuration),
+            calendars=CalendarService(configuration),
             tokens=await enter(TokenService(Tokens(database), clock, settings.admin_token)),
             calls=self._call_service(database, switch, audit),
             insight=insight,

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 from edge.admin.pool_ports import Enrichment, PoolPorts
 from edge.model.base import Stored
 from edge.model.buyer import Buyer
+from edge.model.calendars import HolidayCalendar
 from edge.model.config import (
     NewNumber,
     Number,
@@ -107,6 +108,19 @@ class Blocks(Protocol):
     """Blocks by the file (``edge.services.blocks``)."""
 
     async def import_csv(self, text: str, dry_run: bool, country: str) -> Sequence[NumberResult]: ...
+
+
+class Calendars(Protocol):
+    """Public holidays for calendars (``edge.services.calendars``)."""
+
+    async def import_holidays(
+        self,
+        calendar_id: str,
+        country: str,
+        subdivision: str | None,
+        years: Sequence[int],
+        expected: int | None,
+    ) -> HolidayCalendar: ...
 
 
 class Callers(Protocol):
@@ -301,6 +315,7 @@ class Ports:
     prompts: Prompts
     callers: Callers
     blocks: Blocks
+    calendars: Calendars
     tokens: Tokens
     calls: Calls
     insight: Insight

@@ -17,6 +17,7 @@ from edge.model.peers import Reachability, Registration
 from edge.services.audit import AuditService
 from edge.services.bans import BanService
 from edge.services.blocks import BlockService
+from edge.services.calendars import CalendarService
 from edge.services.callers import CallerService
 from edge.services.calls import CallService
 from edge.services.caps import CapService
@@ -206,6 +207,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             releases=releases,
             callers=callers,
             blocks=BlockService(configuration),
+            calendars=CalendarService(configuration),
             prompts=prompts,
             tokens=tokens,
             calls=CallService(

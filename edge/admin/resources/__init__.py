@@ -2,6 +2,7 @@
 
 from edge.admin.resources.audit import AUDIT
 from edge.admin.resources.blocks import BLOCK_FILES
+from edge.admin.resources.calendars import CALENDAR_PARTS, HOUR_PRESETS
 from edge.admin.resources.callers import CALLER_LISTS
 from edge.admin.resources.calls import CALLS
 from edge.admin.resources.configuration import (
@@ -34,6 +35,6 @@ ROUTES: tuple[Route, ...] = (
     *CAMPAIGNS, *PUBLISHERS, *BLOCKS, *CALLER_LISTS, *HOLIDAY_CALENDARS,
     *TARGETS, *TARGET_GROUPS, *BUYERS, *PROMPTS, *CALLS,
     *POOLS, *POOL_PARTS, *TAGS, *IMPRESSIONS, *DUPLICATES,
-    *BLOCK_FILES,
+    *BLOCK_FILES, *CALENDAR_PARTS, *HOUR_PRESETS,
     *CAPS, *HOURS, *SIMULATE, *REFUSED, *DRAIN, *TOKENS, *AUDIT, *SETUP,
 )  # fmt: skip
