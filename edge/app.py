@@ -207,7 +207,9 @@ class _Builder:
             guard=guard,
         )
         config = endpoint_config(sip)
-        endpoint = Endpoint(config, self._clock, access, lambda invite: switch.take(invite), guard=guard)  # noqa: PLW0108 - it is made below
+        endpoint = Endpoint(
+            config, self._clock, access, lambda invite: switch.take(invite), guard=guard, over=access.over  # noqa: PLW0108 - it is made below
+        )  # fmt: skip
         traces = await self._traced(endpoint)
         peers = PeerService(endpoint, configuration, self._clock, TrunkUsage(self._database))
         services = CallServices(

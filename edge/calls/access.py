@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from edge.calls import intake
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog, SourceGuard
+from edge.calls.trunk_load import Rates
 from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.routing.snapshot import Snapshot
@@ -75,6 +76,7 @@ class Access:
         self._guard = guard
         never_ban = tuple(ipaddress.ip_network(network) for network in config.never_ban)
         self._never_banned = (*never_ban, *self._proxies)
+        self._rates = Rates()
         self._targets: tuple[Snapshot | None, frozenset[str]] = (None, frozenset())
 
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
@@ -101,6 +103,19 @@ class Access:
         if snapshot.trunk_index.by_address(source) is not None or source in self._target_hosts(snapshot):
             return True
         return bool(self._never_banned) and _is_in(source, self._never_banned)
+
+    def over(self, source: str) -> bool:
+        """Whether a new call of this address is far more than its trunk may send: asked before it is read.
+
+        Twice ``max_cps`` is read, so that what is somewhat over the limit is refused with its reason.
+        """
+        index = self._configuration.current.trunk_index
+        if not index.has_rates:
+            return False
+        trunk = index.by_address(source)
+        if trunk is None or trunk.max_cps is None:
+            return False
+        return not self._rates.take(trunk.id, 2 * max(1.0, trunk.max_cps), self._clock.monotonic())
 
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
         if request.method == "INVITE" and not self._ours(request):

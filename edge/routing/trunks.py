@@ -14,7 +14,8 @@ class TrunkIndex:
     """
 
     __slots__ = (
-        "_by_id", "_by_username", "_networks", "has_credentials_only", "presets", "trunks", "written",
+        "_by_id", "_by_username", "_networks", "has_credentials_only", "has_rates", "presets", "trunks",
+        "written",
     )  # fmt: skip
 
     def __init__(self, trunks: Iterable[Trunk], presets: Presets = NO_PRESETS) -> None:
@@ -28,6 +29,7 @@ class TrunkIndex:
         for trunk in in_order:
             if trunk.username is not None:
                 self._by_username.setdefault(trunk.username, trunk)
+        self.has_rates = any(trunk.max_cps is not None for trunk in self.trunks)
         self.has_credentials_only = any(not t.addresses and t.username is not None for t in self.trunks)
 
     def by_id(self, trunk_id: str) -> Trunk | None:

@@ -32,15 +32,23 @@ Receive = Callable[[bytes, Flow], None]
 
 class Arrivals:
     """The new calls that wait.  ``serve`` takes one in, ``shed`` turns one away; ``again`` asks for
-    ``go_on`` soon.  ``clock`` is in seconds and never goes back."""
+    ``go_on`` soon.  ``clock`` is in seconds and never goes back.  ``limited`` says whether a call was over
+    a limit of its source, and is answered already (None: there are no such limits)."""
 
     def __init__(
-        self, clock: Callable[[], float], serve: Receive, shed: Receive, again: Callable[[], None]
+        self,
+        clock: Callable[[], float],
+        serve: Receive,
+        shed: Receive,
+        again: Callable[[], None],
+        *,
+        limited: Callable[[bytes, Flow], bool] | None = None,
     ) -> None:
         self._clock = clock
         self._serve = serve
         self._shed = shed
         self._again = again
+        self._limited = limited
         self._drained = True
         self._waiting: deque[tuple[float, bytes, Flow]] = deque()
 
@@ -48,6 +56,8 @@ class Arrivals:
         """Keeps a datagram if it is a new call; False for everything else, which goes first."""
         if not data.startswith(b"INVITE ") or _IN_DIALOG.search(data) is not None:
             return False
+        if self._limited is not None and self._limited(data, flow):
+            return True
         if len(self._waiting) >= MAX_WAITING:
             self._shed(data, flow)
         else:

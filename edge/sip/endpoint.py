@@ -69,7 +69,8 @@ class Endpoint:
     """Our SIP endpoint, an async context manager: open in the block, closed after it.
 
     ``on_call`` is called for each new call that the access policy allowed; 100 has been sent.
-    ``guard`` judges sources before anything of theirs is read (None: all are heard).
+    ``guard`` judges sources before anything of theirs is read (None: all are heard); ``over`` says whether
+    a new call of an address is more than its trunk may send.
     Whoever drains refuses new calls there with 503; the endpoint goes on with everything in a dialog.
     """
 
@@ -81,6 +82,7 @@ class Endpoint:
         on_call: Callable[[Invite], None],
         *,
         guard: Guard | None = None,
+        over: Callable[[str], bool] | None = None,
     ) -> None:
         self._config = config
         self._guard = guard or Guard(clock.monotonic, lambda host: True)
@@ -97,7 +99,11 @@ class Endpoint:
         self._awake = False
         self._late = (0.0, 0.0, 0.0)
         self._all_left: asyncio.Event | None = None
-        self._arrivals = Arrivals(clock.monotonic, self._receive, self._turn_away, self._serve_more)
+        self._over = over
+        self._arrivals = Arrivals(
+            clock.monotonic, self._receive, self._turn_away, self._serve_more,
+            limited=None if over is None else self._limited,
+        )  # fmt: skip
         self.stack = Stack(
             self._transport,
             clock.monotonic,
@@ -242,6 +248,13 @@ class Endpoint:
             log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
             self._wake()  # others' events may still wait
         self._arm()
+
+    def _limited(self, data: bytes, flow: Flow) -> bool:
+        """Whether a new call was one too many of its source, and has been turned away, unread."""
+        if self._over is None or not self._over(flow.remote[0]):
+            return False
+        self.stack.turn_away(data, flow, 1)
+        return True
 
     def _turn_away(self, data: bytes, flow: Flow) -> None:
         """No time for a new call: 503, and nothing at all for strangers."""

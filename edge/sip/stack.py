@@ -117,10 +117,10 @@ class Stack:
             return
         self.receive_message(message, flow, data)
 
-    def turn_away(self, data: bytes, flow: Flow) -> None:
+    def turn_away(self, data: bytes, flow: Flow, retry_after_s: int | None = None) -> None:
         """A new call's datagram for which there is no time: 503; a copy of a call that is served is
         taken as such."""
-        after = int(self._layer.chance.uniform(*gate.RETRY_AFTER))
+        after = retry_after_s or int(self._layer.chance.uniform(*gate.RETRY_AFTER))
         refusal = arrivals.refusal(data, flow, self._layer.chance.token(), after)
         if refusal is None or refusal.key in self._layer.servers:
             self.receive(data, flow)

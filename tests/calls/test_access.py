@@ -195,3 +195,12 @@ def test_a_banned_source_behind_a_proxy_is_not_heard_and_the_proxy_is() -> None:
         bench.judge("192.0.2.5", proxied)
     assert bench.judge("192.0.2.5", proxied) == Deny(0)
     assert bench.guard.admits("192.0.2.5")
+
+
+def test_a_trunk_s_flood_of_calls_is_over_twice_its_rate_before_it_is_read() -> None:
+    limited, other = trunk(**BY_ADDRESS, max_cps=5), trunk("trk_2", addresses=("192.0.2.2/32",))
+    access = Bench(Snapshot.build(trunks=[limited, other])).access
+    assert [access.over("192.0.2.1") for _ in range(12)] == [False] * 10 + [True] * 2
+    assert not any(access.over(source) for source in ("192.0.2.2", "198.51.100.7") for _ in range(50))
+    free = Bench(Snapshot.build(trunks=[other])).access
+    assert not any(free.over("192.0.2.2") for _ in range(50))

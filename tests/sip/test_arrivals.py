@@ -140,3 +140,14 @@ def test_new_calls_get_503_while_the_loop_lags() -> None:
     peer.request("OPTIONS", us)
     peer.request("INVITE", us)
     assert peer.statuses() == [200, 503] and us.calls == []
+
+
+def test_a_call_over_its_source_s_limit_never_waits() -> None:
+    desk, over = Desk(), [True, False]
+    limited = Arrivals(
+        lambda: 0.0, desk.arrivals._serve, desk.arrivals._shed, desk._again, limited=lambda *_: over.pop()
+    )
+    assert limited.take(INVITE, FLOW)
+    assert limited.take(INVITE, FLOW)
+    limited.read(drained=True)
+    assert (desk.served, desk.shed) == ([INVITE], [])
