@@ -215,7 +215,7 @@ def parse_tag(name: str, value: str) -> str | None:
     if not rest:
         return tag
     params = parse_params(rest)
-    if params is None or (tag is not None and "tag" in params):
+    if params is None or ("tag" in params and (tag is not None or params["tag"] is None)):
         raise SipParseError(f"malformed parameters of {name}")
     return params.get("tag") if tag is None else tag
 

@@ -15,6 +15,7 @@ from tests.support.certificates import Authority
 LOOPBACK = {
     "EDGE_SIP__LISTEN": "udp://127.0.0.1:0,tcp://127.0.0.1:0",
     "EDGE_ADMIN__LISTEN": "127.0.0.1:0",
+    "EDGE_MEDIA__PORTS": "2048-9999",  # below what servers of other tests hold
 }
 
 
@@ -54,7 +55,7 @@ def test_a_mistake_in_the_configuration_names_key_value_and_remedy(edge: Edge, w
 
 
 def test_check_passes_on_a_fresh_machine(edge: Edge) -> None:
-    ran = edge("check", **LOOPBACK, EDGE_MEDIA__PORTS="2048-9999")  # below what servers of other tests hold
+    ran = edge("check", **LOOPBACK)
     assert ran.code == 0, ran.out + ran.err
     assert "built-in prompts can be decoded" in ran.out
     assert "FAIL" not in ran.out

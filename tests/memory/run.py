@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from bench import signalling
-from bench.proc import pss_kb
+from bench.proc import first_among_groups, pin, pss_kb
 from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, eventually, running_server, simple_route
@@ -52,7 +52,10 @@ async def campaign(calls: int, rate: int) -> int:
     ends = Ends((caller, free_port(caller)), (target, free_port(target)), NUMBER)
     failed, sizes = 0, []
     with tempfile.TemporaryDirectory(prefix="edge-memory-") as name:
+        pin(0)
         async with running_server(Path(name), **NO_LIMITS) as server:
+            pin(1)
+            first_among_groups(server.pid)
             host, port = ends.target
             await simple_route(server.api, caller_host=caller, target=f"sip:b@{host}:{port}")
             for _ in range(10):

@@ -222,6 +222,8 @@ WRONG: list[Wrong] = [
     Wrong("bracket left open", invite(To="<sip:a@edge.test"), 400),
     Wrong("question mark without brackets", invite(From="sip:x@y.test?Route=a;tag=1"), 400),
     Wrong("two tags", invite(From="<sip:x@y.test>;tag=1;tag=2"), 400),
+    Wrong("tag without a value", invite(To="<sip:a@edge.test>;tag;2"), 400),
+    Wrong("tag without a value at the sender", invite(From="<sip:x@y.test>;b;tag"), 400),
     Wrong("empty parameter", invite(From="<sip:x@y.test>;;tag=1"), 400),
     Wrong("two addresses", invite(From="<sip:x@y.test>;tag=1, <sip:z@y.test>;tag=2"), 400),
     Wrong("header without colon", message("INVITE sip:a@edge.test SIP/2.0", [*lines(), "Nonsense"]), 400),
