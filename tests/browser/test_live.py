@@ -17,7 +17,7 @@ from tests.browser.test_visits import hours_later, use
 from tests.integration.test_calls import CALLS, TAKES_THE_CALL
 from tests.integration.test_calls import World as Phones
 from tests.integration.test_pools import pooled
-from tests.support.server import Server, running_server
+from tests.support.server import Server, eventually, running_server
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 _numbers = itertools.count(1000)
@@ -170,6 +170,29 @@ async def test_a_second_snippet_is_reported(at: Stand, server: Server) -> None:
         page = await at.open(made.body, head=at.line)
     assert (await seen.value).status == 204
     assert await shown(page) != made.written(made.primary["e164"])
+    (told,) = (await server.api.get(f"campaigns/{made.campaign['id']}/duplicate-snippets"))["items"]
+    assert (told["page"], told["count"]) == (at.site.url + "/", 1)
+
+
+async def test_the_visit_keeps_what_the_browser_said(at: Stand, server: Server) -> None:
+    made = await world(at, server, 1)
+    page = await made.page("?utm_source=news&City=%C3%98rsta#part")
+    mine = await shown(page)
+    await page.evaluate("edgeTags.push({Plan: 'gold', call_id: 'forged'})")
+    await page.goto(at.site.url + "/?step=2")
+    assert await shown(page) == mine
+    await page.close(run_before_unload=True)
+
+    async def closed() -> Json | None:
+        (visit,) = (await server.api.get("impressions", campaign_id=made.campaign["id"]))["items"]
+        return visit if visit["closed_at"] and visit["data"] else None
+
+    visit: Json = await eventually(closed, 30)
+    assert (visit["state"], visit["page_views"], visit["missed"]) == ("leased", 2, False)
+    assert visit["first_view"]["page_url"] == f"{at.site.url}/?utm_source=news&City=%C3%98rsta"
+    assert visit["last_view"]["page_url"] == f"{at.site.url}/?step=2"
+    assert visit["url_tags"] == {"utm_source": "news", "city": "Ørsta", "step": "2"}
+    assert visit["data"] == {"plan": "gold"}
 
 
 async def test_pages_of_other_sites_get_nothing(at: Stand, server: Server) -> None:
