@@ -84,5 +84,6 @@ class EnrichmentService:
         tags = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
         self._said.pop((campaign_id, caller), None)
         self._said[campaign_id, caller] = Said(tags, at)
-        if len(self._said) > MOST:
+        # Oldest first: what is over leaves with the next that comes.
+        while len(self._said) > MOST or at - next(iter(self._said.values())).at >= KEPT_FOR:
             self._said.popitem(last=False)

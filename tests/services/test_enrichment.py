@@ -1,0 +1,33 @@
+"""What publishers said of callers: kept for 48 hours, over a restart, and no longer."""
+
+from pathlib import Path
+
+from edge.services.enrichment import EnrichmentService
+from edge.store.engine import Database
+from edge.store.enrichments import Enrichments
+from edge.store.opening import prepare
+from tests.store.conftest import HandClock
+
+CALLER, DAY = "+12125550100", 24 * 3600
+
+
+async def test_it_is_kept_for_48_hours_and_over_a_restart(tmp_path: Path) -> None:
+    path, clock = tmp_path / "edge.db", HandClock()
+    prepare(path)
+    async with Database(path) as database:
+        async with EnrichmentService(Enrichments(database), clock) as said:
+            assert not said
+            heard = await said.say("cmp_1", CALLER, {"Plan": "gold", "system_x": "y"})
+            assert (heard.ignored, heard.in_progress) == (("system_x",), False)
+            clock.advance(DAY)
+            await said.say("cmp_1", CALLER, {"score": 7})
+        async with EnrichmentService(Enrichments(database), clock) as said:
+            known = said.of("cmp_1", CALLER)
+            assert known is not None and known.tags == {"plan": "gold", "score": "7"}
+            assert said.of("cmp_2", CALLER) is None and said.of("cmp_1", None) is None
+            clock.advance(2 * DAY)
+            assert said.of("cmp_1", CALLER) is None
+            await said.say("cmp_1", "+12125550101", {"a": 1})
+            assert said.of("cmp_1", "+12125550101") is not None
+        async with EnrichmentService(Enrichments(database), clock) as said:
+            assert said.of("cmp_1", CALLER) is None and bool(said)
