@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -23,7 +24,7 @@ log = get_logger("edge.traces")
 TRACES: Final = "traces"
 """The directory of traces, in the server's data directory."""
 MAX_WAITING: Final = 2_000
-_TIDY_EVERY: Final = 60
+AT_ONCE: Final = 100
 _MODE: Final = 0o700
 
 
@@ -41,7 +42,7 @@ class TraceFiles:
         self._max_octets = max_octets
         self._waiting: queue.Queue[_Entry | None] = queue.Queue(MAX_WAITING)
         self._thread: threading.Thread | None = None
-        self._written = 0
+        self._last: Path | None = None
         self._failing = False
 
     async def __aenter__(self) -> Self:
@@ -67,23 +68,36 @@ class TraceFiles:
     # -- the thread ---------------------------------------------------------------------------------------
 
     def _write_all(self) -> None:
-        while (entry := self._waiting.get()) is not None:
+        over = False
+        while not over:
+            entries, over = self._next()
             try:
-                self._write(entry)
+                for path, found in groupby(entries, lambda entry: self._path(entry.ended_at)):
+                    self._write(path, list(found))
                 self._failing = False
             except OSError as error:
                 if not self._failing:
                     log.error("traces.not_written", reason=str(error))
                 self._failing = True
 
-    def _write(self, entry: _Entry) -> None:
-        path = self._path(entry.ended_at)
-        if self._written % _TIDY_EVERY == 0:
+    def _next(self) -> tuple[list[_Entry], bool]:
+        """What waits, at least one; and whether it is the last."""
+        entries: list[_Entry] = []
+        entry = self._waiting.get()
+        while entry is not None:
+            entries.append(entry)
+            if len(entries) == AT_ONCE or self._waiting.empty():
+                return entries, False
+            entry = self._waiting.get()
+        return entries, True
+
+    def _write(self, path: Path, entries: Sequence[_Entry]) -> None:
+        if path != self._last:
             path.parent.mkdir(mode=_MODE, parents=True, exist_ok=True)
             self._tidy()
-        self._written += 1
+        self._last = path
         with path.open("ab") as file:
-            file.write(_packed(entry))
+            file.write(b"".join(map(_packed, entries)))
 
     def _tidy(self) -> None:
         """Gives up the oldest minutes of a directory that is too large."""

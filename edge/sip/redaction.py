@@ -4,7 +4,6 @@ import re
 from typing import Final
 
 REMOVED: Final = b"(removed)"
-_HINTS: Final = (b"authorization", b"x-edge-call-key", b"inline:", b"ice-pwd", b"\nk=", b"key-mgmt")
 # A header's value ends where its last folded line does.
 _HEADER: Final = re.compile(
     rb"^((?:Proxy-)?Authorization|X-Edge-Call-Key)([ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.I | re.M
@@ -18,9 +17,20 @@ def without_secrets(data: bytes) -> bytes:
 
     Not for sending on: lengths are those of before.
     """
-    lowered = data.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    if not _may_have_any(data.lower()):
         return data
     data = _HEADER.sub(rb"\1\2 " + REMOVED, data)
     data = _INLINE.sub(rb"\1" + REMOVED, data)
     return _LINE.sub(rb"\1" + REMOVED, data)
+
+
+def _may_have_any(lowered: bytes) -> bool:
+    """Spelt out, since most messages have none and every message is asked."""
+    return (
+        b"authorization" in lowered
+        or b"-call-key" in lowered
+        or b"inline:" in lowered
+        or b"\nk=" in lowered
+        or b"ice-pwd" in lowered
+        or b"key-mgmt" in lowered
+    )
