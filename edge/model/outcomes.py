@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from edge.model.base import Record
+from edge.model.filter import Filters
 from edge.model.publishers import Money
 from edge.model.types import HeaderName, HeaderValue, TagKey
 
@@ -22,13 +23,14 @@ class TagAmount(Record):
 
 class Conversion(Record):
     """One criterion of success: after ``after_s`` seconds connected (``connected``) or in all
-    (``duration``), at a ``key``, or when the buyer posts it back."""
+    (``duration``), at a ``key``, or when the buyer posts it back; only for calls that pass ``filters``."""
 
     type: Literal["connected", "duration", "key", "postback"]
     after_s: Seconds = 0
     side: Literal["buyer", "publisher", "both"] = "both"
     amount: Money | TagAmount | None = None
     dedupe_s: Annotated[int, Field(ge=0, le=31_622_400)] = 0
+    filters: Filters = ()
 
     @model_validator(mode="after")
     def _timed(self) -> Self:
@@ -38,7 +40,7 @@ class Conversion(Record):
 
 
 class Webhook(Record):
-    """A request that is sent at an ``event`` of a call."""
+    """A request that is sent at an ``event`` of a call that passes ``filters``."""
 
     event: Literal[
         "call.started", "call.routing", "call.selected", "call.answered", "call.timer", "call.converted",
@@ -50,6 +52,7 @@ class Webhook(Record):
     headers: Annotated[dict[HeaderName, HeaderValue], Field(max_length=50)] = Field(default_factory=dict)
     body: Annotated[str, StringConstraints(max_length=10_000)] | None = None
     after_s: Seconds = 0
+    filters: Filters = ()
 
     @model_validator(mode="after")
     def _timed(self) -> Self:

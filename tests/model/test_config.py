@@ -56,3 +56,16 @@ def test_everything_is_bounded(model: type[Any], fields: dict[str, Any]) -> None
 
 def test_tag_keys_are_lower_case() -> None:
     assert NumberSpec(e164="+13125550100", tags={"Channel": "TV"}).tags == {"channel": "TV"}
+
+
+def test_conversions_and_webhooks_may_be_for_some_calls_only() -> None:
+    wanted = {"key": "channel", "op": "==", "value": "tv"}
+    spec = CampaignSpec.model_validate(
+        {
+            "name": "C",
+            "conversions": [{"type": "connected", "after_s": 90, "filters": [wanted]}],
+            "webhooks": [{"event": "call.ended", "url": "https://crm.example/h", "filters": [wanted]}],
+        }
+    )
+    assert spec.conversions[0].filters == spec.webhooks[0].filters
+    assert spec.conversions[0].filters[0].key == "channel"
