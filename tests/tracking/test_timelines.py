@@ -1,10 +1,13 @@
 """The timelines of docs/rules.md, Number pools: who has which number when, and whose a call is."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from edge.model.ledger import Connect, OpenCall
 from edge.model.visits import Allocate, Member, Members, PageView
+from edge.store.ledger import recover
 from tests.tracking.pool_world import START, PoolWorld
 
 SIX_HOURS = 6 * 3600
@@ -273,3 +276,20 @@ def test_the_end_of_an_old_call_does_not_change_whose_number_is_whose(path: Path
     assert number(fresh) == "n1", "the first number is busy"
     pool.hang_up("c", SIX_HOURS + 1)
     assert pool.visit("a", SIX_HOURS + 2) == fresh
+
+
+def test_a_call_that_a_crash_cut_off_is_over_and_its_number_may_go_on(path: Path) -> None:
+    pool = PoolWorld(path, 1)
+    given = pool.visit("a", 0)
+    pool.call(10, call_id="c")
+    opened = OpenCall(
+        "c", START, "trk", None, "n0", "n0", "cmp", pool_id="pool", impression_id=given.impression_id
+    )
+    pool.run(opened)
+    pool.run(Connect("c", 1, "tgt", START))
+    pool.restart()
+    pool.db.execute("BEGIN IMMEDIATE")
+    assert recover(pool.db, START + timedelta(seconds=60)) == 1
+    pool.db.execute("COMMIT")
+    assert pool.db.execute("SELECT impression_id FROM calls").fetchall() == [(given.impression_id,)]
+    assert number(pool.visit("b", 70)) == "n0"
