@@ -47,14 +47,19 @@ class Air:
         self.random = chance
         self.loss = self.copies = self.jitter_s = 0.0
         self.nodes: dict[Address, Node] = {}
-        self.log: list[tuple[bytes, Address, Address]] = []
+        self.log: list[tuple[float, bytes, Address, Address]] = []
 
     def carry(self, data: bytes, source: Address, target: Address) -> None:
         """Sends one datagram, as well as this network can."""
-        self.log.append((data, source, target))
+        self.log.append((self.loop.time(), data, source, target))
         copies = int(self.random.random() >= self.loss) + int(self.random.random() < self.copies)
         for _ in range(copies):
             self.deliver(0.005 + self.random.random() * self.jitter_s, data, source, target)
+
+    def recent(self, seconds: float) -> list[tuple[bytes, Address, Address]]:
+        """What was sent in the last so many seconds."""
+        since = self.loop.time() - seconds
+        return [(data, source, target) for at, data, source, target in self.log if at >= since]
 
     def deliver(self, after_s: float, data: bytes, source: Address, target: Address) -> None:
         """It arrives after so long."""
