@@ -1,6 +1,7 @@
 """Edits of the configuration: any number of objects in one transaction, with their audit."""
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,6 +20,7 @@ from edge.store.tables import object_references as links
 _PORTION = 500
 VERSION = "configuration_version"
 _MOST_USERS = 20
+_BREATH = 20
 T = TypeVar("T")
 
 
@@ -56,7 +58,10 @@ class Batch:
         self._rows: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in SHAPES}
         self._links: list[dict[str, Any]] = []
         self._audit: list[dict[str, Any]] = []
-        for edit in edits:
+        for at, edit in enumerate(edits):
+            if at % _BREATH == 0:
+                # Made in a thread: the loop takes its turn.
+                time.sleep(0)
             if edit.after is not None:
                 self._rows[edit.kind].append(to_row(edit.kind, edit.after))
                 self._links += _links(edit.kind, edit.after)

@@ -43,7 +43,7 @@ Audio = Callable[[str], Mapping[str, Any] | None]
 
 
 def plan(wanted: Wanted, snapshot: Snapshot, now: datetime, audio: Audio, breathe: Breathe) -> Plan:
-    """Raises Invalid with every mistake of the document, 100 at most.
+    """Raises Invalid with every mistake of the document, 100 at most; empties the document.
 
     ``audio`` tells the length and codecs of the audio of a hash that is here, else None.
     """
@@ -77,6 +77,10 @@ class _Planner:
             kind = next(k for k in SHAPES if section_of(k) == section)
             for index, given in enumerate(self._slowly(items)):
                 self._read(kind, f"{section}[{index}]", given, by_external)
+            while items:
+                # What is read is let go here, bit by bit, and not at once by whoever holds the document.
+                del items[-_OFTEN:]
+                self._breathe()
         self._raise()
         left = self._remove()
         self._edits.sort(key=_order)

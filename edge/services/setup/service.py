@@ -4,8 +4,10 @@ What takes time runs in a thread that pauses every millisecond or so: calls do n
 """
 
 import asyncio
+import contextlib
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from edge.model.config import Prompt
@@ -32,6 +34,18 @@ def _breathe() -> None:
     time.sleep(_BREATH_S)
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """No collection meanwhile: hundreds of thousands of new objects would be walked in one go, and the
+    loop with them.  What is left of them stays, and is not walked later either."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 class SetupService:
     """Raises ``Invalid`` (every mistake with its path), ``StaleBase``, ``NotFound`` and ``StoreDown``."""
 
@@ -47,15 +61,16 @@ class SetupService:
         """The document as JSON, and its base."""
         async with self._one_at_a_time:
             snapshot = self._configuration.current
-            written = await asyncio.to_thread(_written, snapshot)
-            self._known_base = (snapshot, written.base, written.empty)
-            return await asyncio.to_thread(written.text), written.base
+            with _uncollected():
+                written = await asyncio.to_thread(_written, snapshot)
+                self._known_base = (snapshot, written.base, written.empty)
+                return await asyncio.to_thread(written.text), written.base
 
     async def apply(self, raw: bytes, *, prune: bool = False, dry_run: bool = False) -> Outcome:
         """What a document changes: all of it or, with ``dry_run`` or a mistake in it, nothing."""
         async with self._one_at_a_time:
-            document = await asyncio.to_thread(read, raw, _breathe)
-            return await self._tried(lambda: self._apply(Wanted(document, prune), dry_run))
+            with _uncollected():
+                return await self._tried(lambda: self._read(raw, prune, dry_run))
 
     async def versions(self, query: ListQuery) -> Page[Version]:
         """The edits of the set-up, newest first."""
@@ -69,7 +84,8 @@ class SetupService:
         Numbers that came since stay, and so do those that were released before or since.
         """
         async with self._one_at_a_time:
-            return await self._tried(lambda: self._restore(version, dry_run))
+            with _uncollected():
+                return await self._tried(lambda: self._restore(version, dry_run))
 
     async def _tried(self, run: Callable[[], Any]) -> Outcome:
         """Again when an edit by somebody else came in between."""
@@ -85,6 +101,10 @@ class SetupService:
     async def _outcome(self, run: Callable[[], Any]) -> Outcome:
         found: Outcome = await run()
         return found
+
+    async def _read(self, raw: bytes, prune: bool, dry_run: bool) -> Outcome:
+        document = await asyncio.to_thread(read, raw, _breathe)
+        return await self._apply(Wanted(document, prune), dry_run)
 
     async def _restore(self, version: int, dry_run: bool) -> Outcome:
         with translated("version"):
