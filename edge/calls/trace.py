@@ -49,7 +49,7 @@ class Trace:
             {
                 "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
-                "peer": _peer(flow),
+                "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
                 "message": _message(data[:200].partition(b"\r\n")[0]),
             }
             for at, direction, flow, data in self._lines
@@ -59,11 +59,6 @@ class Trace:
         """The messages, with instants in seconds since 1970; the call arrived at ``arrived_at``."""
         shift = arrived_at.timestamp() - self._origin
         return [(at + shift, direction, flow, data) for at, direction, flow, data in self._lines]
-
-
-@lru_cache(maxsize=1024)
-def _peer(flow: Flow) -> str:
-    return f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}"
 
 
 @lru_cache(maxsize=1024)
