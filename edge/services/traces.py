@@ -8,6 +8,7 @@ import asyncio
 import json
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -25,6 +26,8 @@ TRACES: Final = "traces"
 """The directory of traces, in the server's data directory."""
 MAX_WAITING: Final = 2_000
 AT_ONCE: Final = 100
+_PAUSE_S: Final = 0.1
+"""Calls that end within this time are written together: a wake and a file opened cost more than an entry."""
 _MODE: Final = 0o700
 
 
@@ -40,7 +43,7 @@ class TraceFiles:
     def __init__(self, directory: Path, max_octets: int) -> None:
         self._directory = directory
         self._max_octets = max_octets
-        self._waiting: queue.Queue[_Entry | None] = queue.Queue(MAX_WAITING)
+        self._waiting: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._last: Path | None = None
         self._failing = False
@@ -53,13 +56,13 @@ class TraceFiles:
 
     async def __aexit__(self, *exc: object) -> None:
         if self._thread is not None:
-            await asyncio.to_thread(self._waiting.put, None)
+            self._waiting.put(None)
             await asyncio.to_thread(self._thread.join, 10)
 
     def keep(self, call_id: str, ended_at: datetime, kept: Kept) -> None:
         """Takes a call's messages, never waiting: with too much to do they are given up."""
-        if self._thread is not None and not self._waiting.full():
-            self._waiting.put_nowait(_Entry(call_id, ended_at, kept))
+        if self._thread is not None and self._waiting.qsize() < MAX_WAITING:
+            self._waiting.put(_Entry(call_id, ended_at, kept))
 
     async def messages(self, call_id: str, ended_at: datetime) -> Sequence[Message]:
         """A call's messages in order; none when they were not kept, or are gone."""
@@ -84,6 +87,8 @@ class TraceFiles:
         """What waits, at least one; and whether it is the last."""
         entries: list[_Entry] = []
         entry = self._waiting.get()
+        if entry is not None:
+            time.sleep(_PAUSE_S)
         while entry is not None:
             entries.append(entry)
             if len(entries) == AT_ONCE or self._waiting.empty():
