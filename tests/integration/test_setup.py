@@ -88,7 +88,7 @@ async def test_a_set_up_moves_to_another_server_and_back_in_time(tmp_path: Path)
 async def round_trip(server: Server, file: Path, before: str) -> None:
     """Edit, diff, dry run, apply, restore."""
     version = (await server.api.get("setup/versions"))["items"][0]["version"]
-    file.write_text(before.replace("Spring: über & out", "Summer").replace("sip:d@", "sip:e@"))
+    file.write_text(before.replace('"Spring: über & out"', "Summer").replace("sip:d@", "sip:e@"))
     told = await edge(server, "diff", str(file))
     assert told.code == 0
     assert '    name: "Spring: über & out" -> "Summer"\n' in told.out
