@@ -106,9 +106,7 @@ def _sub_id(number: Number) -> dict[str, Any]:
 
 def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Lets the server fill in again what followed from a field of a number that was patched."""
-    if before.pool_id is not None and changes.get("pool_id", before.pool_id) != before.pool_id:
-        why = f"take it out of its pool by DELETE pools/{before.pool_id}/numbers/ID, so that visitors keep it"
-        raise Invalid([FieldError("pool_id", why)])
+    refuse_leaving(before, changes.get("pool_id", before.pool_id))
     moved = "campaign_id" in changes or "pool_id" in changes
     if moved and "state" not in changes and before.state in ("active", "available"):
         merged.pop("state", None)
@@ -120,6 +118,14 @@ def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping
         (merged.get("tags") or {}).pop("sub_id", None)
     elif "tags" in changes and "sub_id" not in changes:
         merged.pop("sub_id", None)
+
+
+def refuse_leaving(before: NumberSpec, pool_id: object) -> None:
+    """Raises Invalid for an edit that takes a number out of its pool: the pool's own path keeps what
+    its last visitor was promised (Rule: number pools)."""
+    if before.pool_id is not None and pool_id != before.pool_id:
+        why = f"take it out of its pool by DELETE pools/{before.pool_id}/numbers/ID, so that visitors keep it"
+        raise Invalid([FieldError("pool_id", why)])
 
 
 def check(item: Object, snapshot: Snapshot) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.admin.client import Answer, Client
+from tests.admin.pooled import pooled
 
 
 async def put(api: Client, document: Any, query: str = "", **more: Any) -> Answer:
@@ -47,6 +48,41 @@ async def test_a_refused_document_names_each_path_and_changes_nothing(api: Clien
     assert answer.status == 422
     assert set(answer.errors) == {"campaigns[0].colour", "targets[0].id"}
     assert (await api.get("campaigns")).json["items"] == []
+
+
+@pytest.mark.parametrize("moved", [{}, {"campaign_id": "theirs"}, {"pool_id": "pool_2"}])
+async def test_no_document_takes_a_number_from_its_visitor(api: Client, moved: dict[str, str]) -> None:
+    """To stock, to a campaign or to another pool: a call to the number stays the visitor's."""
+    world = await pooled(api, size=1)
+    shown, number = await world.shown(), world.numbers[0]
+    document = (await api.get("setup")).json
+    document["pools"].append({"id": "pool_2", "name": "Others"})
+    if "campaign_id" in moved:
+        moved = {"campaign_id": world.campaign["id"]}
+    (written,) = (each for each in document["numbers"] if each["id"] == number["id"])
+    index = document["numbers"].index(written)
+    document["numbers"][index] = {"id": number["id"], "e164": number["e164"], **moved}
+    refused = (await put(api, document, "?prune=true")).errors[f"numbers[{index}].pool_id"]
+    assert f"DELETE pools/{world.pool['id']}/numbers/" in refused
+    asked = {"number": number["e164"], "caller": "+12125550100", "impression_id": shown["impression_id"]}
+    assert (await api.post("simulate", asked)).json["decision"]["steps"][1]["step"] == "link"
+    assert (await api.delete(f"pools/{world.pool['id']}/numbers/{number['id']}")).status == 204
+    document["base"] = None
+    assert (await put(api, document)).status == 200
+
+
+async def test_no_restore_takes_a_number_from_its_visitor(api: Client) -> None:
+    number = await api.new("numbers", e164="+18005550200")
+    before = (await api.get("setup/versions")).json["items"][0]["version"]
+    world = await pooled(api, size=0)
+    await api.post(f"pools/{world.pool['id']}/numbers", {"ids": [number["id"]]})
+    shown, path = await world.shown(), f"setup/versions/{before}/restore"
+    assert shown["e164"] == number["e164"]
+    assert "so that visitors keep it" in (await api.post(path)).errors["numbers[0].pool_id"]
+    assert (await api.get(f"numbers/{number['id']}")).json["pool_id"] == world.pool["id"]
+    assert (await api.delete(f"pools/{world.pool['id']}/numbers/{number['id']}")).status == 204
+    back = (await api.get(f"numbers/{number['id']}")).json
+    assert back["withdrawn"]["until"] == "2026-11-20T18:00:00Z"
 
 
 async def test_each_object_of_a_document_is_in_the_audit(api: Client) -> None:

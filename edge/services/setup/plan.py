@@ -20,7 +20,7 @@ from edge.routing.snapshot import Snapshot
 from edge.services.configuration import validated
 from edge.services.differences import Difference, differences
 from edge.services.errors import FieldError, Invalid
-from edge.services.rules import CapOwner, check, filled
+from edge.services.rules import CapOwner, check, filled, refuse_leaving
 from edge.services.setup.document import (
     SECTIONS,
     SETUP_SPECS,
@@ -148,6 +148,8 @@ class _Planner:
         spec = validated(SETUP_SPECS[kind], fields)
         said = {name: getattr(spec, name) for name in type(spec).model_fields}
         said |= self._heard(kind, before, said)
+        if isinstance(before, Number):
+            refuse_leaving(before, said["pool_id"])
         if isinstance(spec, TrunkSpec) and "overrides" not in fields:
             said["overrides"] = written_fields(spec)
         caps = tuple(cap for cap in said.get("caps", ()) if cap.id is not None)
