@@ -270,6 +270,7 @@ class LeaseBook:
         if c.call_id not in self._calls:
             self._calls[c.call_id] = _LiveCall(c.number_id, linked)
             self._busy[c.number_id] += 1
+            board.call_up(c.number_id)
         if linked is None:
             self._count(c.pool_id, "unlinked", now)
             return None

@@ -2,14 +2,10 @@
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
-from typing import Final
 
-from edge.model.visits import Allocate, Member, Members, PoolRules, Standing, Terms
-from edge.tracking.states import Lease, State, instant_of
-
-# What may be handed out, best first.
-_RANK: Final[dict[State, int]] = {"free": 0, "lapsed": 1, "call_done": 2}
-_NEVER: Final = -1
+from edge.model.visits import Allocate, Member, PoolRules, Standing, Terms
+from edge.tracking.shelf import Shelf
+from edge.tracking.states import Lease, instant_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +38,8 @@ class Board:
         self._by_impression: dict[str, str] = {}
         self._by_source: dict[str, set[str]] = {}
         self._source_of: dict[str, str] = {}
-        self._full: dict[str, tuple[PoolRules, Members, int]] = {}
+        self._shelves: dict[str, Shelf] = {}
+        self._shelf_of: dict[str, Shelf] = {}
         self.seen_ms = seen_ms
         for lease in sorted(leases, key=lambda lease: lease.active_ms):
             self._put(lease)
@@ -69,13 +66,14 @@ class Board:
             return Drawn(self.renew(own, terms.rules, now))
         if wanted.most < len(terms.members) and self._held_by(wanted, now) >= wanted.most:
             return Drawn(None, limited=True)
-        found, held = self._best(terms, wanted.near, now)
+        shelf = self._shelf(terms, now)
+        found = shelf.best(wanted.near, now)
         if found is None:
-            return Drawn(None, held=held)
+            return Drawn(None, held=shelf.held)
         before = self._by_number.get(found.number_id)
         lease = self._hand_out(found, before, wanted, now)
         linked = before is not None and now < before.archive_ms
-        return Drawn(lease, fresh=True, displaced=before if linked else None, held=held + 1)
+        return Drawn(lease, fresh=True, displaced=before if linked else None, held=shelf.held)
 
     def renew(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
         """The visitor used the page."""
@@ -90,15 +88,15 @@ class Board:
 
     def close(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
         """The visitor closed the page."""
-        self._full.pop(rules.pool_id, None)
         return self._restamp(lease.closed(rules, now))
 
-    def call_over(self, number_id: str, impression_id: str | None, answered: bool, now: int) -> Lease | None:
-        """The last call on a number is over: its lease if that changed.
+    def call_up(self, number_id: str) -> None:
+        """A call on a number began: it is busy."""
+        self._place(number_id)
 
-        The number may be handed out again, so a pool that was full is looked at anew.
-        """
-        self._full.clear()
+    def call_over(self, number_id: str, impression_id: str | None, answered: bool, now: int) -> Lease | None:
+        """The last call on a number is over, and it is busy no longer: its lease if that changed."""
+        self._place(number_id)
         lease = self._by_number.get(number_id)
         if lease is None or not answered or lease.impression_id != impression_id:
             return None
@@ -122,33 +120,23 @@ class Board:
         lease = self._by_number[number_id]
         return lease if now < lease.archive_ms else None
 
-    def _best(self, terms: Terms, near: tuple[str | None, str | None], now: int) -> tuple[Member | None, int]:
-        """The number to hand out, and how many can not be."""
-        rules, members = terms.rules, terms.members
-        full = self._full.get(rules.pool_id)
-        if full is not None and full[0] == rules and full[1] is members and now < full[2]:
-            return None, len(members)
-        best: tuple[tuple[int, int, int, str], Member] | None = None
-        held, again = 0, 1 << 62
-        wishes = near != (None, None)
-        for number_id, member in members.by_id.items():
-            lease, busy = self._by_number.get(number_id), number_id in self._busy
-            if lease is None:
-                state: State = "busy" if busy else "free"
-            else:
-                state = lease.state(rules, now, busy)
-            rank = _RANK.get(state)
-            if rank is None:
-                held += 1
-                again = min(again, _opens(lease, rules, busy))
-                continue
-            key = (rank, _distance(member, near) if wishes else 0, _since(lease, rank), number_id)
-            if best is None or key < best[0]:
-                best = (key, member)
-        if best is None:
-            self._full[rules.pool_id] = (rules, members, again)
-            return None, held
-        return best[1], held
+    def _shelf(self, terms: Terms, now: int) -> Shelf:
+        """The pool's numbers, as these terms have them."""
+        shelf = self._shelves.get(terms.rules.pool_id)
+        if shelf is None:
+            shelf = self._shelves[terms.rules.pool_id] = Shelf(self._by_number, self._busy)
+        for number_id in shelf.stock(terms.rules, terms.members, now):
+            other = self._shelf_of.get(number_id)
+            if other is not None and other is not shelf:
+                other.remove(number_id)
+            self._shelf_of[number_id] = shelf
+        return shelf
+
+    def _place(self, number_id: str) -> None:
+        """What may be done with a number changed."""
+        shelf = self._shelf_of.get(number_id)
+        if shelf is not None:
+            shelf.place(number_id, self.seen_ms)
 
     def _held_by(self, wanted: Allocate, now: int) -> int:
         """How many numbers of the pool are leased to the address."""
@@ -178,10 +166,12 @@ class Board:
         self._by_number[number_id] = lease
         self._by_impression[lease.impression_id] = number_id
         self._by_visit[lease.tag_id, lease.visitor_id] = number_id
+        self._place(number_id)
 
     def _restamp(self, lease: Lease) -> Lease:
         """The same visit with other stamps; the visitor may have another number meanwhile."""
         self._by_number[lease.number_id] = lease
+        self._place(lease.number_id)
         return lease
 
     def _source(self, number_id: str, source: str) -> None:
@@ -193,32 +183,3 @@ class Board:
         if source:
             self._source_of[number_id] = source
             self._by_source.setdefault(source, set()).add(number_id)
-
-
-def _opens(lease: Lease | None, rules: PoolRules, busy: bool) -> int:
-    """When a number that can not be handed out may be, if nothing happens until then."""
-    if busy or lease is None:
-        return 1 << 62
-    ended = lease.call_ended_ms
-    if ended is not None and rules.call_end_frees:
-        return min(lease.until_ms, ended + rules.post_call_ms)
-    return lease.until_ms
-
-
-def _since(lease: Lease | None, rank: int) -> int:
-    """Longest unused first; of lapsed ones the oldest lease; of those whose call is done the oldest call."""
-    if lease is None:
-        return _NEVER
-    if rank == _RANK["lapsed"]:
-        return lease.until_ms
-    if rank == _RANK["call_done"]:
-        return lease.call_ended_ms or 0
-    return max(lease.active_ms, lease.call_ended_ms or 0)
-
-
-def _distance(member: Member, near: tuple[str | None, str | None]) -> int:
-    """0: the area code that is preferred, 1: its region, 2: any."""
-    area_code, region = near
-    if area_code is not None and member.area_code == area_code:
-        return 0
-    return 1 if region is not None and member.region == region else 2
