@@ -10,10 +10,12 @@ VENV ?= .venv-$(notdir $(PYTHON))
 endif
 BIN := $(VENV)/bin
 # What the tests and the load measurements use beside Python: phones and load, a voice, the example script's tools, a
-# browser, a C compiler.
-DEBIAN_TEST := sip-tester sipvicious baresip-core kamailio espeak-ng curl jq openssl chromium
-DEBIAN_BENCH := sip-tester gcc libc6-dev chromium
+# browser (and libatomic1, which its driver needs), a C compiler.
+DEBIAN_TEST := sip-tester sipvicious baresip-core kamailio espeak-ng curl jq openssl chromium libatomic1
+DEBIAN_BENCH := sip-tester gcc libc6-dev chromium libatomic1
 PYTEST ?= $(BIN)/python -m pytest
+# Most tests wait for phones and servers: several files at a time, each with its own addresses.
+WORKERS ?= 3
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -50,7 +52,7 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
-	$(PYTEST) $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
 
 # Callers racing for the last slot of a cap, 200 times (10 in `make test`).
 races: $(VENV)/.dev
