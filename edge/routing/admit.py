@@ -46,6 +46,9 @@ def admit(facts: CallFacts, snapshot: Snapshot, counts: Counts) -> Admission:
     ``Proceed.claims`` are to be reserved before anything else happens; if one is full after all,
     ``over_cap`` says what the call gets instead.  ``counts`` is advice.
     """
+    always = snapshot.admitted.get(facts.called)
+    if always is not None and not snapshot.blocks:
+        return always
     steps: list[Step] = []
     found = _known_number(facts, snapshot, steps)
     if not isinstance(found, Owner):
@@ -55,7 +58,10 @@ def admit(facts: CallFacts, snapshot: Snapshot, counts: Counts) -> Admission:
         admission = gate(case)
         if admission is not None:
             return admission
-    return _proceed(case)
+        if always is not None:
+            return always  # only blocks, the first gate, could have said otherwise
+    made = _proceed(case)
+    return snapshot.admitted.keep(facts.called, made) if _holds_always(case) else made
 
 
 def _known_number(facts: CallFacts, snapshot: Snapshot, steps: list[Step]) -> Owner | Admission:
@@ -232,6 +238,25 @@ def _arrival_claims(case: _Case) -> tuple[CapClaim, ...]:
 def _zone(own: Prepared, case: _Case) -> tzinfo:
     """A number without a zone of its own counts in its campaign's, whose hours it keeps as well."""
     return own.zone or case.snapshot.prepared(case.owner.campaign.id).zone or UTC
+
+
+def _holds_always(case: _Case) -> bool:
+    """Whether every call to this number is let in, unless its caller is blocked: nothing that was judged
+    depends on the time, on counts, on a visit or, like a trunk's default number, on the trunk."""
+    number, campaign = case.owner.number, case.owner.campaign
+    return (
+        number.e164 == case.facts.called
+        and number.campaign_id is not None
+        and all(window.active_from is None and window.active_until is None for window in (number, campaign))
+        and _schedule(case) is None
+        and not _has_caps(case)
+    )
+
+
+def _has_caps(case: _Case) -> bool:
+    number, campaign = case.owner.number, case.owner.campaign
+    owners = number.id, campaign.id, number.publisher_id or ""
+    return any(case.snapshot.prepared(owner_id).rules for owner_id in owners)
 
 
 def _proceed(case: _Case) -> Proceed:

@@ -46,6 +46,9 @@ class Blocks:
             return self
         return Blocks(self._by_id.changed(known), self._by_key.changed(keys), lengths)
 
+    def __bool__(self) -> bool:
+        return bool(self._lengths)
+
     def all(self) -> list[Block]:
         """Every block; costs a walk."""
         return self._by_id.values()

@@ -18,7 +18,7 @@ from edge.routing.filters import Condition, mismatch
 from edge.routing.inheritance import routes_in
 from edge.routing.known import Known
 from edge.routing.past import duplicate, original, took, unlisted
-from edge.routing.prepared import Prepared
+from edge.routing.prepared import NOTHING_PREPARED, Prepared
 from edge.routing.snapshot import Snapshot
 from edge.routing.tiers import Entry, Tier, of_group
 
@@ -64,6 +64,12 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
     of targets that do not answer OPTIONS (rule: Finding a target).  ``past`` is that of the caller, needed
     where ``edge.routing.past.needed`` says so.
     """
+    only = proceed.forward_target_id or proceed.menu_target_id
+    own = proceed.settings_id if proceed.own_routes else None
+    route = only, proceed.menu_group_id, own or proceed.campaign_id
+    always = snapshot.chosen.get(route)
+    if always is not None and past is NO_PAST and not _any_down(always, down):
+        return always
     case = _Case(facts, snapshot, counts, now, down, proceed, past)
     tiers = tiers_of(proceed, snapshot)
     if past.calls:
@@ -77,7 +83,35 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
             odds = weight / total
             candidates.append(Candidate(target_id, tier.priority, odds, group_id))
             lines.append(CandidateLine(target_id, tier.priority, odds, "eligible", "not_reached", group_id))
-    return Choice(tuple(candidates), tuple(lines))
+    made = Choice(tuple(candidates), tuple(lines))
+    if past is NO_PAST and len(candidates) == len(tiers) and _hold_always(tiers, snapshot):
+        return snapshot.chosen.keep(route, made)
+    return made
+
+
+def _any_down(choice: Choice, down: Container[str]) -> bool:
+    return any(candidate.target_id in down for candidate in choice.candidates)
+
+
+def _hold_always(tiers: tuple[Tier, ...], snapshot: Snapshot) -> bool:
+    """Whether every tier is one target that takes any call at any time, as long as it is not down."""
+    return all(
+        len(tier.entries) == 1 and tier.entries[0].weight > 0 and _takes_any(tier.entries[0], snapshot)
+        for tier in tiers
+    )
+
+
+def _takes_any(entry: Entry, snapshot: Snapshot) -> bool:
+    target = snapshot.target(entry.target_id)
+    return (
+        target is not None
+        and target.state == "active"
+        and target.buyer_id is None
+        and entry.group_id is None
+        and not entry.conditions
+        and snapshot.prepared(target.id) is NOTHING_PREPARED
+        and target.id not in snapshot.askers
+    )
 
 
 def tiers_of(proceed: Proceed, snapshot: Snapshot) -> tuple[Tier, ...]:
@@ -177,6 +211,8 @@ def _judge(entry: Entry, case: _Case) -> Skip | tuple[CapClaim, ...]:
         return Skip("paused", "the target is paused")
     if target.id in case.down:
         return Skip("down", "the target does not answer OPTIONS")
+    if case.before is None and _takes_any(entry, case.snapshot):
+        return ()
     above = _above(target, entry.group_id, case.snapshot)
     for owner in above:
         if owner.state == "paused":

@@ -71,7 +71,10 @@ def prepare(item: Owner) -> Prepared:
         ready = _fixed_tiers(own.value) if own is not None else ()
     conditions = filters.ready(item.filters) if isinstance(item, Target) else ()
     zone = _zone_info(zone_of(item.timezone, item.hours))
-    return Prepared(_schedule(item.hours), rules, zone, ready, conditions)
+    schedule = _schedule(item.hours)
+    if isinstance(item, Target) and schedule is None and not rules and not conditions:
+        return NOTHING_PREPARED  # a zone alone says nothing
+    return Prepared(schedule, rules, zone, ready, conditions)
 
 
 def _zone_info(zone: str | None) -> ZoneInfo | None:

@@ -14,12 +14,14 @@ from edge.model.buyer import Buyer, Group
 from edge.model.calendars import HolidayCalendar
 from edge.model.callers import CallerList
 from edge.model.config import Campaign, Number, Prompt, Target, Trunk
+from edge.model.decision import Choice, Proceed
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
 from edge.routing.blocks import Blocks
 from edge.routing.pools import Pools
 from edge.routing.prepared import NOTHING_PREPARED, Prepared
 from edge.routing.presets import NO_PRESETS, Presets
+from edge.routing.remembered import Remembered
 from edge.routing.schedule import Holidays, Schedule
 from edge.routing.table import Table
 from edge.routing.tables import Edit, Tables
@@ -38,10 +40,13 @@ class Snapshot:
     ``version`` grows with every change.  ``askers`` are the ids of numbers, campaigns and targets whose
     decisions need the caller's past.  ``failsafe`` is the server's own last resort
     (``[routing] failsafe``), used where a campaign has none.  Trunks are as they work: with what their
-    presets say.  Make one with ``build``.
+    presets say.  ``admitted`` (by number) and ``chosen`` (by route) are decisions that follow from the
+    configuration alone.  Make one with ``build``.
     """
 
-    __slots__ = ("_tables", "askers", "blocks", "failsafe", "pools", "trunk_index", "version")
+    __slots__ = (
+        "_tables", "admitted", "askers", "blocks", "chosen", "failsafe", "pools", "trunk_index", "version",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one argument a part
         self,
@@ -60,6 +65,8 @@ class Snapshot:
         self.blocks = blocks
         self.pools = pools
         self.askers = askers
+        self.admitted: Remembered[str, Proceed] = Remembered()
+        self.chosen: Remembered[tuple[str | None, ...], Choice] = Remembered()
 
     @classmethod
     def build(  # noqa: PLR0917 - one argument a kind
