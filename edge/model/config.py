@@ -11,7 +11,7 @@ import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from edge.model.action import Action
 from edge.model.base import Record, Stored
@@ -89,16 +89,21 @@ class Hours(Record):
     """
 
     active: bool = True
-    timezone: Zone | None = None
+    timezone: Annotated[Zone | None, Field(validate_default=True)] = None
     weekly: dict[Weekday, Blocks] = Field(default_factory=dict)
     holiday_calendar_id: Reference | None = None
     holidays: Annotated[tuple[Holiday, ...], Field(max_length=500)] = ()
     after_hours: Action = Action(action="message")
 
+    @field_validator("timezone")
+    @classmethod
+    def _known_where_it_counts(cls, zone: str | None, info: ValidationInfo) -> str | None:
+        if zone is None and info.data.get("active"):
+            raise ValueError("timezone is required while hours are active, such as Europe/Berlin")
+        return zone
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.active and self.timezone is None:
-            raise ValueError("timezone is required while hours are active, such as Europe/Berlin")
         for day, blocks in self.weekly.items():
             _check_blocks(blocks, f"weekly.{day}")
         check_holidays(self.holidays, "holidays")

@@ -89,17 +89,6 @@ def midday() -> str:
     return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
-async def test_k1_the_third_call_of_a_block_of_two_gets_the_caps_action(world: World) -> None:
-    block = {"window": "block", "from": "00:00", "to": "24:00", "limit": 2, "on_cap": {"action": "reject"}}
-    target = await world.target(*TAKES_THE_CALL, calls=2)
-    line = await world.line(target.address, caps=[block], timezone=midday())
-    for _ in range(2):
-        (await line.call(*CALLS)).check()
-    (await line.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
-    ended = [record["disposition"] for record in await line.records(3)]
-    assert ended == ["connected", "connected", "number_cap"]
-
-
 async def test_k4_a_call_that_rings_out_gives_its_slot_back(world: World) -> None:
     rings = (called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
     first, second = await world.target(*rings), await world.target(*TAKES_THE_CALL)
@@ -138,17 +127,6 @@ async def test_a_publishers_cap_holds_for_all_its_numbers(world: World) -> None:
     [cap] = (await api.get("caps", owner=owner["id"]))["items"]
     assert (cap["used"], cap["headroom"]) == (1, 0)
     assert [entry["state"] for entry in (await api.get(f"caps/{cap['id']}/ledger"))["items"]] == ["used"]
-
-
-async def test_k2_a_call_counts_in_the_window_of_its_arrival(world: World) -> None:
-    """The hour is the block: what the call's claim names is the hour in which it came."""
-    target = await world.target(*TAKES_THE_CALL)
-    line = await world.line(target.address, caps=[{"window": "hour", "limit": 5}], timezone="Etc/UTC")
-    (await line.call(*CALLS)).check()
-    arrived = (await line.record())["started_at"]
-    [cap] = (await world.server.api.get("caps", owner=line.number["id"]))["items"]
-    [entry] = (await world.server.api.get(f"caps/{cap['id']}/ledger"))["items"]
-    assert entry["key"] == arrived[:13]
 
 
 async def test_k8_a_caller_who_gives_up_while_it_rings_frees_the_slot_at_once(world: World) -> None:

@@ -1,37 +1,29 @@
-"""Calls whose routing breaks go to the fail-safe: the whole server in this process, to be broken."""
+"""What breaks within harms no call more than it must: the whole server in this process, to be broken."""
 
+import sqlite3
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge import app
-from edge.app import running
 from edge.calls import hunt
-from edge.settings.load import load
+from edge.store.database import connect
+from edge.store.writer import Writer
 from tests.support.api import Api
-from tests.support.ports import own_address
+from tests.support.inside import Inside, inside
 from tests.support.raw_phone import RawPhone
-from tests.support.server import ADMIN_TOKEN, eventually, settings, simple_route
+from tests.support.server import eventually, simple_route
 
 NUMBER = "+18005550100"
 
 
 @pytest.fixture
-async def server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Api, tuple[str, int]]]:
-    for name, value in settings(tmp_path, own_address(), {}).items():
-        if name.startswith("EDGE_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-    # What suits a server of its own would last for the tests that come after.
-    for name in ("collect_seldom", "use_large_pages"):
-        monkeypatch.setattr(app, name, lambda: None)
-    async with running(load()) as started, Api(started.addresses.admin, ADMIN_TOKEN) as api:
-        host, _, port = started.addresses.sip[0].removeprefix("udp://").rpartition(":")
-        yield api, (host, int(port))
+async def server(tmp_path: Path) -> AsyncIterator[Inside]:
+    async with inside(tmp_path) as started:
+        yield started
 
 
 def breaks_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,9 +47,9 @@ async def ended(api: Api) -> dict[str, Any]:
 
 
 async def test_a_call_whose_routing_broke_goes_to_the_campaign_s_failsafe(
-    server: tuple[Api, tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    server: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, address = server
+    api, address = server.api, server.sip
     with RawPhone(address) as caller, RawPhone(address) as spare:
         made = await simple_route(api, caller_host=caller.host, target="sip:sales@127.0.0.1:9")
         last = await api.post("targets", {"name": "spare", "address": f"sip:x@{spare.address}"})
@@ -77,12 +69,70 @@ async def test_a_call_whose_routing_broke_goes_to_the_campaign_s_failsafe(
 
 
 async def test_without_a_failsafe_it_is_refused_with_500_and_says_so(
-    server: tuple[Api, tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    server: Inside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, address = server
+    api, address = server.api, server.sip
     with RawPhone(address) as caller:
         await simple_route(api, caller_host=caller.host, target="sip:sales@127.0.0.1:9")
         breaks_once(monkeypatch)
         call = await caller.invite(NUMBER, caller.sdp())
         await call.refused("500")
         assert (await ended(api))["disposition"] == "error_internal"
+
+
+async def test_a_read_only_store_refuses_new_calls_and_keeps_the_live_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    def opens(path: Path) -> sqlite3.Connection:
+        opened.append(connect(path))
+        return opened[0]
+
+    monkeypatch.setattr(app, "Writer", partial(Writer, open_database=opens))
+    async with inside(tmp_path) as server:
+        with RawPhone(server.sip) as caller, RawPhone(server.sip) as buyer:
+            await simple_route(server.api, caller_host=caller.host, target=f"sip:sales@{buyer.address}")
+            live = await caller.invite(NUMBER, caller.sdp())
+            await buyer.answer(await buyer.hear("INVITE"), 200, buyer.sdp())
+            await live.hear("200")
+            await live.request("ACK")
+            # SQLite answers each write as it does on a file system that was mounted read-only.
+            opened[0].execute("PRAGMA query_only = 1")
+            finds_out = await caller.invite(NUMBER, caller.sdp())
+            await buyer.answer(await buyer.hear("INVITE"), 486)
+            await finds_out.refused("486")
+            why = await eventually(lambda: readiness(server.api, 503))
+            assert "attempt to write a readonly database" in why
+            refused = await (await caller.invite(NUMBER, caller.sdp())).refused("503")
+            assert 5 <= int(refused.get("Retry-After")) <= 30
+            await live.request("BYE")
+            await buyer.answer(await buyer.hear("BYE"), 200)
+            await live.hear("200", method="BYE")
+            opened[0].execute("PRAGMA query_only = 0")
+
+            await eventually(lambda: readiness(server.api, 200))
+
+            async def written() -> bool:
+                found = (await server.api.get("calls", number=NUMBER))["items"]
+                return sorted(call["disposition"] for call in found) == ["busy", "connected"]
+
+            await eventually(written)
+
+
+async def readiness(api: Api, status: int) -> str:
+    """What ``/readyz`` says if it has this status, else nothing."""
+    async with api.http.get(f"{api.base}/readyz") as answer:
+        return await answer.text() if answer.status == status else ""
+
+
+async def test_a_full_server_tells_the_carrier_to_come_back(tmp_path: Path) -> None:
+    async with inside(tmp_path, EDGE_CALLS__MAX_LIVE="1") as server:
+        with RawPhone(server.sip) as caller, RawPhone(server.sip) as buyer:
+            await simple_route(server.api, caller_host=caller.host, target=f"sip:sales@{buyer.address}")
+            first = await caller.invite(NUMBER, caller.sdp())
+            rings = await buyer.hear("INVITE")
+            refused = await (await caller.invite(NUMBER, caller.sdp())).refused("503")
+            assert 5 <= int(refused.get("Retry-After")) <= 30
+            await buyer.answer(rings, 486)
+            await first.refused("486")
