@@ -17,15 +17,19 @@ def without_secrets(data: bytes) -> bytes:
 
     Not for sending on: lengths are those of before.
     """
-    if not _may_have_any(data.lower()):
+    if not may_have_secrets(data):
         return data
     data = _HEADER.sub(rb"\1\2 " + REMOVED, data)
     data = _INLINE.sub(rb"\1" + REMOVED, data)
     return _LINE.sub(rb"\1" + REMOVED, data)
 
 
-def _may_have_any(lowered: bytes) -> bool:
-    """Spelt out, since most messages have none and every message is asked."""
+def may_have_secrets(data: bytes) -> bool:
+    """Whether there may be a secret in these octets, of one message or of several in a row.
+
+    Spelt out, since most messages have none and every message is asked.
+    """
+    lowered = data.lower()
     return (
         b"authorization" in lowered
         or b"-call-key" in lowered
