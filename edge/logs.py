@@ -8,6 +8,7 @@ never stops the loop; lines that the bounded queue can not take are dropped and 
 import contextlib
 import json
 import logging
+import queue
 import sys
 import threading
 import time
@@ -69,14 +70,9 @@ def get_logger(_name: str | None = None) -> Logger:
     return _LOGGER
 
 
-@contextlib.contextmanager
-def call_context(call_id: str) -> Iterator[None]:
-    """Binds ``call_id`` to every line logged in the block (and in tasks started within it)."""
-    token = _call_id.set(call_id)
-    try:
-        yield
-    finally:
-        _call_id.reset(token)
+def of_call(call_id: str) -> None:
+    """Binds ``call_id`` to every line that this task logs from now on (and tasks that it starts)."""
+    _call_id.set(call_id)
 
 
 class _Line(NamedTuple):
@@ -208,7 +204,9 @@ class _LineWriter:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._waiting: deque[str | _Line] = deque()
-        self._wake = threading.Event()
+        # Not an Event: that one's locks are Python, some ten functions for each wake.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._woken = False
         self._closing = False
         self._dropped = 0
         self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
@@ -219,7 +217,7 @@ class _LineWriter:
 
     def __exit__(self, *exc: object) -> None:
         self._closing = True
-        self._wake.set()
+        self._wake.put(None)
         self._thread.join(timeout=5)
 
     def msg(self, line: str | _Line) -> None:
@@ -228,18 +226,19 @@ class _LineWriter:
             self._dropped += 1
             return
         self._waiting.append(line)
-        if not self._wake.is_set():
-            self._wake.set()
+        if not self._woken:
+            self._woken = True
+            self._wake.put(None)
 
     debug = info = warning = warn = error = critical = exception = fatal = log = msg
 
     def _run(self) -> None:
         while not self._closing:
-            self._wake.wait()
+            self._wake.get()
             if not self._closing:
                 # Lines of the next moment share one write: a busy server wakes us 20 times a second.
                 time.sleep(_PAUSE_S)
-            self._wake.clear()
+            self._woken = False
             self._write()
         self._write()
 

@@ -12,7 +12,7 @@ from edge.calls.record import instant
 from edge.calls.services import CallServices
 from edge.calls.trunk_load import Rate, TrunkLoad
 from edge.ids import new_id
-from edge.logs import call_context, get_logger
+from edge.logs import get_logger, of_call
 from edge.model.config import Trunk
 from edge.model.decision import CallFacts
 from edge.model.tags import Tags
@@ -81,8 +81,8 @@ class Switch:
     async def _run(self, call: Call) -> None:
         call_id = call.facts.call_id
         try:
-            with call_context(call_id):
-                await call.run()
+            of_call(call_id)
+            await call.run()
         finally:
             self._forget(call)
 

@@ -85,11 +85,13 @@ class LocalEngine(MediaEngine):
 
     def call(self) -> LocalCall:
         """A new media call on the least loaded worker; raises MediaUnavailable."""
-        able = [worker for worker in self._alive() if worker.ready]
-        if not able:
+        least: Link | None = None
+        for worker in self._links:
+            if worker is not None and worker.alive and worker.ready:
+                least = worker if least is None or worker.calls < least.calls else least
+        if least is None:
             raise MediaUnavailable("no media worker has a port left")
-        worker = min(able, key=lambda each: each.calls)
-        return LocalCall(worker, self._config.advertised_host, self._library, self._recorder)
+        return LocalCall(least, self._config.advertised_host, self._library, self._recorder)
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable, in place of the one it had; raises ValueError if it is empty."""
