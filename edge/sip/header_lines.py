@@ -12,40 +12,34 @@ class Headers:
     arrived folded is one line; values that arrived comma-separated stay as they arrived:
     ``values`` splits them where the grammar allows (never inside quotes or <>).  ``items`` may be
     read and written freely; who writes to it keeps the names canonical.
+
+    ``by_name`` has each line's value by canonical name and in order, not to be written to from outside;
+    None when a name came twice, or lines were written.
     """
 
     # Most messages name each header once.  They are held by name alone until somebody wants the list;
     # who has the list may write to it, so then it is all there is.
-    __slots__ = ("_by_name", "_items")
+    __slots__ = ("_items", "by_name")
 
-    def __init__(self, items: list[tuple[str, str]] | None = None) -> None:
+    def __init__(
+        self, items: list[tuple[str, str]] | None = None, by_name: dict[str, str] | None = None
+    ) -> None:
         self._items: list[tuple[str, str]] = [] if items is None else items
-        self._by_name: dict[str, str] | None = None
-
-    @classmethod
-    def by_name(cls, lines: dict[str, str]) -> "Headers":
-        """Headers of which no name comes twice, by canonical name and in order."""
-        headers = cls.__new__(cls)
-        headers._by_name = lines
-        return headers
-
-    def first_values(self) -> dict[str, str] | None:
-        """Each line's value by name, not to be written to; None when a name came twice or was written."""
-        return self._by_name
+        self.by_name = by_name
 
     @property
     def items(self) -> list[tuple[str, str]]:
         """All lines."""
-        lines = self._by_name
+        lines = self.by_name
         if lines is not None:
             self._items = list(lines.items())
-            self._by_name = None
+            self.by_name = None
         return self._items
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first line's whole value."""
         known = KNOWN_NAMES.get(name)
-        lines = self._by_name
+        lines = self.by_name
         if known is None:
             return next(iter(self.all(name)), default)
         if lines is not None:
@@ -59,8 +53,8 @@ class Headers:
         """Every line's value, unsplit, in order."""
         known = KNOWN_NAMES.get(name)
         if known is not None:
-            if self._by_name is not None:
-                value = self._by_name.get(known)
+            if self.by_name is not None:
+                value = self.by_name.get(known)
                 return [] if value is None else [value]
             return [value for key, value in self._items if key == known]
         wanted = canonical(name).lower()
@@ -91,8 +85,8 @@ class Headers:
 
     def set_first(self, name: str, value: str) -> None:
         """Replaces the first line of that name (a canonical one), which there must be."""
-        if self._by_name is not None:
-            self._by_name[name] = value
+        if self.by_name is not None:
+            self.by_name[name] = value
         else:
             self._items[self._index(name)] = (name, value)
 
@@ -106,13 +100,13 @@ class Headers:
         return next((at for at, item in enumerate(self.items) if item[0].lower() == wanted), -1)
 
     def __contains__(self, name: str) -> bool:
-        lines = self._by_name
+        lines = self.by_name
         if lines is not None and name in KNOWN_NAMES:
             return KNOWN_NAMES[name] in lines
         return self.get(name) is not None
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return iter(self._items if self._by_name is None else self._by_name.items())
+        return iter(self._items if self.by_name is None else self.by_name.items())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and list(self) == list(other)

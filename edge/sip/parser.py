@@ -23,7 +23,7 @@ from edge.sip.message import (
 )
 from edge.sip.status import PHRASES
 from edge.sip.uri import parse_uri
-from edge.sip.via import Via, parse_via
+from edge.sip.via import parse_via
 
 MAX_HEADERS: Final = 256
 MAX_VALUE: Final = 8192
@@ -136,18 +136,43 @@ def _unfold(text: str) -> list[str]:
     return _FOLD.sub(" ", text).split("\r\n")
 
 
+# Lines that come with every call of a peer, by what they say.  Those with chance in them are never the
+# same again in another call: none is kept.
+_REPEATED: Final = frozenset(
+    ("Accept", "Allow", "Contact", "Content-Length", "Content-Type", "CSeq", "Max-Forwards", "Server",
+     "Supported", "User-Agent")
+)  # fmt: skip
+_MAX_REMEMBERED: Final = 512
+_MAX_LINE: Final = 160
+_remembered: dict[str, tuple[str, str]] = {}
+
+
 def _named(lines: list[str]) -> Headers:
     """Lines as headers.  A folded one's second half has no name: it is refused."""
     by_name: dict[str, str] = {}
     for line in lines:
-        name, colon, value = line.partition(":")
+        known = _remembered.get(line)
+        if known is not None:
+            by_name[known[0]] = known[1]
+            continue
+        spelt, colon, value = line.partition(":")
         if not colon:
             raise SipParseError("a header line without a name")
-        by_name[_NAMES[name]] = value.strip(" \t")
+        name = _NAMES[spelt]
+        by_name[name] = value = value.strip(" \t")
+        if name in _REPEATED and len(line) <= _MAX_LINE:
+            _remember(line, name, value)
     if len(by_name) == len(lines):
-        return Headers.by_name(by_name)
+        return Headers(None, by_name)
     parts = [line.partition(":") for line in lines]
     return Headers([(_NAMES[name], value.strip(" \t")) for name, _, value in parts])
+
+
+def _remember(line: str, name: str, value: str) -> None:
+    """Keeps what a line says.  A full table begins anew: what repeats is soon back in it."""
+    if len(_remembered) >= _MAX_REMEMBERED:
+        _remembered.clear()
+    _remembered[line] = (name, value)
 
 
 def _check_lengths(headers: Headers) -> None:
@@ -164,13 +189,10 @@ def _request(start: str, headers: Headers, body: bytes) -> Request:
         raise SipParseError("malformed method")
     request = ReadRequest(method, uri, headers)
     request.target = parse_uri(uri)
-    first = _first_values(headers)
-    request.via, request.call_id, cseq, request.from_tag, request.to_tag = _identity(first)
+    first = _read(request, body)
     request.max_forwards = parse_max_forwards(first.get("Max-Forwards"))
-    request.cseq, request.cseq_method = cseq
     if request.cseq_method != method:
         raise SipParseError("the CSeq's method is not the request's")
-    request.body = _cut(body, first.get("Content-Length"))
     return request
 
 
@@ -190,29 +212,25 @@ def _response(start: str, headers: Headers, body: bytes) -> Response:
     if "\n" in reason or "\r" in reason:
         raise SipParseError("CR or LF within the status line")
     response = ReadResponse(status, reason, headers)
-    first = _first_values(headers)
-    response.via, response.call_id, cseq, response.from_tag, response.to_tag = _identity(first)
-    response.cseq, response.cseq_method = cseq
-    response.body = _cut(body, first.get("Content-Length"))
+    _read(response, body)
     return response
 
 
-def _first_values(headers: Headers) -> dict[str, str]:
-    """Each header's first value by name; raises SipParseError for what comes too often."""
-    first = headers.first_values()
+def _read(message: ReadRequest | ReadResponse, body: bytes) -> dict[str, str]:
+    """Fills in what every message has (section 8.1.1): top Via, Call-ID, CSeq, From tag, To tag, body.
+
+    Answers each header's first value by name; raises SipParseError also for what comes too often.
+    """
+    headers = message.headers
+    first = headers.by_name
     if first is None:
         _check_repeated(headers)
-        return dict(reversed(headers.items))
-    if "," in first.get("Via", "") or "," in first.get("Contact", ""):
+        first = dict(reversed(headers.items))
+    elif "," in first.get("Via", "") or "," in first.get("Contact", ""):
         _check_counts(headers)
-    return first
-
-
-def _identity(first: dict[str, str]) -> tuple[Via, str, tuple[int, str], str | None, str | None]:
-    """What every message has (section 8.1.1): top Via, Call-ID, CSeq, From tag and To tag."""
     try:
         via = parse_via(first["Via"])
-        call_id = first["Call-ID"]
+        message.call_id = call_id = first["Call-ID"]
         cseq, sender, recipient = first["CSeq"], first["From"], first["To"]
     except KeyError as missing:
         raise SipParseError(f"no {missing.args[0]} header") from None
@@ -220,7 +238,12 @@ def _identity(first: dict[str, str]) -> tuple[Via, str, tuple[int, str], str | N
         raise SipParseError("malformed Via")
     if not call_id or " " in call_id:
         raise SipParseError("malformed Call-ID")
-    return via, call_id, parse_cseq(cseq), parse_tag("From", sender), parse_tag("To", recipient)
+    message.via = via
+    message.cseq, message.cseq_method = parse_cseq(cseq)
+    message.from_tag, message.to_tag = parse_tag("From", sender), parse_tag("To", recipient)
+    declared = first.get("Content-Length")
+    message.body = body if declared == str(len(body)) else _cut(body, declared)
+    return first
 
 
 def _check_repeated(headers: Headers) -> None:
@@ -241,7 +264,7 @@ def _check_counts(headers: Headers) -> None:
 
 def _cut(body: bytes, declared: str | None) -> bytes:
     """The body by its declared length (section 18.3); without one, all there is."""
-    if declared is None or declared == str(len(body)):
+    if declared is None:
         return body
     length = decimal(declared, 2**31)
     if length is None:

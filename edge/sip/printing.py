@@ -49,7 +49,7 @@ def print_answer(
     elif "\r" in reason or "\n" in reason:
         raise ValueError("CR or LF within a reason")
     headers = request.headers
-    first = headers.first_values()
+    first = headers.by_name
     if first is None:
         first = dict(reversed(headers.items))
         vias = "\r\nVia: ".join(headers.all("Via"))

@@ -11,6 +11,7 @@ _SENT: Final = re.compile(
     r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)[ \t]*+)?",
     re.ASCII | re.IGNORECASE,
 )
+_PLAIN_BRANCH: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
 
 
 class Via:
@@ -68,7 +69,20 @@ class Via:
 
 def parse_via(value: str) -> Via | None:
     """The first element of a Via line, ``None`` if it is malformed."""
-    sent, semicolon, rest = (split_list(value)[0] if "," in value else value).partition(";")
+    before, _, rest = value.partition(";branch=")
+    branch, semicolon, after = rest.partition(";")
+    if "," not in after and _PLAIN_BRANCH.fullmatch(branch) is not None:
+        head = _parse_around(before, semicolon + after)
+        if head is not None:
+            transport, host, port, params = head
+            params = params.copy()
+            params["branch"] = branch
+            return Via(transport, host, port, params)
+    return _parse_any(split_list(value)[0] if "," in value else value)
+
+
+def _parse_any(text: str) -> Via | None:
+    sent, semicolon, rest = text.partition(";")
     head = _parse_sent(sent)
     if head is None:
         return None
@@ -76,7 +90,16 @@ def parse_via(value: str) -> Via | None:
     return None if params is None else Via(*head, params)
 
 
-# The part before the parameters is the same in all messages of a peer; branches never come again.
+# What stands around the branch is the same in all messages of a peer; branches never come again.
+@lru_cache(CACHED)
+def _parse_around(before: str, after: str) -> tuple[str, str, int | None, Params] | None:
+    """A Via element without its branch; None where that is not as plain as it nearly always is."""
+    if '"' in before or "," in before:
+        return None
+    via = _parse_any(f"{before};branch=x{after}")
+    return None if via is None else (via.transport, via.host, via.port, via.params)
+
+
 @lru_cache(CACHED)
 def _parse_sent(text: str) -> tuple[str, str, int | None] | None:
     match = _SENT.fullmatch(text)

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import pytest
 
+from edge.sip import parser
 from edge.sip.message import Request, Response, SipParseError, respond
 from edge.sip.parser import parse
 from edge.sip.via import parse_via
@@ -196,3 +197,40 @@ def test_a_bare_line_feed_in_a_reason_phrase_is_no_message() -> None:
     with pytest.raises(SipParseError) as refused:
         parse(answer)
     assert refused.value.status == 0
+
+
+@pytest.mark.parametrize(
+    ("top", "params"),
+    [
+        ("SIP/2.0/UDP h;rport;branch=z1", {"rport": None, "branch": "z1"}),
+        ("SIP/2.0/UDP h;branch=z1;rport", {"branch": "z1", "rport": None}),
+        ("SIP/2.0/UDP h;x=1;branch=z1;y=2, SIP/2.0/UDP i;branch=z2", {"x": "1", "branch": "z1", "y": "2"}),
+        ("SIP/2.0/UDP h;branch=z1, SIP/2.0/UDP i;branch=z2;y", {"branch": "z1"}),
+        ("SIP/2.0/UDP h, SIP/2.0/UDP i;branch=z2", {}),
+        ('SIP/2.0/UDP h;x="a;branch=z1;b";branch=z2', {"x": "a;branch=z1;b", "branch": "z2"}),
+        ('SIP/2.0/UDP h;x="a;branch=z1;b"', {"x": "a;branch=z1;b"}),
+        ('SIP/2.0/UDP h;branch="z1"', {"branch": "z1"}),
+        ("SIP/2.0/UDP h;branch=z1 ;rport", {"branch": "z1", "rport": None}),
+        ("SIP/2.0/UDP h;branch=z1;branch=z2", None),
+        ("SIP/2.0/UDP h;branch=z1;", None),
+        ("SIP/2.0/UDP h;branch", {"branch": None}),
+    ],
+)
+def test_a_branch_is_found_wherever_it_stands(top: str, params: dict[str, str | None] | None) -> None:
+    for _ in range(2):  # the second time much of it is remembered
+        via = parse_via(top)
+        assert (None if via is None else via.params) == params
+
+
+def test_a_branch_is_each_message_s_own() -> None:
+    first, second = (parse_via(f"SIP/2.0/UDP h;branch={name};rport") for name in ("z1", "z2"))
+    assert first is not None and second is not None
+    first.params["rport"] = "5060"
+    assert (second.branch, second.params["rport"]) == ("z2", None)
+
+
+def test_lines_that_come_again_and_again_are_kept_in_bounds() -> None:
+    for number in range(2000):
+        agent = request(RIGHT["plain"].replace(b"\r\n", b"\r\nUser-Agent: x%d\r\n" % number, 1))
+        assert agent.headers.get("User-Agent") == f"x{number}"
+    assert 0 < len(parser._remembered) <= 512
