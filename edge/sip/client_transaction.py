@@ -86,8 +86,11 @@ class ClientTransaction(Transaction):
             self._repeat_after(T1, self.repeat_event, self.limit_event)
 
     def receive(self, response: Response) -> None:
-        """An answer to this request."""
-        self.step(_ANSWER[response.status // 100], response)
+        """An answer to this request: a step, without the detour through ``step``."""
+        row = self.rows.get((self.state, _ANSWER[response.status // 100]))
+        if row is not None:
+            self.state, action = row
+            action(self, response)
 
     def deliver(self, response: Response) -> None:
         """The answer goes to the user."""

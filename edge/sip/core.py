@@ -65,7 +65,7 @@ class Core:
     def __init__(
         self, wire: Wire, clock: Callable[[], float], chance: Chance, wake: Callable[[], None]
     ) -> None:
-        layer = TransactionLayer(wire, clock, chance, self._wake_up)
+        layer = TransactionLayer(wire, clock, chance, self.wake_up)
         self.layer = layer
         self.timers = layer.timers
         self.chance = layer.chance
@@ -76,12 +76,6 @@ class Core:
         self.events: deque[tuple[Usage, InviteEvent]] = deque()
         self._wake = wake
 
-    def emit(self, usage: Usage, event: InviteEvent) -> None:
-        """Queues an event; it is delivered when the running command is done."""
-        self.events.append((usage, event))
-        if not self.busy:
-            self._wake()
-
     def contact(self, flow: Flow, uri: str = "", user: str = "edge") -> tuple[str, str]:
         """Our Contact toward a flow's peer; as secure as the ``uri`` that was called (8.1.1.8, 12.1.1)."""
         host = self.layer.wire.sent_by(flow)
@@ -90,7 +84,8 @@ class Core:
         transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
         return ("Contact", f"<sip:{user}@{host}{transport}>")
 
-    def _wake_up(self) -> None:
+    def wake_up(self) -> None:
+        """Events wait: they are delivered when the running command is done."""
         if not self.busy:
             self._wake()
 

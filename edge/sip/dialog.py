@@ -2,6 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
+from typing import NamedTuple
 
 from edge.sip.events import Destination, Flow, Transport, default_port
 from edge.sip.grammar import CACHED, split_name_addr
@@ -28,14 +29,16 @@ class Dialog:
         "remote_tag", "routes", "target",
     )  # fmt: skip
 
-    def __init__(self, call_id: str, local: tuple[str, str], remote: tuple[str, str], flow: Flow) -> None:
+    def __init__(
+        self, call_id: str, local: tuple[str, str], remote: tuple[str, str], flow: Flow, target: str = ""
+    ) -> None:
         self.call_id = call_id
         self.local, self.local_tag = local
         self.remote, self.remote_tag = remote
         self.local_cseq = 0
         self.remote_cseq: int | None = None
         self.routes: list[str] = []
-        self.target = f"sip:{_bracket(flow.remote[0])}:{flow.remote[1]}"
+        self.target = target or _uri_of(flow.remote)
         self.flow = flow
         self._hop: Flow | None = None
         self._contact = ""
@@ -145,13 +148,22 @@ def dialog_to_us(request: Request, flow: Flow, local_tag: str) -> Dialog:
     return dialog
 
 
-def dialog_of_ours(invite: Request, response: Response, flow: Flow) -> Dialog:
+class Calling(NamedTuple):
+    """What of an INVITE of ours its dialogs take over: Request-URI, Call-ID, CSeq, From value and its tag."""
+
+    uri: str
+    call_id: str
+    cseq: int
+    local: str
+    local_tag: str
+
+
+def dialog_of_ours(invite: Calling, response: Response, flow: Flow) -> Dialog:
     """The dialog that an answer to our INVITE makes (12.1.2)."""
-    local = (invite.headers.get("From") or "", invite.from_tag or "")
+    uri, call_id, cseq, local, local_tag = invite
     remote = (response.headers.get("To") or "", response.to_tag or "")
-    dialog = Dialog(invite.call_id, local, remote, flow)
-    dialog.local_cseq = invite.cseq
-    dialog.target = invite.uri
+    dialog = Dialog(call_id, (local, local_tag), remote, flow, uri)
+    dialog.local_cseq = cseq
     dialog.confirm(response)
     return dialog
 
@@ -202,5 +214,6 @@ def _is_loose(uri: str) -> bool:
     return parsed is None or "lr" in parsed.params
 
 
-def _bracket(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _uri_of(address: tuple[str, int]) -> str:
+    host, port = address
+    return f"sip:[{host}]:{port}" if ":" in host else f"sip:{host}:{port}"

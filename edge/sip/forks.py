@@ -8,7 +8,7 @@ from typing import Final
 
 from edge.sip.client_transaction import ClientTransaction
 from edge.sip.core import SDP, Core
-from edge.sip.dialog import Dialog, dialog_of_ours
+from edge.sip.dialog import Calling, Dialog, dialog_of_ours
 from edge.sip.events import Credentials, Flow
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
@@ -60,7 +60,9 @@ class Forks:
         if not isinstance(invite, Request):
             return
         authorization = tuple([item for item in invite.headers if item[0] in _AUTHORIZATION])
-        dialog = dialog_of_ours(invite, response, self._flow)
+        local, tag = invite.headers.get("From") or "", invite.from_tag or ""
+        calling = Calling(invite.uri, invite.call_id, invite.cseq, local, tag)
+        dialog = dialog_of_ours(calling, response, self._flow)
         self.acknowledge(dialog, invite.cseq, authorization)
         Exchange(self._core, dialog, "BYE", credentials=self._credentials)
 

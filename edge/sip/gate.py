@@ -38,7 +38,7 @@ def objection(request: Request, *, refer: bool = False) -> Objection | None:
         unknown = [name for name in headers.values("Require") if name.strip().lower() not in _EXTENSIONS]
         if unknown:
             return 420, (("Unsupported", ", ".join(unknown)),)
-    if request.method in _TIMED and too_small(request):
+    if request.method in _TIMED and "Session-Expires" in headers and too_small(request):
         return 422, (("Min-SE", str(MIN_SE)),)
     if request.body and request.method in _WITH_SDP:
         if not _is_sdp(request):  # 8.2.3

@@ -79,12 +79,14 @@ class Invite:
         self._on_event = listener
         waiting, self._waiting = self._waiting, None
         for event in waiting or ():
-            self.core.emit(self, event)
+            self.emit(event)
 
     def emit(self, event: InviteEvent) -> None:
         """Queues an event for the owner."""
         if not self._silent:
-            self.core.emit(self, event)
+            self.core.events.append((self, event))
+            if not self.core.busy:
+                self.core.wake_up()
 
     def deliver(self, event: InviteEvent) -> None:
         """Tells the owner, or keeps the event until there is one."""

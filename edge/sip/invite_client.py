@@ -5,7 +5,7 @@ from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import SUPPORTED, Core, with_sdp
-from edge.sip.dialog import Dialog, dialog_of_ours
+from edge.sip.dialog import Calling, Dialog, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import made_here
@@ -13,7 +13,8 @@ from edge.sip.forks import MAX_FORKS, Forks
 from edge.sip.grammar import decimal
 from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
-from edge.sip.printing import Lines, PrintedRequest
+from edge.sip.parser import parse
+from edge.sip.printing import Lines, PrintedRequest, print_lines, print_message
 from edge.sip.refer import ALLOW_REFER, Referrals
 from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
@@ -82,8 +83,8 @@ class ClientInvite(Invite):
 
     def _printed(self) -> PrintedRequest:
         via, branch = self.core.layer.via(self.flow)
-        self.request = self._invite(via)
-        return PrintedRequest(self.request.to_bytes(), "INVITE", branch, self.call_id, self.flow)
+        self._data = self._print(via)
+        return PrintedRequest(self._data, "INVITE", branch, self.call_id, self.flow)
 
     def _goes_by_stream(self) -> bool:
         """18.1.1: what may be too big for the network's packets is not sent as a datagram."""
@@ -106,25 +107,26 @@ class ClientInvite(Invite):
         self._patience = self.core.timers.start(self._outgoing.no_provisional_s, self._nobody_there)
         return True
 
-    def _invite(self, via: str) -> Request:
+    def _print(self, via: str) -> bytes:
+        """The INVITE.  What the owner says has been looked through for line breaks."""
         outgoing = self._outgoing
-        items = [("Via", via), ("Max-Forwards", str(outgoing.max_forwards))]
-        items += [("Route", route) for route in outgoing.route]
-        items += [
-            ("From", f"{outgoing.from_};tag={self.local_tag}"),
-            ("To", outgoing.to),
-            ("Call-ID", self.call_id),
-            ("CSeq", f"{self._cseq} INVITE"),
-            self.contact_line(),
-            self.allow,
-            SUPPORTED,
-            ("User-Agent", self.core.user_agent),
-            *self._authorization,
-            *with_sdp(outgoing.headers, outgoing.body),
-        ]
-        request = Request("INVITE", outgoing.request_uri, Headers(items), outgoing.body)
-        request.call_id, request.cseq, request.from_tag = self.call_id, self._cseq, self.local_tag
-        return request
+        routes = "".join([f"Route: {route}\r\n" for route in outgoing.route]) if outgoing.route else ""
+        ours = (self.contact_line(), self.allow, SUPPORTED, ("User-Agent", self.core.user_agent))
+        head = (
+            f"INVITE {outgoing.request_uri} SIP/2.0\r\n"
+            f"Via: {via}\r\nMax-Forwards: {outgoing.max_forwards}\r\n{routes}"
+            f"From: {outgoing.from_};tag={self.local_tag}\r\nTo: {outgoing.to}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {self._cseq} INVITE\r\n{print_lines(ours)}"
+        )
+        lines = with_sdp((*self._authorization, *outgoing.headers), outgoing.body)
+        return print_message(head, lines, outgoing.body)
+
+    @property
+    def request(self) -> Request:  # type: ignore[override]
+        """The INVITE as it was sent last."""
+        invite = parse(self._data)
+        assert isinstance(invite, Request)
+        return invite
 
     def contact_line(self) -> tuple[str, str]:
         """The Contact that the peer knows us by."""
@@ -143,10 +145,16 @@ class ClientInvite(Invite):
         self.state = "proceeding"
         tag = response.to_tag
         if tag and tag not in self._early and len(self._early) < MAX_FORKS:
-            self._early[tag] = dialog_of_ours(self.request, response, self.flow)
+            self._early[tag] = self._dialog_by(response)
         if response.status == 100 or (is_reliable(response) and not self._acknowledged(response)):
             return
         self.emit(Progress(response.status, response.reason, response.body))
+
+    def _dialog_by(self, response: Response) -> Dialog:
+        outgoing, tag = self._outgoing, self.local_tag
+        local = f"{outgoing.from_};tag={tag}"
+        calling = Calling(outgoing.request_uri, self.call_id, self._cseq, local, tag)
+        return dialog_of_ours(calling, response, self.flow)
 
     def _acknowledged(self, response: Response) -> bool:
         """PRACK for a reliable 18x; False if it means nothing new (RFC 3262 section 4)."""
@@ -174,7 +182,7 @@ class ClientInvite(Invite):
         early = self._early.get(response.to_tag or "")
         self._early.clear()
         if early is None:
-            early = dialog_of_ours(self.request, response, self.flow)
+            early = self._dialog_by(response)
         else:
             early.confirm(response)
         self.dialog = early
@@ -245,7 +253,7 @@ class ClientInvite(Invite):
         if self.state == "answered" and self.dialog is not None and self._forks is not None:
             self.state = "up"
             self.told = sdp or self.told
-            self._forks.acknowledge(self.dialog, self.request.cseq, self._authorization, sdp)
+            self._forks.acknowledge(self.dialog, self._cseq, self._authorization, sdp)
             self.go_on_offering()
         else:
             super().ack(sdp)

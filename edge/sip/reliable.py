@@ -24,7 +24,8 @@ FIRST_MOST: Final = 2**31 - 1
 def wants(request: Request) -> str:
     """``Require`` or ``Supported``, whichever of a request's headers lists 100rel; else empty."""
     for name in ("Require", "Supported"):
-        if name in request.headers and TAG in _options(request, name):
+        said = ",".join(request.headers.all(name)).lower()
+        if TAG in said and TAG in _options(request, name):
             return name
     return ""
 

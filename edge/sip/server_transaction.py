@@ -100,9 +100,11 @@ class ServerTransaction(Transaction):
         if self.request is None:
             return
         to_tag = self.to_tag if status > 100 else None
-        self.step(
-            _SENT[status // 100], print_answer(self.request, status, reason, to_tag, lines=headers, body=body)
-        )
+        data = print_answer(self.request, status, reason, to_tag, lines=headers, body=body)
+        row = self.rows.get((self.state, _SENT[status // 100]))
+        if row is not None:
+            self.state, action = row
+            action(self, data)
 
     def receive(self, request: Request) -> None:
         """A retransmission, or the ACK to a refusal."""
