@@ -41,6 +41,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
+from edge.services.retention import RetentionService
 from edge.services.scope import ScopeService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
@@ -111,7 +112,7 @@ class _Builder:
         engine = await enter(LocalEngine(self._media(), clock))
         prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
         await prompts.load()
-        said = await enter(EnrichmentService(Enrichments(database), clock))
+        said = await self._said(database, writer)
         callers = CallerService(configuration, CallerRecords(database))
         switch, endpoint, guard, peers = await self._calls(
             writer, configuration, refused, engine, prompts, said, callers
@@ -172,6 +173,13 @@ class _Builder:
         return await self._stack.enter_async_context(
             ConfigurationService(Objects(database), self._clock, settings.routing.failsafe, presets)
         )
+
+    async def _said(self, database: Database, writer: Writer) -> EnrichmentService:
+        """What was said of callers; it and visits are kept for a while, and then swept."""
+        enter, days = self._stack.enter_async_context, self._settings.public.keep_visits_days
+        said = await enter(EnrichmentService(Enrichments(database), self._clock))
+        await enter(RetentionService(writer, self._clock, days, said.known_since))
+        return said
 
     def _media(self) -> LocalConfig:
         media = self._settings.media

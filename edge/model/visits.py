@@ -7,7 +7,7 @@ configuration of the moment, None where nothing may be given out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
 from edge.model.tags import Tags
@@ -117,7 +117,8 @@ class Given:
 class Touch:
     """Real use of a page, or data that it brings: renews the lease of that generation.
 
-    A visit that has lost its number is given one afresh, under ``fresh_id``, as by ``Allocate``.
+    A visit that has lost its number is given one afresh, under ``fresh_id``, as by ``Allocate``; one that
+    was last used before ``known_since`` is known no longer, swept or not.
     Answered by ``Touched``, or None: there is no such visit of this visitor, or its tag is not active.
     """
 
@@ -128,6 +129,7 @@ class Touch:
     terms: TermsOf
     fresh_id: str
     at: datetime
+    known_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,4 +233,19 @@ class Standing:
     linked_until: datetime | None = None
 
 
-VisitCommand = Allocate | Touch | CloseVisit | LinkCall | CountPool | LookAtNumbers
+Swept = Literal["visits", "counts", "callers"]
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """Removes what is older than ``before`` of one slice: of visits without a call, of hourly counts, or of
+    what was said of callers.  Answered by the ``after`` of the next slice, or None: that was the last.
+    """
+
+    what: Swept
+    before: datetime
+    after: Place = ("", "")
+
+
+VisitCommand = Allocate | Touch | CloseVisit | LinkCall | CountPool | LookAtNumbers | Sweep

@@ -59,6 +59,11 @@ class EnrichmentService:
     def __bool__(self) -> bool:
         return bool(self._said)
 
+    def known_since(self) -> datetime:
+        """What was said before this instant is known no longer."""
+        since = self._clock.utc() - KEPT_FOR
+        return since if len(self._said) < MOST else max(since, next(iter(self._said.values())).at)
+
     def of(self, campaign_id: str | None, caller: str | None) -> Said | None:
         """What was said of a caller to a campaign in the last 48 hours."""
         said = self._said.get((campaign_id or "", caller or ""))

@@ -43,7 +43,10 @@ __all__ = ["Advice", "DuplicatePage", "PoolFigures", "PoolViewService"]
 
 
 class PoolViewService:
-    """Raises ``NotFound``, ``Invalid`` (a bad cursor) and ``StoreDown``."""
+    """Raises ``NotFound``, ``Invalid`` (a bad cursor) and ``StoreDown``.
+
+    Nothing is told of what is older than ``kept``: some of it is gone.
+    """
 
     def __init__(
         self,
@@ -52,12 +55,15 @@ class PoolViewService:
         duplicates: DuplicateSnippets,
         numbers: PoolNumberService,
         clock: Clock,
+        *,
+        kept: timedelta,
     ) -> None:
         self._configuration = configuration
         self._records = records
         self._duplicates = duplicates
         self._numbers = numbers
         self._clock = clock
+        self._kept = kept
 
     async def impressions(self, query: ListQuery) -> Page[Mapping[str, Any]]:
         """A page of visits, the newest first unless sorted otherwise."""
@@ -79,7 +85,7 @@ class PoolViewService:
         """The figures of whole hours; of the last day unless told otherwise."""
         now = self._clock.utc()
         end = until or now + _HOUR
-        start = since or now - _DAY
+        start = max(since or now - _DAY, now - self._kept)
         numbers = await self._numbers.list(pool_id)
         with translated("pool"):
             counts = await self._records.counts(pool_id, to_text(start), to_text(end))
@@ -90,7 +96,8 @@ class PoolViewService:
         pool = self._configuration.current.pools.pool(pool_id)
         if pool is None:
             raise NotFound("there is no such pool")
-        start = since or self._clock.utc() - 7 * _DAY
+        now = self._clock.utc()
+        start = max(since or now - 7 * _DAY, now - self._kept)
         with translated("pool"):
             found = await self._records.arrivals(pool_id, to_text(start), _MOST_REPLAYED)
         size = len(self._configuration.current.pools.members(pool_id))

@@ -1,6 +1,7 @@
 """The services of number pools, made together."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from edge.clock import Clock
 from edge.services.configuration import ConfigurationService
@@ -38,9 +39,10 @@ class PoolServices:
         """All of them over one store."""
         duplicates = DuplicateSnippets(database)
         of_pools = PoolNumberService(configuration, numbers, store, clock)
+        kept, records = timedelta(days=public.keep_visits_days), Impressions(database)
         return cls(
             PoolService(configuration, clock, public.url),
             of_pools,
-            PoolViewService(configuration, Impressions(database), duplicates, of_pools, clock),
+            PoolViewService(configuration, records, duplicates, of_pools, clock, kept=kept),
             VisitService(configuration, store, duplicates, clock, public),
         )

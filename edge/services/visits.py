@@ -13,7 +13,7 @@ import secrets
 from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal, Protocol
 
@@ -129,6 +129,7 @@ class VisitService:
         self._by_address = Buckets(limits.allocations_per_minute, clock.monotonic)
         self._by_visitor = Buckets(limits.allocations_per_minute, clock.monotonic)
         self._beats = Buckets(limits.allocations_per_minute * _BEATS_PER_ALLOCATION, clock.monotonic)
+        self._kept = timedelta(days=limits.keep_visits_days)
         self._salt = secrets.token_bytes(16)
 
     def active_tags(self, campaign_id: str) -> tuple[CallTrackingTag, ...]:
@@ -169,8 +170,10 @@ class VisitService:
         snapshot = self._configuration.current
         tags, _ = cleaned(data)
         terms = self._terms(snapshot, asking.origin)
-        fresh = new_id("imp")
-        command = Touch(impression_id, visitor_id, generation, tags, terms, fresh, self._clock.utc())
+        fresh, now = new_id("imp"), self._clock.utc()
+        command = Touch(
+            impression_id, visitor_id, generation, tags, terms, fresh, now, known_since=now - self._kept
+        )
         touched = await self._submitted(command)
         if not isinstance(touched, Touched):
             raise NotFound("there is no such visit")

@@ -207,6 +207,7 @@ class PublicSection(Section):
     allocations_per_minute: Annotated[int, Field(ge=1)] = 60
     max_share_per_address: Annotated[float, Field(gt=0, le=1)] = 0.1
     keep_ip: bool = True
+    keep_visits_days: Annotated[int, Field(ge=1, le=3650)] = 90
 
     @property
     def address(self) -> Address | None:

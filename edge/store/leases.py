@@ -25,12 +25,14 @@ from edge.model.visits import (
     LookAtNumbers,
     PoolEvent,
     Standing,
+    Sweep,
     Terms,
     Touch,
     Touched,
 )
 from edge.store import visits_sql as sql
-from edge.store.instants import from_text, ms_of, text_of_ms
+from edge.store.instants import from_text, ms_of, text_of_ms, to_text
+from edge.store.sweeps import Sweeper
 from edge.store.visit_rows import lease_of, link_of, text_of_view, view_of
 from edge.tracking.board import Board, Drawn
 from edge.tracking.states import LINK_MAX_MS, Lease
@@ -69,6 +71,7 @@ class LeaseBook:
             LinkCall: self._link,
             CountPool: self._tell,
             LookAtNumbers: self._look,
+            Sweep: Sweeper(db).run,
         }
 
     # -- calls ----------------------------------------------------------------------------------------
@@ -234,7 +237,7 @@ class LeaseBook:
 
     def _afresh(self, c: Touch) -> Touched | None:
         """The visit lost its number and gets one as at a page view; one that missed waits for that."""
-        row = self._db.execute(sql.OWNER, (c.impression_id,)).fetchone()
+        row = self._db.execute(sql.OWNER, (c.impression_id, to_text(c.known_since))).fetchone()
         if row is None or row[1] != c.visitor_id:
             return None
         tag_id, _, number_id, view, data = row

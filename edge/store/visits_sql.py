@@ -23,7 +23,8 @@ RIVALS_OF = """SELECT id FROM impressions WHERE number_id = ? AND id != ? AND (l
 OR lease_until > ?) ORDER BY created_at DESC LIMIT ?"""
 VISIT = """SELECT id, pool_id, tag_id, primary_number_id, visitor_id, created_at, last_activity_at,
 first_view, last_view, data FROM impressions WHERE id = ?"""
-OWNER = "SELECT tag_id, visitor_id, number_id, last_view, data FROM impressions WHERE id = ?"
+OWNER = """SELECT tag_id, visitor_id, number_id, last_view, data FROM impressions
+WHERE id = ? AND last_activity_at >= ?"""
 DATA = "SELECT data FROM impressions WHERE id = ?"
 STORE_DATA = "UPDATE impressions SET data = ? WHERE id = ?"
 CALLED = "UPDATE impressions SET calls = calls + 1 WHERE id = ?"

@@ -21,7 +21,7 @@ from typing import Any, Self
 from edge.clock import Clock
 from edge.logs import get_logger
 from edge.model.ledger import CapCount, CapNotice, Command, Connect, Finish, OpenCall, Reserve, Unavailable
-from edge.model.visits import Allocate, CountPool, LinkCall
+from edge.model.visits import Allocate, CountPool, LinkCall, Sweep
 from edge.store import ledger
 from edge.store.counts import Counts
 from edge.store.database import connect, only_server
@@ -145,7 +145,7 @@ class Writer:
             if isinstance(command, LinkCall) or (isinstance(command, Reserve) and command.claims):
                 self._holders.add(command.call_id)
             return self._next_commit - BURST * PACE_S
-        if isinstance(command, (OpenCall, CountPool)):
+        if isinstance(command, (OpenCall, CountPool, Sweep)):
             return now + LINGER_S
         # It gives back what another call may be waiting for.
         if isinstance(command, Finish):

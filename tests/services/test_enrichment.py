@@ -1,7 +1,11 @@
 """What publishers said of callers: kept for 48 hours, over a restart, and no longer."""
 
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from edge.services import enrichment
 from edge.services.enrichment import EnrichmentService
 from edge.store.engine import Database
 from edge.store.enrichments import Enrichments
@@ -31,3 +35,16 @@ async def test_it_is_kept_for_48_hours_and_over_a_restart(tmp_path: Path) -> Non
             assert said.of("cmp_1", "+12125550101") is not None
         async with EnrichmentService(Enrichments(database), clock) as said:
             assert said.of("cmp_1", CALLER) is None and bool(said)
+
+
+async def test_what_is_past_the_limit_is_swept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, clock = tmp_path / "edge.db", HandClock()
+    prepare(path)
+    monkeypatch.setattr(enrichment, "MOST", 2)
+    async with Database(path) as database, EnrichmentService(Enrichments(database), clock) as said:
+        assert clock.utc() - said.known_since() == timedelta(hours=48)
+        for n in range(3):
+            clock.advance(DAY / 24)
+            await said.say("cmp_1", f"+1212555010{n}", {"n": n})
+        assert said.of("cmp_1", CALLER) is None
+        assert clock.utc() - said.known_since() == timedelta(hours=1), "the oldest of the two that are known"

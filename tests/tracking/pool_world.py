@@ -16,7 +16,9 @@ from edge.model.visits import (
     Member,
     Members,
     PageView,
+    Place,
     PoolRules,
+    Sweep,
     Terms,
     Touch,
     Touched,
@@ -75,13 +77,13 @@ class PoolWorld:
         )
         return found
 
-    def touch(self, who: str, given: Given, at: float) -> Touched | None:
+    def touch(self, who: str, given: Given, at: float, **more: Any) -> Touched | None:
         """Use of the page that shows what was given."""
         self._made += 1
         fresh = f"{who}.{self._made}"
         impression = given.impression_id or ""
         found: Touched | None = self.run(
-            Touch(impression, who, given.generation, {}, self.terms, fresh, _at(at))
+            Touch(impression, who, given.generation, {}, self.terms, fresh, _at(at), **more)
         )
         return found
 
@@ -103,6 +105,13 @@ class PoolWorld:
         if answered:
             self.run(Connect(call_id, 1, "tgt", _at(at)))
         self.run(Finish(call_id, _at(at), "connected", record or {}))
+
+    def sweep(self, before: float) -> None:
+        """Everything that is older is swept, slice by slice."""
+        for what in ("visits", "counts", "callers"):
+            place: Place | None = ("", "")
+            while place is not None:
+                place = self.run(Sweep(what, _at(before), place))
 
     def counted(self, event: str) -> int:
         """How often that was counted of the pool."""
