@@ -2,15 +2,30 @@
 
 import asyncio
 import itertools
+import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.integration.test_calls import CALLS, CONNECTS, TAKES_THE_CALL, Line, World, server, world
 from tests.support.api import Json
-from tests.support.scenario import ack_refusal, bye, expect, invite, pause, provisional, sdp
-from tests.support.server import eventually
+from tests.support.ports import own_address
+from tests.support.scenario import (
+    ack,
+    ack_refusal,
+    arrives,
+    bye,
+    expect,
+    invite,
+    pause,
+    provisional,
+    reply,
+    sdp,
+)
+from tests.support.server import Server, eventually, running_server
 
 __all__ = ["server", "world"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -87,6 +102,19 @@ async def test_a_call_that_nobody_s_visit_is_behind_is_refused_and_takes_no_cap(
     record = await pool.number.record()
     assert (record["disposition"], record["pool_id"]) == ("rejected_unlinked", pool.pool["id"])
     assert record["impression_id"] is None
+    (used,) = (await world.server.api.get("caps", owner=pool.primary.number["id"]))["items"]
+    assert (used["used"], used["reserved"]) == (0, 0)
+
+
+async def test_an_unlinked_call_hears_the_pool_s_message_and_takes_no_cap(world: World) -> None:
+    cap = {"window": "day", "limit": 5, "counts_on": "attempt"}
+    line = {"caps": [cap], "timezone": "UTC"}
+    pool = await pooled(world, "127.0.0.1:9", line=line, on_unlinked={"action": "message"})
+    hears = (expect(100, optional=True), expect(200), ack(), arrives("BYE"), reply())
+    (await pool.number.call(invite(sdp()), *hears)).check()
+    record = await pool.number.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("rejected_unlinked", "server")
+    assert record["answered_at"] is not None and record["connected_at"] is None
     (used,) = (await world.server.api.get("caps", owner=pool.primary.number["id"]))["items"]
     assert (used["used"], used["reserved"]) == (0, 0)
 
@@ -179,3 +207,59 @@ async def test_what_a_publisher_said_of_a_caller_comes_with_its_call(world: Worl
 async def _live(pool: Pooled) -> bool:
     calls = (await pool.primary.server.api.get("calls/live"))["items"]
     return any(call["called"] == pool.number.e164 and call["connected_at"] for call in calls)
+
+
+ADDRESS = "203.0.113.77"
+
+
+async def _asked(base: str, campaign_id: str, visitor: str, agent: str = "Mozilla/5.0") -> Json:
+    """What a page shows whose visitor is behind a proxy that is trusted."""
+    headers = {"X-Forwarded-For": ADDRESS, "User-Agent": agent}
+    body = {"visitor_id": visitor, "page_url": LANDING}
+    url = f"{base}/t/{campaign_id}/numbers"
+    async with aiohttp.ClientSession(headers=headers) as browser, browser.post(url, json=body) as answer:
+        assert answer.status == 200
+        shown: Json = (await answer.json())["tags"][0]
+        return shown
+
+
+async def _status(url: str) -> int:
+    async with aiohttp.ClientSession() as browser, browser.get(url) as answer:
+        return answer.status
+
+
+def _written(server: Server) -> bytes:
+    """Everything that the server has on disk, its log included."""
+    return b"".join(path.read_bytes() for path in server.directory.rglob("*") if path.is_file())
+
+
+async def test_a_public_listener_serves_browsers_alone_counts_them_and_forgets_where_they_are(
+    tmp_path: Path,
+) -> None:
+    public = {"EDGE_PUBLIC__LISTEN": f"{own_address()}:0", "EDGE_PUBLIC__KEEP_IP": "false"}
+    public["EDGE_PUBLIC__TRUSTED_PROXIES"] = json.dumps(["127.0.0.0/8"])
+    async with running_server(tmp_path, **public) as server:
+        base = json.loads((tmp_path / "ready.json").read_text())["public"]
+        assert base != server.api.base
+        world = World(server, tmp_path, None)  # type: ignore[arg-type] - it makes no target here
+        pool = await pooled(world)
+        campaign_id = pool.primary.number["campaign_id"]
+        script = f"/t/{campaign_id}.js"
+        assert (await _status(base + script), await _status(server.api.base + script)) == (200, 404)
+        for inside in ("/metrics", "/readyz", "/api/docs", "/api/v1/openapi.json", "/api/v1/pools", "/"):
+            assert await _status(base + inside) == 404, inside
+
+        shown = [await _asked(base, campaign_id, f"visitor-{n}") for n in range(2)]
+        assert [each["is_pool"] for each in shown] == [True, False]
+        assert (await _asked(base, campaign_id, "visitor-9", "Googlebot/2.1"))["reason"] == "crawler"
+        counts = {"impressions": 2, "hand_outs": 1, "misses": 1, "crawlers": 1}
+        lines = {f'edge_pool_events_total{{event="{event}"}} {count}.0' for event, count in counts.items()}
+
+        async def counted() -> bool:
+            return lines <= set((await server.api.get("/metrics")).splitlines())
+
+        await eventually(counted)
+        visits = (await server.api.get("impressions", pool_id=pool.pool["id"]))["items"]
+        assert [visit["first_view"].get("ip") for visit in visits] == [None, None]
+        assert LANDING.encode() in _written(server)
+        assert ADDRESS.encode() not in _written(server)
