@@ -31,10 +31,11 @@ def told(request: Request, trunk: Trunk) -> Attested:
     headers = request.headers
     own = headers.get(trunk.attestation_header) if trunk.attestation_header else None
     indicator = headers.get("P-Attestation-Indicator")
-    values = (own, headers.get("P-Asserted-Identity"), headers.get("From"))
-    said = [value for value in values if value and (value is own or "verstat" in value.lower())]
-    if indicator is None and not said:
+    asserted, named = headers.get("P-Asserted-Identity") or "", headers.get("From") or ""
+    if indicator is None and not own and "verstat" not in (asserted + named).lower():
         return UNKNOWN
+    values = (own, asserted, named)
+    said = [value for value in values if value and (value is own or "verstat" in value.lower())]
     found = [match for value in said if (match := _VERSTAT.search(value)) is not None]
     verstat: Verstat = _WRITTEN[found[0][1].lower()] if found else ""
     level = _level(indicator) or _level(found[0][2] if found else own)

@@ -199,9 +199,9 @@ class Dial:
         headers = dialplan.target_headers(target, call.facts.call_id, self.key, self.values)
         headers += identity_headers(identity, sip, host, caller_id, line.country)
         shown = None if sip.from_user else caller_id or identity.caller
-        own = {name.lower() for name in target.headers}
         passed = passed_on(call.invite.request, Onward(call.facts, line, identity, shown, host))
-        headers += [header for header in passed if header[0].lower() not in own]
+        own = {name.lower() for name in target.headers} if passed and target.headers else None
+        headers += [header for header in passed if header[0].lower() not in own] if own else passed
         if self._transfer is not None:
             headers += self._transfer.headers
         invite = call.services.dialler.call(

@@ -43,9 +43,13 @@ def lines(target: Target, snapshot: Snapshot, values: Lookup, country: str = "US
     ``country`` is that of the caller's trunk: a target without a trunk is taken to be at home there.
     """
     if not target.address.startswith("+"):
-        address = fill_address(target.address, values)
-        uri, via = _with_host(address, target.sip.ruri_host), over(address, target.sip.transport)
-        return [Line(uri, via, target.sip, _login(target), None, country)]
+        sip, address = target.sip, target.address
+        if "[" in address:
+            address = fill_address(address, values)
+        uri = address if sip.ruri_host is None else _with_host(address, sip.ruri_host)
+        via = address if sip.transport is None else over(address, sip.transport)
+        login = None if target.username is None else _login(target)
+        return [Line(uri, via, sip, login, None, country)]
     trunks = (snapshot.trunk(trunk_id) for trunk_id in target.trunk_ids)
     return [
         _through(trunk, target)
@@ -81,7 +85,8 @@ def is_ours(header: str) -> bool:
 def target_headers(target: Target, call_id: str, call_key: str, values: Lookup) -> list[tuple[str, str]]:
     """The call's identity for the buyer's PBX, and the target's own headers (rule: call identity)."""
     headers = [("X-Edge-Call-ID", call_id), ("X-Edge-Call-Key", call_key)]
-    headers += [(name, fill(value, values)) for name, value in target.headers.items()]
+    if target.headers:
+        headers += [(name, fill(value, values)) for name, value in target.headers.items()]
     return headers
 
 

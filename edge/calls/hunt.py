@@ -97,8 +97,9 @@ class Hunt:
 
     async def reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> bool:
         """Takes what a target's caps ask of a dial; False if another call was quicker."""
+        before = self.proceed.claims
         # A dial uses up what the admission reserved per attempt, even if the target claims nothing.
-        if not claims and all(claim.counts_on != "attempt" for claim in self.proceed.claims):
+        if not claims and (not before or all(claim.counts_on != "attempt" for claim in before)):
             return True
         call = self.call
         taken = await call.services.store.submit(

@@ -134,7 +134,10 @@ class CallRecord:
             "disposition_detail": self.detail,
             "hung_up_by": self.hung_up_by,
             "decision": {
-                "steps": [_step(step) for step in self.log.steps],
+                "steps": [
+                    {"step": step.step, "result": step.result, "reason": step.reason}
+                    for step in self.log.steps
+                ],
                 "candidates": [_candidate(line, self.attempts) for line in self.log.candidates],
             },
             "keys_pressed": self.keys_pressed,
@@ -170,10 +173,6 @@ def _visit(link: Link | None, facts: CallFacts) -> dict[str, object]:
     }
 
 
-def _step(step: Step) -> dict[str, object]:
-    return {"step": step.step, "result": step.result, "reason": step.reason}
-
-
 def _attempt(attempt: Attempt) -> dict[str, object]:
     return {
         "target_id": attempt.target_id,
@@ -190,10 +189,11 @@ _OUTCOME_REASON = {"caller_gone": "not_reached"}
 
 def _candidate(line: CandidateLine, attempts: list[Attempt]) -> dict[str, object]:
     """A candidate's line; what its dial came to replaces what the choice expected of it."""
-    tried = next((a for a in attempts if a.target_id == line.target_id), None)
     result, reason = line.result, str(line.reason)
-    if tried is not None:
-        result, reason = "tried", _OUTCOME_REASON.get(tried.outcome, tried.outcome)
+    for tried in attempts:
+        if tried.target_id == line.target_id:
+            result, reason = "tried", _OUTCOME_REASON.get(tried.outcome, tried.outcome)
+            break
     return {
         "target_id": line.target_id,
         "group_id": line.group_id,
