@@ -8,6 +8,7 @@ from typing import Self
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from edge.admin.problem import Handler
 from edge.settings import Address
 
 MAX_CONNECTIONS = 256
@@ -53,6 +54,7 @@ class Listener:
 
     async def __aenter__(self) -> Self:
         self._application.on_response_prepare.append(self._hear)
+        self._application.middlewares.append(self._heard_out)
         self._runner = web.AppRunner(
             self._application,
             access_log=None,
@@ -86,7 +88,16 @@ class Listener:
         host, port = self.addresses[0]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @web.middleware
+    async def _heard_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """A request is whole with the last octet of its body, however long its answer takes."""
+        request.content.on_eof(lambda: self._keep(request))
+        return await handler(request)
+
     async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
+        self._keep(request)
+
+    def _keep(self, request: web.Request) -> None:
         timer = self._unheard.pop(request.protocol, None)
         if timer is not None:
             timer.cancel()

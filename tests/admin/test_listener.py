@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import web
 
 from edge.admin import listener as module
 from edge.admin.app import Applications
@@ -51,6 +52,44 @@ async def test_a_client_that_asked_in_time_is_kept(
             await asyncio.sleep(wait_s)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
             assert b"200 OK" in await reader.readuntil(b"}")
+        writer.close()
+
+
+@pytest.mark.parametrize("length", [0, 4])
+async def test_a_whole_request_may_be_worked_on_for_longer(
+    length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.1)
+    application = web.Application()
+
+    async def works(request: web.Request) -> web.Response:
+        await request.read()
+        await asyncio.sleep(0.4)
+        return web.Response(text="done")
+
+    application.router.add_post("/", works)
+    async with Listener(application, ANYWHERE) as listener:
+        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (length, b"x" * length))
+        async with asyncio.timeout(30):
+            assert b"done" in await reader.readuntil(b"done")
+        writer.close()
+
+
+async def test_a_body_that_never_ends_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.05)
+    application = web.Application()
+
+    async def reads(request: web.Request) -> web.Response:
+        await request.read()
+        return web.Response(text="done")
+
+    application.router.add_post("/", reads)
+    async with Listener(application, ANYWHERE) as listener:
+        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx")
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
         writer.close()
 
 
