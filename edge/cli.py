@@ -114,6 +114,7 @@ def calls(
     """Find calls."""
     from edge.commands.calls import console, filters, find, table
     from edge.commands.client import Api
+    from edge.commands.printed import one_line
 
     query = filters(caller, number, since)
 
@@ -122,7 +123,7 @@ def calls(
             found = await find(api, query, limit)
         if as_json:
             for call in found:
-                typer.echo(json.dumps(call, ensure_ascii=False))
+                typer.echo(one_line(call))
         else:
             console().print(table(found))
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge.commands.client import Api, Refused
 from edge.commands.failure import CommandFailed
+from edge.commands.printed import one_line, working
 from edge.commands.setup_file import SetupFile, load, scalar, written
 from edge.model.secrets import HIDDEN, put_secrets, secret_places
 from edge.services.setup.document import SECTIONS, SETUP_SPECS
@@ -22,18 +23,21 @@ _DONE = {"create": "created", "change": "changed", "delete": "removed"}
 
 async def export(api: Api) -> Iterator[str]:
     """The lines of the file."""
-    return written(await api.get("/setup", slow=True))
+    with working("the server writes its set-up"):
+        return written(await api.get("/setup", slow=True))
 
 
 async def apply(api: Api, path: Path, *, prune: bool, dry_run: bool) -> Iterator[str]:
     """Changes the set-up, or only tells what would change; answers what to print."""
-    file = _read(path)
+    with working(f"reading {path}"):
+        file = _read(path)
     query = {"prune": "true"} if prune else {}
     try:
-        if dry_run:
-            told = await api.post("/setup/diff", file.document, query, slow=True)
-        else:
-            told = await api.put("/setup", file.document, query, slow=True)
+        with working("the server compares the file" if dry_run else "the server applies the file"):
+            if dry_run:
+                told = await api.post("/setup/diff", file.document, query, slow=True)
+            else:
+                told = await api.put("/setup", file.document, query, slow=True)
     except Refused as refused:
         raise _explained(refused, path, file) from None
     if told["applied"] and "base" in file.document:
@@ -122,7 +126,6 @@ def _compared(field: Mapping[str, Any]) -> str:
     if field["before"] == field["after"] == HIDDEN:
         return "another secret"
     before, after = (
-        "default" if value is None else json.dumps(value, ensure_ascii=False)
-        for value in (field["before"], field["after"])
+        "default" if value is None else one_line(value) for value in (field["before"], field["after"])
     )
     return f"{before} -> {after}"

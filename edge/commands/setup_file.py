@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from edge.commands.failure import CommandFailed
+from edge.commands.printed import one_line
 
 Json = dict[str, Any]
 _HEAD = (
@@ -23,8 +24,6 @@ _HEAD = (
 _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./@-]*(?: [A-Za-z0-9_./@-]+)*")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
-# What YAML does not print, or takes for the end of a line.
-_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 # -- writing ----------------------------------------------------------------------------------------
@@ -88,7 +87,7 @@ def scalar(value: Any) -> str:
     if isinstance(value, str):
         if _PLAIN.fullmatch(value) and value.lower() not in _WORDS:
             return value
-        return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+        return one_line(value)
     return json.dumps(value)
 
 
