@@ -67,7 +67,8 @@ class Dialog:
 
     def confirm(self, response: Response) -> None:
         """Takes route set and target from an answer to our INVITE; the 2xx counts (12.1.2, 13.2.2.4)."""
-        routes = response.headers.values("Record-Route")
+        headers = response.headers
+        routes = headers.values("Record-Route") if "Record-Route" in headers else []
         if routes or self.routes:
             self.routes = routes[:MAX_ROUTES][::-1]
             self._hop = None
@@ -86,8 +87,10 @@ class Dialog:
             cseq = self.local_cseq
         flow = self.hop(layer.wire)
         via, branch = layer.via(flow)
-        uri, routes = self.first_line()
-        route = "".join([f"Route: {value}\r\n" for value in routes]) if routes else ""
+        uri, route = self.target, ""
+        if self.routes:
+            uri, routes = self.first_line()
+            route = "".join([f"Route: {value}\r\n" for value in routes])
         head = (
             f"{method} {uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n{route}"
             f"From: {self.local}\r\nTo: {self.remote}\r\n"
@@ -116,14 +119,20 @@ class Dialog:
 
     def _destination(self) -> Destination | None:
         """Where the next hop's URI points, None to stay with the dialog's own flow."""
+        flow = self.flow
+        host, port = flow.remote
+        user, _, where = self.target.partition("@")
+        plain = user[:4] == "sip:" and where == f"{host}:{port}"
+        if plain and flow.transport == "udp" and not self.routes:
+            return None  # what nearly every peer's Contact says
         text = uri_in(self.routes[0]) if self.routes else self.target
         uri = _parsed(text) if text else None
         transport = None if uri is None else transport_of(uri, self.flow.transport)
         if uri is None or transport is None:
             return None
-        flow, port = self.flow, uri.port or default_port(transport)
+        port = uri.port or default_port(transport)
         if transport == flow.transport == "udp" and flow.remote == (uri.host, port):
-            return None  # what nearly every peer's Contact says
+            return None
         if not is_address(uri.host) or self._behind_nat(uri.host):
             return None
         name = (flow.name or uri.host) if transport == "tls" else ""
@@ -143,7 +152,8 @@ def dialog_to_us(request: Request, flow: Flow, local_tag: str) -> Dialog:
     remote = (request.headers.get("From") or "", request.from_tag or "")
     dialog = Dialog(request.call_id, (f"{to};tag={local_tag}", local_tag), remote, flow)
     dialog.remote_cseq = request.cseq
-    dialog.routes = request.headers.values("Record-Route")
+    if "Record-Route" in request.headers:
+        dialog.routes = request.headers.values("Record-Route")
     dialog.refresh(request)
     return dialog
 

@@ -5,7 +5,7 @@ are rows of the tables in ``transaction`` and ``invite``.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from edge.sip.message import Headers, Request
 
@@ -54,8 +54,7 @@ class Credentials:
     realm: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingCall:
+class OutgoingCall(NamedTuple):
     """An INVITE of ours: everything the stack can not know.
 
     ``headers`` are added as they are (CR, LF and NUL are refused); From/To are name-addrs without

@@ -22,22 +22,21 @@ MAX_FORKS: Final = 16
 class Forks:
     """Re-sends the ACK to each repeated 200; a surplus one gets its ACK and a BYE.
 
-    ``data`` is the INVITE as it was sent: one string of bytes is lighter than a message.
+    ``data`` is the INVITE as it was sent: one string of bytes is lighter than a message.  The 200 with the
+    tag ``awaited`` is the owner's to acknowledge.
     """
 
     __slots__ = ("_acks", "_awaited", "_core", "_credentials", "_data", "_flow")
 
-    def __init__(self, core: Core, data: bytes, flow: Flow, credentials: Credentials | None) -> None:
+    def __init__(
+        self, core: Core, data: bytes, flow: Flow, credentials: Credentials | None, awaited: str | None
+    ) -> None:
         self._core = core
         self._data = data
         self._flow = flow
         self._credentials = credentials
-        self._awaited: str | None = None
+        self._awaited = awaited
         self._acks: dict[str, PrintedRequest] = {}
-
-    def await_owner(self, tag: str) -> None:
-        """The 200 with this tag is the owner's to acknowledge."""
-        self._awaited = tag
 
     def acknowledge(self, dialog: Dialog, cseq: int, headers: Lines, sdp: bytes = b"") -> None:
         """Sends the ACK, and keeps it; ``headers`` are the credentials that the INVITE carried (22.1)."""

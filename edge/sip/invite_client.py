@@ -186,12 +186,12 @@ class ClientInvite(Invite):
         else:
             early.confirm(response)
         self.dialog = early
-        settled = self.settled
+        settled = self._reliable is not None and self.settled
         if not settled:
             self.told = self._outgoing.body
         self.peer_allow = response.headers.get("Allow") or self.peer_allow
         self.expiry_agreed(response)
-        self._hand_over().await_owner(early.remote_tag)
+        self._hand_over(early.remote_tag)
         self.emit(Answered(b"" if settled else response.body, response.headers))
 
     def _refused(self, response: Response) -> None:
@@ -215,13 +215,13 @@ class ClientInvite(Invite):
 
     def _crossed(self, response: Response) -> None:
         """The 200 that crossed our CANCEL: ACK and BYE."""
-        self._hand_over()(self._transaction, response)
+        self._hand_over(None)(self._transaction, response)
         self.close()
 
-    def _hand_over(self) -> Forks:
+    def _hand_over(self, awaited: str | None) -> Forks:
         """From the first 2xx on, all others are for ``Forks``."""
         transaction = self._transaction
-        forks = Forks(self.core, transaction.data, self.flow, self.credentials)
+        forks = Forks(self.core, transaction.data, self.flow, self.credentials, awaited)
         transaction.hand_over(forks)
         self._forks = forks
         return forks

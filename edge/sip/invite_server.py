@@ -198,8 +198,10 @@ class ServerInvite(Invite):
         if self.dialog is None:
             self.dialog = dialog_to_us(self.request, self.flow, self.local_tag)
             self.core.usages[self.local_tag] = self
-            routes = [("Record-Route", value) for value in self.request.headers.all("Record-Route")]
-            self._dialog_lines = (*routes, self.core.contact(self.flow, self.request.uri))
+            self._dialog_lines = (self.core.contact(self.flow, self.request.uri),)
+            if self.dialog.routes:
+                routes = [("Record-Route", value) for value in self.request.headers.all("Record-Route")]
+                self._dialog_lines = (*routes, *self._dialog_lines)
         return self._dialog_lines
 
     def _send_provisional(self) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from edge.sip.events import Flow
 from edge.sip.grammar import CACHED
 from edge.sip.message import Request
-from edge.sip.status import phrase
+from edge.sip.status import PHRASES, phrase
 
 Lines = tuple[tuple[str, str], ...]
 
@@ -45,7 +45,7 @@ def print_answer(
 ) -> bytes:
     """The answer to a request that was parsed, as ``message.respond`` makes it (section 8.2.6)."""
     if reason is None:
-        reason = phrase(status)
+        reason = PHRASES.get(status) or phrase(status)
     elif "\r" in reason or "\n" in reason:
         raise ValueError("CR or LF within a reason")
     headers = request.headers

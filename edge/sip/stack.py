@@ -6,6 +6,7 @@ call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 from edge.sip import arrivals, gate
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
@@ -323,7 +324,6 @@ class Stack:
 
 def check_lines(outgoing: OutgoingCall | OutgoingRequest) -> None:
     """Refuses what would become a header line, or a request, of its own."""
-    lines = [name + value for name, value in outgoing.headers]
-    lines += outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id,)
-    whole = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, *lines)
-    refuse_breaks("".join(whole))
+    more = outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id,)
+    said = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, *more)
+    refuse_breaks("".join(chain(said, *outgoing.headers)))
