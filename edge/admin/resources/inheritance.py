@@ -87,5 +87,7 @@ def _deviation(found: Any) -> DeviationRead:
         number_id=found.number_id,
         e164=found.e164,
         setting=found.setting,
-        differences=[DifferenceRead(**each._asdict()) for each in found.differences],
+        differences=[
+            DifferenceRead(path=each.path, campaign=each.before, own=each.after) for each in found.differences
+        ],
     )
