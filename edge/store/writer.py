@@ -37,6 +37,8 @@ LINGER_S = 0.025
 PACE_S = 0.01
 BURST = 4
 MAX_QUEUED = 50_000
+# What nobody waits for, a call's record above all, wakes the loop no more often than once for so many.
+MOST_UNTOLD = 1_000
 CLOSE_S = 30.0
 
 Entry = tuple[Command, "asyncio.Future[Any] | None"]
@@ -66,6 +68,7 @@ class Writer:
         self._holders: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._queued = 0
+        self._untold = 0
         self._next_commit = 0.0
         self._held = contextlib.ExitStack()
         self.counts = Counts()
@@ -235,10 +238,12 @@ class Writer:
 
     def _report(self, entries: list[Entry], answers: list[Any]) -> None:
         moved = self._group.moved()
-        if entries or moved:
-            pairs = zip(entries, answers, strict=True)
-            answered = [(future, answer) for (_, future), answer in pairs if future is not None]
-            self._call(self._deliver, len(entries), answered, moved)
+        self._untold += len(entries)
+        pairs = zip(entries, answers, strict=True)
+        answered = [(future, answer) for (_, future), answer in pairs if future is not None]
+        if answered or moved or self._untold >= MOST_UNTOLD:
+            self._call(self._deliver, self._untold, answered, moved)
+            self._untold = 0
         notices = self._group.notices()
         if notices:
             self._call(_tell, notices)
