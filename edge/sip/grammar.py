@@ -70,7 +70,7 @@ _PARAM: Final = re.compile(
 _PLAIN_PARAMS: Final = re.compile(r"""(?:;[A-Za-z0-9\-.!%*_+`'~]++(?:=[^";,<> \t]++)?)+""")
 
 # display-name <uri> ;tag=x rest.  A display name is quoted, or anything without quotes and <>.
-_NAME_ADDR: Final = re.compile(
+NAME_ADDR: Final = re.compile(
     r'("(?:[^"\\]++|\\.)*"|[^"<>]*+)[ \t]*+<([A-Za-z][A-Za-z0-9+.\-]*+:[^ \t<>"]++)>'
     r'(?:;tag=([^ \t;,"<>=]++))?(.*+)',
     re.DOTALL,
@@ -190,7 +190,7 @@ def split_name_addr(value: str) -> tuple[str, str, str | None, str] | None:
     are the other parameters, unparsed.  Without <> everything after ``;`` is a header parameter,
     and a URI with a comma or question mark is refused.
     """
-    match = _NAME_ADDR.fullmatch(value)
+    match = NAME_ADDR.fullmatch(value)
     if match is not None:
         return match[1], match[2], match[3], match[4]
     match = _ADDR_SPEC.fullmatch(value)

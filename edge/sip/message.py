@@ -9,6 +9,7 @@ from typing import Final
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import (
     CACHED,
+    NAME_ADDR,
     decimal,
     parse_params,
     split_list,
@@ -208,7 +209,8 @@ def parse_max_forwards(value: str | None) -> int | None:
 @lru_cache(CACHED)
 def parse_tag(name: str, value: str) -> str | None:
     """The tag of a From or To value (``name`` is for the error); raises SipParseError."""
-    parts = split_name_addr(value)
+    match = NAME_ADDR.fullmatch(value)  # nearly always; else it may be an address without <>
+    parts = split_name_addr(value) if match is None else match.groups()
     if parts is None:
         raise SipParseError(f"malformed {name}")
     _, _, tag, rest = parts
