@@ -1,5 +1,6 @@
 """The whole set-up as one document: what ``edge export``, ``diff`` and ``apply`` use."""
 
+import asyncio
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from edge.services.setup.document import SECTIONS
 from edge.services.setup.outcome import Change, Outcome
 
 SETUP = Routes("setup")
+_OFTEN = 50
 
 _Base = Annotated[str, StringConstraints(max_length=100)]
 _section: Any = (list[dict[str, Any]], Field(default=[], description="As the resource of that name."))
@@ -92,7 +94,14 @@ class VersionRead(BaseModel):
 
 async def _told(found: Outcome) -> Reply:
     head = {"applied": found.applied, "version": found.version, "base": found.base, "left": found.left}
-    return Reply(await encode_slowly(head, "changes", found.changes, _changed))
+    changes = list(found.changes)
+    del found
+    reply = Reply(await encode_slowly(head, "changes", changes, _changed))
+    while changes:
+        # Bit by bit, as they were written: calls do not wait for a hundred thousand of them to go.
+        del changes[-_OFTEN:]
+        await asyncio.sleep(0)
+    return reply
 
 
 def _changed(each: Change) -> bytes:

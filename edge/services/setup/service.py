@@ -26,12 +26,20 @@ from edge.store.history import History, Past
 
 # Long enough for the loop to take its turn, short enough that 100,000 objects take seconds.
 _BREATH_S = 0.0002
+_OFTEN = 25
 _TRIES = 3
 T = TypeVar("T")
 
 
 def _breathe() -> None:
     time.sleep(_BREATH_S)
+
+
+def _let_go(items: list[Any]) -> None:
+    """Bit by bit: a hundred thousand objects that go at once stop every thread meanwhile."""
+    while items:
+        del items[-_OFTEN:]
+        _breathe()
 
 
 @contextlib.contextmanager
@@ -123,7 +131,12 @@ class SetupService:
             await self._play(made)
         applied = bool(made.edits) and not dry_run
         after = self._configuration.current if applied else basis
-        return Outcome(applied, after.version, await self._base(after), made.changes, made.left)
+        outcome = Outcome(applied, after.version, await self._base(after), made.changes, made.left)
+        # With the snapshots gone, only the edits hold the objects that were, or would have been.
+        edits = list(made.edits)
+        del made, basis, after
+        await asyncio.to_thread(_let_go, edits)
+        return outcome
 
     async def _check_base(self, given: str | None, basis: Snapshot) -> None:
         """Raises StaleBase; where nothing is set up yet, nothing can be overwritten."""
