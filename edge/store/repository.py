@@ -74,8 +74,11 @@ class Objects:
 
         def write() -> int:
             batch = Batch(edits, note, expected)
-            with self._database.writing() as connection:
-                return batch.write(connection)
+            try:
+                with self._database.writing() as connection:
+                    return batch.write(connection)
+            finally:
+                batch.let_go()
 
         return await asyncio.to_thread(write)
 

@@ -128,7 +128,7 @@ async def test_a_secret_stays_when_it_is_sent_back_as_it_was_read(service: Confi
         ({"routes": {"max_attempts": 0}}, "routes.max_attempts"),
         ({"routes": {"max_attempts": "5"}}, "routes.max_attempts"),
         ({"routes": {"targets": [{"target_id": "tgt_9"}]}}, "routes.targets[0].target_id"),
-        ({"hours": {"active": True}}, "hours"),
+        ({"hours": {"active": True}}, "hours.timezone"),
         ({"name": None}, "name"),
     ],
 )
