@@ -35,19 +35,22 @@ async def certificate_host(directory: Path) -> AsyncIterator[str]:
     async def serve(_: web.Request) -> web.Response:
         return web.Response(body=CARRIER.pem)
 
+    over = asyncio.Event()
+
     async def wait(_: web.Request) -> web.Response:
-        await asyncio.sleep(60)
+        await over.wait()
         return web.Response()
 
     application = web.Application()
     application.add_routes([web.get("/carrier.pem", serve), web.get("/slow.pem", wait)])
-    runner = web.AppRunner(application, shutdown_timeout=0)
+    runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, host, 0, ssl_context=context)
     await site.start()
     try:
         yield f"https://{host}:{runner.addresses[0][1]}"
     finally:
+        over.set()
         await runner.cleanup()
 
 
