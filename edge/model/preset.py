@@ -14,8 +14,8 @@ Text = Annotated[str, StringConstraints(max_length=1000)]
 
 
 class Preset(Record):
-    """``as_of`` is when it was last compared with its ``source``; without ``addresses`` a trunk needs its
-    own.  From ``addresses`` on, the fields are those of a trunk."""
+    """``as_of`` is when it was written, ``source`` the carrier's own page; without ``addresses`` a trunk
+    needs its own.  From ``addresses`` on, the fields are those of a trunk."""
 
     name: PresetName
     title: Name
