@@ -75,13 +75,6 @@ class Impressions:
         async with self._database.reading() as connection:
             return {event: int(count) for event, count in (await connection.execute(query)).all()}
 
-    async def totals(self) -> dict[str, int]:
-        """What was ever counted of all pools together, but the peak."""
-        c = pool_counts.c
-        query = sa.select(c.event, sa.func.sum(c["count"])).where(c.event != "peak").group_by(c.event)
-        async with self._database.reading() as connection:
-            return {event: int(count) for event, count in (await connection.execute(query)).all()}
-
     async def arrivals(self, pool_id: str, since: str, most: int) -> Sequence[Arrival]:
         """The newest visits of a pool since then, the oldest of them first."""
         c = impressions.c
