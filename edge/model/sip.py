@@ -11,6 +11,8 @@ NumberFormat = Literal["e164_plus", "e164", "national"]
 """How a peer wants numbers written: ``+13125550100``, ``13125550100``, or as they are dialled at home."""
 NumberFormatIn = Literal["auto", "e164", "national"]
 """What digits without a plus are, where they could be two numbers."""
+SIP_URI = r"sips?:[^\s<>\"\x00-\x1f]{1,400}"
+"""What a SIP URI that calls are sent to must look like, as a regular expression."""
 CallerPlace = Literal["p_asserted_identity", "remote_party_id", "from"]
 Passing = Literal["none", "pass", "make"]
 """Headers about earlier diversions: left out, passed on, or passed on with one that tells of us."""

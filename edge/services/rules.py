@@ -14,7 +14,7 @@ from edge.model.config import Campaign, Number, NumberSpec, Routes, Target, Trun
 from edge.model.kinds import Object
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
-from edge.model.sip import SipSettings
+from edge.model.sip import SIP_URI, SipSettings
 from edge.routing.caps import zone_missing, zone_of
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import FieldError, Invalid
@@ -24,7 +24,7 @@ from edge.services.numbering import area_code_of, contradictions, plan_of
 
 CapOwner = Number | Campaign | Target | Buyer | Group | Publisher
 _NO_ZONE = FieldError("timezone", "a cap by the calendar needs a time zone, such as America/New_York")
-_SIP_URI = re.compile(r"sips?:[^\s<>\"\x00-\x1f]{1,400}")
+_SIP_URI = re.compile(SIP_URI)
 
 
 def filled(item: Object, before: Object | None, known: tuple[Cap, ...] = ()) -> Object:
@@ -236,12 +236,17 @@ def _allowed(sip: SipSettings) -> Iterator[FieldError]:
             yield FieldError(f"sip.header_allow[{index}]", why)
 
 
+def of_a_carrier(sip: SipSettings) -> Iterator[FieldError]:
+    """What a trunk's SIP settings, and so a preset's, may not say."""
+    yield from _allowed(sip)
+    if sip.allow_refer:
+        yield FieldError("sip.allow_refer", "a carrier transfers no calls; set it on a target")
+
+
 def _trunk(written: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:
     yield from _preset(written, snapshot)
     trunk = snapshot.presets.effective(written)
-    yield from _allowed(trunk.sip)
-    if trunk.sip.allow_refer:
-        yield FieldError("sip.allow_refer", "a carrier transfers no calls; set it on a target")
+    yield from of_a_carrier(trunk.sip)
     if trunk.proxy is not None and not _SIP_URI.fullmatch(trunk.proxy):
         yield FieldError("proxy", "write a SIP URI, such as sip:sip.carrier.example")
     for other in snapshot.trunks():
