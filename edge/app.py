@@ -41,7 +41,7 @@ from edge.services.prompts import PromptService
 from edge.services.readiness import Readiness
 from edge.services.refused import RefusedService
 from edge.services.release import ReleaseService
-from edge.services.retention import RetentionService
+from edge.services.retention import KeptDays, RetentionService
 from edge.services.scope import ScopeService
 from edge.services.setup.service import SetupService
 from edge.services.simulation import SimulationService
@@ -149,10 +149,13 @@ class _Builder:
             trusted_proxies=settings.public.trusted_proxies,
             public_url=settings.public.url,
             scope=ScopeService(configuration, numbers, records),
-            setup=SetupService(configuration, prompts, History(database)),
+            setup=SetupService(configuration, prompts, self._history(database)),
         )
         admin, public = await self._web(ports)
         return Server(Addresses(_heard_at(endpoint), admin, public), switch)
+
+    def _history(self, database: Database) -> History:
+        return History(database, self._clock, self._settings.admin.keep_versions_days)
 
     async def _store(self) -> Writer:
         """The database brought to our schema, and its writer."""
@@ -176,9 +179,12 @@ class _Builder:
 
     async def _said(self, database: Database, writer: Writer) -> EnrichmentService:
         """What was said of callers; it and visits are kept for a while, and then swept."""
-        enter, days = self._stack.enter_async_context, self._settings.public.keep_visits_days
+        enter, admin = self._stack.enter_async_context, self._settings.admin
+        kept = KeptDays(
+            self._settings.public.keep_visits_days, admin.keep_audit_days, admin.keep_versions_days
+        )
         said = await enter(EnrichmentService(Enrichments(database), self._clock))
-        await enter(RetentionService(writer, self._clock, days, said.known_since))
+        await enter(RetentionService(writer, self._clock, kept, said.known_since))
         return said
 
     def _media(self) -> LocalConfig:

@@ -233,14 +233,15 @@ class Standing:
     linked_until: datetime | None = None
 
 
-Swept = Literal["visits", "counts", "callers"]
+Swept = Literal["visits", "counts", "callers", "audit", "secrets"]
 Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """Removes what is older than ``before`` of one slice: of visits without a call, of hourly counts, or of
-    what was said of callers.  Answered by the ``after`` of the next slice, or None: that was the last.
+    """Removes what is older than ``before`` of one slice: of visits without a call, of hourly counts, of
+    what was said of callers, of the audit, or of the secrets that edits took away.  Answered by the
+    ``after`` of the next slice, or None: that was the last.
     """
 
     what: Swept

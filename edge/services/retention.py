@@ -1,12 +1,13 @@
-"""What nobody asks for any more leaves the database (Rule: number pools).
+"""What nobody asks for any more leaves the database (Rules: number pools, audit).
 
-Late or early makes no difference: whatever is decided by a visit goes by its stamps.
+Late or early makes no difference: whatever is decided by a visit or an edit goes by its stamps.
 """
 
 import asyncio
 import contextlib
 from asyncio import Future
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, Self
 
@@ -27,19 +28,28 @@ class SweepStore(Protocol):
     def submit(self, command: Sweep) -> "Future[Any]": ...
 
 
-class RetentionService:
-    """An async context manager: while the block runs, old visits, counts and data by caller are removed.
+@dataclass(frozen=True, slots=True)
+class KeptDays:
+    """For how many days: visits without a call and counts; the audit; versions of the set-up that one can
+    go back to, with the secrets that they would need."""
 
-    ``days`` is how long visits without a call and counts stay, ``said_since`` from when on data by
-    caller is still known.
+    visits: int = 90
+    audit: int = 1095
+    versions: int = 365
+
+
+class RetentionService:
+    """An async context manager: while the block runs, what is older than ``kept`` is removed.
+
+    ``said_since`` is from when on data by caller is still known.
     """
 
     def __init__(
-        self, store: SweepStore, clock: Clock, days: int, said_since: Callable[[], datetime]
+        self, store: SweepStore, clock: Clock, kept: KeptDays, said_since: Callable[[], datetime]
     ) -> None:
         self._store = store
         self._clock = clock
-        self._kept = timedelta(days=days)
+        self._kept = kept
         self._said_since = said_since
         self._task: asyncio.Task[None] | None = None
 
@@ -55,8 +65,7 @@ class RetentionService:
 
     async def sweep(self) -> None:
         """Once through everything; what the store can not do now is done the next time."""
-        visits = self._clock.utc() - self._kept
-        for what, before in self._due(visits):
+        for what, before in self._due(self._clock.utc()):
             place: Place | None = ("", "")
             while place is not None:
                 answer = await self._store.submit(Sweep(what, before, place))
@@ -66,8 +75,15 @@ class RetentionService:
                 place = answer
                 await asyncio.sleep(PAUSE_S)
 
-    def _due(self, visits: datetime) -> tuple[tuple[Swept, datetime], ...]:
-        return (("visits", visits), ("counts", visits), ("callers", self._said_since()))
+    def _due(self, now: datetime) -> tuple[tuple[Swept, datetime], ...]:
+        visits = now - timedelta(days=self._kept.visits)
+        return (
+            ("visits", visits),
+            ("counts", visits),
+            ("callers", self._said_since()),
+            ("secrets", now - timedelta(days=self._kept.versions)),
+            ("audit", now - timedelta(days=self._kept.audit)),
+        )
 
     async def _run(self) -> None:
         while True:

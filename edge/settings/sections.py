@@ -188,9 +188,17 @@ class CallsSection(Section):
 
 
 class AdminSection(Section):
-    """``[admin]``: the API's and the dashboard's listener."""
+    """``[admin]``: the API's and the dashboard's listener, and for how long changes are remembered."""
 
     listen: Annotated[str, AfterValidator(_web_listener), AfterValidator(_required)] = "127.0.0.1:8080"
+    keep_audit_days: Annotated[int, Field(ge=1, le=36_500)] = 1095
+    keep_versions_days: Annotated[int, Field(ge=1, le=36_500)] = 365
+
+    @model_validator(mode="after")
+    def _versions_are_audited(self) -> Self:
+        if self.keep_versions_days > self.keep_audit_days:
+            raise ValueError("keep_versions_days is longer than keep_audit_days, which has the versions")
+        return self
 
     @property
     def address(self) -> Address:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA = "0009"
+SCHEMA = "0010"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -217,6 +217,7 @@ audit = sa.Table(
     sa.Index("ix_audit_object_id", "object_id", "at", "id"),
     sa.Index("ix_audit_by", "by", "at", "id"),
     sa.Index("ix_audit_version", "version", "id"),
+    sa.Index("ix_audit_secrets", "at", "id", sqlite_where=sa.text("secrets IS NOT NULL")),
 )
 
 # Visits.  ``number_id`` null: there was no number (a miss); ``missed`` stays 1 where one came later.

@@ -230,7 +230,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             enrichment=EnrichmentService(Enrichments(database), clock),
             pools=pools,
             scope=ScopeService(configuration, numbers, records),
-            setup=SetupService(configuration, prompts, History(database)),
+            setup=SetupService(configuration, prompts, History(database, clock)),
         )
 
 

@@ -48,7 +48,7 @@ class World:
         self.configuration = configuration
         self.engine = Loaded()
         self.prompts = PromptService(configuration, AudioFiles(folder), self.engine)  # type: ignore[arg-type]
-        self.setup = SetupService(configuration, self.prompts, History(database))
+        self.setup = SetupService(configuration, self.prompts, History(database, SystemClock()))
 
     async def export(self) -> Json:
         found: Json = json.loads((await self.setup.export())[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge.clock import SystemClock
 from edge.model.ledger import Unavailable
 from edge.model.visits import Sweep
-from edge.services.retention import RetentionService
+from edge.services.retention import KeptDays, RetentionService
 from edge.store.sweeps import SLICE
 from edge.store.writer import Writer
 from tests.tracking.pool_world import START, PoolWorld
@@ -97,7 +97,10 @@ async def test_the_service_sweeps_through_the_writer_and_gives_up_while_it_can_n
     pool.db.close()
     clock = SystemClock()
     clock.utc = lambda: START + timedelta(days=10)  # type: ignore[method-assign]
-    async with Writer(path, clock) as writer, RetentionService(writer, clock, 7, lambda: START) as service:
+    async with (
+        Writer(path, clock) as writer,
+        RetentionService(writer, clock, KeptDays(7), lambda: START) as service,
+    ):
         await service.sweep()
     pool.restart()
     assert kept(pool) == ["c"]
@@ -110,5 +113,5 @@ async def test_the_service_sweeps_through_the_writer_and_gives_up_while_it_can_n
             future.set_result(Unavailable("the disk is full"))
             return future
 
-    await RetentionService(Down(), clock, 7, lambda: START).sweep()
+    await RetentionService(Down(), clock, KeptDays(7), lambda: START).sweep()
     assert len(asked) == 1
