@@ -2,7 +2,8 @@
 
 A trunk with ``addresses`` alone is known by its source; with credentials alone it is challenged from
 anywhere; with both, both must hold.  While there is a trunk with credentials alone every stranger
-gets the same 401, otherwise ``unknown_sources`` says: silence or 403.  A buyer's PBX may ask OPTIONS.
+gets the same 401, otherwise ``unknown_sources`` says: silence or 403.  A buyer's PBX may ask
+OPTIONS, and to take a call of its own from one phone to another.
 """
 
 import ipaddress
@@ -139,7 +140,9 @@ class Access:
 
     def _stranger(self, request: Request, source: str, snapshot: Snapshot) -> Allow | Deny:
         """No trunk has this source address: credentials may still prove one that needs no address."""
-        if request.method == "OPTIONS" and source in self._target_hosts(snapshot):
+        # No plain call comes of an INVITE with Replaces (RFC 3891).
+        asks = request.method == "OPTIONS" or (request.method == "INVITE" and "Replaces" in request.headers)
+        if asks and source in self._target_hosts(snapshot):
             return Allow("target")
         if _is_scanner(request):
             self._guard.offend(source, "scanner")

@@ -6,7 +6,7 @@ address; its answer comes back; a refused one leaves the call as it was.
 
 from dataclasses import dataclass
 
-from edge.calls.happenings import CallOver, Happening, MediaHappened, SipHappened
+from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
 from edge.calls.leg import Leg, description
 from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description
@@ -95,10 +95,11 @@ class Bridge:
             self._sip(happening.leg, happening.event)
         elif isinstance(happening, MediaHappened):
             self._media_event(happening)
-        else:
+        elif isinstance(happening, HangUpAsked):
             raise CallOver(happening.by, happening.detail)
 
-    def _other(self, leg: Leg) -> Leg:
+    def other(self, leg: Leg) -> Leg:
+        """Who talks with the peer of ``leg``."""
         return self.target if leg is self.caller else self.caller
 
     def _media_event(self, happening: MediaHappened) -> None:
@@ -111,7 +112,7 @@ class Bridge:
     def _sip(self, leg: Leg, event: object) -> None:
         match event:
             case Ended():
-                raise _ended(leg, event)
+                raise ended(leg, event)
             case Cancelled(reason=reason):  # before our 200, which waited for a PRACK
                 raise CallOver("caller", "cancelled", reason=reason)
             case Offered():
@@ -123,7 +124,7 @@ class Bridge:
             case Acked() if event.sdp:
                 self._late_answer(leg, event.sdp)
             case Info() if event.body:  # without one it is a keep-alive
-                _invite(self._other(leg)).info(event.content_type, event.body)
+                _invite(self.other(leg)).info(event.content_type, event.body)
             case Answered():
                 _invite(leg).ack()
             case _:
@@ -133,7 +134,7 @@ class Bridge:
 
     def _offered(self, leg: Leg, event: Offered) -> None:
         """The peer of ``leg`` offers anew, or wants our offer."""
-        invite, other = _invite(leg), self._other(leg)
+        invite, other = _invite(leg), self.other(leg)
         if self.busy:
             invite.refuse_offer(491)
             return
@@ -233,6 +234,8 @@ class Bridge:
 
     def _late_answer(self, leg: Leg, sdp: bytes) -> None:
         crossing = self._awaits_ack
+        if crossing is None and leg.remote is None and leg.hear(sdp):
+            self.relay()  # of a phone that took the call over with a late offer
         if crossing is None or leg is not crossing.offerer:
             return
         self._awaits_ack = None
@@ -270,7 +273,8 @@ def _invite(leg: Leg) -> Invite:
     return leg.invite
 
 
-def _ended(leg: Leg, event: Ended) -> CallOver:
+def ended(leg: Leg, event: Ended) -> CallOver:
+    """What a dialog's end makes of the call."""
     by: HungUpBy = "caller" if leg.name == "caller" else "target"
     if event.cause == "peer":
         return CallOver(by, reason=event.reason)

@@ -6,9 +6,6 @@ it, so no event ever arrives in the middle of a step; a caller who hangs up ends
 however it ends.
 """
 
-import asyncio
-from collections.abc import Iterable
-from functools import partial
 from typing import Final
 
 from edge.calls.admission import decided
@@ -16,7 +13,7 @@ from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked
 from edge.calls.hunt import Hunt
 from edge.calls.identity import Identity
-from edge.calls.inbox import Inbox
+from edge.calls.joining import Others
 from edge.calls.leg import Leg
 from edge.calls.menu import ask
 from edge.calls.past import Past
@@ -24,6 +21,7 @@ from edge.calls.reception import Reception
 from edge.calls.record import CallRecord
 from edge.calls.recordings import CallRecordings
 from edge.calls.services import CallServices
+from edge.calls.settling import settled
 from edge.calls.trace import Trace
 from edge.calls.transfer import converse
 from edge.calls.voicemail import take_message
@@ -42,7 +40,6 @@ from edge.sip.invite import Invite
 
 log = get_logger("edge.calls")
 
-SETTLE_S = 1.0
 _LEFT_IN: Final[dict[str, Disposition]] = {
     "prompt": "caller_hung_up_prompt",
     "menu": "caller_hung_up_menu",
@@ -50,7 +47,7 @@ _LEFT_IN: Final[dict[str, Disposition]] = {
 
 
 class Call:
-    """One call, end to end.  ``identity`` is who calls, as targets may be told."""
+    """One call, end to end.  ``identity`` is who calls, as targets may be told; ``others`` has all calls."""
 
     def __init__(
         self,
@@ -61,6 +58,7 @@ class Call:
         trunk: Trunk,
         snapshot: Snapshot,
         identity: Identity,
+        others: Others,
     ) -> None:
         self.services = services
         self.invite = invite
@@ -68,12 +66,14 @@ class Call:
         self.trunk = trunk
         self.snapshot = snapshot
         self.identity = identity
+        self.others = others
         self.record = CallRecord(facts, snapshot.version)
         self.reception = Reception(services, invite, self.record, trunk.sip.codecs)
         self.recordings = CallRecordings(self.record)
         self.trace = Trace(services.clock.monotonic())
         self.target: Leg | None = None
         self.former: list[Leg] = []
+        self._given: Invite | None = None
         self.bridged_target_id = ""
         self.bridged_attempt = 0
         self._told = 0
@@ -84,6 +84,10 @@ class Call:
     def hang_up(self, by: HungUpBy, detail: str) -> None:
         """Ends the call from outside."""
         self.reception.inbox.put(HangUpAsked(by, detail))
+
+    def give_away(self, leg: Leg) -> None:
+        """A party goes to another call: its dialog is not this one's to end (rule: Transfers)."""
+        self._given, leg.invite = leg.invite, None
 
     async def run(self) -> None:
         """The whole call; never raises but for cancellation."""
@@ -310,7 +314,9 @@ class Call:
         """Gives everything back and writes the record."""
         services, record, media_call = self.services, self.record, self.reception.opened_media
         legs = [leg for leg in (self.reception.caller, *self.former, self.target) if leg is not None]
-        invites = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}.values()
+        theirs = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}
+        theirs.pop(id(self._given), None)
+        invites = theirs.values()
         for invite in invites:
             invite.hang_up(reason)
         self.reception.inbox.close()
@@ -318,7 +324,7 @@ class Call:
             leg.detach()
         await self.recordings.finish()
         counters = await media_call.finish() if media_call is not None else {}
-        await _settled(invites)
+        await settled(invites)
         for invite in invites:
             services.traces.close(invite.call_id)
         media: dict[str, LegCounters] = {
@@ -332,19 +338,3 @@ class Call:
             "call.ended", disposition=finished["disposition"], detail=record.detail,
             hung_up_by=record.hung_up_by,
         )  # fmt: skip
-
-
-async def _settled(invites: Iterable[Invite]) -> None:
-    """Until the peers have answered our BYE or CANCEL, so that the ladder is whole; a second at most."""
-    waiting = [invite for invite in invites if invite.closing]
-    if not waiting:
-        return
-    inbox: Inbox[None] = Inbox()
-    for invite in waiting:
-        invite.on_closed = partial(inbox.put, None)
-    until = asyncio.get_running_loop().time() + SETTLE_S
-    try:
-        for _ in waiting:
-            await inbox.get(until - asyncio.get_running_loop().time())
-    finally:
-        inbox.close()

@@ -5,7 +5,7 @@ The hunt for a target goes through several of these, the transfer of a call thro
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.calls import dialplan
 from edge.calls.breaker import MAX_RETRY_AFTER_S
@@ -13,15 +13,17 @@ from edge.calls.happenings import Happening, SipHappened
 from edge.calls.identity import from_header, identity_headers, identity_of
 from edge.calls.leg import Leg
 from edge.calls.outbound import forbidden, passage_of
+from edge.calls.outcome import OUT_OF_SERVICE, Result, result_of
 from edge.calls.passing import Onward, passed_on
 from edge.calls.recordings import RECORDABLE
-from edge.calls.redirect import MOST_HOPS, allowed, contacts
+from edge.calls.redirect import MOST_HOPS, allowed
+from edge.calls.takeover import ELSEWHERE, welcomed
 from edge.calls.whisper import accepted
 from edge.model.config import Target
 from edge.model.placeholders import Lookup
-from edge.routing.hunt import verdict_of
 from edge.sip.endpoint import Unresolvable
 from edge.sip.events import (
+    Acked,
     Answered,
     Destination,
     Ended,
@@ -31,14 +33,13 @@ from edge.sip.events import (
     OutgoingCall,
     Progress,
     Refused,
+    Replaced,
 )
 from edge.sip.headers import printable
 from edge.sip.invite import Invite
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
-
-Outcome = Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
 
 
 class Transferring(NamedTuple):
@@ -73,7 +74,7 @@ class Dial:
         self._transfer = transfer
         self._redirected: list[str] = []
 
-    async def run(self) -> tuple[Leg | None, "Result"]:
+    async def run(self) -> tuple[Leg | None, Result]:
         """The leg that answered, or None, and what it came to; raises CallOver."""
         call, target = self.call, self.target
         until = call.services.clock.monotonic() + target.ring_timeout_s
@@ -87,7 +88,7 @@ class Dial:
                 return leg, last
         return None, last
 
-    async def _through(self, line: dialplan.Line, until: float) -> tuple[Leg | None, "Result"]:
+    async def _through(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """One way, within the limits of its trunk, if it has any (rule: Toll fraud)."""
         passage = passage_of(self.call, line)
         if isinstance(passage, str):
@@ -107,7 +108,7 @@ class Dial:
             return lines
         return [replace(line, uri=uri, via=dialplan.over(uri, line.sip.transport)) for line in lines[:1]]
 
-    async def _line(self, line: dialplan.Line, until: float) -> tuple[Leg | None, "Result"]:
+    async def _line(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """The addresses of one way, in order, while the last one says that another may do better."""
         try:
             destinations = await self.call.services.dialler.resolve(line.via)
@@ -120,11 +121,11 @@ class Dial:
                 return await self._follow(line, last, until)
             if leg is not None or not last.next_address:
                 return leg, last
-            if last.status in _OUT_OF_SERVICE:
+            if last.status in OUT_OF_SERVICE:
                 self._avoid(destination, last)
         return None, last
 
-    def _avoid(self, destination: Destination, result: "Result") -> None:
+    def _avoid(self, destination: Destination, result: Result) -> None:
         """For as long as it said itself, if it did."""
         dialler, seconds = self.call.services.dialler, result.retry_after_s
         if seconds is None:
@@ -132,7 +133,7 @@ class Dial:
         else:
             dialler.avoid(destination, min(seconds, MAX_RETRY_AFTER_S))
 
-    async def _follow(self, line: dialplan.Line, last: "Result", until: float) -> tuple[Leg | None, "Result"]:
+    async def _follow(self, line: dialplan.Line, last: Result, until: float) -> tuple[Leg | None, Result]:
         """A 3xx: to what the configuration allows, five times at most (rule: Redirections)."""
         leg, status = None, last.status
         for uri in last.moved_to:
@@ -159,7 +160,7 @@ class Dial:
 
     async def _ring(
         self, line: dialplan.Line, destination: Destination, until: float
-    ) -> tuple[Leg | None, "Result"]:
+    ) -> tuple[Leg | None, Result]:
         """One INVITE to one address: rings until it answers, refuses or the time is over."""
         call = self.call
         self.reception.check()
@@ -169,7 +170,7 @@ class Dial:
             return None, Result(488, "refused", "the target allows none of the caller's codecs")
         leg.attach(self._invite(line, destination, sdp))
         call.target = leg
-        result = await self._outcome(leg, until)
+        leg, result = await self._outcome(leg, until)
         whispers = self._transfer is None
         if whispers and result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
             result = Result(200, "refused", "it answered, but did not accept the call")
@@ -222,23 +223,24 @@ class Dial:
         call.services.traces.open(invite.call_id, call.trace)
         return invite
 
-    def _give_up(self, leg: Leg) -> None:
+    def _give_up(self, leg: Leg, reason: str | None = None) -> None:
         """The attempt is over: its dialog ends, its ports and early media go."""
         call = self.call
         call.target = None
         self.reception.forget_early()
         if leg.invite is not None:
-            leg.invite.hang_up()
+            leg.invite.hang_up(reason)
             leg.detach()
         media = self.reception.media
         media.unbridge()
         media.close_leg(leg.media)
 
-    async def _outcome(self, leg: Leg, until: float) -> "Result":
+    async def _outcome(self, leg: Leg, until: float) -> tuple[Leg, Result]:
+        """What it came to, and the leg that it is about: another one if somebody else picks the call up."""
         while True:
             happening = await self.reception.next(until)
             if happening is None:
-                return Result(0, "no_answer", "ring timeout")
+                return leg, Result(0, "no_answer", "ring timeout")
             if not isinstance(happening, SipHappened) or happening.leg is not leg:
                 if self._transfer is not None:
                     self._transfer.others(happening)
@@ -247,15 +249,30 @@ class Dial:
                 case Progress() as progress:
                     self._progress(leg, progress)
                 case Answered() as answered:
-                    return self._answered(leg, answered)
+                    assert leg.invite is not None
+                    leg.invite.ack()
+                    return leg, _agreed(leg, answered.sdp)
                 case Refused() as refused:
-                    return _refused(refused)
+                    return leg, result_of(refused)
                 case Ended():
-                    return Result(0, "refused", "it hung up as it answered")
+                    return leg, Result(0, "refused", "it hung up as it answered")
+                case Replaced(invite=invite):
+                    leg = self._picked_up(leg, invite)
+                case Acked(sdp=answer):
+                    return leg, _agreed(leg, answer)
                 case Offered() | OfferAnswered() | OfferRefused():
                     self._offered(leg, happening)
                 case _:
                     pass
+
+    def _picked_up(self, ringing: Leg, invite: Invite) -> Leg:
+        """Another phone of the target wants the call that rings here."""
+        leg = welcomed(self.call, invite)
+        if leg is None:
+            return ringing
+        self._give_up(ringing, ELSEWHERE)
+        self.call.target = leg
+        return leg
 
     def _offered(self, leg: Leg, happening: SipHappened) -> None:
         """The target offers anew before it answers: the caller hears of it if it hears the target."""
@@ -269,17 +286,6 @@ class Dial:
                 leg.invite.refuse_offer(488)
             else:
                 leg.invite.accept_offer(answer)
-
-    def _answered(self, leg: Leg, answered: Answered) -> "Result":
-        assert leg.invite is not None
-        leg.invite.ack()
-        if not leg.hear(answered.sdp) and leg.remote is None:
-            return Result(488, "refused", "its 200 had no usable answer")
-        if leg.declined:
-            return Result(488, "refused", "its answer declines the audio")
-        if not leg.agreed:
-            return Result(488, "refused", "its answer shares no codec with the offer")
-        return Result(200, "answered", "")
 
     def _progress(self, leg: Leg, progress: Progress) -> None:
         """Ringing and early media reach the caller (rule: answering)."""
@@ -309,22 +315,15 @@ class Dial:
         return reception.hear_early(target)
 
 
-# 0 is no answer at all; another 5xx is of this call, and says nothing about the next one.
-_OUT_OF_SERVICE = (0, 408, 503)
-
-
-class Result(NamedTuple):
-    """What one INVITE came to; ``next_address`` says whether another address of it may do better.
-
-    ``retry_after_s`` is when a 503 may be tried again, ``moved_to`` the URIs that a 3xx names.
-    """
-
-    status: int
-    outcome: Outcome
-    reason: str
-    next_address: bool = False
-    retry_after_s: int | None = None
-    moved_to: tuple[str, ...] = ()
+def _agreed(leg: Leg, answer: bytes) -> Result:
+    """Whether what the target says as it answers makes a call."""
+    if not leg.hear(answer) and leg.remote is None:
+        return Result(488, "refused", "its 200 had no usable answer")
+    if leg.declined:
+        return Result(488, "refused", "its answer declines the audio")
+    if not leg.agreed:
+        return Result(488, "refused", "its answer shares no codec with the offer")
+    return Result(200, "answered", "")
 
 
 def _both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -338,13 +337,3 @@ def _both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tupl
 def _hops_left(max_forwards: int | None) -> int:
     """What the other leg may still travel: a loop of B2BUAs must end too (RFC 7332)."""
     return (70 if max_forwards is None else max_forwards) - 1
-
-
-def _refused(refused: Refused) -> Result:
-    """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
-    said = verdict_of(refused.status, refused.cause)
-    status = refused.status if refused.cause == "status" else 0
-    words = f"{printable(refused.reason)[:100]}: {said.words}"
-    moved_to = tuple(contacts(refused.headers)) if 300 <= status < 400 else ()
-    after = refused.retry_after_s if status == 503 else None
-    return Result(status, said.outcome, words, said.next_address, after, moved_to)

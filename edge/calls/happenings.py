@@ -1,11 +1,12 @@
 """What can happen to a call besides its legs' own SIP and media events, and how its story ends."""
 
+from asyncio import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.media.engine import MediaEvent
 from edge.model.decision import Disposition, HungUpBy
-from edge.sip.events import InviteEvent
+from edge.sip.events import Ended, InviteEvent
 
 if TYPE_CHECKING:
     from edge.calls.leg import Leg
@@ -35,7 +36,31 @@ class HangUpAsked:
     detail: str
 
 
-Happening = SipHappened | MediaHappened | HangUpAsked
+@dataclass(frozen=True, slots=True)
+class PartyWanted:
+    """A transfer wants the other party of this call: ``leg`` is the dialog that it replaces, ``by`` the id
+    of the call that asks.  ``granted`` gets the party's leg, None if it can not be lent."""
+
+    leg: "Leg"
+    by: str
+    granted: "Future[Leg | None]"
+
+    def refuse(self) -> None:
+        """The call is in no state for it."""
+        if not self.granted.done():
+            self.granted.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class PartySettled:
+    """What became of the party that was lent: ``joined`` to the other call, or back again, unless it has
+    ``ended``."""
+
+    joined: bool
+    ended: Ended | None = None
+
+
+Happening = SipHappened | MediaHappened | HangUpAsked | PartyWanted | PartySettled
 
 
 class CallOver(Exception):

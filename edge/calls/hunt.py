@@ -7,9 +7,10 @@ reservation goes back at once.  The attempts and their reasons go into the call'
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from edge.calls.dial import Dial, Result
+from edge.calls.dial import Dial
 from edge.calls.happenings import CallOver
 from edge.calls.leg import Leg
+from edge.calls.outcome import Result
 from edge.calls.placeholders import Values
 from edge.logs import get_logger
 from edge.model.callers import CallerPast

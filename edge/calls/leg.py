@@ -20,7 +20,7 @@ from edge.media.negotiate import (
 )
 from edge.media.plans import event_payload_toward, plan_for, share_voice
 from edge.media.sdp import Description, SdpError, parse
-from edge.media.streams import audio, direction_of
+from edge.media.streams import audio, direction_of, resumed
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite
 
@@ -116,6 +116,11 @@ class Leg:
             return False
         self.remote = heard
         return True
+
+    def off_hold(self) -> None:
+        """Forgets that the peer was put on hold by one who is gone: others may hear it, and be heard."""
+        if self.remote is not None and self.held:
+            self.remote = resumed(self.remote)
 
     @property
     def declined(self) -> bool:

@@ -5,7 +5,14 @@ answered (rule: Answering).
 """
 
 from edge.calls.bridge import Bridge
-from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
+from edge.calls.happenings import (
+    CallOver,
+    HangUpAsked,
+    Happening,
+    MediaHappened,
+    PartyWanted,
+    SipHappened,
+)
 from edge.calls.inbox import Inbox
 from edge.calls.keys import Keys
 from edge.calls.leg import Leg
@@ -195,6 +202,8 @@ class Reception:
         if isinstance(happening, SipHappened):
             if happening.leg is self.caller and self.phase != "bridged":
                 self._caller_said(happening.leg, happening)
+        elif isinstance(happening, PartyWanted) and self.phase != "bridged":
+            happening.refuse()
         elif isinstance(happening, HangUpAsked):
             raise CallOver(happening.by, happening.detail)
         elif isinstance(happening, MediaHappened) and isinstance(happening.event, WorkerDied):

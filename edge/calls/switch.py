@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from edge.calls import intake
 from edge.calls.call import Call
+from edge.calls.leg import Leg
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
 from edge.calls.record import instant
 from edge.calls.services import CallServices
@@ -17,6 +18,7 @@ from edge.model.config import Trunk
 from edge.model.decision import CallFacts
 from edge.model.tags import Tags
 from edge.sip.invite import Invite
+from edge.sip.replaces import Replaces
 
 log = get_logger("edge.calls")
 
@@ -73,7 +75,10 @@ class Switch:
             self._services.clock.utc(),
             arrival.attested,
         )
-        call = Call(self._services, invite, facts, trunk=trunk, snapshot=snapshot, identity=arrival.identity)
+        call = Call(
+            self._services, invite, facts,
+            trunk=trunk, snapshot=snapshot, identity=arrival.identity, others=self,
+        )  # fmt: skip
         task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)
         self._calls[facts.call_id] = (call, task)
         self._empty.clear()
@@ -151,6 +156,17 @@ class Switch:
             return False
         found[0].hang_up("admin" if by == "admin" else "server", f"hung up by {by}")
         return True
+
+    def holding(self, replaces: Replaces) -> tuple[Call, Leg] | None:
+        """The call and the leg that have a dialog; None if no live call has it."""
+        for call, _ in self._calls.values():
+            for leg in (call.reception.caller, call.target):
+                invite = None if leg is None else leg.invite
+                if leg is None or invite is None or invite.local_tag != replaces.to_tag:
+                    continue
+                if invite.dialog_for(replaces) is not None:
+                    return call, leg
+        return None
 
     def learn(self, campaign_id: str, caller: str, tags: Tags) -> bool:
         """Tells the live calls of a caller to a campaign more of it; False if there is none."""

@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from edge.calls.bridge import Bridge
-from edge.calls.dial import Dial, Result, Transferring
-from edge.calls.happenings import CallOver, Happening, SipHappened
+from edge.calls.dial import Dial, Transferring
+from edge.calls.happenings import CallOver, Happening, MediaHappened, PartyWanted, SipHappened
+from edge.calls.joining import Found, Joining, lend, other_call, why_not
 from edge.calls.leg import Leg
+from edge.calls.outcome import Result
 from edge.calls.placeholders import fill_address
 from edge.calls.redirect import allowed, plain
+from edge.calls.takeover import seat, take_over
 from edge.logs import get_logger
 from edge.media.engine import MediaUnavailable
 from edge.model.config import Target
@@ -17,7 +20,7 @@ from edge.model.ledger import Connect, Release
 from edge.routing.choose import Skip, recheck
 from edge.routing.e164 import normalise
 from edge.sip.errors import SipParseError
-from edge.sip.events import Ended, Offered, Referred
+from edge.sip.events import Ended, Offered, Referred, Replaced
 from edge.sip.headers import printable
 from edge.sip.uri import Uri, parse_uri
 
@@ -38,10 +41,22 @@ async def converse(call: "Call", hunt: "Hunt", bridge: Bridge) -> None:
         happening = await reception.next(reception.until)
         if happening is None:
             raise reception.too_long()
-        if isinstance(happening, SipHappened) and isinstance(happening.event, Referred):
-            bridge = await Transfer(call, hunt, bridge, happening.event).run()
-        else:
-            bridge.handle(happening)
+        bridge = await _one(call, hunt, bridge, happening)
+
+
+async def _one(call: "Call", hunt: "Hunt", bridge: Bridge, happening: Happening) -> Bridge:
+    """What one happening makes of the bridge."""
+    if isinstance(happening, PartyWanted):
+        await lend(call, bridge, happening)
+    elif isinstance(happening, SipHappened | MediaHappened) and happening.leg in call.former:
+        pass  # what the old target still said crossed its transfer
+    elif isinstance(happening, SipHappened) and isinstance(happening.event, Referred):
+        return await Transfer(call, hunt, bridge, happening.event).run()
+    elif isinstance(happening, SipHappened) and isinstance(happening.event, Replaced):
+        return take_over(call, bridge, happening.event.invite)
+    else:
+        bridge.handle(happening)
+    return bridge
 
 
 class Transfer:
@@ -53,10 +68,15 @@ class Transfer:
         self._bridge = bridge
         self._referred = referred
         self._gone = False
+        self._by = call.snapshot.target(call.bridged_target_id)
+        self._told = self._resumed = bridge.caller.remote
 
     async def run(self) -> Bridge:
         """The bridge that goes on: to the new target, or to the old one.  Raises CallOver."""
-        call, by = self._call, self._by()
+        call, by = self._call, self._by
+        other = other_call(call, self._referred.replaces)
+        if other is not None:
+            return await self._attend(other)
         found = None if by is None else destination(self._referred.uri, by, call, self._hunt)
         if by is None or found is None:
             return self._refuse("it is no target of ours, nor at one of the target's redirect_hosts")
@@ -73,8 +93,33 @@ class Transfer:
         self._referred.transfer.accept()
         return await self._dial(target, uri, attempt, judged)
 
-    def _by(self) -> Target | None:
-        return self._call.snapshot.target(self._call.bridged_target_id)
+    async def _attend(self, other: Found) -> Bridge:
+        """To the party of another call of the same target's (RFC 3891): the two calls become one."""
+        call, reception = self._call, self._call.reception
+        why = why_not(call, self._bridge, other, self._referred.replaces)
+        if why is not None:
+            return self._refuse(why)
+        joining = Joining(call, self._bridge, other)
+        if self._bridge.busy or not await joining.ask():
+            return self._refuse("an offer is under way", 491)
+        self._referred.transfer.accept()
+        words = f"{other.party_name} of call {other.call.facts.call_id}"
+        started, target = call.services.clock.utc(), other.call.snapshot.target(other.target_id)
+        reception.phase = "transfer"
+        joined = await joining.join(self._meanwhile)
+        reception.phase = "bridged"
+        done = isinstance(joined, Bridge)
+        call.record.step("transfer", "joined" if done else "refused", words)
+        result = (
+            Result(200, "answered", words) if isinstance(joined, Bridge) else Result(joined, "refused", words)
+        )
+        if target is not None:
+            self._note(target, started, result)
+        if not isinstance(joined, Bridge):
+            return self._go_on(result)
+        self._referred.transfer.end(200, leave=True)
+        log.info("call.transferred", joined=other.call.facts.call_id)
+        return joined
 
     def _judge(self, target: Target) -> tuple[CapClaim, ...] | Skip:
         call, services = self._call, self._call.services
@@ -92,6 +137,8 @@ class Transfer:
     ) -> Bridge:
         call, reception, caller = self._call, self._call.reception, self._bridge.caller
         call.former.append(self._bridge.target)
+        caller.off_hold()
+        self._resumed = caller.remote
         reception.phase = "transfer"
         reception.media.unbridge()
         reception.ring_on()
@@ -124,8 +171,7 @@ class Transfer:
         return tuple(lines)
 
     def _note(self, target: Target, started: datetime, result: Result) -> None:
-        by = self._by()
-        reason = f"transferred by {by.name if by is not None else '?'}"
+        reason = f"transferred by {self._by.name if self._by is not None else '?'}"
         told = f"{reason}: {result.reason}" if result.reason else reason
         self._hunt.note(target, started, result._replace(reason=told))
 
@@ -136,6 +182,8 @@ class Transfer:
             return
         if isinstance(happening.event, Ended):
             self._gone = True
+        elif isinstance(happening.event, Replaced):
+            happening.event.invite.reject(491)
         elif isinstance(happening.event, Offered):
             answer = old.answer_locally() if old.hear(happening.event.sdp) else None
             if answer is None:
@@ -150,7 +198,10 @@ class Transfer:
         self._referred.transfer.end(status, leave=False)
         if self._gone:
             raise CallOver("target", f"its transfer failed: {result.reason}", reason=f"SIP;cause={status}")
-        call.former.remove(bridge.target)
+        if bridge.target in call.former:
+            call.former.remove(bridge.target)
+        if bridge.caller.remote is self._resumed:
+            bridge.caller.remote = self._told
         call.target = bridge.target
         call.reception.phase = "bridged"
         call.reception.media.bridge(bridge.caller.media, bridge.target.media)
@@ -159,21 +210,13 @@ class Transfer:
 
     async def _join(self, leg: Leg, target: Target, attempt: int) -> Bridge:
         """The new target has answered: the old one is told, and left."""
-        call, services, old = self._call, self._call.services, self._bridge.target
+        call, services = self._call, self._call.services
         now = services.clock.utc()
         await services.store.submit(Connect(call.facts.call_id, attempt, target.id, now))
         services.store.post(Release(call.facts.call_id, call.bridged_attempt, now))
         call.bridged_attempt, call.bridged_target_id = attempt, target.id
-        bridge = Bridge(self._bridge.caller, leg)
-        call.reception.phase = "bridged"
         call.reception.forget_early()
-        call.reception.media.bridge(bridge.caller.media, leg.media)
-        bridge.relay()
-        if bridge.caller.held or bridge.caller.needs_reoffer(leg):
-            bridge.reoffer()
-        call.recordings.join(call.reception, leg)
-        old.detach()
-        call.reception.media.close_leg(old.media)
+        bridge = seat(call, self._bridge, leg)
         self._referred.transfer.end(200, leave=True)
         log.info("call.transferred", target=target.id)
         return bridge

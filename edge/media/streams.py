@@ -1,5 +1,7 @@
 """What a description says of the one stream we take part in, however it says it."""
 
+from copy import copy
+
 from edge.media.codecs import STATIC, Codec
 from edge.media.sdp import Description, Direction, MediaDescription
 
@@ -28,6 +30,17 @@ def direction_of(stream: MediaDescription) -> Direction:
     if stream.host in ("0.0.0.0", "::"):  # noqa: S104 - an address in a peer's SDP, not one to bind
         return "sendonly" if SENDS[stream.direction] else "inactive"
     return stream.direction
+
+
+def resumed(description: Description) -> Description:
+    """The same without a hold, whoever held."""
+    stream = audio(description)
+    if stream is None or direction_of(stream) == "sendrecv":
+        return description
+    flowing = copy(stream)
+    flowing.direction = "sendrecv"
+    media = [flowing if each is stream else each for each in description.media]
+    return Description(description.origin, description.host, media)
 
 
 def codecs_of(description: Description) -> tuple[Codec, ...]:

@@ -195,6 +195,18 @@ def recheck(
     )
 
 
+def concurrency(candidate: Candidate, facts: CallFacts, snapshot: Snapshot) -> tuple[CapClaim, ...]:
+    """The slots that a conversation with a target holds while it lasts, whether they are free or not."""
+    target = snapshot.target(candidate.target_id)
+    if target is None:
+        return ()
+    wanted: list[CapClaim] = []
+    for owner in (target, *_above(target, candidate.group_id, snapshot)):
+        own = snapshot.prepared(owner.id)
+        wanted += claims(own.rules, own.zone or UTC, facts.arrived_at)
+    return tuple(claim for claim in wanted if claim.counts_on == "concurrency")
+
+
 def mark(lines: list[CandidateLine], target_id: str, result: str, reason: Reason) -> None:
     """Says in the call's decision log what became of a candidate: dialled, or skipped after all."""
     for place, line in enumerate(lines):

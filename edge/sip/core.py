@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from edge.sip.avoided import Avoided
-from edge.sip.dialog import Dialog
+from edge.sip.dialog import Dialog, Named
 from edge.sip.events import Flow, InviteEvent
 from edge.sip.layer import METHODS, TransactionLayer
 from edge.sip.message import Request
@@ -16,12 +16,22 @@ from edge.sip.wire import Chance, Wire
 METHODS_LINE = ", ".join(METHODS)
 ALLOW = ("Allow", METHODS_LINE)
 ACCEPT = ("Accept", "application/sdp")
-SUPPORTED = ("Supported", "100rel, timer")
+SUPPORTED = ("Supported", "100rel, timer, replaces")
 SDP = ("Content-Type", "application/sdp")
 
 
-class Usage(Protocol):
-    """An INVITE usage as the stack sees it."""
+class Told(Protocol):
+    """Whom events are for."""
+
+    def deliver(self, event: InviteEvent) -> None:
+        """An event for its owner."""
+        ...
+
+
+class Usage(Told, Protocol):
+    """An INVITE usage as the stack sees it; ``flow`` is where its INVITE came from, or went to."""
+
+    flow: Flow
 
     @property
     def state(self) -> str:
@@ -33,7 +43,7 @@ class Usage(Protocol):
         """Whether the peer may transfer its call."""
         ...
 
-    def dialog_for(self, request: Request) -> Dialog | None:
+    def dialog_for(self, request: Named) -> Dialog | None:
         """The dialog of this usage that a request is in."""
         ...
 
@@ -49,8 +59,8 @@ class Usage(Protocol):
         """Whether its dialog's next request would go over this flow."""
         ...
 
-    def deliver(self, event: InviteEvent) -> None:
-        """An event for its owner."""
+    def emit(self, event: InviteEvent) -> None:
+        """Queues an event for its owner."""
         ...
 
 
@@ -73,7 +83,7 @@ class Core:
         self.busy = False
         self.usages: dict[str, Usage] = {}
         self.no_stream = Avoided(clock)
-        self.events: deque[tuple[Usage, InviteEvent]] = deque()
+        self.events: deque[tuple[Told, InviteEvent]] = deque()
         self._wake = wake
 
     def contact(self, flow: Flow, uri: str = "", user: str = "edge") -> tuple[str, str]:

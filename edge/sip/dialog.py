@@ -2,7 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edge.sip.events import Destination, Flow, Transport, default_port
 from edge.sip.grammar import CACHED, split_name_addr
@@ -15,6 +15,16 @@ from edge.sip.wire import Wire
 _TRANSPORTS: dict[str, Transport] = {"udp": "udp", "tcp": "tcp", "tls": "tls"}
 MAX_ROUTES = 20
 """A longer route set is refused: it would be copied into every request."""
+
+
+class Named(Protocol):
+    """What names a dialog, seen from its peer: a request within it, or a Replaces."""
+
+    @property
+    def call_id(self) -> str: ...
+
+    @property
+    def from_tag(self) -> str | None: ...
 
 
 class Dialog:
@@ -43,7 +53,7 @@ class Dialog:
         self._hop: Flow | None = None
         self._contact = ""
 
-    def matches(self, request: Request) -> bool:
+    def matches(self, request: Named) -> bool:
         """Whether a request is of this dialog (12.2.2); a peer of RFC 2543 has no tag."""
         return request.call_id == self.call_id and (request.from_tag or "") == self.remote_tag
 

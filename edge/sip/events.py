@@ -5,9 +5,12 @@ are rows of the tables in ``transaction`` and ``invite``.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from edge.sip.message import Headers, Request
+
+if TYPE_CHECKING:
+    from edge.sip.invite import Invite
 
 Transport = Literal["udp", "tcp", "tls"]
 
@@ -60,7 +63,7 @@ class OutgoingCall(NamedTuple):
     ``headers`` are added as they are (CR, LF and NUL are refused); From/To are name-addrs without
     tags; ``route`` is the preloaded route set.  ``stream_if_big``: an INVITE that is too big for a datagram
     goes by TCP, if the destination takes a connection (18.1.1).  ``allow_refer``: the target may transfer
-    the call.  ``no_provisional_s`` is how long to wait
+    the call, and let another phone of its own take it.  ``no_provisional_s`` is how long to wait
     for any answer before the destination counts as unreachable.
     """
 
@@ -163,6 +166,16 @@ class Referred:
     transfer: Transfer
 
 
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another phone of the target takes this dialog's place (RFC 3891): ``invite`` is its call to us.
+
+    The owner answers it and hangs the old dialog up, or rejects it; 480 goes out if it does neither.
+    """
+
+    invite: "Invite"
+
+
 # -- events of a call to us (server) ----------------------------------------------------------------
 
 
@@ -244,6 +257,7 @@ InviteEvent = (
     | OfferRefused
     | Info
     | Referred
+    | Replaced
     | Ended
 )
 

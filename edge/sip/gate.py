@@ -16,7 +16,7 @@ KNOWN_ELSEWHERE: Final = frozenset(("REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE"
 _ALLOWED: Final = frozenset(METHODS)
 _TIMED: Final = frozenset(("INVITE", "UPDATE"))
 _WITH_SDP: Final = frozenset(("INVITE", "UPDATE", "PRACK"))
-_EXTENSIONS: Final = frozenset(("100rel", "timer"))
+_EXTENSIONS: Final = frozenset(("100rel", "timer", "replaces"))
 _REFLECTORS: Final = frozenset((0, 7, 19, 53))
 """UDP ports that answer whatever comes: a reply to them could go round in circles, or at a third party."""
 
@@ -54,6 +54,8 @@ def stranger_objection(request: Request) -> Objection | None:
         return 416, ()
     if request.max_forwards == 0:  # RFC 7332: a back-to-back user agent must not go on with it
         return 483, ()
+    if request.method != "INVITE" and "Replaces" in request.headers:  # RFC 3891 section 3
+        return 400, ()
     if request.method == "INVITE":
         if "Accept" in request.headers and not _accepts_sdp(request.headers.values("Accept")):
             return 406, ()  # 8.2.3, 21.4.7

@@ -5,21 +5,22 @@ both sides share, that is, everything within the established dialog; how one com
 ``invite_server`` and ``invite_client``.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
-from edge.sip.dialog import Dialog
-from edge.sip.events import Credentials, Ended, Flow, Info, InviteEvent
+from edge.sip.dialog import Dialog, Named
+from edge.sip.events import Credentials, Ended, Flow, Info
 from edge.sip.exchange import Exchange
 from edge.sip.expiry import ExpiryTimer
 from edge.sip.headers import without_breaks
 from edge.sip.message import Request, Response
 from edge.sip.peer_offer import PeerOffer
 from edge.sip.printing import Lines
+from edge.sip.refer import ALLOW_REFER, Referrals
 from edge.sip.reoffer import OwnOffer
 from edge.sip.server_transaction import ServerTransaction
+from edge.sip.teller import Teller
 from edge.sip.unacked import UnackedAnswer
 
 State = Literal["trying", "early", "calling", "proceeding", "cancelling", "answered", "up", "leaving", "over"]
@@ -27,7 +28,7 @@ State = Literal["trying", "early", "calling", "proceeding", "cancelling", "answe
 ACK is due), up, or cancelling.  Both: leaving (hung up, BYE not answered yet), over."""
 
 
-class Invite:
+class Invite(Teller):
     """One side of a call.  Commands are plain calls that never block; in a state where a command
     has no meaning it does nothing (the crossing has been dealt with by the state table).
 
@@ -43,7 +44,7 @@ class Invite:
     role: Literal["server", "client"]
 
     def __init__(self, core: Core, call_id: str, flow: Flow, offer: bytes, peer_id: str = "") -> None:
-        self.core = core
+        super().__init__(core)
         self.call_id = call_id
         self.flow: Flow = flow
         self.peer_id = peer_id
@@ -56,48 +57,24 @@ class Invite:
         self._peer_offer: PeerOffer | None = None
         self._own_offer: OwnOffer | None = None
         self.on_closed: Callable[[], None] | None = None
-        self._on_event: Callable[[InviteEvent], None] | None = None
-        self._waiting: deque[InviteEvent] | None = None
-        self._silent = False
         self.told = b""
         self.peer_allow = ""
         self.allow = ALLOW
         self._expiry: ExpiryTimer | None = None
+        self._referrals: Referrals | None = None
 
     request: Request
-    takes_refer = False
 
-    # -- events ----------------------------------------------------------------------------------
+    # -- transfers: few peers may -----------------------------------------------------------------------
 
     @property
-    def on_event(self) -> Callable[[InviteEvent], None] | None:
-        """Who is told."""
-        return self._on_event
+    def takes_refer(self) -> bool:
+        """Whether the peer may transfer its call."""
+        return self._referrals is not None
 
-    @on_event.setter
-    def on_event(self, listener: Callable[[InviteEvent], None] | None) -> None:
-        self._on_event = listener
-        waiting, self._waiting = self._waiting, None
-        for event in waiting or ():
-            self.emit(event)
-
-    def emit(self, event: InviteEvent) -> None:
-        """Queues an event for the owner."""
-        if not self._silent:
-            self.core.events.append((self, event))
-            if not self.core.busy:
-                self.core.wake_up()
-
-    def deliver(self, event: InviteEvent) -> None:
-        """Tells the owner, or keeps the event until there is one."""
-        if self._silent:
-            return
-        if self._on_event is not None:
-            self._on_event(event)
-            return
-        if self._waiting is None:
-            self._waiting = deque()
-        self._waiting.append(event)
+    def let_refer(self) -> None:
+        """The peer may transfer its call from now on."""
+        self._referrals, self.allow = Referrals(self), ALLOW_REFER
 
     # -- offers within the dialog: most calls need none ------------------------------------------------
 
@@ -220,20 +197,14 @@ class Invite:
     def info(self, content_type: str, body: bytes) -> None:
         """Sends an INFO within the dialog (RFC 6086)."""
         if self.state == "up" and self.dialog is not None:
-            headers = (("Content-Type", content_type),)
             Exchange(
-                self.core,
-                self.dialog,
-                "INFO",
-                headers,
-                body,
-                on_answer=self._on_info_answer,
-                credentials=self.credentials,
-            )
+                self.core, self.dialog, "INFO", (("Content-Type", content_type),), body,
+                on_answer=self._on_info_answer, credentials=self.credentials,
+            )  # fmt: skip
 
     # -- requests of the peer within the dialog ------------------------------------------------------
 
-    def dialog_for(self, request: Request) -> Dialog | None:
+    def dialog_for(self, request: Named) -> Dialog | None:
         """The dialog of this usage that a request is in."""
         dialog = self.dialog
         return dialog if dialog is not None and dialog.matches(request) else None
@@ -252,6 +223,8 @@ class Invite:
             self.peer_offer.receive_invite(request, transaction)
         elif request.method == "UPDATE":
             self.peer_offer.receive_update(request, dialog, transaction)
+        elif request.method == "REFER" and self._referrals is not None:
+            self._referrals.receive(request, transaction)
         elif request.method == "PRACK":
             self._receive_prack(request, dialog, transaction)
         elif request.method == "INFO":
@@ -346,5 +319,7 @@ class Invite:
             self._peer_offer.close()
         if self._own_offer is not None:
             self._own_offer.close()
+        if self._referrals is not None:
+            self._referrals.close()
         if self._expiry is not None:
             self._expiry.stop()

@@ -5,7 +5,7 @@ from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import SUPPORTED, Core, with_sdp
-from edge.sip.dialog import Calling, Dialog, dialog_of_ours
+from edge.sip.dialog import Calling, Dialog, Named, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import made_here
@@ -15,7 +15,6 @@ from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
 from edge.sip.parser import parse
 from edge.sip.printing import Lines, PrintedRequest, print_lines, print_message
-from edge.sip.refer import ALLOW_REFER, Referrals
 from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
@@ -62,9 +61,8 @@ class ClientInvite(Invite):
         self._cancelled = False
         self.credentials = outgoing.credentials
         self._digest = ClientDigest(outgoing.credentials, core.chance.token) if outgoing.credentials else None
-        self._referrals = Referrals(self) if outgoing.allow_refer else None
         if outgoing.allow_refer:
-            self.allow, self.takes_refer = ALLOW_REFER, True
+            self.let_refer()
         self.state = "calling"
         self._datagrams: Flow | None = None
         self._authorization: Lines = ()
@@ -292,19 +290,12 @@ class ClientInvite(Invite):
 
     # -- the pieces ----------------------------------------------------------------------------------------
 
-    def dialog_for(self, request: Request) -> Dialog | None:
+    def dialog_for(self, request: Named) -> Dialog | None:
         """The dialog, or before the answer the early dialog, that a request is in."""
         early = self._early.get(request.from_tag or "")
         if early is not None and early.matches(request):
             return early
         return super().dialog_for(request)
-
-    def receive(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
-        """A request within the dialog, in order."""
-        if request.method == "REFER" and self._referrals is not None:
-            self._referrals.receive(request, transaction)
-        else:
-            super().receive(request, dialog, transaction)
 
     def _receive_bye(self, request: Request, transaction: ServerTransaction) -> None:
         if self.state in ("proceeding", "cancelling"):  # section 15: a callee must not end an early dialog so
@@ -320,6 +311,4 @@ class ClientInvite(Invite):
     def _stop(self) -> None:
         self._stop_patience()
         self._early.clear()
-        if self._referrals is not None:
-            self._referrals.close()
         super()._stop()

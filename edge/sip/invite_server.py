@@ -99,7 +99,7 @@ class ServerInvite(Invite):
             if reliable.told and not self.offer:
                 sdp = b""  # RFC 3261 13.2.1: it would be a second offer
         self.told = sdp or self.told
-        headers = (*with_sdp(self._headers(), sdp), ALLOW, SUPPORTED, *self.expiry_answer(self.request))
+        headers = (*with_sdp(self._headers(), sdp), self.allow, SUPPORTED, *self.expiry_answer(self.request))
         self.state = "answered"
         self._transaction.respond(200, None, headers, sdp)
         cseq = self.request.cseq

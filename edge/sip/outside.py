@@ -1,10 +1,12 @@
 """Requests of ours outside any dialog (RFC 3261 section 8.1): OPTIONS and REGISTER."""
 
 from collections.abc import Callable
+from itertools import chain
 
 from edge.sip.core import ALLOW, Core
-from edge.sip.events import Flow, OutgoingRequest
+from edge.sip.events import Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
+from edge.sip.headers import refuse_breaks
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Response
 from edge.sip.printing import Lines, PrintedRequest, print_lines, print_message
@@ -52,3 +54,10 @@ def ask(core: Core, outgoing: OutgoingRequest, flow: Flow, on_answer: Callable[[
         on_answer=on_answer,
         credentials=outgoing.credentials,
     )
+
+
+def check_lines(outgoing: OutgoingCall | OutgoingRequest) -> None:
+    """Refuses what would become a header line, or a request, of its own."""
+    more = outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id,)
+    said = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, *more)
+    refuse_breaks("".join(chain(said, *outgoing.headers)))

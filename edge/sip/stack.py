@@ -6,19 +6,17 @@ call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 
-from edge.sip import arrivals, gate
-from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core
+from edge.sip import arrivals, gate, replaces
+from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
-from edge.sip.headers import refuse_breaks
 from edge.sip.invite import Invite
 from edge.sip.invite_client import ClientInvite
 from edge.sip.invite_server import ServerInvite
 from edge.sip.layer import RECEIVED
 from edge.sip.message import Request, Response, SipParseError, respond
-from edge.sip.outside import ask
+from edge.sip.outside import ask, check_lines
 from edge.sip.parser import parse
 from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
@@ -241,6 +239,9 @@ class Stack:
         usage.receive(request, dialog, self._layer.serve(request, key, gate.reply_flow(request, flow), None))
 
     def _receive_outside(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:
+        if request.method == "INVITE" and "Replaces" in request.headers:
+            self._receive_replacing(request, flow, key, size)
+            return
         peer_id = self._allowed(request, flow, size)
         if peer_id is None:
             return
@@ -252,10 +253,26 @@ class Stack:
         else:
             self._receive_call(request, flow, key, peer_id)
 
-    def _receive_call(self, request: Request, flow: Flow, key: ServerKey, peer_id: str) -> None:
+    def _receive_replacing(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:
+        """An INVITE with Replaces is part of a call that is there, or nothing."""
+        wanted = replaces.wanted(request)
+        usage = replaces.named(self._core.usages, wanted)
+        if not replaces.is_theirs(usage, flow) and self._allowed(request, flow, size) is None:
+            return
+        objection = gate.objection(request) or gate.stranger_objection(request)
+        status = replaces.verdict(wanted, usage, flow)
+        if objection is not None or status:
+            self._report(f"Replaces refused with {status}", flow)
+            self._answer(request, flow, *(objection or (status, ())))
+        else:
+            self._receive_call(request, flow, key, "", usage)
+
+    def _receive_call(
+        self, request: Request, flow: Flow, key: ServerKey, peer_id: str, replaced: Usage | None = None
+    ) -> None:
         layer, limits = self._layer, self._limits
         full = len(layer) >= limits.transactions or len(self._core.usages) >= limits.usages
-        if full or self._overloaded():
+        if full or (replaced is None and self._overloaded()):
             layer.counters["turned_away"] += 1
             self._answer(request, flow, *gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
             return
@@ -267,7 +284,11 @@ class Stack:
         layer.guard_merges(transaction, merge_key)
         transaction.respond(100)
         if isinstance(transaction, InviteServer):
-            self._on_call(ServerInvite(self._core, request, flow, transaction, peer_id))
+            invite = ServerInvite(self._core, request, flow, transaction, peer_id)
+            if replaced is None:
+                self._on_call(invite)
+            else:
+                replaces.offer(self._core, replaced, invite)
 
     # -- judgement and answers without state -----------------------------------------------------------
 
@@ -320,10 +341,3 @@ class Stack:
         while events:
             usage, event = events.popleft()
             usage.deliver(event)
-
-
-def check_lines(outgoing: OutgoingCall | OutgoingRequest) -> None:
-    """Refuses what would become a header line, or a request, of its own."""
-    more = outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id,)
-    said = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, *more)
-    refuse_breaks("".join(chain(said, *outgoing.headers)))

@@ -111,7 +111,7 @@ def test_a_caller_may_require_timers_and_nothing_else(us: Node, peer: Peer) -> N
 
 def test_we_refresh_by_update_where_the_target_allows_it(us: Node, peer: Peer) -> None:
     usage = calling(us, peer, "Session-Expires: 200;refresher=uac\nAllow: INVITE, UPDATE\nRequire: timer\n")
-    assert peer.requests("INVITE")[0].headers.values("Supported") == ["100rel", "timer"]
+    assert peer.requests("INVITE")[0].headers.values("Supported") == ["100rel", "timer", "replaces"]
     for number in (1, 2):
         us.net.run(100.1)
         assert len(peer.requests("UPDATE")) == number

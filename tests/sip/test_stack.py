@@ -46,7 +46,7 @@ def test_options_outside_a_call(us: Node, peer: Peer) -> None:
 
 OBJECTIONS = [
     ("OPTIONS", {"headers": "Require: 100rel, x\n"}, 420, ("Unsupported", "x")),
-    ("INVITE", {"headers": "Require: replaces\n"}, 420, ("Unsupported", "replaces")),
+    ("INVITE", {"headers": "Require: path\n"}, 420, ("Unsupported", "path")),
     ("REGISTER", {}, 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),
     ("PRACK", {"to_tag": "x"}, 481, None),
     ("DANCE", {}, 501, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),

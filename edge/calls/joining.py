@@ -1,0 +1,216 @@
+"""Attended transfer between two calls of ours: a REFER whose Replaces names a dialog of another call.
+
+The caller of the call that is transferred gets the other call's party; what the transferring target had with
+either is ended (RFC 3891, 5589; rule: Transfers).  The two calls are two stories: one asks for the party,
+the other lends it until it hears that the two were joined.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+from edge.calls.bridge import Bridge, ended
+from edge.calls.happenings import CallOver, Happening, PartySettled, PartyWanted, SipHappened
+from edge.calls.leg import Leg
+from edge.calls.takeover import seat
+from edge.model.decision import Candidate
+from edge.model.ledger import Connect, Release, Reserve
+from edge.routing.choose import concurrency
+from edge.sip.errors import SipParseError
+from edge.sip.events import Ended, OfferAnswered, Offered, OfferRefused
+from edge.sip.replaces import Replaces, parse_replaces
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.calls.call import Call
+
+GRANT_S: Final = 2.0
+"""Seconds for the other call to lend its party: it has nothing to wait for."""
+ANSWER_S: Final = 33.0
+"""Seconds for the party to take its new address: as long as a re-INVITE may go without an answer."""
+
+
+class Others(Protocol):
+    """The live calls (``edge.calls.switch``)."""
+
+    def holding(self, replaces: Replaces) -> "tuple[Call, Leg] | None":
+        """The call and the leg that have a dialog."""
+        ...
+
+
+class Found(NamedTuple):
+    """The other call, and its leg whose dialog is to be replaced."""
+
+    call: "Call"
+    leg: Leg
+
+    @property
+    def party_name(self) -> str:
+        """Who is to be joined: the other side of the replaced dialog."""
+        return "target" if self.leg is self.call.reception.caller else "caller"
+
+    @property
+    def target_id(self) -> str:
+        """The target that is to be joined; empty if it is a caller."""
+        return self.call.bridged_target_id if self.leg is self.call.reception.caller else ""
+
+
+def other_call(call: "Call", replaces: str | None) -> Found | None:
+    """Whose dialog a REFER wants replaced; None if it is none of ours."""
+    if replaces is None:
+        return None
+    try:
+        found = call.others.holding(parse_replaces(replaces))
+    except SipParseError:
+        return None
+    return None if found is None else Found(*found)
+
+
+def why_not(call: "Call", bridge: Bridge, found: Found, replaces: str | None) -> str | None:
+    """What forbids it: a target moves only its own calls, and only those that are up (RFC 3891 section 3)."""
+    other, leg = found
+    if other is call:
+        return "the dialog to replace is of the same call"
+    if not _same_peer(call, bridge.target, found):
+        return "the dialog to replace is not the target's own"
+    if other.reception.phase != "bridged" or leg.invite is None or leg.invite.state != "up":
+        return "the dialog to replace is not up"
+    if replaces is not None and parse_replaces(replaces).early_only:
+        return "the dialog to replace is answered, and early-only was asked"
+    return None
+
+
+def _same_peer(call: "Call", target: Leg, found: Found) -> bool:
+    """Whether the dialog is with who transfers: at its address, or from the trunk that has its address."""
+    assert target.invite is not None and found.leg.invite is not None
+    host = target.invite.flow.remote[0]
+    if found.leg.invite.flow.remote[0] == host:
+        return True
+    trunk = call.snapshot.trunk_index.by_address(host)
+    return found.leg is found.call.reception.caller and trunk is not None and trunk.id == found.call.trunk.id
+
+
+class Joining:
+    """One such transfer, told by the call that is transferred."""
+
+    def __init__(self, call: "Call", bridge: Bridge, found: Found) -> None:
+        self._call = call
+        self._bridge = bridge
+        self._other, self._replaced = found
+        self._party: Leg | None = None
+
+    async def ask(self) -> bool:
+        """Borrows the other party; False if its call is in no state to lend it."""
+        granted: asyncio.Future[Leg | None] = asyncio.get_running_loop().create_future()
+        wanted = PartyWanted(self._replaced, self._call.facts.call_id, granted)
+        self._other.reception.inbox.put(wanted)
+        try:
+            async with asyncio.timeout(GRANT_S):
+                self._party = await granted
+        except TimeoutError:
+            return False
+        return self._party is not None
+
+    async def join(self, meanwhile: "Callable[[Happening], None]") -> Bridge | int:
+        """Offers the party the caller's codecs at our new address.  The bridge to it, or the status that
+        says why not: then both calls are as before.  Raises CallOver if the call ends meanwhile."""
+        party, caller = self._party, self._bridge.caller
+        assert party is not None and party.invite is not None
+        told = caller.remote
+        caller.off_hold()
+        leg = Leg("target", self._call.reception.media.leg(), self._call.reception.inbox)
+        leg.local, leg.remote = party.local, party.remote
+        sdp = leg.offer_of(caller)
+        ended_by: Ended | None = None
+        status = 488
+        try:
+            if sdp is not None:
+                leg.attach(party.invite)
+                party.invite.offer_again(sdp)
+                status, ended_by = await self._answer(leg, meanwhile)
+            if status == 200:
+                return await self._seat(leg, party)
+        finally:
+            if status != 200:
+                caller.remote = told
+                self._call.reception.media.close_leg(leg.media)
+                self._other.reception.inbox.put(PartySettled(joined=False, ended=ended_by))
+        return status
+
+    async def _answer(self, leg: Leg, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
+        reception = self._call.reception
+        until = self._call.services.clock.monotonic() + ANSWER_S
+        while (happening := await reception.next(min(until, reception.until))) is not None:
+            if not isinstance(happening, SipHappened) or happening.leg is not leg:
+                meanwhile(happening)
+                continue
+            assert leg.invite is not None
+            match happening.event:
+                case OfferAnswered(sdp=sdp):
+                    return (200 if leg.hear(sdp) and leg.agreed else 488), None
+                case OfferRefused(status=status):
+                    return status, None
+                case Offered():
+                    leg.invite.refuse_offer(491)
+                case Ended() as over:
+                    return 480, over
+                case _:
+                    pass
+        return 408, None
+
+    async def _seat(self, leg: Leg, party: Leg) -> Bridge:
+        call, other = self._call, self._other
+        leg.passage, party.passage = party.passage, None
+        target_id = other.bridged_target_id if party is other.target else ""
+        other.give_away(party)
+        other.reception.inbox.put(PartySettled(joined=True))
+        assert leg.invite is not None
+        call.services.traces.open(leg.invite.call_id, call.trace)
+        seated = seat(call, self._bridge, leg)
+        await self._account(target_id)
+        return seated
+
+    async def _account(self, target_id: str) -> None:
+        """The new target's slot goes from call to call; the old one's is given back (rule: Caps)."""
+        call, other, store = self._call, self._other, self._call.services.store
+        now, attempt = call.services.clock.utc(), len(call.record.attempts) + 1
+        store.post(Release(call.facts.call_id, call.bridged_attempt, now))
+        if target_id:
+            # One after the other in the store's queue: nobody gets the slot in between.
+            store.post(Release(other.facts.call_id, other.bridged_attempt, now))
+            claims = concurrency(Candidate(target_id, 0, 1.0), other.facts, other.snapshot)
+            if claims:
+                store.post(Reserve(call.facts.call_id, attempt, claims, call.facts.arrived_at))
+            await store.submit(Connect(call.facts.call_id, attempt, target_id, now))
+        call.bridged_attempt, call.bridged_target_id = attempt, target_id
+
+
+async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
+    """The other call's side of it: returns if the call goes on as before, else raises CallOver."""
+    kept, party = wanted.leg, bridge.other(wanted.leg)
+    mine = kept in (bridge.caller, bridge.target)
+    if not mine or wanted.granted.done() or bridge.busy or party.invite is None:
+        wanted.refuse()
+        return
+    invite = party.invite
+    wanted.granted.set_result(party)
+    gone: Ended | None = None
+    while True:
+        happening = await call.reception.next(call.reception.until)
+        if happening is None:
+            raise call.reception.too_long()
+        if isinstance(happening, PartySettled):
+            break
+        if isinstance(happening, SipHappened) and happening.leg is kept:
+            if isinstance(happening.event, Ended):
+                gone = happening.event
+            elif isinstance(happening.event, Offered) and kept.invite is not None:
+                kept.invite.refuse_offer(491)
+    if happening.joined:
+        call.record.step("transfer", "joined", f"the {party.name} went to call {wanted.by}")
+        raise CallOver("caller" if kept is bridge.caller else "target", f"transferred to call {wanted.by}")
+    party.attach(invite)
+    if gone is not None:
+        raise ended(kept, gone)
+    if happening.ended is not None:
+        raise ended(party, happening.ended)

@@ -1,0 +1,37 @@
+"""What one INVITE to a target came to, and what that means for the next one."""
+
+from typing import Final, Literal, NamedTuple
+
+from edge.calls.redirect import contacts
+from edge.routing.hunt import verdict_of
+from edge.sip.events import Refused
+from edge.sip.headers import printable
+
+Outcome = Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
+
+OUT_OF_SERVICE: Final = (0, 408, 503)
+"""0 is no answer at all; another 5xx is of this call, and says nothing about the next one."""
+
+
+class Result(NamedTuple):
+    """What one INVITE came to; ``next_address`` says whether another address of it may do better.
+
+    ``retry_after_s`` is when a 503 may be tried again, ``moved_to`` the URIs that a 3xx names.
+    """
+
+    status: int
+    outcome: Outcome
+    reason: str
+    next_address: bool = False
+    retry_after_s: int | None = None
+    moved_to: tuple[str, ...] = ()
+
+
+def result_of(refused: Refused) -> Result:
+    """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
+    said = verdict_of(refused.status, refused.cause)
+    status = refused.status if refused.cause == "status" else 0
+    words = f"{printable(refused.reason)[:100]}: {said.words}"
+    moved_to = tuple(contacts(refused.headers)) if 300 <= status < 400 else ()
+    after = refused.retry_after_s if status == 503 else None
+    return Result(status, said.outcome, words, said.next_address, after, moved_to)

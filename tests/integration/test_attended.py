@@ -1,0 +1,331 @@
+"""Attended transfers: two calls become one, and a call goes from one phone of a PBX to another (RFC 3891)."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.test_crossings import Scene
+from tests.support.raw_phone import Outgoing, RawPhone, Said
+from tests.support.rtp_end import End, packet
+from tests.support.server import Server, eventually, running_server
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ELSEWHERE = 'SIP;cause=200;text="Call completed elsewhere"'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with running_server(tmp_path_factory.mktemp("attended")) as running:
+        yield running
+        assert not [line for line in running.log() if "exception" in line or "Traceback" in str(line)]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(server: Server) -> AsyncIterator[Scene]:
+    """``target`` is a phone of a PBX, which is a trunk as well: it may call us."""
+    at = server.sip["udp"]
+    with RawPhone(at) as caller, RawPhone(at) as target, RawPhone(at) as second:
+        for phone in (caller, target):
+            await server.api.post("trunks", {"name": phone.host, "addresses": [f"{phone.host}/32"]})
+        yield Scene(server, caller, target, second)
+
+
+@pytest.fixture
+def colleague(scene: Scene) -> Iterator[RawPhone]:
+    """Another phone of the same PBX."""
+    with RawPhone(scene.server.sip["udp"], host=scene.target.host) as phone:
+        yield phone
+
+
+def another(scene: Scene, caller: RawPhone, target: RawPhone) -> Scene:
+    """Another call of the same server."""
+    return Scene(scene.server, caller, target, scene.second)
+
+
+async def allow(scene: Scene, **sip: Any) -> None:
+    """The target of the route may transfer; a call keeps the configuration of its arrival."""
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    for one in found:
+        if one["name"] == scene.target.address:
+            await scene.server.api.patch(f"targets/{one['id']}", {"sip": {"allow_refer": True, **sip}})
+
+
+async def up(scene: Scene, offer: str | None = None) -> tuple[Outgoing, Said]:
+    await scene.route(scene.target)
+    await allow(scene)
+    return await scene.connected(offer)
+
+
+async def lines(scene: Scene, limit: int) -> str:
+    """A number that leads to the second phone, which has so many lines; the target's id."""
+    await scene.route(scene.second)
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    desk_id = next(one["id"] for one in found if one["name"] == scene.second.address)
+    cap = {"window": "concurrency", "limit": limit}
+    await scene.server.api.patch(f"targets/{desk_id}", {"caps": [cap]})
+    return str(desk_id)
+
+
+async def taken(scene: Scene, owner: str) -> int:
+    """How many lines are in use."""
+    (cap,) = (await scene.server.api.get("caps", owner=owner))["items"]
+    return int(cap["used"] + cap["reserved"])
+
+
+def replacing(scene: Scene, call_id: str, ours: str, theirs: str) -> str:
+    """A Refer-To that leads back to us, as a phone writes it from what it knows of its other call."""
+    host, port = scene.server.sip["udp"]
+    values = f"{call_id}%3Bto-tag%3D{ours}%3Bfrom-tag%3D{theirs}".replace("@", "%40")
+    return f"Refer-To: <sip:edge@{host}:{port}?Replaces={values}>"
+
+
+def dialog_of(invited: Said, phone: RawPhone) -> tuple[str, str, str]:
+    """Call-ID, our tag and the phone's, of a call that the phone took."""
+    return invited.get("Call-ID"), invited.get("From").partition(";tag=")[2], phone.tag
+
+
+def replaces(invited: Said, phone: RawPhone, more: str = "") -> tuple[str, ...]:
+    call_id, ours, theirs = dialog_of(invited, phone)
+    return f"Replaces: {call_id};to-tag={ours};from-tag={theirs}{more}", "Require: replaces"
+
+
+async def notified(phone: RawPhone) -> str:
+    said = await phone.hear("NOTIFY")
+    await phone.answer(said, 200)
+    return said.body.strip()
+
+
+async def ended(phone: RawPhone) -> Said:
+    bye = await phone.hear("BYE")
+    await phone.answer(bye, 200)
+    return bye
+
+
+async def told_and_left(phone: RawPhone) -> tuple[list[str], set[str]]:
+    """What the NOTIFYs said, and the Call-IDs of the two calls that were then hung up."""
+    told: list[str] = []
+    left: set[str] = set()
+    while len(left) < 2:
+        said = await phone.hear("NOTIFY", "BYE")
+        await phone.answer(said, 200)
+        if said.start.startswith("BYE"):
+            left.add(said.get("Call-ID"))
+        else:
+            told.append(said.body.strip())
+    return told, left
+
+
+def steps(record: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (one["result"], one["reason"]) for one in record["decision"]["steps"] if one["step"] == "transfer"
+    ]
+
+
+async def reoffered(phone: RawPhone, *lines: str) -> Said:
+    """The phone takes a re-INVITE."""
+    again = await phone.hear("INVITE")
+    await phone.answer(again, 200, phone.sdp(*lines))
+    await phone.hear("ACK")
+    return again
+
+
+async def test_the_caller_gets_whom_the_target_has_called_meanwhile(scene: Scene) -> None:
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    desk_id = await lines(consult, 1)
+    asked, answered = await consult.connected()
+    await scene.target.say(
+        invited, "REFER", 1, "", replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    )
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await reoffered(scene.second)
+    told, left = await told_and_left(scene.target)
+    assert told == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
+    assert left == {invited.get("Call-ID"), asked.call_id}
+    other = await consult.record()
+    assert await taken(scene, desk_id) == 1, "the line is held by the call that goes on"
+    # The two parties have but one another.
+    await scene.second.say(answered, "INFO", 7, "Signal=1\r\n")
+    await scene.second.hear("SIP/2.0 200", method="INFO")
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await ended(scene.second)
+    first = await scene.record()
+    assert await taken(scene, desk_id) == 0
+    assert (first["disposition"], first["hung_up_by"]) == ("connected", "caller")
+    assert (other["disposition"], other["hung_up_by"]) == ("connected", "caller")
+    assert other["disposition_detail"] == f"transferred to call {first['id']}"
+    assert steps(first) == [("joined", f"target of call {other['id']}")]
+    assert steps(other) == [("joined", f"the target went to call {first['id']}")]
+    attempt = first["attempts"][1]
+    assert attempt["target_id"] == other["target_id"]
+    assert attempt["reason"] == f"transferred by {scene.target.address}: target of call {other['id']}"
+
+
+async def test_two_callers_of_one_target_are_joined(scene: Scene) -> None:
+    with RawPhone(scene.server.sip["udp"], host=scene.caller.host) as friend:
+        call, invited = await up(scene)
+        second = another(scene, friend, scene.target)
+        other, also = await up(second)
+        await scene.target.say(invited, "REFER", 1, "", replacing(scene, *dialog_of(also, scene.target)))
+        await scene.target.hear("SIP/2.0 202", method="REFER")
+        await reoffered(friend)
+        told, left = await told_and_left(scene.target)
+        assert told[-1] == "SIP/2.0 200 OK"
+        assert left == {invited.get("Call-ID"), also.get("Call-ID")}
+        await other.request("BYE")
+        await other.hear("200", method="BYE")
+        await ended(scene.caller)
+        first, lost = await scene.record(), await second.record()
+        assert (first["disposition"], first["hung_up_by"]) == ("connected", "target")
+        assert (lost["disposition"], lost["hung_up_by"]) == ("connected", "target")
+        assert steps(first) == [("joined", f"caller of call {lost['id']}")]
+        assert call.phone is scene.caller
+
+
+async def test_those_who_are_joined_hear_each_other_though_both_were_on_hold(scene: Scene) -> None:
+    with End(scene.caller.host) as mouth, End(scene.second.host) as ear:
+        call, invited = await up(scene, scene.caller.sdp(port=mouth.address[1]))
+        await scene.target.say(invited, "INVITE", 1, scene.target.sdp("a=sendonly"))
+        held = await scene.caller.hear("INVITE")
+        assert "a=sendonly" in held.body
+        await scene.caller.answer(held, 200, scene.caller.sdp("a=recvonly", port=mouth.address[1]))
+        await scene.caller.hear("ACK")
+        await scene.target.hear("SIP/2.0 200", method="INVITE")
+        await scene.target.say(invited, "ACK", 1)
+        consult = another(scene, scene.target, scene.second)
+        await consult.route(scene.second)
+        asked, _ = await consult.connected()
+        await scene.target.say(
+            invited, "REFER", 2, "", replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+        )
+        again = await scene.second.hear("INVITE")
+        assert "a=recvonly" not in again.body and "a=sendonly" not in again.body
+        await scene.second.answer(again, 200, scene.second.sdp(port=ear.address[1]))
+        back = await scene.caller.hear("INVITE")
+        assert "a=sendonly" not in back.body
+        await scene.caller.answer(back, 200, scene.caller.sdp(port=mouth.address[1]))
+        await scene.caller.hear("ACK")
+        numbers = itertools.count()
+
+        def heard() -> bool:
+            mouth.send(packet(next(numbers)), (scene.server.sip["udp"][0], back.audio_port))
+            ear.send(packet(next(numbers), ssrc=7), (scene.server.sip["udp"][0], again.audio_port))
+            return bool(ear.received()) and bool(mouth.received())
+
+        await eventually(heard)
+        await call.request("BYE")
+        await ended(scene.second)
+
+
+async def test_a_party_that_refuses_leaves_both_calls_as_they_were(scene: Scene) -> None:
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    await consult.route(scene.second)
+    asked, _ = await consult.connected()
+    await scene.target.say(
+        invited, "REFER", 1, "", replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    )
+    await scene.second.answer(await scene.second.hear("INVITE"), 488)
+    await scene.second.hear("ACK")
+    assert await notified(scene.target) == "SIP/2.0 100 Trying"
+    assert (await notified(scene.target)).startswith("SIP/2.0 488")
+    await asked.request("BYE")
+    await ended(scene.second)
+    await call.request("BYE")
+    await ended(scene.target)
+    first, other = await scene.record(), await consult.record()
+    assert (first["disposition"], other["disposition"]) == ("connected", "connected")
+    assert other["disposition_detail"] == ""
+
+
+async def test_no_target_takes_the_call_of_another(scene: Scene) -> None:
+    with RawPhone(scene.server.sip["udp"]) as stranger:
+        call, invited = await up(scene)
+        foreign = another(scene, scene.caller, stranger)
+        await foreign.route(stranger)
+        other, theirs = await foreign.connected()
+        await scene.target.say(invited, "REFER", 1, "", replacing(scene, *dialog_of(theirs, stranger)))
+        await scene.target.hear("SIP/2.0 603", method="REFER")
+        for one, phone in ((other, stranger), (call, scene.target)):
+            await one.request("BYE")
+            await ended(phone)
+        assert "not the target's own" in steps(await scene.record())[0][1]
+
+
+async def test_a_colleague_takes_the_call(scene: Scene, colleague: RawPhone) -> None:
+    call, invited = await up(scene)
+    taking = await colleague.invite("edge", colleague.sdp(), *replaces(invited, scene.target))
+    assert (await taking.hear("200")).audio_port
+    await taking.request("ACK")
+    assert (await ended(scene.target)).get("Reason") == ELSEWHERE
+    await taking.request("INFO", "Signal=1\r\n")
+    await taking.hear("200", method="INFO")
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await ended(colleague)
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
+    ((result, reason),) = steps(record)
+    assert result == "taken over" and colleague.address in reason
+    assert [one["outcome"] for one in record["attempts"]] == ["answered"]
+
+
+async def test_a_colleague_without_an_offer_gets_the_callers(scene: Scene, colleague: RawPhone) -> None:
+    call, invited = await up(scene)
+    taking = await colleague.invite("edge", "", *replaces(invited, scene.target))
+    assert (await taking.hear("200")).audio_port
+    await taking.request("ACK", colleague.sdp())
+    await ended(scene.target)
+    await taking.request("BYE")
+    await taking.hear("200", method="BYE")
+    await ended(scene.caller)
+    assert (await scene.record())["hung_up_by"] == "target"
+    assert call.phone is scene.caller
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_colleague_picks_up_what_rings(scene: Scene, colleague: RawPhone, *, late: bool) -> None:
+    await scene.route(scene.target)
+    await allow(scene)
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    ringing = await scene.target.hear("INVITE")
+    await scene.target.answer(ringing, 180)
+    await call.hear("180")
+    offer = "" if late else colleague.sdp()
+    taking = await colleague.invite("edge", offer, *replaces(ringing, scene.target, ";early-only"))
+    await taking.hear("200")
+    await taking.request("ACK", colleague.sdp() if late else "")
+    cancel = await scene.target.hear("CANCEL")
+    assert cancel.get("Reason") == ELSEWHERE
+    await scene.target.answer(cancel, 200)
+    await scene.target.answer(ringing, 487)
+    assert (await call.hear("200")).audio_port
+    await call.request("ACK")
+    await call.request("BYE")
+    await ended(colleague)
+    record = await scene.record()
+    assert record["disposition"] == "connected" and steps(record)[0][0] == "taken over"
+    assert [one["outcome"] for one in record["attempts"]] == ["answered"]
+
+
+async def test_no_carrier_takes_a_call(scene: Scene) -> None:
+    call, invited = await up(scene)
+    taking = await scene.caller.invite("edge", scene.caller.sdp(), *replaces(invited, scene.target))
+    await taking.refused("603")
+    await call.request("BYE")
+    await ended(scene.target)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_a_call_that_is_over_is_not_taken(scene: Scene, colleague: RawPhone) -> None:
+    call, invited = await up(scene)
+    await call.request("BYE")
+    await ended(scene.target)
+    await scene.record()
+    taking = await colleague.invite("edge", colleague.sdp(), *replaces(invited, scene.target))
+    await taking.refused("481")
