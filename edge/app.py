@@ -14,6 +14,7 @@ from edge.admin.listener import Listener
 from edge.admin.ports import Ports
 from edge.calls.access import Access, AccessConfig
 from edge.calls.services import CallServices
+from edge.calls.sources import Sources, networks
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.clock import Clock, SystemClock
@@ -211,18 +212,10 @@ class _Builder:
     ) -> tuple[Switch, Endpoint, Guard, PeerService]:
         """The endpoint, its guard and the switch, which is drained before the endpoint closes."""
         sip, calls = self._settings.sip, self._settings.calls
-        guard = Guard(self._clock.monotonic, lambda host: access.knows(host))  # noqa: PLW0108 - it is made below
-        access = Access(
-            AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains, sip.never_ban),
-            configuration,
-            ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms),
-            refused,
-            self._clock,
-            guard=guard,
-        )
+        sources, guard, access = self._doors(configuration, refused)
         config = endpoint_config(sip)
         endpoint = Endpoint(
-            config, self._clock, access, lambda invite: switch.take(invite), guard=guard, over=access.over  # noqa: PLW0108 - it is made below
+            config, self._clock, access, lambda invite: switch.take(invite), guard=guard, over=sources.over  # noqa: PLW0108 - it is made below
         )  # fmt: skip
         traces = await self._traced(endpoint)
         peers = PeerService(endpoint, configuration, self._clock, TrunkUsage(self._database))
@@ -250,6 +243,23 @@ class _Builder:
         await self._stack.enter_async_context(peers)
         await self._stack.enter_async_context(switch)
         return switch, endpoint, guard, peers
+
+    def _doors(
+        self, configuration: ConfigurationService, refused: RefusedService
+    ) -> tuple[Sources, Guard, Access]:
+        """Who is heard, before and after a message is read."""
+        sip, clock = self._settings.sip, self._clock
+        never_ban = networks((*sip.never_ban, *sip.trusted_proxies))
+        sources = Sources(configuration, refused, clock, never_ban)
+        guard = Guard(clock.monotonic, sources)
+        configuration.on_change.append(guard.reconsider)
+        config = AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains)
+        digest = ServerDigest(sip.realm, self._secret, algorithms=sip.digest_algorithms)
+        return (
+            sources,
+            guard,
+            Access(config, configuration, digest, refused, clock, guard=guard, sources=sources),
+        )
 
     async def _traced(self, endpoint: Endpoint) -> TraceBook:
         """Who sees every SIP message: the calls' traces, and a Homer collector if there is one."""

@@ -6,14 +6,13 @@ gets the same 401, otherwise ``unknown_sources`` says: silence or 403.  A buyer'
 OPTIONS, and to take a call of its own from one phone to another.
 """
 
-import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from edge.calls import intake
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog, SourceGuard
-from edge.calls.trunk_load import Rates
+from edge.calls.sources import Sources, is_address, is_in, networks
 from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.routing.snapshot import Snapshot
@@ -24,8 +23,6 @@ from edge.sip.events import Allow, Deny, Flow
 from edge.sip.message import Request
 from edge.sip.uri import parse_uri
 from edge.sip.via import parse_via
-
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SCANNERS = (
     "friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "pplsip", "vaxsipuseragent",
@@ -45,13 +42,11 @@ class _Asker(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class AccessConfig:
     """``unknown_sources``: what strangers get.  ``trusted_proxies``: SIP proxies in front of us, behind
-    which the source is the next Via's.  ``domains``: names that callers may use for us; empty: any.
-    ``never_ban``: addresses and networks that are never limited nor banned."""
+    which the source is the next Via's.  ``domains``: names that callers may use for us; empty: any."""
 
     unknown_sources: Literal["drop", "403"] = "drop"
     trusted_proxies: Sequence[str] = ()
     domains: Sequence[str] = ()
-    never_ban: Sequence[str] = ()
 
 
 class Access:
@@ -66,19 +61,17 @@ class Access:
         clock: Clock,
         *,
         guard: SourceGuard,
+        sources: Sources,
     ) -> None:
         self._unknown_status = 403 if config.unknown_sources == "403" else 0
-        self._proxies = tuple(ipaddress.ip_network(proxy) for proxy in config.trusted_proxies)
+        self._proxies = networks(config.trusted_proxies)
         self._domains = frozenset(domain.lower() for domain in config.domains)
         self._configuration = configuration
         self._digest = digest
         self._refused = refused
         self._clock = clock
         self._guard = guard
-        never_ban = tuple(ipaddress.ip_network(network) for network in config.never_ban)
-        self._never_banned = (*never_ban, *self._proxies)
-        self._rates = Rates()
-        self._targets: tuple[Snapshot | None, frozenset[str]] = (None, frozenset())
+        self._sources = sources
 
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
         """See ``edge.sip.events.AccessPolicy``."""
@@ -97,27 +90,6 @@ class Access:
                 return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
         return self._known(request, source, trunk)
 
-    def knows(self, source: str) -> bool:
-        """Whether an address is a trunk's, a target's, a proxy's in front or on the allow list: such are
-        neither limited nor banned, whatever they send."""
-        snapshot = self._configuration.current
-        if snapshot.trunk_index.by_address(source) is not None or source in self._target_hosts(snapshot):
-            return True
-        return bool(self._never_banned) and _is_in(source, self._never_banned)
-
-    def over(self, source: str) -> bool:
-        """Whether a new call of this address is far more than its trunk may send: asked before it is read.
-
-        Twice ``max_cps`` is read, so that what is somewhat over the limit is refused with its reason.
-        """
-        index = self._configuration.current.trunk_index
-        if not index.has_rates:
-            return False
-        trunk = index.by_address(source)
-        if trunk is None or trunk.max_cps is None:
-            return False
-        return not self._rates.take(trunk.id, 2 * max(1.0, trunk.max_cps), self._clock.monotonic())
-
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
         if request.method == "INVITE" and not self._ours(request):
             remedy = "add the host to sip.domains, or let the carrier send our address"
@@ -134,7 +106,7 @@ class Access:
             host = parse_uri(request.uri).host
         except SipParseError:
             return False
-        return not host or host.lower() in self._domains or _is_address(host)
+        return not host or host.lower() in self._domains or is_address(host)
 
     # -- strangers ------------------------------------------------------------------------------------
 
@@ -142,7 +114,7 @@ class Access:
         """No trunk has this source address: credentials may still prove one that needs no address."""
         # No plain call comes of an INVITE with Replaces (RFC 3891).
         asks = request.method == "OPTIONS" or (request.method == "INVITE" and "Replaces" in request.headers)
-        if asks and source in self._target_hosts(snapshot):
+        if asks and self._sources.is_target(source):
             return Allow("target")
         if _is_scanner(request):
             self._guard.offend(source, "scanner")
@@ -160,19 +132,13 @@ class Access:
         )
         trunk = snapshot.trunk_index.by_username(judgement.username) if judgement.username else None
         if judgement.verdict == "accepted" and trunk is not None and trunk.state == "active":
+            self._sources.logged_in(source, trunk)
             self._guard.proven(source)
             return self._known(request, source, trunk)
         offence = _OFFENCES.get(judgement.verdict)
         if offence is not None:
             self._guard.offend(source, offence)
         return self._challenge(asker, stale=judgement.verdict == "stale")
-
-    def _target_hosts(self, snapshot: Snapshot) -> frozenset[str]:
-        """The address literals of the targets, made once for each snapshot."""
-        if self._targets[0] is not snapshot:
-            hosts = (_host(target.address) for target in snapshot.targets())
-            self._targets = (snapshot, frozenset(host for host in hosts if _is_address(host)))
-        return self._targets[1]
 
     def _challenge(self, asker: _Asker, *, stale: bool) -> Deny:
         """401; only credentials that were wrong are worth a line in the refused log."""
@@ -204,7 +170,7 @@ class Access:
         return via.params.get("received") or via.host
 
     def _is_proxy(self, source: str) -> bool:
-        return _is_in(source, self._proxies)
+        return is_in(source, self._proxies)
 
 
 def _remedy(source: str, snapshot: Snapshot) -> str:
@@ -220,29 +186,6 @@ _OFFENCES: dict[str, Reason] = {"absent": "no credentials", "refused": "wrong cr
 def _is_scanner(request: Request) -> bool:
     agent = request.headers.get("User-Agent")
     return agent is not None and agent.strip().lower().startswith(SCANNERS)
-
-
-def _is_in(source: str, networks: Iterable[_Network]) -> bool:
-    try:
-        address = ipaddress.ip_address(source.partition("%")[0])
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
-
-
-def _host(address: str) -> str:
-    try:
-        return parse_uri(address).host
-    except SipParseError:
-        return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _password(snapshot: Snapshot, username: str) -> str | None:

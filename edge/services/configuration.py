@@ -81,8 +81,8 @@ log = get_logger()
 class ConfigurationService:
     """An async context manager: loads the snapshot on entering, ends running edits on leaving.
 
-    Raises the errors of ``edge.services.errors``.  ``on_change`` is called on the loop after each
-    edit, with the snapshot before and the one after it.
+    Raises the errors of ``edge.services.errors``.  Each of ``on_change`` is called on the loop after each
+    edit.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class ConfigurationService:
         self._current = Snapshot.build(failsafe=failsafe, presets=presets)
         self._one_edit = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
-        self.on_change: Callable[[Snapshot, Snapshot], None] | None = None
+        self.on_change: list[Callable[[], None]] = []
 
     @property
     def current(self) -> Snapshot:
@@ -303,9 +303,9 @@ class ConfigurationService:
         log.info("configuration replaced", edits=len(edits), version=after.version, by=acting())
 
     def _publish(self, after: Snapshot) -> None:
-        before, self._current = self._current, after
-        if self.on_change is not None:
-            self.on_change(before, after)
+        self._current = after
+        for changed in self.on_change:
+            changed()
 
     async def _alone(self, edit: Coroutine[Any, Any, T]) -> T:
         """One edit at a time, each to its end: an edit that is stored is always published too."""

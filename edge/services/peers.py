@@ -46,11 +46,11 @@ class PeerService:
         await self._stack.enter_async_context(self._reachability)
         await self._stack.enter_async_context(self._registration)
         await self._stack.enter_async_context(self._use)
-        self._configuration.on_change = lambda before, after: self._changed()
+        self._configuration.on_change.append(self._changed)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._configuration.on_change = None
+        self._configuration.on_change.remove(self._changed)
         await self._stack.aclose()
 
     @property

@@ -54,7 +54,7 @@ class Arrivals:
 
     def take(self, data: bytes, flow: Flow) -> bool:
         """Keeps a datagram if it is a new call; False for everything else, which goes first."""
-        if not data.startswith(b"INVITE ") or _IN_DIALOG.search(data) is not None:
+        if not is_new_call(data):
             return False
         if self._limited is not None and self._limited(data, flow):
             return True
@@ -83,6 +83,11 @@ class Arrivals:
             self._again()
 
 
+def is_new_call(data: bytes) -> bool:
+    """Whether a message's bytes (its header block will do) are an INVITE outside any dialog."""
+    return data.startswith(b"INVITE ") and _IN_DIALOG.search(data) is None
+
+
 class Refusal(NamedTuple):
     """A 503, and the transaction that its INVITE would make: if there is one, the INVITE is a copy."""
 
@@ -105,7 +110,7 @@ def refusal(data: bytes, flow: Flow, tag: str, retry_after_s: int) -> Refusal | 
     via = parse_via(text)
     if via is None or b"," in fields[0][1] or not via.branch.startswith("z9hG4bK"):
         return None
-    if "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
+    if flow.transport == "udp" and "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
         return None  # the answer would go elsewhere (18.2.2)
     key = (via.branch, via.host, via.port, "INVITE")
     stamped = via.stamp(text, *flow.remote).encode("utf-8", "surrogateescape")

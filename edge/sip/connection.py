@@ -8,7 +8,7 @@ import structlog
 
 from edge.sip.errors import SipParseError
 from edge.sip.events import Flow
-from edge.sip.framer import Frame, Framer, Keepalive
+from edge.sip.framer import Frame, Framer, Keepalive, Verdict
 from edge.sip.tls import certified
 
 Address = tuple[str, int]
@@ -40,7 +40,15 @@ class StreamOwner(Protocol):
         ...
 
     def admits(self, host: str) -> bool:
-        """Whether to read what comes from this address."""
+        """Whether to take a connection from this address."""
+        ...
+
+    def pause_s(self, host: str) -> float | None:
+        """Seconds not to read on after a message from this address; None: nothing more is read of it."""
+        ...
+
+    def turned_away(self, head: bytes, flow: Flow) -> bool:
+        """Whether a message was one too many, by its header block, and is answered: it is not read."""
         ...
 
     def is_known(self, host: str) -> bool:
@@ -73,18 +81,25 @@ class Keeper(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One connection.  Until it is made, and over TLS the peer's name proven, what is sent waits."""
+    """One connection.  Until it is made, and over TLS the peer's name proven, what is sent waits.
 
-    def __init__(self, streams: Keeper, flow: Flow) -> None:
+    ``source`` is the address or network that it counts for among the connections.
+    """
+
+    def __init__(self, streams: Keeper, flow: Flow, source: str) -> None:
         self.flow = flow
+        self.source = source
         self.stranger = False
         self._streams = streams
-        self._framer = Framer()
+        self._framer = Framer(self._judge)
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
         self._overdue: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._heard = False
+        self._counted = False  # the next message is the one that its first bytes were counted for
+        self._owed_s = 0.0
+        self._resting: asyncio.TimerHandle | None = None
         self._aborted = False
 
     # -- asyncio's calls -------------------------------------------------------------------------------
@@ -103,30 +118,27 @@ class Connection(asyncio.Protocol):
         self._watch_idle()
 
     def data_received(self, data: bytes) -> None:
-        """Cuts the stream into messages and hands them on; who sends too much is cut off."""
-        if not self._streams.owner.admits(self.flow.remote[0]):
-            self.abort()
+        """Cuts the stream into messages and hands each on before the next is looked at; strangers that send
+        too much are cut off, others read more slowly."""
+        if not self._is_heard():
             return
-        self._heard = True
-        frames = self._framer.feed(data)
-        if frames:
+        self._heard = self._counted = True
+        for frame in self._framer.feed(data):
             self._stop_overdue()
-        for count, frame in enumerate(frames):
-            if count and self.stranger and not self._streams.owner.admits(self.flow.remote[0]):
-                self.abort()
-                return
             self._take(frame)
-        if self._framer.pending and self._overdue is None:
-            loop = self._streams.loop
-            self._overdue = loop.call_later(self._streams.limits.message_s, self._give_up)
+        if self._owed_s:
+            self._rest()
+        else:
+            self._expect_more()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection, and tells."""
         if self._overdue is not None and not self._aborted:
             self._complain("the connection ended within a message")
         self._stop_overdue()
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._idle, self._resting):
+            if timer is not None:
+                timer.cancel()
         self._streams.forget(self)
 
     # -- ours --------------------------------------------------------------------------------------------
@@ -157,6 +169,47 @@ class Connection(asyncio.Protocol):
         self._aborted = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _is_heard(self) -> bool:
+        """Counts a message of the peer's, or the beginning of one; False when that was one too many."""
+        pause_s = self._streams.owner.pause_s(self.flow.remote[0])
+        if pause_s is None:
+            self.abort()
+            return False
+        self._owed_s = max(self._owed_s, pause_s)
+        return True
+
+    def _judge(self, head: bytes) -> Verdict:
+        """The framer's gate."""
+        if not self._counted and not self._is_heard():
+            return "stop"
+        self._counted = False
+        if not self._streams.owner.turned_away(head, self.flow):
+            return "read"
+        self._stop_overdue()
+        return "skip"
+
+    def _rest(self) -> None:
+        """Reads no more for a while; what the peer sends waits at its end."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self._stop_overdue()
+        if self._resting is not None:
+            self._resting.cancel()
+        self._transport.pause_reading()
+        self._resting = self._streams.loop.call_later(self._owed_s, self._go_on)
+        self._owed_s = 0.0
+
+    def _go_on(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+            self._expect_more()
+
+    def _expect_more(self) -> None:
+        """What has begun must be complete in time."""
+        if self._framer.pending and self._overdue is None:
+            loop = self._streams.loop
+            self._overdue = loop.call_later(self._streams.limits.message_s, self._give_up)
 
     def _give_up(self) -> None:
         self._complain("a message was not complete in time")

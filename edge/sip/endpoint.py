@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from edge.clock import Clock
-from edge.sip.arrivals import Arrivals
+from edge.sip.arrivals import Arrivals, is_new_call
 from edge.sip.avoided import AVOID_S, Avoided
 from edge.sip.chance import SystemChance
 from edge.sip.complaints import Complaints
@@ -19,8 +19,9 @@ from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, Outgo
 from edge.sip.events import Transport as SipTransport
 from edge.sip.exchange import made_here
 from edge.sip.framer import Frame, Keepalive
-from edge.sip.guard import Guard
+from edge.sip.guard import Friends, Guard
 from edge.sip.invite import Invite
+from edge.sip.lag import Lag
 from edge.sip.message import Response, SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Limits, Stack
@@ -33,10 +34,6 @@ __all__ = ["Endpoint", "EndpointConfig", "Listen", "Unresolvable"]
 
 FAREWELL_S = 1.0
 """Seconds that the last BYEs may take when the endpoint closes: one repetition fits in."""
-
-MAX_LAG_S = 0.5
-"""Seconds by which the timers may be late, twice running, before new calls get 503 (for ``LAG_HOLDS_S``)."""
-LAG_HOLDS_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +82,7 @@ class Endpoint:
         over: Callable[[str], bool] | None = None,
     ) -> None:
         self._config = config
-        self._guard = guard or Guard(clock.monotonic, lambda host: True)
+        self._guard = guard or Guard(clock.monotonic, Friends())
         self._clock = clock
         ipv6 = any(":" in at.host for at in config.listen)
         self._dns = Dns(clock, config.dns_servers)
@@ -97,7 +94,7 @@ class Endpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._awake = False
-        self._late = (0.0, 0.0, 0.0)
+        self._lag = Lag(clock.monotonic)
         self._all_left: asyncio.Event | None = None
         self._over = over
         self._arrivals = Arrivals(
@@ -114,7 +111,7 @@ class Endpoint:
             report=self._on_bad_message,
             user_agent=config.user_agent,
             limits=config.limits,
-            overloaded=self._is_late,
+            overloaded=self._lag.is_too_much,
         )
 
     async def __aenter__(self) -> "Endpoint":
@@ -251,26 +248,27 @@ class Endpoint:
 
     def _limited(self, data: bytes, flow: Flow) -> bool:
         """Whether a new call was one too many of its source, and has been turned away, unread."""
-        if self._over is None or not self._over(flow.remote[0]):
-            return False
-        self.stack.turn_away(data, flow, 1)
-        return True
+        over = self._over is not None and self._over(flow.remote[0])
+        return over and self.stack.turn_away(data, flow, 1)
 
     def _turn_away(self, data: bytes, flow: Flow) -> None:
         """No time for a new call: 503, and nothing at all for strangers."""
-        if self._guard.is_free(flow.remote[0]):
-            self.stack.turn_away(data, flow)
-        else:
+        if not self._guard.is_free(flow.remote[0]):
             self.stack.count("dropped_stranger")
-
-    def _is_late(self) -> bool:
-        """Whether the loop lags so much that new calls are to go elsewhere."""
-        before_s, late_s, at = self._late
-        return min(before_s, late_s) > MAX_LAG_S and self._clock.monotonic() - at < LAG_HOLDS_S
+        elif not self.stack.turn_away(data, flow):
+            self._receive(data, flow)
 
     def admits(self, host: str) -> bool:
-        """Whether to read what comes from there over TCP."""
+        """Whether to take a connection from there."""
         return self._guard.admits(host)
+
+    def pause_s(self, host: str) -> float | None:
+        """Seconds not to read on after a message from there; None: nothing more is read of it."""
+        return self._guard.pause_s(host)
+
+    def turned_away(self, head: bytes, flow: Flow) -> bool:
+        """Whether a stream's message is a new call too many of its trunk, answered from its header block."""
+        return self._over is not None and is_new_call(head) and self._limited(head + b"\r\n\r\n", flow)
 
     def is_known(self, host: str) -> bool:
         """Whether an address that is admitted is a trunk's, a target's, or has logged in."""
@@ -331,8 +329,7 @@ class Endpoint:
 
     def _on_timer(self) -> None:
         self._timer = None
-        now = self._clock.monotonic()
-        self._late = (self._late[1], now - self._due, now)
+        self._lag.note(self._due)
         self._pump()
 
     def _arm(self) -> None:

@@ -1,7 +1,9 @@
 """Messages out of a byte stream (RFC 3261 section 18.3, RFC 5626 section 3.5.1), without IO."""
 
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from edge.sip import parser
 from edge.sip.errors import SipParseError
@@ -12,6 +14,13 @@ MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 256 * 1024
 MAX_MESSAGE: Final = 320 * 1024
 _END: Final = b"\r\n\r\n"
+_LENGTHS: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:([^\r\n]*+)", re.IGNORECASE)
+_FOLD: Final = re.compile(rb"\n[ \t]")
+
+Verdict = Literal["read", "skip", "stop"]
+Gate = Callable[[bytes], Verdict]
+"""Asked about each message's header block before anything in it is parsed: ``skip`` drops the message,
+``stop`` the whole stream.  One that does not tell its length plainly is read all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,11 @@ class Keepalive:
 
 
 Frame = Request | Response | Keepalive | SipParseError
+
+
+def _open(head: bytes) -> Verdict:
+    """Every message is read."""
+    return "read"
 
 
 class Framer:
@@ -31,56 +45,64 @@ class Framer:
     message is refused on its declared length, before its body is read.
     """
 
-    __slots__ = ("_buffer", "_closed", "_head", "_need", "_pinged", "_scanned")
+    __slots__ = ("_buffer", "_closed", "_gate", "_head", "_need", "_pinged", "_scanned", "_skipping")
 
-    def __init__(self) -> None:
+    def __init__(self, gate: Gate = _open) -> None:
+        self._gate = gate
         self._buffer = bytearray()
         self._scanned = 0  # no end of the header block starts before this
         self._head: parser.Head | None = None
-        self._need = 0  # octets of body that ``_head`` declared
+        self._need = 0  # octets of body that were declared, by ``_head`` or by what is skipped
+        self._skipping = False
         self._pinged = False  # one CRLF of a ping has been read
         self._closed = False
 
     @property
     def pending(self) -> bool:
         """Whether a message has begun and is not complete: it must be within some seconds."""
-        return self._head is not None or len(self._buffer) > 0
+        return self._head is not None or self._skipping or len(self._buffer) > 0
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """What ``data`` completes, in order; several pings in a row come as one."""
-        frames: list[Frame] = []
-        if self._closed:
-            return frames
-        self._buffer += data
+    def feed(self, data: bytes) -> Iterator[Frame]:
+        """What ``data`` completes, in order, each cut out when it is asked for; several pings in a row
+        come as one."""
+        if not self._closed:
+            self._buffer += data
+        return iter(self._next, None)
+
+    def _next(self) -> Frame | None:
         try:
-            while self._step(frames):
-                pass
+            while not self._closed:
+                if self._head is not None:
+                    return self._finish(self._head)
+                if self._skipping:
+                    if not self._skip():
+                        return None
+                elif self._skip_breaks():
+                    return Keepalive()
+                elif not self._begin():
+                    return None
         except SipParseError as error:
-            self._closed = True
-            self._buffer.clear()
-            self._head = None
-            frames.append(error)
-        return frames
+            if error.close:
+                self._end()
+            return error
+        return None
 
-    def _step(self, frames: list[Frame]) -> bool:
-        if self._head is not None:
-            return self._finish(self._head, frames)
-        self._skip_breaks(frames)
-        return self._begin()
+    def _end(self) -> None:
+        self._closed, self._skipping, self._head = True, False, None
+        self._buffer.clear()
 
-    def _skip_breaks(self, frames: list[Frame]) -> None:
-        """Drops CRLFs before a message; two of them are a ping."""
-        buffer = self._buffer
-        at = 0
+    def _skip_breaks(self) -> bool:
+        """Drops CRLFs before a message; True when two of them were a ping."""
+        buffer, at, pinged = self._buffer, 0, False
         while buffer.startswith(b"\r\n", at):
             at += 2
-            if self._pinged and not (frames and isinstance(frames[-1], Keepalive)):
-                frames.append(Keepalive())
+            pinged = pinged or self._pinged
             self._pinged = not self._pinged
         if at:
             del buffer[:at]
         if buffer and buffer != b"\r":
             self._pinged = False
+        return pinged
 
     def _begin(self) -> bool:
         """Reads a header block, once it is complete."""
@@ -95,24 +117,37 @@ class Framer:
         raw = bytes(buffer[:end])
         del buffer[: end + len(_END)]
         self._scanned = 0
-        self._head = _framed_head(raw)
-        self._need = _declared_length(self._head, raw)
+        self._open_message(raw)
         return True
 
-    def _finish(self, head: parser.Head, frames: list[Frame]) -> bool:
-        """Takes the body, once it is complete."""
+    def _open_message(self, raw: bytes) -> None:
+        verdict = self._gate(raw)
+        if verdict == "stop":
+            self._end()
+            return
+        plain = _plain_length(raw) if verdict == "skip" else None
+        if plain is not None:
+            self._skipping, self._need = True, plain
+        else:
+            self._head = _framed_head(raw)
+            self._need = _declared_length(self._head, raw)
+
+    def _skip(self) -> bool:
+        """Drops the body of a message that is not wanted; True once it is all gone."""
+        dropped = min(self._need, len(self._buffer))
+        del self._buffer[:dropped]
+        self._need -= dropped
+        self._skipping = self._need > 0
+        return not self._skipping
+
+    def _finish(self, head: parser.Head) -> Frame | None:
+        """The message, once its body is complete."""
         if len(self._buffer) < self._need:
-            return False
+            return None
         body = bytes(self._buffer[: self._need])
         del self._buffer[: self._need]
         self._head = None
-        try:
-            frames.append(parser.build(head, body))
-        except SipParseError as error:
-            if error.close:
-                raise
-            frames.append(error)
-        return True
+        return parser.build(head, body)
 
 
 def _framed_head(raw: bytes) -> parser.Head:
@@ -121,6 +156,14 @@ def _framed_head(raw: bytes) -> parser.Head:
     except SipParseError as error:
         error.close = True  # without its headers nobody knows where the message ends
         raise
+
+
+def _plain_length(raw: bytes) -> int | None:
+    """The Content-Length of a header block that is not parsed; None where it takes more to tell."""
+    lengths = _LENGTHS.findall(raw)
+    if len(lengths) != 1 or _FOLD.search(raw) is not None:
+        return None
+    return decimal(lengths[0].decode("latin-1").strip(" \t"), MAX_BODY + 1)
 
 
 def _declared_length(head: parser.Head, raw: bytes) -> int:

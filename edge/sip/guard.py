@@ -1,15 +1,17 @@
 """Who is heard at all: a token bucket and a score per unknown source, asked before anything is parsed.
 
-Known sources (trunks, targets, the allow list) always are.  Everybody else may send a little; what is
-no SIP, comes from no trunk, or fails to log in adds to the source's score, which decays; too much of it
-bans the source for a while.
+Known sources (trunks, targets, the allow list) always are; a trunk that has limits has one bucket for all
+its addresses, and what is over it is lost as on a bad line, or read later.  Everybody else may send a
+little; what is no SIP, comes from no trunk, or fails to log in adds to the source's score, which decays;
+too much of it bans the source for a while.
 """
 
 import ipaddress
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from edge.sip.bans import Ban, BanList, Reason
 
@@ -37,6 +39,46 @@ PROVEN_S: Final = 3600.0
 """Seconds for which who has logged in, or was dialled by us, goes without a bucket."""
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a known source may send: messages a second, with a burst of two seconds, from all the addresses
+    and connections of its ``owner`` together."""
+
+    owner: str
+    per_second: float
+
+
+class Sources(Protocol):
+    """Who the sources are; asked again at times, and after each edit of the configuration."""
+
+    def knows(self, host: str) -> bool:
+        """Whether an address may never be banned."""
+        ...
+
+    def allowance(self, host: str) -> Allowance | None:
+        """What an address that is known, or has logged in, may send; None: all it wants."""
+        ...
+
+    def flooded(self, host: str, allowance: Allowance) -> None:
+        """An address has sent more than its allowance."""
+        ...
+
+
+class Friends:
+    """Everybody is known."""
+
+    def knows(self, host: str) -> bool:
+        """They are."""
+        return True
+
+    def allowance(self, host: str) -> Allowance | None:
+        """Without a limit."""
+        return None
+
+    def flooded(self, host: str, allowance: Allowance) -> None:
+        """Never called: nobody has an allowance."""
+
+
 class _Bucket:
     """Tokens for messages, and the score of offences; each brought up to date when it is looked at."""
 
@@ -62,17 +104,30 @@ class _Bucket:
         return True
 
 
-class Guard:
-    """Judges sources by their address.  ``known`` tells whether one may never be limited nor banned;
-    it is asked again before anything is dropped, so that an edit of the configuration holds at once.
+class _Pace:
+    """The bucket that an address of a trunk with an allowance shares, as it was found: until ``until``."""
 
-    ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``.
+    __slots__ = ("allowance", "bucket", "until")
+
+    def __init__(self, allowance: Allowance, bucket: _Bucket, until: float) -> None:
+        self.allowance, self.bucket, self.until = allowance, bucket, until
+
+
+class Guard:
+    """Judges sources by their address.  ``sources`` tells whether one may never be banned; it is asked
+    again before anything of a stranger is dropped, so that an edit of the configuration holds at once.
+
+    ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``; of trunks over their allowance
+    ``dropped_trunk_flood`` (datagrams) and ``slowed_trunk_flood`` (messages of streams).
     """
 
-    def __init__(self, clock: Callable[[], float], known: Callable[[str], bool]) -> None:
+    def __init__(self, clock: Callable[[], float], sources: Sources) -> None:
         self._clock = clock
-        self._known = known
+        self._sources = sources
         self._free: dict[str, float] = {}
+        self._paced: dict[str, _Pace] = {}
+        self._allowed: dict[str, _Bucket] = {}
+        self._proven: dict[str, float] = {}
         self._dialled: dict[str, float] = {}
         self._buckets: dict[str, _Bucket] = {}
         self._all = _Bucket(RATE_OF_ALL, clock())
@@ -80,14 +135,39 @@ class Guard:
         self.counters: Counter[str] = Counter()
 
     def admits(self, host: str) -> bool:
-        """Whether to read what this address has sent: asked once for each datagram or piece of a stream."""
+        """Whether to read what this address has sent: asked once for each datagram or connection."""
         now = self._clock()
-        if self._free.get(host, 0.0) > now:
+        if self._free.get(host, 0.0) > now or self._is_free(host, now):
             return True
-        if self._never_banned(host, now):
-            _remember(self._free, host, now + FREE_S)
+        pace = self._paced.get(host)
+        if pace is None:
+            return self._admits_stranger(source_of(host), now)
+        pace.bucket.refill(pace.allowance.per_second, now)
+        if pace.bucket.take():
             return True
-        return self._admits_stranger(_source(host), now)
+        self.counters["dropped_trunk_flood"] += 1
+        self._sources.flooded(host, pace.allowance)
+        return False
+
+    def pause_s(self, host: str) -> float | None:
+        """The same for a message of a stream: None, or how many seconds not to read on after it.
+
+        What is known is slowed down and not cut off, for nothing that came over a stream comes again.
+        """
+        now = self._clock()
+        if self._free.get(host, 0.0) > now or self._is_free(host, now):
+            return 0.0
+        pace = self._paced.get(host)
+        if pace is None:
+            return 0.0 if self._admits_stranger(source_of(host), now) else None
+        bucket, per_second = pace.bucket, pace.allowance.per_second
+        bucket.refill(per_second, now)
+        bucket.tokens -= 1.0
+        if bucket.tokens >= 0.0:
+            return 0.0
+        self.counters["slowed_trunk_flood"] += 1
+        self._sources.flooded(host, pace.allowance)
+        return -bucket.tokens / per_second
 
     def _admits_stranger(self, source: str, now: float) -> bool:
         if self._bans.holds(source, now):
@@ -103,30 +183,34 @@ class Guard:
 
     def is_free(self, host: str) -> bool:
         """Whether an address is heard without a bucket: it is known, has logged in, or was dialled."""
-        return host in self._free
+        return host in self._free or host in self._paced
 
     def banned(self, host: str) -> bool:
         """Whether an address is banned: for sources that only a message tells (behind a proxy)."""
-        return self._bans.holds(_source(host), self._clock())
+        return self._bans.holds(source_of(host), self._clock())
 
     def offend(self, host: str, reason: Reason) -> None:
         """Notes an offence of an address; known ones are forgiven."""
         now = self._clock()
         if not self._never_banned(host, now):
-            source = _source(host)
+            source = source_of(host)
             if self._score(source, self._bucket(source, now), reason):
-                self._free.pop(host, None)
+                self._proven.pop(host, None)
+                self._forget(host)
 
     def proven(self, host: str) -> None:
         """Someone there has just logged in with right credentials."""
-        _remember(self._free, host, self._clock() + PROVEN_S)
-        self._buckets.pop(_source(host), None)
+        self._trust(self._proven, host)
+        self._buckets.pop(source_of(host), None)
 
     def dialled(self, host: str) -> None:
         """We send a call there: answers will come, and it is never banned."""
-        until = self._clock() + PROVEN_S
-        _remember(self._free, host, until)
-        _remember(self._dialled, host, until)
+        self._trust(self._dialled, host)
+
+    def reconsider(self) -> None:
+        """The configuration was edited: everybody is looked up again."""
+        self._free.clear()
+        self._paced.clear()
 
     # -- for whoever operates the server -------------------------------------------------------------
 
@@ -146,14 +230,44 @@ class Guard:
             self._bans.clear()
             self._buckets.clear()
             return True
-        key = source if "/" in source else _source(source)
+        key = source if "/" in source else source_of(source)
         self._buckets.pop(key, None)
         return self._bans.lift(key)
 
     # -- inside ----------------------------------------------------------------------------------------
 
     def _never_banned(self, host: str, now: float) -> bool:
-        return self._dialled.get(host, 0.0) > now or self._known(host)
+        return self._dialled.get(host, 0.0) > now or self._sources.knows(host)
+
+    def _is_free(self, host: str, now: float) -> bool:
+        """Whether an address has no bucket, looked up anew; it is in ``_paced`` if it has a trunk's."""
+        pace = self._paced.get(host)
+        if pace is not None and pace.until > now:
+            return False
+        self._forget(host)
+        if self._proven.get(host, 0.0) <= now and not self._never_banned(host, now):
+            return False
+        allowance = None if self._dialled.get(host, 0.0) > now else self._sources.allowance(host)
+        if allowance is None:
+            _remember(self._free, host, now + FREE_S)
+            return True
+        bucket = self._allowed.get(allowance.owner)
+        if bucket is None:
+            bucket = _Bucket(allowance.per_second, now)
+            _remember(self._allowed, allowance.owner, bucket)
+        _remember(self._paced, host, _Pace(allowance, bucket, now + FREE_S))
+        return False
+
+    def _trust(self, table: dict[str, float], host: str) -> None:
+        """Notes an address for ``PROVEN_S`` seconds; it is looked up again if that is news."""
+        now = self._clock()
+        if table.get(host, 0.0) <= now:
+            self._forget(host)
+        _remember(table, host, now + PROVEN_S)
+
+    def _forget(self, host: str) -> None:
+        self._free.pop(host, None)
+        self._paced.pop(host, None)
 
     def _bucket(self, source: str, now: float) -> _Bucket:
         bucket = self._buckets.get(source)
@@ -185,7 +299,7 @@ def _remember(table: dict[str, T], key: str, value: T) -> None:
     table[key] = value
 
 
-def _source(host: str) -> str:
+def source_of(host: str) -> str:
     """What is limited and banned as one: an IPv4 address, an IPv6 network of 64 bits."""
     if ":" not in host:
         return host

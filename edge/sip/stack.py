@@ -116,16 +116,16 @@ class Stack:
             return
         self.receive_message(message, flow, data)
 
-    def turn_away(self, data: bytes, flow: Flow, retry_after_s: int | None = None) -> None:
-        """A new call's datagram for which there is no time: 503; a copy of a call that is served is
-        taken as such."""
+    def turn_away(self, data: bytes, flow: Flow, retry_after_s: int | None = None) -> bool:
+        """503 to a new call for which there is no time, made from its bytes; False if it must be read: it
+        is a copy of a call that is served, or written in an unusual way."""
         after = retry_after_s or int(self._layer.chance.uniform(*gate.RETRY_AFTER))
         refusal = arrivals.refusal(data, flow, self._layer.chance.token(), after)
         if refusal is None or refusal.key in self._layer.servers:
-            self.receive(data, flow)
-        else:
-            self._layer.counters["turned_away"] += 1
-            self._layer.send(refusal.answer, flow, "")
+            return False
+        self._layer.counters["turned_away"] += 1
+        self._layer.send(refusal.answer, flow, "")
+        return True
 
     def receive_message(self, message: Request | Response, flow: Flow, data: bytes = b"") -> None:
         """One message, and (for a datagram) the bytes it was read from."""

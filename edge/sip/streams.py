@@ -11,6 +11,7 @@ import structlog
 
 from edge.sip.connection import Address, Connection, StreamLimits, StreamOwner
 from edge.sip.events import Destination, Flow, Transport
+from edge.sip.guard import source_of
 from edge.sip.tls import SHUTDOWN_S, Certificates
 
 CONNECT_S: Final = 4.0
@@ -84,11 +85,12 @@ class Streams:
         if not host or not self.owner.admits(host):
             return None  # the guard has counted it
         stranger = not self.owner.is_known(host)
-        full = len(self) >= limits.connections or self._per_address[host] >= limits.per_address
+        source = source_of(host) if stranger else host
+        full = len(self) >= limits.connections or self._per_address[source] >= limits.per_address
         if full or (stranger and self._strangers >= limits.strangers):
             self.owner.on_refused("too many connections", Flow(transport, local, remote))
             return None
-        connection = self._remember(local, Destination(transport, *remote))
+        connection = self._remember(local, Destination(transport, *remote), source)
         connection.stranger = stranger
         self._strangers += stranger
         return connection
@@ -125,7 +127,7 @@ class Streams:
         """The flow to a peer: over the connection there is, or one that is being made."""
         connection = self._by_peer.get(destination)
         if connection is None or connection.closing:
-            connection = self._remember(local, destination)
+            connection = self._remember(local, destination, destination.host)
             self._start(self._dial(connection))
         return connection.flow
 
@@ -147,9 +149,9 @@ class Streams:
         peer = Destination(flow.transport, *flow.remote, flow.name)
         if self._by_peer.get(peer) is connection:
             del self._by_peer[peer]
-        self._per_address[flow.remote[0]] -= 1
-        if not self._per_address[flow.remote[0]]:
-            del self._per_address[flow.remote[0]]
+        self._per_address[connection.source] -= 1
+        if not self._per_address[connection.source]:
+            del self._per_address[connection.source]
         self._strangers -= connection.stranger
         self.owner.on_lost(flow)
 
@@ -168,14 +170,14 @@ class Streams:
                     async with asyncio.timeout(1):
                         await listening.wait_closed()
 
-    def _remember(self, local: Address, destination: Destination) -> Connection:
+    def _remember(self, local: Address, destination: Destination, source: str) -> Connection:
         self._last += 1
         remote = (destination.host, destination.port)
         flow = Flow(destination.transport, local, remote, self._last, destination.name)
-        connection = Connection(self, flow)
+        connection = Connection(self, flow, source)
         self._by_number[self._last] = connection
         self._by_peer[destination] = connection
-        self._per_address[destination.host] += 1
+        self._per_address[source] += 1
         return connection
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -55,6 +55,7 @@ from edge.store.repository import Objects
 from edge.store.tokens import Tokens
 from edge.store.writer import Writer
 from tests.admin.client import Client
+from tests.support.known import Known
 
 ANYWHERE = Address("127.0.0.1", 0)
 ADMIN = "the-token-of-the-environment"
@@ -172,7 +173,7 @@ async def backstage(empty_database: Path, tmp_path: Path, clock: Clock) -> Async
         Database(path) as database,
         RefusedService(RefusedSources(database), clock) as refused,
     ):
-        yield Backstage(writer, Switch(), Engine(), refused, Guard(clock, lambda host: False))
+        yield Backstage(writer, Switch(), Engine(), refused, Guard(clock, Known()))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from edge.calls.access import Access, AccessConfig
 from edge.calls.ports import RefusedCall
+from edge.calls.sources import Sources, networks
 from edge.model.config import Target, Trunk
 from edge.routing.snapshot import Snapshot
 from edge.sip.digest import ClientDigest, ServerDigest
@@ -28,13 +29,16 @@ class Bench:
 
     current: Snapshot
     config: AccessConfig = field(default_factory=AccessConfig)
+    never_ban: tuple[str, ...] = ()
     noted: list[RefusedCall] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         clock = VirtualClock()
-        self.guard = Guard(clock.monotonic, lambda host: self.access.knows(host))  # noqa: PLW0108 - it is made below
+        never_ban = networks((*self.never_ban, *self.config.trusted_proxies))
+        self.sources = Sources(self, self, clock, never_ban)
+        self.guard = Guard(clock.monotonic, self.sources)
         digest = ServerDigest("edge", b"k" * 32)
-        self.access = Access(self.config, self, digest, self, clock, guard=self.guard)
+        self.access = Access(self.config, self, digest, self, clock, guard=self.guard, sources=self.sources)
 
     def note(self, refused: RefusedCall) -> None:
         self.noted.append(refused)
@@ -176,8 +180,9 @@ def test_guessing_passwords_bans_and_a_right_login_is_never_far() -> None:
 
 def test_strangers_are_banned_but_no_trunk_target_proxy_or_allowed_address() -> None:
     buyer = Target(id="tgt_1", name="buyer", address="sip:b@198.51.100.4", **COMMON)
-    config = AccessConfig(trusted_proxies=("198.51.100.5/32",), never_ban=("198.51.100.64/26",))
-    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)], targets=[buyer]), config)
+    config = AccessConfig(trusted_proxies=("198.51.100.5/32",))
+    snapshot = Snapshot.build(trunks=[trunk(**BY_ADDRESS)], targets=[buyer])
+    bench = Bench(snapshot, config, ("198.51.100.64/26",))
     sources = ("192.0.2.1", "198.51.100.4", "198.51.100.5", "198.51.100.70", "203.0.113.9")
     for source in sources:
         for _ in range(100):
@@ -197,10 +202,8 @@ def test_a_banned_source_behind_a_proxy_is_not_heard_and_the_proxy_is() -> None:
     assert bench.guard.admits("192.0.2.5")
 
 
-def test_a_trunk_s_flood_of_calls_is_over_twice_its_rate_before_it_is_read() -> None:
-    limited, other = trunk(**BY_ADDRESS, max_cps=5), trunk("trk_2", addresses=("192.0.2.2/32",))
-    access = Bench(Snapshot.build(trunks=[limited, other])).access
-    assert [access.over("192.0.2.1") for _ in range(12)] == [False] * 10 + [True] * 2
-    assert not any(access.over(source) for source in ("192.0.2.2", "198.51.100.7") for _ in range(50))
-    free = Bench(Snapshot.build(trunks=[other])).access
-    assert not any(free.over("192.0.2.2") for _ in range(50))
+def test_who_logs_in_has_its_trunk_s_rate_before_it_is_read() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN, max_cps=1)]))
+    assert not any(bench.sources.over("203.0.113.9") for _ in range(50))
+    assert logged_in(bench, "203.0.113.9") == Allow("trk_1")
+    assert [bench.sources.over("203.0.113.9") for _ in range(5)] == [False] * 4 + [True]

@@ -73,7 +73,7 @@ def _read_lazily(message: Message) -> None:
 
 def check_stream(data: bytes) -> None:
     """A stream gives the same messages however it is cut; after an error with ``close``, nothing."""
-    whole = framer.Framer().feed(data)
+    whole = list(framer.Framer().feed(data))
     size = 1 + (data[0] if data else 0)
     pieces = framer.Framer()
     cut = [frame for at in range(0, len(data), size) for frame in pieces.feed(data[at : at + size])]

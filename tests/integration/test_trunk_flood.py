@@ -1,5 +1,8 @@
-"""A trunk that sends far more calls than it may: each gets 503, most of them unread."""
+"""A trunk that sends far more than it may: calls get 503, most of them unread; other messages are dropped."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.integration.test_identity import Scene
@@ -7,22 +10,75 @@ from tests.support.raw_phone import RawPhone
 from tests.support.server import eventually, running_server
 
 
-async def test_a_flood_of_calls_is_turned_away_with_retry_after_1(tmp_path: Path) -> None:
+@asynccontextmanager
+async def limited(directory: Path) -> AsyncIterator[tuple[Scene, str]]:
+    """A trunk that may send one call a second, and a number for it to dial."""
     with RawPhone(("", 0)) as carrier, RawPhone(("", 0)) as pbx:
-        async with running_server(tmp_path) as server:
+        async with running_server(directory) as server:
             carrier.server = pbx.server = server.sip["udp"]
-            scene, api = Scene(server, carrier, pbx), server.api
+            scene = Scene(server, carrier, pbx)
             await scene.trunk(max_cps=1)
-            number = await scene.number()
-            for _ in range(20):
-                await carrier.invite(number, carrier.sdp())
+            yield scene, await scene.number()
 
-            async def turned_away() -> bool:
-                return bool(await api.metric('edge_sip_events_total{event="turned_away"}') >= 10)
 
-            await eventually(turned_away)
-            refused = await carrier.hear("SIP/2.0 503")
-            assert refused.get("Retry-After") == "1"
-            assert [each["reason"] for each in (await api.get("sip/refused"))["items"]] == [
-                f"max_cps 1 of trunk {carrier.host}"
-            ]
+async def refused(scene: Scene) -> list[str]:
+    return [each["reason"] for each in (await scene.server.api.get("sip/refused"))["items"]]
+
+
+async def test_a_flood_of_calls_is_turned_away_with_retry_after_1(tmp_path: Path) -> None:
+    async with limited(tmp_path) as (scene, number):
+        for _ in range(20):
+            await scene.carrier.invite(number, scene.carrier.sdp())
+
+        async def turned_away() -> bool:
+            return bool(await scene.server.api.metric('edge_sip_events_total{event="turned_away"}') >= 10)
+
+        await eventually(turned_away)
+        answer = await scene.carrier.hear("SIP/2.0 503")
+        assert answer.get("Retry-After") == "1"
+        assert await refused(scene) == [f"max_cps 1 of trunk {scene.carrier.host}"]
+
+
+def invite(number: str, host: str, call: int) -> bytes:
+    """An INVITE for a stream, with a body."""
+    lines = [
+        f"INVITE sip:{number}@{host} SIP/2.0", f"Via: SIP/2.0/TCP {host};branch=z9hG4bK{call}",
+        f"From: <sip:+12125550100@{host}>;tag=1", f"To: <sip:{number}@{host}>", f"Call-ID: {call}@{host}",
+        "CSeq: 1 INVITE", f"Contact: <sip:a@{host};transport=tcp>", "Max-Forwards: 70",
+        "Content-Type: application/sdp", "Content-Length: 5", "", "v=0\r\n",
+    ]  # fmt: skip
+    return "\r\n".join(lines).encode()
+
+
+async def test_over_tcp_too_and_over_all_connections_of_the_trunk(tmp_path: Path) -> None:
+    async with limited(tmp_path) as (scene, number):
+        to, host = scene.server.sip["tcp"], scene.carrier.host
+        pairs = [await asyncio.open_connection(*to, local_addr=(host, 0)) for _ in range(2)]
+        for n, (_, writer) in enumerate(pairs):
+            writer.write(b"".join(invite(number, host, 100 * n + call) for call in range(20)))
+        for reader, _ in pairs:  # the last ones of both
+            async with asyncio.timeout(30):
+                while b"Retry-After: 1\r\n" not in await reader.readuntil(b"\r\n\r\n"):
+                    pass
+        turned_away = await scene.server.api.metric('edge_sip_events_total{event="turned_away"}')
+        assert turned_away >= 30
+        assert await refused(scene) == [f"max_cps 1 of trunk {host}"]
+        for _, writer in pairs:
+            writer.transport.abort()
+
+
+async def test_a_flood_of_anything_else_is_dropped_and_listed(tmp_path: Path) -> None:
+    async with limited(tmp_path) as (scene, number):
+        call = await scene.carrier.invite(number, scene.carrier.sdp())
+        await scene.pbx.hear("INVITE")
+        dropped = 'edge_sip_events_total{event="dropped_trunk_flood"}'
+
+        async def flooded() -> bool:
+            for _ in range(200):
+                await call.request("INFO")
+            return "dropped_trunk_flood" in await scene.server.api.get("/metrics")
+
+        await eventually(flooded)
+        assert await scene.server.api.metric(dropped) >= 1
+        assert "more than 500 messages per second of trunk " + scene.carrier.host in await refused(scene)
+        assert (await scene.server.api.get("sip/bans"))["items"] == []

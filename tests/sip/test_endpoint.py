@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -25,9 +25,10 @@ from edge.sip.events import (
     Refused,
 )
 from edge.sip.framer import Framer, Keepalive
-from edge.sip.guard import RATE, Guard
+from edge.sip.guard import RATE, Allowance, Friends, Guard, Sources
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
+from tests.support.known import Known
 from tests.support.lossy_wire import SDP
 from tests.support.server import eventually
 from tests.support.virtual_time import VirtualClock
@@ -47,11 +48,13 @@ async def endpoint(
     host: str = "127.0.0.1",
     advertised: str = "",
     streams: StreamLimits | None = None,
-    known: Callable[[str], bool] = lambda host: True,
+    sources: Sources | None = None,
+    over: Callable[[str], bool] | None = None,
 ) -> AsyncIterator[tuple[Endpoint, int]]:
     config = EndpointConfig([Listen(transport, host, 0)], advertised, streams=streams or StreamLimits())
     clock = SystemClock()
-    async with Endpoint(config, clock, Open(), on_call, guard=Guard(clock.monotonic, known)) as opened:
+    guard = Guard(clock.monotonic, sources or Friends())
+    async with Endpoint(config, clock, Open(), on_call, guard=guard, over=over) as opened:
         yield opened, opened.addresses[0].port
 
 
@@ -269,12 +272,55 @@ async def test_a_connection_that_ends_within_a_message_is_told() -> None:
 
 
 async def test_a_stranger_is_counted_by_messages_however_they_are_joined() -> None:
-    async with endpoint("tcp", known=lambda host: False) as (us, port), stream(port) as peer:
+    async with endpoint("tcp", sources=Known()) as (us, port), stream(port) as peer:
         peer.writer.write(b"".join(options(number) for number in range(300)))
         while await peer.answer() is not None:
             pass
         assert us.counters["received_options"] <= 2 * RATE + 5
         assert us.counters["dropped_flood"] >= 1
+
+
+async def test_a_stranger_that_is_banned_for_a_message_is_not_heard_to_the_end_of_what_came_with_it() -> None:
+    """Nothing more of it is even looked at: each message is dealt with before the next."""
+    async with endpoint("tcp", sources=Known()) as (us, port), stream(port) as peer:
+        us.set_trace(lambda way, flow, *_: way == "out" or us._guard.offend(flow.remote[0], "scanner"))
+        peer.writer.write(b"".join(options(number) for number in range(50)))
+        while await peer.answer() is not None:
+            pass
+        assert us.counters["received_options"] == us.counters["bans_imposed"] == 1
+
+
+async def test_a_trunk_s_connections_together_are_read_as_fast_as_its_rate_and_lose_nothing() -> None:
+    sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 200)})
+    async with endpoint("tcp", sources=sources) as (us, port), stream(port) as a, stream(port) as b:
+        began = asyncio.get_running_loop().time()
+        for peer in (a, b):
+            peer.writer.write(b"".join(options(number) for number in range(300)))
+        answers = [await peer.answer() for peer in (a, b) for _ in range(300)]
+        assert [a.call_id for a in answers if isinstance(a, Response)] == [*map(str, range(300))] * 2
+        for peer in (a, b):  # of 600 the burst and 1 s have allowed 400 (what was read with them is answered)
+            peer.writer.write(options(1))
+            assert isinstance(await peer.answer(), Response)
+        assert asyncio.get_running_loop().time() - began > 0.5
+        assert us.counters["slowed_trunk_flood"] > 100
+        assert ("127.0.0.1", "trk_1") in sources.floods
+
+
+async def test_a_trunk_s_calls_over_its_rate_get_503_unread_and_the_stream_goes_on() -> None:
+    left = [True, False, False]  # popped from the end
+    async with endpoint("tcp", lambda usage: usage.reject(486), over=lambda host: left.pop()) as (us, port):
+        us.set_trace(lambda direction, flow, data, call_id: read.append(data) if direction == "in" else None)
+        read: list[bytes] = []
+        async with stream(port) as peer:
+            call = [options(n).replace(b"OPTIONS", b"INVITE") for n in range(3)]
+            call[2] = call[2].replace(b"Length: 0", b"Length: 5") + b"v=0\r\n"
+            peer.writer.write(b"".join(call) + options(7))
+            answers = [a for _ in range(6) if isinstance(a := await peer.answer(), Response)]
+        told = [(a.call_id, a.status) for a in answers]
+        assert [s for i, s in told if i == "2"] == [503] and ("7", 200) in told
+        assert {i for i, s in told if s == 486} == {"0", "1"}
+        assert answers[[s for _, s in told].index(503)].headers.get("Retry-After") == "1"
+        assert us.counters["turned_away"] == 1 and not any(b"Call-ID: 2" in data for data in read)
 
 
 async def test_a_message_that_drips_is_not_waited_for() -> None:
@@ -330,7 +376,7 @@ async def test_connections_in_all_are_capped() -> None:
 
 async def test_strangers_leave_connections_for_those_we_know() -> None:
     limits, known = StreamLimits(connections=3, strangers=1), "127.0.0.3"
-    with_limits = endpoint("tcp", streams=limits, known=lambda host: host == known)
+    with_limits = endpoint("tcp", streams=limits, sources=Known({known}))
     async with with_limits as (us, port), stream(port, "127.0.0.1") as a:
         a.writer.write(options(1))
         assert isinstance(await a.answer(), Response)
@@ -344,6 +390,34 @@ async def test_strangers_leave_connections_for_those_we_know() -> None:
         async with stream(port, "127.0.0.2") as d:
             d.writer.write(options(3))
             assert isinstance(await d.answer(), Response), "the first stranger's place is free again"
+
+
+class Arrived(asyncio.Transport):
+    """A connection that a peer has made."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__({"peername": (host, 5060, 0, 0)})
+
+    def abort(self) -> None: ...
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
+
+    def writelines(self, data: object) -> None: ...
+
+
+async def test_strangers_connections_are_counted_by_network_and_friends_by_address() -> None:
+    friends = {f"2001:db8:0:1::{n}" for n in range(5)}
+    async with endpoint("tcp", sources=Known(friends), streams=StreamLimits(per_address=2)) as (us, _):
+        streams = us._transport._streams
+        assert streams is not None
+
+        def taken(hosts: Iterable[str]) -> int:
+            made = [streams.accept(Arrived(host), ("::1", 5060)) for host in hosts]
+            return len([connection for connection in made if connection is not None])
+
+        assert taken(f"2001:db8::{n}" for n in range(5)) == 2
+        assert taken(["2001:db8:0:2::1"]) == 1
+        assert taken(friends) == 5
 
 
 async def test_garbage_does_not_stop_udp() -> None:

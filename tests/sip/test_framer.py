@@ -1,8 +1,10 @@
 """Messages out of a stream, however its bytes arrive."""
 
+from collections.abc import Iterable
+
 import pytest
 
-from edge.sip.framer import MAX_BODY, MAX_HEAD, MAX_MESSAGE, Frame, Framer, Keepalive
+from edge.sip.framer import MAX_BODY, MAX_HEAD, MAX_MESSAGE, Frame, Framer, Keepalive, Verdict
 from edge.sip.message import Request, SipParseError
 from tests.sip.corpus import BODY, WRONG, invite, lines, message
 
@@ -14,13 +16,13 @@ def fed(data: bytes, step: int) -> list[Frame]:
     return [frame for at in range(0, len(data), step) for frame in framer.feed(data[at : at + step])]
 
 
-def one_error(frames: list[Frame]) -> SipParseError:
+def one_error(frames: Iterable[Frame]) -> SipParseError:
     (frame,) = frames
     assert isinstance(frame, SipParseError)
     return frame
 
 
-def kinds(frames: list[Frame]) -> list[str]:
+def kinds(frames: Iterable[Frame]) -> list[str]:
     return [type(frame).__name__.removeprefix("Read") for frame in frames]
 
 
@@ -42,10 +44,10 @@ def test_what_follows_a_message_is_the_next_one() -> None:
 
 def test_a_lone_line_break_is_no_ping() -> None:
     framer = Framer()
-    assert framer.feed(b"\r\n") == []
+    assert next(framer.feed(b"\r\n"), None) is None
     assert kinds(framer.feed(invite())) == ["Request"]
-    assert framer.feed(b"\r\n") == []
-    assert framer.feed(b"\r") == []
+    assert next(framer.feed(b"\r\n"), None) is None
+    assert next(framer.feed(b"\r"), None) is None
     assert kinds(framer.feed(b"\n")) == ["Keepalive"]
 
 
@@ -56,11 +58,11 @@ def test_a_burst_of_pings_is_answered_once() -> None:
 def test_an_unfinished_message_is_known_to_be_pending() -> None:
     framer = Framer()
     assert not framer.pending
-    framer.feed(invite()[:50])
+    assert not kinds(framer.feed(invite()[:50]))
     assert framer.pending
-    framer.feed(invite()[50:-1])
+    assert not kinds(framer.feed(invite()[50:-1]))
     assert framer.pending
-    framer.feed(invite()[-1:])
+    assert kinds(framer.feed(invite()[-1:])) == ["Request"]
     assert not framer.pending
 
 
@@ -70,7 +72,7 @@ def test_without_a_length_the_stream_is_lost(length: str | None) -> None:
     error = one_error(framer.feed(message(INVITE, lines(), BODY, length) + invite()))
     assert (error.status, error.close) == (400, True)
     assert error.request is not None
-    assert framer.feed(invite()) == []
+    assert next(framer.feed(invite()), None) is None
     assert not framer.pending
 
 
@@ -96,7 +98,7 @@ def test_the_largest_body_passes() -> None:
 def test_a_head_without_end_is_refused_and_forgotten() -> None:
     framer = Framer()
     head = message(INVITE, lines())[:-2]
-    assert framer.feed(head) == []
+    assert next(framer.feed(head), None) is None
     error = one_error(framer.feed(b"X-A: " + b"x" * MAX_HEAD))
     assert (error.status, error.close) == (513, True)
     assert error.request is not None
@@ -135,3 +137,39 @@ def test_good_messages_before_a_lost_stream_come_out() -> None:
 
 def test_a_keepalive_is_like_any_other() -> None:
     assert Keepalive() == Keepalive()
+
+
+# -- the gate ---------------------------------------------------------------------------------------------
+
+
+def gated(data: bytes, step: int, *verdicts: Verdict) -> list[str]:
+    """The Call-IDs that come out, if the gate says so of each message in turn."""
+    said = iter(verdicts)
+    framer = Framer(lambda head: next(said))
+    frames = [frame for at in range(0, len(data), step) for frame in framer.feed(data[at : at + step])]
+    assert not framer.pending
+    return [frame.call_id if isinstance(frame, Request) else frame.reason for frame in frames]  # type: ignore[union-attr]
+
+
+MANY = b"".join(invite(Call_ID=str(n)) for n in range(4))
+
+
+@pytest.mark.parametrize("step", [1, 7, 500, 100_000])
+def test_what_is_skipped_is_dropped_with_its_body_and_nothing_else(step: int) -> None:
+    assert gated(MANY, step, "skip", "read", "skip", "read") == ["1", "3"]
+
+
+@pytest.mark.parametrize("step", [1, 7, 500, 100_000])
+def test_after_a_stop_nothing_comes(step: int) -> None:
+    assert gated(MANY, step, "read", "stop") == ["0"]
+
+
+def test_what_is_skipped_is_not_even_parsed() -> None:
+    broken = invite(CSeq="x").replace(b"Via: ", b"Via ")
+    assert gated(broken + invite(Call_ID="1"), 50, "skip", "read") == ["1"]
+
+
+@pytest.mark.parametrize("length", ["-1", "1\r\n 2", "5\r\nl: 5", str(MAX_BODY + 1)])
+def test_what_does_not_tell_its_length_plainly_is_read(length: str) -> None:
+    (said,) = gated(message(INVITE, lines(), b"", length), 100_000, "skip")
+    assert "ength" in said or said == "body too large"

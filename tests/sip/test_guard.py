@@ -3,7 +3,8 @@
 import pytest
 
 from edge.sip import bans, guard
-from edge.sip.guard import Guard
+from edge.sip.guard import PROVEN_S, Allowance, Guard, source_of
+from tests.support.known import Known
 
 STRANGER = "203.0.113.9"
 
@@ -13,8 +14,8 @@ class World:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.known: set[str] = set()
-        self.guard = Guard(lambda: self.now, lambda host: host in self.known)
+        self.sources = Known()
+        self.guard = Guard(lambda: self.now, self.sources)
 
     def ban(self, host: str = STRANGER) -> None:
         self.guard.offend(host, "scanner")
@@ -49,7 +50,7 @@ def test_all_strangers_together_are_bounded(world: World) -> None:
 def test_the_known_are_heard_without_bound_from_the_moment_they_are_known(world: World) -> None:
     world.ban()
     assert world.heard() == 0
-    world.known.add(STRANGER)
+    world.sources.hosts.add(STRANGER)
     assert world.heard() == 1000
     assert world.guard.active(10) == []
 
@@ -103,6 +104,86 @@ def test_ipv6_sources_are_networks_of_64_bits(world: World) -> None:
     assert world.guard.lift("2001:db8::/64")
     world.ban("::ffff:203.0.113.9")
     assert not world.guard.admits(STRANGER)
+
+
+@pytest.mark.parametrize(
+    ("host", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:DB8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("no:address", "no:address"),
+    ],
+)
+def test_what_counts_as_one_source(host: str, source: str) -> None:
+    assert source_of(host) == source
+
+
+def test_strangers_of_one_ipv6_network_share_a_bucket(world: World) -> None:
+    assert sum(world.heard(f"2001:db8::{n:x}", 1) for n in range(150)) == 100
+    assert world.guard.pause_s("2001:db8::fff") is None
+    assert world.heard("2001:db8:0:1::1", 10) == 10
+
+
+# -- trunks that may send so much and no more -----------------------------------------------------------
+
+GATEWAYS = ("192.0.2.1", "2001:db8::1")
+
+
+@pytest.fixture
+def trunk(world: World) -> World:
+    """Two addresses of a trunk that may send 10 messages a second."""
+    world.sources.allowances |= dict.fromkeys(GATEWAYS, Allowance("trk_1", 10))
+    return world
+
+
+def test_a_trunk_has_one_bucket_for_all_its_addresses_and_is_never_banned(trunk: World) -> None:
+    assert [trunk.heard(host, 15) for host in GATEWAYS] == [15, 5]
+    trunk.now += 1
+    assert [trunk.heard(host, 500) for host in GATEWAYS] == [10, 0]
+    assert trunk.guard.counters["dropped_trunk_flood"] == 10 + 490 + 500
+    assert set(trunk.sources.floods) == {(host, "trk_1") for host in GATEWAYS}
+    assert trunk.guard.active(10) == [] and trunk.guard.is_free(GATEWAYS[1])
+
+
+def test_a_trunk_s_streams_are_slowed_down_to_its_rate_and_lose_nothing(trunk: World) -> None:
+    pauses = [trunk.guard.pause_s(GATEWAYS[n % 2]) for n in range(50)]
+    assert pauses[:20] == [0.0] * 20
+    assert pauses[20] == pytest.approx(0.1) and pauses[-1] == pytest.approx(3.0)
+    assert trunk.guard.counters["slowed_trunk_flood"] == 30
+    assert not trunk.guard.admits(GATEWAYS[0]), "datagrams have the same bucket"
+    trunk.now += 3.2
+    assert trunk.guard.pause_s(GATEWAYS[0]) == 0.0
+
+
+def test_an_edit_holds_at_once(trunk: World) -> None:
+    assert trunk.heard(GATEWAYS[0], 50) == 20
+    trunk.sources.allowances.clear()
+    trunk.sources.hosts.add(GATEWAYS[0])
+    trunk.guard.reconsider()
+    assert trunk.heard(GATEWAYS[0], 50) == 50
+    trunk.sources.hosts.clear()
+    trunk.guard.reconsider()
+    assert trunk.heard(GATEWAYS[0], 500) == 100
+    assert not trunk.guard.is_free(GATEWAYS[0])
+
+
+def test_who_we_dial_has_no_bucket_for_its_answers_come_from_there_too(trunk: World) -> None:
+    trunk.guard.dialled(GATEWAYS[0])
+    assert trunk.heard(GATEWAYS[0], 500) == 500
+    trunk.now += PROVEN_S
+    assert trunk.heard(GATEWAYS[0], 500) == 20
+
+
+def test_who_has_logged_in_has_its_trunk_s_bucket_until_it_misbehaves(world: World) -> None:
+    world.guard.proven(STRANGER)
+    assert world.heard(times=500) == 500
+    world.guard.reconsider()
+    world.sources.allowance = lambda host: Allowance("trk_1", 10)  # type: ignore[method-assign]
+    assert world.heard(times=500) == 20
+    world.ban()
+    assert world.heard() == 0
 
 
 def test_memory_is_bounded(world: World) -> None:

@@ -23,10 +23,12 @@ from edge.sip.events import (
     OutgoingCall,
     Refused,
 )
+from edge.sip.guard import Allowance, Friends, Guard, Sources
 from edge.sip.invite import Invite
 from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
-from tests.sip.test_endpoint import Open, Owner
+from tests.sip.test_endpoint import Open, Owner, options
 from tests.support.certificates import Authority
+from tests.support.known import Known
 from tests.support.lossy_wire import SDP
 from tests.support.server import eventually
 
@@ -46,9 +48,12 @@ async def endpoint(
     tls: TlsConfig,
     on_call: Callable[[Invite], None] = lambda usage: usage.reject(486),
     streams: StreamLimits | None = None,
+    sources: Sources | None = None,
 ) -> AsyncIterator[tuple[Endpoint, int]]:
     config = EndpointConfig([Listen("tls", "127.0.0.1", 0)], streams=streams or StreamLimits(), tls=tls)
-    async with Endpoint(config, SystemClock(), Open(), on_call) as opened:
+    clock = SystemClock()
+    guard = Guard(clock.monotonic, sources or Friends())
+    async with Endpoint(config, clock, Open(), on_call, guard=guard) as opened:
         yield opened, opened.addresses[0].port
 
 
@@ -231,6 +236,19 @@ async def test_a_message_that_drips_over_tls_is_not_waited_for(authority: Author
         with suppress(ConnectionError, ssl.SSLError):
             assert await asyncio.wait_for(reader.read(), 10) == b""
         dripping.cancel()
+        writer.transport.abort()
+
+
+async def test_a_trunk_s_rate_holds_over_tls_and_loses_nothing(authority: Authority, good: TlsConfig) -> None:
+    sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 200)})
+    async with endpoint(good, sources=sources) as (us, port):
+        context = ssl.create_default_context(cafile=authority.file)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+        writer.write(b"".join(options(number, "TLS") for number in range(600)))
+        async with asyncio.timeout(30):
+            answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(600)]
+        assert all(f"Call-ID: {n}\r\n".encode() in answer for n, answer in enumerate(answers))
+        assert us.counters["slowed_trunk_flood"] > 100
         writer.transport.abort()
 
 

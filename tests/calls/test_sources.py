@@ -1,0 +1,93 @@
+"""Who may send what: a trunk's rates over all its addresses, and what has none."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.calls.ports import RefusedCall
+from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources, networks
+from edge.model.config import Target
+from edge.routing.snapshot import Snapshot
+from edge.sip.guard import Allowance
+from tests.calls.test_access import BY_LOGIN, COMMON, trunk
+from tests.support.virtual_time import VirtualClock
+
+GATEWAYS = ("192.0.2.1/32", "192.0.2.16/28", "2001:db8::/64")
+EVERY = ("192.0.2.1", "192.0.2.17", "2001:db8::7")
+
+
+@dataclass
+class World:
+    """Sources of a configuration, and what was noted of them."""
+
+    current: Snapshot
+    noted: list[RefusedCall] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.clock = VirtualClock()
+        self.sources = Sources(self, self, self.clock, networks(["203.0.113.0/24"]))
+
+    def note(self, refused: RefusedCall) -> None:
+        self.noted.append(refused)
+
+    def over(self, host: str, times: int) -> int:
+        """How many of so many calls at once are too many."""
+        return sum(self.sources.over(host) for _ in range(times))
+
+
+def world(*trunks: Any, **more: Any) -> World:
+    return World(Snapshot.build(trunks=trunks, **more))
+
+
+def test_a_trunk_s_calls_are_over_twice_its_rate_over_all_its_addresses() -> None:
+    seen = world(trunk(addresses=GATEWAYS, max_cps=6), trunk("trk_2", addresses=("192.0.2.2/32",)))
+    assert [seen.over(host, 5) for host in EVERY] == [0, 0, 3]
+    seen.clock.advance(1)
+    assert seen.over(EVERY[0], 50) == 38
+    assert seen.over("192.0.2.2", 500) == seen.over("198.51.100.7", 500) == 0
+
+
+def test_calls_that_come_twice_for_their_credentials_have_twice_the_room() -> None:
+    assert world(trunk(addresses=GATEWAYS, max_cps=2, **BY_LOGIN)).over(EVERY[0], 20) == 12
+
+
+def test_without_any_rate_nothing_is_looked_up() -> None:
+    assert world(trunk(addresses=GATEWAYS)).over(EVERY[0], 500) == 0
+
+
+def test_who_logged_in_is_its_trunk_for_an_hour_unless_the_address_is_shared() -> None:
+    one, other = trunk(max_cps=1, **BY_LOGIN), trunk("trk_2", **{**BY_LOGIN, "username": "them"})
+    seen = world(one, other)
+    seen.sources.logged_in("198.51.100.7", one)
+    assert seen.over("198.51.100.7", 10) == 6
+    assert seen.sources.allowance("198.51.100.7") == Allowance("trk_1", LEAST_MESSAGES)
+    seen.clock.advance(3600)
+    assert seen.over("198.51.100.7", 10) == 0
+    seen.sources.logged_in("198.51.100.7", one)
+    seen.sources.logged_in("198.51.100.7", other)
+    assert seen.over("198.51.100.7", 10) == 0 and seen.sources.allowance("198.51.100.7") is None
+
+
+def test_a_trunk_s_messages_have_a_rate_that_no_honest_one_reaches() -> None:
+    seen = world(trunk(addresses=GATEWAYS, max_cps=100), trunk("trk_2", addresses=("192.0.2.2/32",)))
+    wanted = Allowance("trk_1", 100 * MESSAGES_A_CALL)
+    assert [seen.sources.allowance(host) for host in EVERY] == [wanted] * 3
+    assert seen.sources.allowance("192.0.2.2") is seen.sources.allowance("198.51.100.7") is None
+
+
+def test_a_trunk_that_is_a_target_too_has_none_for_its_answers_count() -> None:
+    pbx = Target(id="tgt_1", name="pbx", address=f"sip:a@{EVERY[0]}", **COMMON)
+    seen = world(trunk(addresses=GATEWAYS, max_cps=1), targets=[pbx])
+    assert seen.sources.allowance(EVERY[0]) is None and seen.sources.allowance(EVERY[1]) is not None
+
+
+def test_a_flood_is_listed_with_its_remedy() -> None:
+    seen = world(trunk(addresses=GATEWAYS, max_cps=100))
+    seen.sources.flooded(EVERY[0], Allowance("trk_1", 5000))
+    (noted,) = seen.noted
+    assert (noted.source, noted.reason) == (EVERY[0], "more than 5000 messages per second of trunk trk_1")
+    assert "max_cps" in noted.remedy
+
+
+def test_the_allow_list_is_known() -> None:
+    seen = world()
+    assert seen.sources.knows("203.0.113.9") and not seen.sources.knows("203.0.114.9")
