@@ -28,7 +28,7 @@ MEDIA_CORES = {
     "control",
 }
 IMPURE = {"asyncio", "socket", "time", "random", "secrets", "select", "selectors", "threading", "subprocess"}
-EVERYTHING = {"app", "cli", "derived", "commands", "demo"}
+EVERYTHING = {"app", "parts", "cli", "derived", "commands", "demo"}
 
 
 def modules() -> dict[str, Path]:

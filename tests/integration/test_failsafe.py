@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from edge import app
 from edge.calls import hunt
+from edge.parts import ground
 from edge.store.database import connect
 from edge.store.writer import Writer
 from tests.support.api import Api
@@ -89,7 +89,7 @@ async def test_a_read_only_store_refuses_new_calls_and_keeps_the_live_one(
         opened.append(connect(path))
         return opened[0]
 
-    monkeypatch.setattr(app, "Writer", partial(Writer, open_database=opens))
+    monkeypatch.setattr(ground, "Writer", partial(Writer, open_database=opens))
     async with inside(tmp_path) as server:
         with RawPhone(server.sip) as caller, RawPhone(server.sip) as buyer:
             await simple_route(server.api, caller_host=caller.host, target=f"sip:sales@{buyer.address}")

@@ -1,0 +1,115 @@
+"""The part that calls go through: the SIP endpoint and who may reach it, the switch, the peers."""
+
+import random
+from dataclasses import dataclass
+from functools import partial
+
+from edge.calls.access import Access, AccessConfig
+from edge.calls.services import CallServices
+from edge.calls.sources import Sources, networks
+from edge.calls.switch import Switch
+from edge.calls.trace import TraceBook
+from edge.derived import call_key, call_limits, endpoint_config, tls_config
+from edge.parts.ground import Ground
+from edge.services.peers import PeerService
+from edge.services.traces import TRACES, TraceFiles
+from edge.sip.digest import ServerDigest
+from edge.sip.endpoint import Endpoint
+from edge.sip.exporter import Exporter
+from edge.sip.guard import Guard
+from edge.stir.verifier import Verifier
+from edge.store.usage import TrunkUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Calling:
+    """All of it open: calls are taken.  ``messages`` keeps the SIP messages of calls that are over."""
+
+    endpoint: Endpoint
+    guard: Guard
+    switch: Switch
+    peers: PeerService
+    messages: TraceFiles
+
+
+async def opened(ground: Ground) -> Calling:
+    """The endpoint, and the switch, which is drained before the endpoint closes."""
+    enter, sip = ground.stack.enter_async_context, ground.settings.sip
+    sources = _sources(ground)
+    guard = Guard(ground.clock.monotonic, sources)
+    ground.configuration.on_change.append(guard.reconsider)
+    access = _access(ground, sources, guard)
+    endpoint = Endpoint(
+        endpoint_config(sip), ground.clock, access, lambda invite: switch.take(invite),  # noqa: PLW0108 - it is made below
+        guard=guard, over=sources.over,
+    )  # fmt: skip
+    messages = await enter(TraceFiles(ground.settings.data_dir / TRACES, sip.trace_max_mb * 1_000_000))
+    peers = PeerService(endpoint, ground.configuration, ground.clock, TrunkUsage(ground.database))
+    services = await _services(ground, endpoint, peers, messages)
+    ground.said.live = switch = Switch(services, ground.configuration, ground.refused)
+    await enter(endpoint)
+    await enter(peers)
+    await enter(switch)
+    return Calling(endpoint, guard, switch, peers, messages)
+
+
+def _sources(ground: Ground) -> Sources:
+    sip = ground.settings.sip
+    never_ban = networks((*sip.never_ban, *sip.trusted_proxies))
+    return Sources(ground.configuration, ground.refused, ground.clock, never_ban)
+
+
+def _access(ground: Ground, sources: Sources, guard: Guard) -> Access:
+    sip = ground.settings.sip
+    return Access(
+        AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains),
+        ground.configuration,
+        ServerDigest(sip.realm, ground.secret, algorithms=sip.digest_algorithms),
+        ground.refused,
+        ground.clock,
+        guard=guard,
+        sources=sources,
+    )
+
+
+async def _services(
+    ground: Ground, endpoint: Endpoint, peers: PeerService, messages: TraceFiles
+) -> CallServices:
+    """What a call needs of everybody."""
+    return CallServices(
+        clock=ground.clock,
+        store=ground.writer,
+        counts=ground.writer.counts,
+        dialler=endpoint,
+        media=ground.engine,
+        traces=await _traced(ground, endpoint),
+        limits=call_limits(ground.settings.calls),
+        draw=random.random,
+        prompt_ready=ground.prompts.ready,
+        key_of=partial(call_key, ground.secret),
+        breaker=peers.breaker,
+        outbound=peers.outbound,
+        past=ground.callers.past,
+        down=peers.down,
+        verifier=await _verifier(ground),
+        said=ground.said,
+        messages=messages,
+    )
+
+
+async def _traced(ground: Ground, endpoint: Endpoint) -> TraceBook:
+    """Who sees every SIP message: the calls' traces, and a Homer collector if there is one."""
+    sip = ground.settings.sip
+    traces = TraceBook(ground.clock.monotonic)
+    endpoint.set_trace(traces.note)
+    if sip.collector is not None:
+        exporter = await ground.stack.enter_async_context(Exporter(sip.collector, sip.hep_id, ground.clock))
+        exporter.others = traces.note
+        endpoint.set_trace(exporter.note)
+    return traces
+
+
+async def _verifier(ground: Ground) -> Verifier | None:
+    settings = ground.settings
+    verifier = Verifier.of(settings.stir, tls_config(settings.sip).trust, ground.clock)
+    return await ground.stack.enter_async_context(verifier) if verifier is not None else None

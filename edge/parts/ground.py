@@ -1,0 +1,104 @@
+"""What every other part stands on: the store, the configuration, media, prompts."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from edge.clock import Clock
+from edge.derived import media_address, server_secret
+from edge.logs import get_logger
+from edge.media.local import LocalConfig, LocalEngine
+from edge.services.callers import CallerService
+from edge.services.calls import RECORDINGS
+from edge.services.configuration import ConfigurationService
+from edge.services.enrichment import EnrichmentService
+from edge.services.presets import read_presets
+from edge.services.prompts import PromptService
+from edge.services.refused import RefusedService
+from edge.services.retention import KeptDays, RetentionService
+from edge.settings import Settings
+from edge.store.audio import AudioFiles
+from edge.store.callers import CallerRecords
+from edge.store.engine import Database
+from edge.store.enrichments import Enrichments
+from edge.store.opening import prepare
+from edge.store.refused import RefusedSources
+from edge.store.repository import Objects
+from edge.store.writer import Writer
+
+log = get_logger("edge.app")
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """All of it open; ``secret`` is the server's own, ``stack`` closes what later parts open."""
+
+    settings: Settings
+    clock: Clock
+    stack: AsyncExitStack
+    secret: bytes
+    writer: Writer
+    database: Database
+    configuration: ConfigurationService
+    refused: RefusedService
+    engine: LocalEngine
+    prompts: PromptService
+    said: EnrichmentService
+    callers: CallerService
+
+
+async def laid(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Ground:
+    """The ground."""
+    # First, since it says what is wrong with data_dir, if anything is.
+    copy = await asyncio.to_thread(prepare, settings.database_path)
+    secret = await asyncio.to_thread(server_secret, settings.data_dir)
+    if copy is not None:
+        log.info("database.migrated", copy=str(copy))
+    writer = await stack.enter_async_context(Writer(settings.database_path, clock))
+    if writer.recovered:
+        log.warning("calls.interrupted", count=writer.recovered)
+    database = await stack.enter_async_context(Database(settings.database_path))
+    presets = await asyncio.to_thread(read_presets, settings.sip.presets)
+    configuration = await stack.enter_async_context(
+        ConfigurationService(Objects(database), clock, settings.routing.failsafe, presets)
+    )
+    refused = await stack.enter_async_context(RefusedService(RefusedSources(database), clock))
+    engine = await stack.enter_async_context(LocalEngine(_media(settings), clock))
+    prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
+    await prompts.load()
+    said = await stack.enter_async_context(EnrichmentService(Enrichments(database), clock))
+    await stack.enter_async_context(RetentionService(writer, clock, _kept(settings), said.known_since))
+    callers = CallerService(configuration, CallerRecords(database))
+    return Ground(
+        settings,
+        clock,
+        stack,
+        secret,
+        writer,
+        database,
+        configuration,
+        refused,
+        engine,
+        prompts,
+        said,
+        callers,
+    )
+
+
+def _kept(settings: Settings) -> KeptDays:
+    """How long what is of no call stays, before it is swept."""
+    admin = settings.admin
+    return KeptDays(settings.public.keep_visits_days, admin.keep_audit_days, admin.keep_versions_days)
+
+
+def _media(settings: Settings) -> LocalConfig:
+    media = settings.media
+    ports = media.port_range
+    return LocalConfig(
+        first_port=ports.start,
+        last_port=ports.stop - 1,
+        advertised_host=media_address(settings),
+        workers=media.workers,
+        media_timeout_s=media.timeout_s,
+        recordings=settings.data_dir / RECORDINGS,
+    )
