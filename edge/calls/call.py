@@ -37,6 +37,7 @@ from edge.routing.menu import picked, unanswered
 from edge.routing.refusal import bye_reason, refusal
 from edge.routing.snapshot import Snapshot
 from edge.sip.invite import Invite
+from edge.sip.reason import with_status
 
 log = get_logger("edge.calls")
 
@@ -148,7 +149,7 @@ class Call:
         self.record.end(disposition, detail, "server")
         answer = refusal(disposition)
         if self.reception.answered:
-            self.invite.hang_up(f"SIP;cause={answer.status}")
+            self.invite.hang_up(with_status(answer.status, dict(headers).get("Reason")))
             return
         if answer.retry_after_s is not None:
             low, high = answer.retry_after_s
@@ -283,6 +284,7 @@ class Call:
     def _over(self, over: CallOver) -> None:
         """How the record names an end that came before the story's own."""
         record, reception = self.record, self.reception
+        record.sip_reason = over.reason if over.by in ("caller", "target") else None
         if over.disposition is not None and not reception.answered:
             self._refuse(over.disposition, over.detail)
         elif over.disposition is not None:

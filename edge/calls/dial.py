@@ -17,7 +17,7 @@ from edge.calls.outcome import OUT_OF_SERVICE, Result, result_of
 from edge.calls.passing import Onward, passed_on
 from edge.calls.recordings import RECORDABLE
 from edge.calls.redirect import MOST_HOPS, allowed
-from edge.calls.takeover import ELSEWHERE, welcomed
+from edge.calls.takeover import welcomed
 from edge.calls.whisper import accepted
 from edge.model.config import Target
 from edge.model.placeholders import Lookup
@@ -37,6 +37,7 @@ from edge.sip.events import (
 )
 from edge.sip.headers import printable
 from edge.sip.invite import Invite
+from edge.sip.reason import ELSEWHERE
 
 if TYPE_CHECKING:
     from edge.calls.call import Call

@@ -129,7 +129,9 @@ class Hunt:
         """Writes an attempt into the record."""
         ended = self.call.services.clock.utc()
         self.call.record.attempts.append(
-            Attempt(target.id, started, ended, result.status, result.outcome, result.reason)
+            Attempt(
+                target.id, started, ended, result.status, result.outcome, result.reason, result.sip_reason
+            )
         )
         log.info("call.attempt", target=target.name, outcome=result.outcome, status=result.status,
                  reason=result.reason)  # fmt: skip

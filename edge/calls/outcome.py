@@ -6,6 +6,7 @@ from edge.calls.redirect import contacts
 from edge.routing.hunt import verdict_of
 from edge.sip.events import Refused
 from edge.sip.headers import printable
+from edge.sip.reason import reason_in
 
 Outcome = Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
 
@@ -16,7 +17,8 @@ OUT_OF_SERVICE: Final = (0, 408, 503)
 class Result(NamedTuple):
     """What one INVITE came to; ``next_address`` says whether another address of it may do better.
 
-    ``retry_after_s`` is when a 503 may be tried again, ``moved_to`` the URIs that a 3xx names.
+    ``retry_after_s`` is when a 503 may be tried again, ``moved_to`` the URIs that a 3xx names,
+    ``sip_reason`` the Reason that it gave (RFC 3326).
     """
 
     status: int
@@ -25,6 +27,7 @@ class Result(NamedTuple):
     next_address: bool = False
     retry_after_s: int | None = None
     moved_to: tuple[str, ...] = ()
+    sip_reason: str | None = None
 
 
 def result_of(refused: Refused) -> Result:
@@ -34,4 +37,4 @@ def result_of(refused: Refused) -> Result:
     words = f"{printable(refused.reason)[:100]}: {said.words}"
     moved_to = tuple(contacts(refused.headers)) if 300 <= status < 400 else ()
     after = refused.retry_after_s if status == 503 else None
-    return Result(status, said.outcome, words, said.next_address, after, moved_to)
+    return Result(status, said.outcome, words, said.next_address, after, moved_to, reason_in(refused.headers))

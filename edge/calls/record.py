@@ -34,7 +34,7 @@ class CallRecord:
     """Collects a call's story while it runs; ``finished`` renders it by the API's field names.
 
     ``answered_at`` is our 200 to the caller, ``connected_at`` the bridge (rule: when the caller is
-    answered).
+    answered); ``sip_reason`` is the Reason of the BYE or CANCEL that ended it (RFC 3326).
     """
 
     facts: CallFacts
@@ -54,6 +54,7 @@ class CallRecord:
     disposition: Disposition | None = None
     detail: str = ""
     hung_up_by: HungUpBy | None = None
+    sip_reason: str | None = None
     log: DecisionLog = field(default_factory=DecisionLog)
     attempts: list[Attempt] = field(default_factory=list)
     keys_pressed: str = ""
@@ -133,6 +134,7 @@ class CallRecord:
             "disposition": self.disposition or "error_internal",
             "disposition_detail": self.detail,
             "hung_up_by": self.hung_up_by,
+            "sip_reason": self.sip_reason,
             "decision": {
                 "steps": [
                     {"step": step.step, "result": step.result, "reason": step.reason}
@@ -181,6 +183,7 @@ def _attempt(attempt: Attempt) -> dict[str, object]:
         "status": attempt.status,
         "outcome": attempt.outcome,
         "reason": attempt.reason,
+        "sip_reason": attempt.sip_reason,
     }
 
 

@@ -1,17 +1,15 @@
 """Another phone of the target takes the call: an INVITE with Replaces (RFC 3891; rule: Transfers)."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from edge.calls.bridge import Bridge
 from edge.calls.leg import Leg
 from edge.sip.headers import printable
 from edge.sip.invite import Invite
+from edge.sip.reason import ELSEWHERE
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
-
-ELSEWHERE: Final = 'SIP;cause=200;text="Call completed elsewhere"'
-"""The Reason that keeps a phone from showing a missed call (RFC 3326)."""
 
 
 def take_over(call: "Call", bridge: Bridge, invite: Invite) -> Bridge:

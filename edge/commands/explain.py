@@ -52,6 +52,8 @@ def _outcome(call: Record) -> Iterator[str]:
         yield f"Detail: {call['disposition_detail']}"
     if call.get("hung_up_by"):
         yield f"Ended by: {call['hung_up_by']}"
+    if call.get("sip_reason"):
+        yield f"Reason given: {call['sip_reason']}"
     talked = _between(call.get("connected_at"), call.get("ended_at"))
     if talked is not None:
         yield f"Talked for {talked:.1f} s"
@@ -89,7 +91,8 @@ def _attempts(call: Record, names: Names) -> Iterator[str]:
         lasted = f" after {rang:.1f} s" if rang is not None else ""
         status = explain_status(attempt.get("status") or 0)
         reason = f" ({attempt['reason']})" if attempt.get("reason") else ""
-        yield f"{_name(attempt['target_id'], names)}: {attempt['outcome']}{lasted}, {status}{reason}"
+        said = f"; its Reason: {attempt['sip_reason']}" if attempt.get("sip_reason") else ""
+        yield f"{_name(attempt['target_id'], names)}: {attempt['outcome']}{lasted}, {status}{reason}{said}"
 
 
 def _name(target_id: str, names: Names) -> str:

@@ -191,7 +191,8 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One dial of one candidate, for the record.  ``status`` is the final SIP status, 0 if none."""
+    """One dial of one candidate, for the record.  ``status`` is the final SIP status, 0 if none;
+    ``sip_reason`` the Reason that came with a refusal (RFC 3326)."""
 
     target_id: str
     started_at: datetime
@@ -199,6 +200,7 @@ class Attempt:
     status: int
     outcome: Literal["answered", "busy", "no_answer", "refused", "unreachable", "caller_gone", "cap_taken"]
     reason: str
+    sip_reason: str | None = None
 
 
 @dataclass(slots=True)

@@ -70,7 +70,7 @@ def exhausted(
         dialled = any(a.outcome != "cap_taken" for a in attempts)
         named = _last_resort(owner.routes.overflow, owner.campaign.failsafe or snapshot.failsafe, dialled)
     if named is None or owner is None:
-        return _refused(proceed, disposition, detail)
+        return _refused(proceed, disposition, detail, attempts)
     name, action = named
     steps = (*proceed.steps, Step("targets", disposition, detail), Step(name, action.action))
     outcome = Outcome(f"{detail}; {name}: {action.action}", disposition, disposition, None, "unavailable")
@@ -96,8 +96,12 @@ def _last_resort(
     return None if dialled or failsafe_action is None else ("failsafe", failsafe_action)
 
 
-def _refused(proceed: Proceed, disposition: Disposition, detail: str) -> Refuse:
+def _refused(
+    proceed: Proceed, disposition: Disposition, detail: str, attempts: Sequence[Attempt] = ()
+) -> Refuse:
+    """The refusal; it brings the Reason of the target that refused last (rule: Reasons)."""
     answer = refusal(disposition)
+    said = attempts[-1].sip_reason if attempts else None
     steps = (*proceed.steps, Step("targets", disposition, detail))
     return Refuse(
         answer.status,
@@ -106,7 +110,7 @@ def _refused(proceed: Proceed, disposition: Disposition, detail: str) -> Refuse:
         steps,
         proceed.number_id,
         proceed.campaign_id,
-        answer.reason_header,
+        answer.reason_header or said,
     )
 
 

@@ -14,6 +14,7 @@ from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
 from edge.sip.printing import Lines, PrintedRequest
+from edge.sip.reason import ELSEWHERE
 
 MAX_FORKS: Final = 16
 """Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
@@ -23,19 +24,27 @@ class Forks:
     """Re-sends the ACK to each repeated 200; a surplus one gets its ACK and a BYE.
 
     ``data`` is the INVITE as it was sent: one string of bytes is lighter than a message.  The 200 with the
-    tag ``awaited`` is the owner's to acknowledge.
+    tag ``awaited`` is the owner's to acknowledge.  ``reason`` is what the peers of surplus ones are told.
     """
 
-    __slots__ = ("_acks", "_awaited", "_core", "_credentials", "_data", "_flow")
+    __slots__ = ("_acks", "_awaited", "_core", "_credentials", "_data", "_flow", "_reason")
 
     def __init__(
-        self, core: Core, data: bytes, flow: Flow, credentials: Credentials | None, awaited: str | None
+        self,
+        core: Core,
+        data: bytes,
+        flow: Flow,
+        credentials: Credentials | None,
+        awaited: str | None,
+        *,
+        reason: str | None = ELSEWHERE,
     ) -> None:
         self._core = core
         self._data = data
         self._flow = flow
         self._credentials = credentials
         self._awaited = awaited
+        self._reason = reason
         self._acks: dict[str, PrintedRequest] = {}
 
     def acknowledge(self, dialog: Dialog, cseq: int, headers: Lines, sdp: bytes = b"") -> None:
@@ -63,7 +72,8 @@ class Forks:
         calling = Calling(invite.uri, invite.call_id, invite.cseq, local, tag)
         dialog = dialog_of_ours(calling, response, self._flow)
         self.acknowledge(dialog, invite.cseq, authorization)
-        Exchange(self._core, dialog, "BYE", credentials=self._credentials)
+        lines = (("Reason", self._reason),) if self._reason else ()
+        Exchange(self._core, dialog, "BYE", lines, credentials=self._credentials)
 
 
 _AUTHORIZATION: Final = frozenset(("Authorization", "Proxy-Authorization"))

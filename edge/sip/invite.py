@@ -17,6 +17,7 @@ from edge.sip.headers import without_breaks
 from edge.sip.message import Request, Response
 from edge.sip.peer_offer import PeerOffer
 from edge.sip.printing import Lines
+from edge.sip.reason import reason_in
 from edge.sip.refer import ALLOW_REFER, Referrals
 from edge.sip.reoffer import OwnOffer
 from edge.sip.server_transaction import ServerTransaction
@@ -267,7 +268,7 @@ class Invite(Teller):
     def _receive_bye(self, request: Request, transaction: ServerTransaction) -> None:
         transaction.respond(200)  # also while our own BYE is under way: the two cross
         if self.state not in ("leaving", "over"):
-            self.emit(Ended("peer", request.headers.get("Reason")))
+            self.emit(Ended("peer", reason_in(request.headers)))
             self.close()
 
     def _receive_prack(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:

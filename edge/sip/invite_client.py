@@ -15,6 +15,7 @@ from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
 from edge.sip.parser import parse
 from edge.sip.printing import Lines, PrintedRequest, print_lines, print_message
+from edge.sip.reason import ELSEWHERE
 from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
@@ -213,13 +214,13 @@ class ClientInvite(Invite):
 
     def _crossed(self, response: Response) -> None:
         """The 200 that crossed our CANCEL: ACK and BYE."""
-        self._hand_over(None)(self._transaction, response)
+        self._hand_over(None, self._cancel_headers)(self._transaction, response)
         self.close()
 
-    def _hand_over(self, awaited: str | None) -> Forks:
+    def _hand_over(self, awaited: str | None, reason: str | None = ELSEWHERE) -> Forks:
         """From the first 2xx on, all others are for ``Forks``."""
         transaction = self._transaction
-        forks = Forks(self.core, transaction.data, self.flow, self.credentials, awaited)
+        forks = Forks(self.core, transaction.data, self.flow, self.credentials, awaited, reason=reason)
         transaction.hand_over(forks)
         self._forks = forks
         return forks

@@ -8,6 +8,7 @@ from edge.sip.events import Acked, Cancelled, EarlyAnswer, Ended, Flow
 from edge.sip.invite import Invite
 from edge.sip.message import Request
 from edge.sip.printing import Lines
+from edge.sip.reason import reason_in
 from edge.sip.reliable import ReliableAnswers, wants
 from edge.sip.server_transaction import InviteServer, ServerTransaction
 from edge.sip.timers import Timer
@@ -126,7 +127,7 @@ class ServerInvite(Invite):
         """CANCEL before our final answer (9.2)."""
         if self.state in ("trying", "early"):
             transaction.respond(487)
-            self.emit(Cancelled(cancel.headers.get("Reason")))
+            self.emit(Cancelled(reason_in(cancel.headers)))
             self.close()
 
     def _receive_prack(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:

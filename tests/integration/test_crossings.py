@@ -60,6 +60,16 @@ class Scene:
         await call.request("ACK")
         return call, invite
 
+    async def records(self, count: int) -> list[Json]:
+        """The number's calls, finished, the newest first."""
+
+        async def look() -> list[Json] | None:
+            items = (await self.server.api.get("calls", number_id=self.number_id))["items"]
+            return items if len(items) == count and all(one["ended_at"] for one in items) else None
+
+        found: list[Json] = await eventually(look)
+        return found
+
     async def record(self) -> Json:
         """The number's only call, finished."""
 

@@ -29,6 +29,8 @@ from tests.support.scenario import (
     update,
 )
 from tests.support.server import Server, running_server
+from tests.support.tones import tone
+from tests.support.wav import wav_bytes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -287,6 +289,33 @@ async def test_a_reason_crosses_from_either_side(scene: Scene) -> None:
     gone = await scene.target.hear("BYE")
     assert gone.get("Reason") == reason
     await scene.target.answer(gone, 200)
+    records = await scene.records(2)
+    assert [one["sip_reason"] for one in records] == [reason, reason]
+
+
+async def test_the_reason_of_a_refusal_reaches_the_caller(scene: Scene) -> None:
+    said = 'Q.850;cause=17;text="User busy"'
+    await scene.route(scene.target)
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    await scene.target.answer(await scene.target.hear("INVITE"), 486, "", f"Reason: {said}")
+    refused = await call.refused("486")
+    assert refused.get("Reason") == said
+    record = await scene.record()
+    assert record["attempts"][0]["sip_reason"] == said
+    assert record["sip_reason"] is None, "nobody hung up"
+
+
+async def test_the_reason_of_a_refusal_reaches_a_caller_who_was_answered(scene: Scene) -> None:
+    prompt = await scene.server.api.upload_prompt("short", wav_bytes(tone(440, 0.02)))
+    await scene.route(scene.target, prompts={"greeting_prompt_id": prompt["id"]})
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    await call.hear("200")
+    await call.request("ACK")
+    refusal = "Reason: SIP;cause=600, Q.850;cause=21"
+    await scene.target.answer(await scene.target.hear("INVITE"), 603, "", refusal)
+    bye = await scene.caller.hear("BYE")
+    await scene.caller.answer(bye, 200)
+    assert bye.get("Reason") == "SIP;cause=480, Q.850;cause=21"
 
 
 # -- the pieces -------------------------------------------------------------------------------------------

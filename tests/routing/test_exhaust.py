@@ -1,5 +1,6 @@
 """No target took the call: its disposition, the caller's answer, and the last resorts."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,6 +48,20 @@ def passed(reason: Any, target_id: str = "b") -> CandidateLine:
 )
 def test_one_disposition_for_each_way_to_end(lines: Any, attempts: Any, disposition: str) -> None:
     assert disposition_of(lines, attempts) == disposition
+
+
+def test_the_refusal_brings_the_reason_of_the_target_that_refused_last() -> None:
+    snapshot = world(the_campaign=campaign(route("a")))
+    proceed = admit(facts(), snapshot, Taken())
+    assert isinstance(proceed, Proceed)
+    busy = replace(tried("busy", 486), sip_reason="Q.850;cause=17")
+    for attempts, reason in (
+        ([tried("busy", 486), busy], "Q.850;cause=17"),
+        ([busy, tried("no_answer")], None),
+    ):
+        ended = exhausted(proceed, snapshot, [], attempts)
+        assert isinstance(ended, Refuse)
+        assert ended.reason_header == reason
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,7 @@ class AttemptRead(BaseModel):
     status: int
     outcome: str
     reason: str
+    sip_reason: str | None = None
 
 
 class RecordingRead(BaseModel):
@@ -136,6 +137,7 @@ class CallRead(BaseModel):
     disposition: str | None = None
     disposition_detail: str | None = None
     hung_up_by: str | None = None
+    sip_reason: str | None = None
     decision: DecisionRead | None = None
     keys_pressed: str | None = None
     is_repeat: bool | None = None
