@@ -21,12 +21,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How many connections (those that ``strangers`` may make among them), and how long they may take
-    (seconds): for their TLS handshake, for a message from its first byte on, without any message."""
+    """How many connections (those that ``strangers`` may make among them), how many of strangers may be
+    in the middle of their TLS handshake, and how long they may take (seconds): for that, for a message from
+    its first byte on, without any message."""
 
     connections: int = 2000
     strangers: int = 1000
     per_address: int = 20
+    handshakes: int = 200
+    handshakes_per_address: int = 5
     handshake_s: float = 5.0
     message_s: float = 10.0
     idle_s: float = 600.0
@@ -39,8 +42,8 @@ class StreamOwner(Protocol):
         """A message, or what was none."""
         ...
 
-    def admits(self, host: str) -> bool:
-        """Whether to take a connection from this address."""
+    def admits(self, host: str, cost: float = 1.0) -> bool:
+        """Whether to take a connection from this address, which counts for so many messages."""
         ...
 
     def pause_s(self, host: str) -> float | None:

@@ -258,9 +258,9 @@ class Endpoint:
         elif not self.stack.turn_away(data, flow):
             self._receive(data, flow)
 
-    def admits(self, host: str) -> bool:
-        """Whether to take a connection from there."""
-        return self._guard.admits(host)
+    def admits(self, host: str, cost: float = 1.0) -> bool:
+        """Whether to take a connection from there, which counts for so many messages."""
+        return self._guard.admits(host, cost)
 
     def pause_s(self, host: str) -> float | None:
         """Seconds not to read on after a message from there; None: nothing more is read of it."""

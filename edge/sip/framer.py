@@ -107,6 +107,8 @@ class Framer:
     def _begin(self) -> bool:
         """Reads a header block, once it is complete."""
         buffer = self._buffer
+        if buffer and not 0x20 < buffer[0] < 0x7F and buffer[0] != 0x0D:
+            raise SipParseError("what begins so is no SIP message", 0, close=True)
         end = buffer.find(_END, self._scanned)
         if max(end, len(buffer) if end < 0 else 0) > MAX_HEAD:
             error = SipParseError("header block too large", 513, close=True)

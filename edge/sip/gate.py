@@ -20,6 +20,8 @@ _EXTENSIONS: Final = frozenset(("100rel", "timer", "replaces"))
 _REFLECTORS: Final = frozenset((0, 7, 19, 53))
 """UDP ports that answer whatever comes: a reply to them could go round in circles, or at a third party."""
 
+MAX_KEEPALIVE: Final = 64
+"""Bytes of a datagram that says nothing."""
 MAX_LINES: Final = 512
 """Of a session description."""
 
@@ -87,6 +89,14 @@ def may_answer(request: Request, flow: Flow) -> bool:
         return False
     host = request.via.host
     return host == flow.remote[0] or not _reaches_many(host)
+
+
+def keeps_alive(data: bytes) -> bool:
+    """Whether a datagram only keeps a way through a NAT open: line breaks, zeros, or STUN (RFC 5389
+    section 6, RFC 3489 section 11.1).  It is passed over, and nobody's fault."""
+    if len(data) >= 20 and data[0] < 4 and len(data) == 20 + int.from_bytes(data[2:4], "big"):
+        return True
+    return len(data) <= MAX_KEEPALIVE and not data.strip(b"\r\n\x00 ")
 
 
 def no_bigger(headers: Lines, spare: int) -> Lines | None:

@@ -35,6 +35,8 @@ RATE_OF_ALL: Final = 1000.0
 MAX_SOURCES: Final = 10_000
 FREE_S: Final = 60.0
 """Seconds for which a known source is not asked about again."""
+HANDSHAKE: Final = 10.0
+"""Messages that a TLS handshake counts for: it costs us a signature."""
 PROVEN_S: Final = 3600.0
 """Seconds for which who has logged in, or was dialled by us, goes without a bucket."""
 
@@ -97,10 +99,10 @@ class _Bucket:
         if not self.score:
             self.worst = None
 
-    def take(self) -> bool:
-        if self.tokens < 1.0:
+    def take(self, cost: float) -> bool:
+        if self.tokens < cost:
             return False
-        self.tokens -= 1.0
+        self.tokens -= cost
         return True
 
 
@@ -134,16 +136,19 @@ class Guard:
         self._bans = BanList()
         self.counters: Counter[str] = Counter()
 
-    def admits(self, host: str) -> bool:
-        """Whether to read what this address has sent: asked once for each datagram or connection."""
+    def admits(self, host: str, cost: float = 1.0) -> bool:
+        """Whether to read what this address has sent: asked once for each datagram or connection.
+
+        ``cost`` is what it counts for, in messages.
+        """
         now = self._clock()
         if self._free.get(host, 0.0) > now or self._is_free(host, now):
             return True
         pace = self._paced.get(host)
         if pace is None:
-            return self._admits_stranger(source_of(host), now)
+            return self._admits_stranger(source_of(host), now, cost)
         pace.bucket.refill(pace.allowance.per_second, now)
-        if pace.bucket.take():
+        if pace.bucket.take(cost):
             return True
         self.counters["dropped_trunk_flood"] += 1
         self._sources.flooded(host, pace.allowance)
@@ -159,7 +164,7 @@ class Guard:
             return 0.0
         pace = self._paced.get(host)
         if pace is None:
-            return 0.0 if self._admits_stranger(source_of(host), now) else None
+            return 0.0 if self._admits_stranger(source_of(host), now, 1.0) else None
         bucket, per_second = pace.bucket, pace.allowance.per_second
         bucket.refill(per_second, now)
         bucket.tokens -= 1.0
@@ -169,13 +174,13 @@ class Guard:
         self._sources.flooded(host, pace.allowance)
         return -bucket.tokens / per_second
 
-    def _admits_stranger(self, source: str, now: float) -> bool:
+    def _admits_stranger(self, source: str, now: float, cost: float) -> bool:
         if self._bans.holds(source, now):
             self.counters["dropped_banned"] += 1
             return False
         bucket = self._bucket(source, now)
         self._all.refill(RATE_OF_ALL, now)
-        if bucket.take() and self._all.take():
+        if bucket.take(cost) and self._all.take(cost):
             return True
         self.counters["dropped_flood"] += 1
         self._score(source, bucket, "flood")

@@ -112,7 +112,10 @@ class Stack:
         try:
             message = parse(data)
         except SipParseError as error:
-            self.receive_error(error, flow)
+            if gate.keeps_alive(data):
+                self.count("received_keepalive")
+            else:
+                self.receive_error(error, flow)
             return
         self.receive_message(message, flow, data)
 

@@ -11,7 +11,7 @@ import structlog
 
 from edge.sip.connection import Address, Connection, StreamLimits, StreamOwner
 from edge.sip.events import Destination, Flow, Transport
-from edge.sip.guard import source_of
+from edge.sip.guard import HANDSHAKE, source_of
 from edge.sip.tls import SHUTDOWN_S, Certificates
 
 CONNECT_S: Final = 4.0
@@ -45,6 +45,7 @@ class Streams:
         self._by_peer: dict[Destination, Connection] = {}
         self._per_address: Counter[str] = Counter()
         self._strangers = 0
+        self._shaking: Counter[str] = Counter()
         self._last = 0
         self._listening: list[asyncio.Server | socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,7 +83,7 @@ class Streams:
         Strangers, however many addresses they have, leave room for those we know.
         """
         host, limits = remote[0], self.limits
-        if not host or not self.owner.admits(host):
+        if not host or not self.owner.admits(host, HANDSHAKE if transport == "tls" else 1.0):
             return None  # the guard has counted it
         stranger = not self.owner.is_known(host)
         source = source_of(host) if stranger else host
@@ -90,10 +91,21 @@ class Streams:
         if full or (stranger and self._strangers >= limits.strangers):
             self.owner.on_refused("too many connections", Flow(transport, local, remote))
             return None
+        if stranger and transport == "tls" and self._is_shaking(source):
+            self.owner.on_refused("too many TLS handshakes", Flow(transport, local, remote))
+            return None
         connection = self._remember(local, Destination(transport, *remote), source)
         connection.stranger = stranger
         self._strangers += stranger
         return connection
+
+    def _is_shaking(self, source: str) -> bool:
+        """Whether strangers are in the middle of as many TLS handshakes as they may."""
+        limits = self.limits
+        return (
+            self._shaking.total() >= limits.handshakes
+            or self._shaking[source] >= limits.handshakes_per_address
+        )
 
     async def _accept_tls(self, listening: socket.socket, local: Address) -> None:
         """Handshakes happen beside this, so that a slow peer holds nobody up."""
@@ -107,21 +119,27 @@ class Streams:
             if connection is None:
                 sock.close()
             else:
+                self._shaking[connection.source] += connection.stranger
                 self._start(self._shake_hands(connection, sock))
+            await asyncio.sleep(0)  # or many that wait would hold up everything else
 
     async def _shake_hands(self, connection: Connection, sock: socket.socket) -> None:
-        try:
-            context = await self._certificates.context("server")
-        except BaseException:
-            sock.close()
-            self.forget(connection)
-            raise
         times = {"ssl_handshake_timeout": self.limits.handshake_s, "ssl_shutdown_timeout": SHUTDOWN_S}
         try:
+            context = await self._certificates.context("server")
             await self.loop.connect_accepted_socket(lambda: connection, sock, ssl=context, **times)
         except OSError:  # no TLS, or none of ours, or too slow
-            self.forget(connection)
+            self._give_up(connection, sock)
             self.owner.on_refused("no TLS handshake", connection.flow)
+        except BaseException:
+            self._give_up(connection, sock)
+            raise
+        finally:
+            self._shaking -= Counter({connection.source: int(connection.stranger)})  # without those at zero
+
+    def _give_up(self, connection: Connection, sock: socket.socket) -> None:
+        sock.close()
+        self.forget(connection)
 
     def toward(self, local: Address, destination: Destination) -> Flow:
         """The flow to a peer: over the connection there is, or one that is being made."""
@@ -183,7 +201,12 @@ class Streams:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self.loop.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("sip_connection_failed", exc_info=task.exception())
 
     async def _dial(self, connection: Connection) -> None:
         flow = connection.flow
@@ -198,6 +221,9 @@ class Streams:
         except OSError as error:  # TimeoutError is one
             log.info("sip_unconnected", transport=flow.transport, remote=flow.remote[0], why=str(error))
             self.forget(connection)
+        except BaseException:
+            self.forget(connection)
+            raise
 
 
 class _Accepting(asyncio.Protocol):

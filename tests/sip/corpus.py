@@ -277,5 +277,7 @@ WRONG: list[Wrong] = [
     Wrong("keepalive", b"\r\n\r\n", 0),
     Wrong("NUL keepalive", b"\x00\x00\x00\x00", 0),
     Wrong("STUN", b"\x00\x01\x00\x08!\x12\xa4B" + bytes(20), 0),
+    Wrong("STUN of old", b"\x00\x01\x00\x00" + bytes(range(16)), 0),
+    Wrong("STUN of a lying length", b"\x00\x01\x00\x09!\x12\xa4B" + bytes(20), 0),
     Wrong("HTTP", b"GET / HTTP/1.1\r\nHost: edge.test\r\n\r\n", 0),
 ]

@@ -115,6 +115,12 @@ def test_garbage_without_end_is_dropped_in_silence() -> None:
     assert (error.status, error.close) == (0, True)
 
 
+@pytest.mark.parametrize("data", [b"\x16\x03\x01", b"\x00\x01\x00\x08!\x12\xa4B" + bytes(20), b"\xff", b"\n"])
+def test_what_can_not_begin_a_message_ends_the_stream_at_once(data: bytes) -> None:
+    error = one_error(fed(invite() + data, 1)[1:])
+    assert (error.status, error.close) == (0, True)
+
+
 def test_a_refused_message_leaves_the_next_alone() -> None:
     frames = fed(invite(CSeq="7 BYE") + invite(), 50)
     assert kinds(frames) == ["SipParseError", "Request"]

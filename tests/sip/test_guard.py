@@ -186,6 +186,13 @@ def test_who_has_logged_in_has_its_trunk_s_bucket_until_it_misbehaves(world: Wor
     assert world.heard() == 0
 
 
+def test_what_costs_more_counts_for_more(world: World) -> None:
+    assert sum(world.guard.admits(STRANGER, guard.HANDSHAKE) for _ in range(50)) == 10
+    world.now += 1
+    assert sum(world.guard.admits(STRANGER, guard.HANDSHAKE) for _ in range(50)) == 5
+    assert sum(world.guard.admits(f"192.0.2.{n}", guard.HANDSHAKE) for n in range(250)) < 200
+
+
 def test_memory_is_bounded(world: World) -> None:
     for n in range(guard.MAX_SOURCES + 5000):
         world.guard.admits(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")

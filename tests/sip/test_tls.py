@@ -212,6 +212,71 @@ async def test_peers_that_never_shake_hands_count_and_hold_nobody_up(good: TlsCo
             writer.transport.abort()
 
 
+async def knock(port: int, host: str, *arguments: str) -> tuple[int, bytes]:
+    """``openssl s_client`` from an address, asking OPTIONS and then what makes us close; its exit code
+    and what it printed."""
+    to = ("-connect", f"127.0.0.1:{port}", "-bind", f"{host}:0", "-ign_eof", "-quiet", *arguments)
+    client = await asyncio.create_subprocess_exec(
+        *("openssl", "s_client", *to),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await asyncio.wait_for(client.communicate(options(1, "TLS") + b"\0"), 60)
+    return client.returncode or 0, said
+
+
+async def test_a_flood_of_handshakes_is_cut_off_and_a_friend_gets_through(good: TlsConfig) -> None:
+    async with endpoint(good, sources=Known({"127.0.0.3"})) as (us, port):
+        knocks = [knock(port, "127.0.0.2") for _ in range(30)]
+        *strangers, friend = await asyncio.gather(*knocks, knock(port, "127.0.0.3"))
+        served = [said for _, said in strangers if b"SIP/2.0 200" in said]
+        assert b"SIP/2.0 200" in friend[1]
+        assert 1 <= len(served) <= 10 + 5, "a burst of ten, and some more for a slow machine"
+        assert us.counters["dropped_flood"] + us.counters.get("dropped_connection", 0) >= 15
+        await eventually(lambda: us.counters["connections"] == 0)
+
+
+async def test_only_so_many_handshakes_of_strangers_are_in_progress(good: TlsConfig) -> None:
+    limits = StreamLimits(handshakes=3, handshakes_per_address=2)
+    async with endpoint(good, sources=Known({"127.0.0.3"}), streams=limits) as (us, port):
+        silent = []
+
+        async def hold(host: str) -> asyncio.StreamReader:
+            silent.append(await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0)))
+            return silent[-1][0]
+
+        for number, host in enumerate(("127.0.0.4", "127.0.0.4", "127.0.0.5"), 1):
+            await hold(host)
+            await eventually(lambda number=number: us.counters["connections"] == number)
+        for host in ("127.0.0.4", "127.0.0.6"):
+            assert await asyncio.wait_for((await hold(host)).read(), 30) == b""
+        assert us.counters["dropped_connection"] == 2
+        assert b"SIP/2.0 200" in (await knock(port, "127.0.0.3"))[1], "a friend has no such limit"
+        silent[0][1].transport.abort()
+        await eventually(lambda: us.counters["connections"] == 2)
+        assert b"SIP/2.0 200" in (await knock(port, "127.0.0.6"))[1], "there is room again"
+        for _, writer in silent:
+            writer.transport.abort()
+
+
+async def test_a_handshake_that_drips_is_given_up(good: TlsConfig) -> None:
+    async with endpoint(good, streams=StreamLimits(handshake_s=0.3)) as (us, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+        async def drip() -> None:
+            for byte in b"\x16\x03\x01\x02\x00" + b"\x01" * 500:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+        dripping.cancel()
+        await eventually(lambda: us.counters["connections"] == 0)
+        writer.transport.abort()
+
+
 async def test_a_peer_that_never_shakes_hands_is_let_go(good: TlsConfig) -> None:
     limits = StreamLimits(handshake_s=0.2)
     async with endpoint(good, streams=limits) as (us, port):
