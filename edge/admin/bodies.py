@@ -137,19 +137,18 @@ async def _csv(request: web.Request) -> tuple[str, bytes]:
     return _text(raw, ""), raw
 
 
-async def _document(request: web.Request) -> tuple[bytes, bytes]:
-    """The octets as they are: whoever wants them reads them in a thread."""
+async def _document(request: web.Request) -> tuple[bytearray, bytearray]:
+    """The octets as they are: whoever wants them reads them in a thread.  A copy of them would take long."""
     _content_type(request, "application/json")
     collected = bytearray()
     async for piece in request.content.iter_chunked(1 << 16):
         collected += piece
         if len(collected) > MAX_DOCUMENT:
             raise _too_large(MAX_DOCUMENT)
-    raw = bytes(collected)
-    return raw, raw
+    return collected, collected
 
 
-async def read(request: web.Request, route: Route) -> tuple[Any, bytes]:
+async def read(request: web.Request, route: Route) -> tuple[Any, bytes | bytearray]:
     """The body as the route wants it, and its raw bytes (for recognising a repeated request)."""
     if route.body_kind == "csv":
         return await _csv(request)

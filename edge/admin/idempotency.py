@@ -3,6 +3,7 @@
 Replies are kept in memory for an hour, the latest 1,000 of them.
 """
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ from edge.admin.routes import Reply
 KEEP_S = 3600.0
 _MOST = 1000
 _LONGEST_KEY = 255
+_SMALL = 1 << 20
 
 
 @dataclass(slots=True)
@@ -21,6 +23,13 @@ class _Entry:
     at: float
     digest: bytes
     reply: Reply | None = None
+
+
+async def _digest(body: bytes | bytearray) -> bytes:
+    """In a thread where it takes milliseconds."""
+    if len(body) <= _SMALL:
+        return hashlib.sha256(body).digest()
+    return (await asyncio.to_thread(hashlib.sha256, body)).digest()
 
 
 class Repeats:
@@ -31,7 +40,7 @@ class Repeats:
         self._entries: OrderedDict[tuple[str, str, str], _Entry] = OrderedDict()
 
     async def once(
-        self, who: str, path: str, key: str, body: bytes, run: Callable[[], Awaitable[Reply]]
+        self, who: str, path: str, key: str, body: bytes | bytearray, run: Callable[[], Awaitable[Reply]]
     ) -> Reply:
         """The reply of ``run``, or the one that the same request had before.
 
@@ -40,7 +49,7 @@ class Repeats:
         """
         if not 0 < len(key) <= _LONGEST_KEY:
             raise Problem(400, f"an Idempotency-Key has 1 to {_LONGEST_KEY} characters")
-        digest = hashlib.sha256(body).digest()
+        digest = await _digest(body)
         name = (who, path, key)
         known = self._known(name)
         if known is not None:

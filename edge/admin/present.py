@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, get_args
 from urllib.parse import urlencode
@@ -16,6 +16,8 @@ from edge.services.listing import Page
 
 # Long lists are written in pieces, for the loop must never be held for more than 20 ms.
 _PIECE = 50
+# Pieces of a body that are sent as one.
+_TOGETHER = 16
 
 
 @cache
@@ -75,20 +77,39 @@ async def many(
     items: Sequence[Any], write: Callable[[Any], bytes] = encode, headers: Mapping[str, str] | None = None
 ) -> Reply:
     """``{"items": […]}``, written in pieces that leave the loop free in between."""
+    pieces = await _written(items, write)
+    return Reply(b'{"items":[' + b",".join(pieces) + b"]}", headers=headers or {})
+
+
+async def _written(items: Sequence[Any], write: Callable[[Any], bytes]) -> list[bytes]:
     pieces: list[bytes] = []
     for start in range(0, len(items), _PIECE):
         if start:
             await asyncio.sleep(0)
-        pieces.extend(write(item) for item in items[start : start + _PIECE])
-    return Reply(b'{"items":[' + b",".join(pieces) + b"]}", headers=headers or {})
+        pieces.append(b",".join([write(item) for item in items[start : start + _PIECE]]))
+    return pieces
 
 
-async def encode_slowly(
+class Pieces:
+    """A long body, sent piece by piece, as often as it is asked for: as a whole it would be copied in steps
+    that hold the loop."""
+
+    def __init__(self, pieces: Sequence[bytes]) -> None:
+        self._pieces = pieces
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._pieces), _TOGETHER):
+            yield b"".join(self._pieces[start : start + _TOGETHER])
+
+
+async def in_pieces(
     head: Mapping[str, Any], name: str, items: Sequence[Any], write: Callable[[Any], bytes]
-) -> bytes:
+) -> Pieces:
     """``head`` with a long list under ``name``, written in pieces as well."""
-    written = await many(items, write)
-    return encode(head)[:-1] + b',"' + name.encode() + b'":' + written.body[len(b'{"items":') :]
+    pieces = [encode(head)[:-1] + b',"' + name.encode() + b'":[']
+    for at, piece in enumerate(await _written(items, write)):
+        pieces.append(b"," + piece if at else piece)
+    return Pieces([*pieces, b"]}"])
 
 
 async def page(found: Page[Any], exchange: Exchange) -> Reply:

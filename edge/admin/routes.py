@@ -1,6 +1,6 @@
 """The decorator that ties a path to its handler, its pydantic models and the role it needs."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -50,7 +50,7 @@ class Reply:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
-    pieces: AsyncIterator[bytes] | None = None
+    pieces: AsyncIterable[bytes] | None = None
 
 
 Handler = Callable[[Ports, Exchange], Awaitable[Reply]]

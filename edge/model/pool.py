@@ -1,6 +1,6 @@
 """Number pools and call tracking tags: which numbers visitors are given, and where (Rule: number pools)."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from edge.model.base import Record, Stored
 from edge.model.types import Dialled, ExternalId, Name, Reference
 
+_PAST = datetime(2000, 1, 1, tzinfo=UTC)
 Kind = Literal["local", "toll_free", "mobile", "national"]
 Origin = Annotated[
     str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,253}$", to_lower=True, max_length=300)
@@ -114,6 +115,12 @@ class PoolSpec(Record):
 
 class Pool(Stored, PoolSpec):
     """A stored pool."""
+
+
+def former_pool(pool_id: str) -> Pool:
+    """A pool that was deleted, as its numbers' last visitors still need it: its callers without a visit are
+    refused."""
+    return Pool(id=pool_id, name="a pool that is deleted", version=1, created_at=_PAST, updated_at=_PAST)
 
 
 class TagSpec(Record):

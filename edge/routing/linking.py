@@ -2,7 +2,7 @@
 
 from edge.model.config import Number
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, Proceed, Refuse, Step
-from edge.model.pool import Pool
+from edge.model.pool import Pool, former_pool
 from edge.model.visits import Link, Said
 from edge.routing.actions import Owner, known_prompt
 from edge.routing.refusal import refusal
@@ -17,7 +17,8 @@ def pool_of(number: Number, facts: CallFacts, snapshot: Snapshot) -> Pool | None
     left = number.withdrawn
     if left is None or left.over(facts.arrived_at):
         return None
-    return snapshot.pools.pool(left.pool_id)
+    # The promise to the last visitor outlives the pool.
+    return snapshot.pools.pool(left.pool_id) or former_pool(left.pool_id)
 
 
 def owner(

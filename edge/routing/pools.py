@@ -22,7 +22,7 @@ class Owners(Protocol):
 class Pools:
     """Immutable; ``changed`` makes a newer one that shares what stayed the same."""
 
-    __slots__ = ("_by_campaign", "_by_id", "_members", "_pool_of", "_primary", "_tags")
+    __slots__ = ("_by_campaign", "_by_id", "_left", "_members", "_pool_of", "_primary", "_tags")
 
     def __init__(
         self,
@@ -30,8 +30,10 @@ class Pools:
         tags: Mapping[str, CallTrackingTag],
         members: Mapping[str, Members],
         pool_of: Mapping[str, str],
+        left: bool = False,
     ) -> None:
         self._by_id = by_id
+        self._left = left
         self._tags = tags
         self._members = members
         self._pool_of = pool_of
@@ -46,7 +48,7 @@ class Pools:
     def of(cls, pools: Iterable[Pool], tags: Iterable[CallTrackingTag], numbers: Iterable[Number]) -> "Pools":
         """Everything anew, at the start of the server."""
         empty = cls({}, {}, {}, {})
-        return empty.changed([*pools, *tags, *(number for number in numbers if number.pool_id)], ())
+        return empty.changed([*pools, *tags, *(n for n in numbers if n.pool_id or n.withdrawn)], ())
 
     def objects(self) -> list[Pool | CallTrackingTag]:
         """Every pool and every tag."""
@@ -72,10 +74,13 @@ class Pools:
                 tags[item.id] = item
             elif isinstance(item, Number):
                 moved[item.id] = item
-        return Pools(pools, tags, *self._moved(moved))
+        left = self._left or any(number is not None and number.withdrawn for number in moved.values())
+        return Pools(pools, tags, *self._moved(moved), left)
 
     def _moves(self, item: object) -> bool:
-        return isinstance(item, Number) and (item.pool_id is not None or item.id in self._pool_of)
+        if not isinstance(item, Number):
+            return False
+        return item.pool_id is not None or item.withdrawn is not None or item.id in self._pool_of
 
     def _moved(self, numbers: Mapping[str, Number | None]) -> tuple[Mapping[str, Members], Mapping[str, str]]:
         """The members and whose they are, after these numbers came, went or changed."""
@@ -96,8 +101,8 @@ class Pools:
         return {**self._members, **{key: Members(value) for key, value in by_pool.items()}}, pool_of
 
     def __bool__(self) -> bool:
-        """Whether there is any pool."""
-        return bool(self._by_id)
+        """Whether a call may be a visitor's: there is a pool, or was one whose numbers are still linked."""
+        return bool(self._by_id) or self._left
 
     def pool(self, pool_id: str) -> Pool | None:
         """The pool of this id."""

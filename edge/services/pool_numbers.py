@@ -61,32 +61,38 @@ class PoolNumberService:
         longest = self._clock.utc() + max(_LINK, timedelta(seconds=pool.hold_s))
         await self._leave(number_id, Withdrawal(pool_id=pool_id, until=longest), expected)
         (standing,) = await self._look(pool, (number_id,))
-        until = standing.linked_until
-        left = (
-            None if until is None or until <= self._clock.utc() else Withdrawal(pool_id=pool_id, until=until)
-        )
-        return await self._leave(number_id, left, None)
+        return await self._leave(number_id, self._owed(pool_id, standing), None)
 
     async def delete(self, pool_id: str, expected: int | None) -> None:
-        """Removes a pool that no tag uses; its numbers return to stock."""
+        """Removes a pool that no tag uses; its numbers return to stock, and their links hold to their end."""
         tags = self._configuration.current.pools.tags_with(pool_id)
         if tags:
             named = ", ".join(f"call tracking tag {tag.id}" for tag in tags[:20])
             raise Conflict(f"this pool is in use by {named}; change that first")
-        await self._configuration.get("pool", pool_id)
-        for number_id in await self._all_of(pool_id):
-            await self._leave(number_id, None, None)
+        pool = self._pool(pool_id)
+        ids = await self._all_of(pool_id)
+        # No tag gives any of them out any more, so none is linked anew meanwhile.
+        for standing in await self._look(pool, tuple(ids)):
+            await self._leave(standing.number_id, self._owed(pool_id, standing), None)
         await self._configuration.delete("pool", pool_id, expected)
 
     async def held_until(self, number: Number) -> datetime | None:
         """Until when a visitor's calls to the number are owed to the visit; None without one."""
-        pool_id = number.pool_id or (number.withdrawn.pool_id if number.withdrawn else None)
-        pool = self._configuration.current.pools.pool(pool_id) if pool_id is not None else None
+        left, now = number.withdrawn, self._clock.utc()
+        if left is not None:
+            return None if left.over(now) else left.until
+        pool = self._configuration.current.pools.pool(number.pool_id) if number.pool_id is not None else None
         if pool is None:
             return None
         (standing,) = await self._look(pool, (number.id,))
+        owed = self._owed(pool.id, standing)
+        return None if owed is None else owed.until
+
+    def _owed(self, pool_id: str, standing: Standing) -> Withdrawal | None:
         until = standing.linked_until
-        return until if until is not None and until > self._clock.utc() else None
+        return (
+            None if until is None or until <= self._clock.utc() else Withdrawal(pool_id=pool_id, until=until)
+        )
 
     async def _all_of(self, pool_id: str) -> Sequence[str]:
         found: list[str] = []

@@ -17,7 +17,7 @@ from edge.services.pool_numbers import PoolNumberService, states
 from edge.store.duplicates import DuplicatePage, DuplicateSnippets
 from edge.store.impressions import Impressions
 from edge.store.instants import from_text, to_text
-from edge.tracking.advice import Advice, advise, stays_of
+from edge.tracking.advice import Advice, Visited, advise, stays_of
 
 _DAY = timedelta(days=1)
 _HOUR = timedelta(hours=1)
@@ -102,9 +102,12 @@ class PoolViewService:
             found = await self._records.arrivals(pool_id, to_text(start), _MOST_REPLAYED)
         size = len(self._configuration.current.pools.members(pool_id))
 
+        after_call_s = pool.post_call_hold_s if pool.recycle == "lease_or_call_end" else None
+
         def replayed() -> Advice:
-            visits = [(from_text(each.created_at), from_text(each.last_activity_at)) for each in found]
-            return advise(stays_of(visits, pool.hold_s if hold_s is None else hold_s), size, share)
+            visits = [Visited._make(map(_instant, each)) for each in found]
+            stays = stays_of(visits, pool.hold_s if hold_s is None else hold_s, after_call_s)
+            return advise(stays, size, share)
 
         return await asyncio.to_thread(replayed)
 
@@ -114,3 +117,7 @@ class PoolViewService:
             raise NotFound("there is no such campaign")
         with translated("page"):
             return await self._duplicates.of(campaign_id)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else from_text(text)

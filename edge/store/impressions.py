@@ -9,7 +9,7 @@ from edge.model.visits import Link
 from edge.store.engine import Database
 from edge.store.errors import Missing
 from edge.store.paging import next_cursor, order_of, paged
-from edge.store.tables import impressions, pool_counts
+from edge.store.tables import calls, impressions, pool_counts
 from edge.store.visit_rows import link_of
 
 _EQUAL = ("pool_id", "campaign_id", "tag_id", "publisher_id", "number_id", "visitor_id", "e164")
@@ -20,10 +20,13 @@ _LINK = (
 
 
 class Arrival(NamedTuple):
-    """A visit's first and last use of the page, as texts of ``instants``."""
+    """A visit's first and last use of the page, the end of its answered call if the page was not used
+    since, and the end of the last of its calls, as texts of ``instants``."""
 
     created_at: str
     last_activity_at: str
+    call_ended_at: str | None
+    busy_until: str | None
 
 
 class Impressions:
@@ -79,11 +82,17 @@ class Impressions:
         """The newest visits of a pool since then, the oldest of them first."""
         c = impressions.c
         query = (
-            sa.select(c.created_at, c.last_activity_at)
+            sa.select(c.created_at, c.last_activity_at, c.call_ended_at, c.id)
             .where(c.pool_id == pool_id, c.created_at >= since)
             .order_by(c.created_at.desc())
             .limit(most)
         )
+        last_calls = (
+            sa.select(calls.c.impression_id, sa.func.max(calls.c.ended_at))
+            .where(calls.c.pool_id == pool_id, calls.c.started_at >= since)
+            .group_by(calls.c.impression_id)
+        )
         async with self._database.reading() as connection:
             rows = (await connection.execute(query)).all()
-        return [Arrival(*row) for row in reversed(rows)]
+            until = {row[0]: row[1] for row in (await connection.execute(last_calls)).all()}
+        return [Arrival(row[0], row[1], row[2], until.get(row[3])) for row in reversed(rows)]

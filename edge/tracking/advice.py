@@ -4,6 +4,20 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
+
+Stay = tuple[datetime, datetime]
+"""From when until when a visit keeps a number from the others."""
+
+
+class Visited(NamedTuple):
+    """The first and the last use of the page; when the answered call was over after which it was not used any
+    more, and when the last of its calls was, if there were any."""
+
+    first: datetime
+    last: datetime
+    call_over: datetime | None = None
+    busy_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +34,7 @@ class Advice:
     peak: int
 
 
-def advise(stays: Sequence[tuple[datetime, datetime]], size: int, share: float) -> Advice:
+def advise(stays: Sequence[Stay], size: int, share: float) -> Advice:
     """The size that would have ended ``share`` of the misses; ``stays`` are visits by their arrival, each
     with the instant at which its lease ended."""
     peak, misses = _peak(stays), replay(stays, size)
@@ -35,7 +49,7 @@ def advise(stays: Sequence[tuple[datetime, datetime]], size: int, share: float) 
     return Advice(len(stays), misses, low, replay(stays, low), peak)
 
 
-def replay(stays: Sequence[tuple[datetime, datetime]], size: int) -> int:
+def replay(stays: Sequence[Stay], size: int) -> int:
     """How many visits would have found no number among so many."""
     held: list[datetime] = []
     misses = 0
@@ -49,7 +63,7 @@ def replay(stays: Sequence[tuple[datetime, datetime]], size: int) -> int:
     return misses
 
 
-def _peak(stays: Sequence[tuple[datetime, datetime]]) -> int:
+def _peak(stays: Sequence[Stay]) -> int:
     held: list[datetime] = []
     most = 0
     for arrival, end in stays:
@@ -60,7 +74,19 @@ def _peak(stays: Sequence[tuple[datetime, datetime]]) -> int:
     return most
 
 
-def stays_of(visits: Sequence[tuple[datetime, datetime]], hold_s: int) -> list[tuple[datetime, datetime]]:
-    """Visits by their first and last use of the page, as the time that each keeps a number."""
+def stays_of(visits: Sequence[Visited], hold_s: int, after_call_s: int | None) -> list[Stay]:
+    """Visits as the time that each keeps a number from the others.
+
+    ``after_call_s`` after an answered call its number may go on, and does before a miss; None: not before
+    its lease is over.  A number whose call lives goes to nobody.
+    """
     hold = timedelta(seconds=hold_s)
-    return [(first, last + hold) for first, last in visits]
+    after_call = None if after_call_s is None else timedelta(seconds=after_call_s)
+    return [(visit.first, _end(visit, hold, after_call)) for visit in visits]
+
+
+def _end(visit: Visited, hold: timedelta, after_call: timedelta | None) -> datetime:
+    end = visit.last + hold
+    if after_call is not None and visit.call_over is not None:
+        end = min(end, visit.call_over + after_call)
+    return end if visit.busy_until is None else max(end, visit.busy_until)

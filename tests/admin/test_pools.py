@@ -89,14 +89,30 @@ def _call(number: dict[str, str], shown: dict[str, str]) -> dict[str, str]:
     return {"number": number["e164"], "caller": "+12125550100", "impression_id": shown["impression_id"]}
 
 
-async def test_a_pool_that_is_deleted_gives_its_numbers_back_to_stock(api: Client) -> None:
+async def test_a_pool_that_is_deleted_gives_its_numbers_back_to_stock_and_keeps_their_links(
+    api: Client, clock: Clock
+) -> None:
     world = await pooled(api, size=3)
+    early, late = await world.shown("visitor-a"), await world.shown("visitor-b")
+    by_e164 = {number["e164"]: number for number in world.numbers}
+    numbers = [by_e164[shown["e164"]] for shown in (early, late)]
+    assert (await api.delete(f"pools/{world.pool['id']}/numbers/{numbers[0]['id']}")).status == 204
     await api.delete(f"call-tracking-tags/{world.tag['id']}")
     assert (await api.delete(f"pools/{world.pool['id']}")).status == 204
+    assert (await api.get(f"pools/{world.pool['id']}")).status == 404
+    linked = []
     for number in world.numbers:
         left = (await api.get(f"numbers/{number['id']}")).json
         assert (left["state"], left["pool_id"]) == ("available", None)
-    assert (await api.get(f"pools/{world.pool['id']}")).status == 404
+        linked.append(left["withdrawn"] is not None)
+    assert sorted(linked) == [False, True, True]
+    for number, shown in zip(numbers, (early, late), strict=True):
+        told = (await api.post("simulate", _call(number, shown))).json
+        assert told["decision"]["steps"][1]["step"] == "link"
+        assert (await api.delete(f"numbers/{number['id']}")).status == 409, "it is still a visitor's"
+    clock.date += timedelta(hours=6)
+    told = (await api.post("simulate", _call(numbers[0], early))).json
+    assert (told["disposition"], told["status"]) == ("rejected_unknown_number", 404)
 
 
 async def test_the_states_of_numbers_and_visits(api: Client, clock: Clock) -> None:

@@ -106,6 +106,19 @@ async def test_a_call_that_nobody_s_visit_is_behind_is_refused_and_takes_no_cap(
     assert (used["used"], used["reserved"]) == (0, 0)
 
 
+async def test_a_visitor_s_call_is_still_linked_when_the_pool_is_deleted(world: World) -> None:
+    target, api = await world.target(*TAKES_THE_CALL), world.server.api
+    pool = await pooled(world, target.address)
+    shown = await pool.visit("visitor-a")
+    await api.delete(f"call-tracking-tags/{pool.tag['id']}")
+    await api.delete(f"pools/{pool.pool['id']}")
+    (await pool.number.call(*CALLS)).check()
+    record = await pool.number.record()
+    assert (record["disposition"], record["attribution"]) == ("connected", "exact")
+    assert (record["impression_id"], record["pool_id"]) == (shown["impression_id"], pool.pool["id"])
+    assert record["campaign_id"] == pool.primary.number["campaign_id"]
+
+
 async def test_an_unlinked_call_hears_the_pool_s_message_and_takes_no_cap(world: World) -> None:
     cap = {"window": "day", "limit": 5, "counts_on": "attempt"}
     line = {"caps": [cap], "timezone": "UTC"}

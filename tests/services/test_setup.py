@@ -51,7 +51,7 @@ class World:
         self.setup = SetupService(configuration, self.prompts, History(database, SystemClock()))
 
     async def export(self) -> Json:
-        found: Json = json.loads((await self.setup.export())[0])
+        found: Json = json.loads(b"".join((await self.setup.export())[0]))
         return found
 
     async def apply(self, document: Json, **how: bool) -> Outcome:

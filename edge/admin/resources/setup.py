@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from edge.admin.ports import Ports
-from edge.admin.present import encode, encode_slowly, page
+from edge.admin.present import Pieces, encode, in_pieces, page
 from edge.admin.queries import PageQuery
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.services.errors import FieldError, Invalid
@@ -96,7 +96,7 @@ async def _told(found: Outcome) -> Reply:
     head = {"applied": found.applied, "version": found.version, "base": found.base, "left": found.left}
     changes = list(found.changes)
     del found
-    reply = Reply(await encode_slowly(head, "changes", changes, _changed))
+    reply = Reply(pieces=await in_pieces(head, "changes", changes, _changed))
     while changes:
         # Bit by bit, as they were written: calls do not wait for a hundred thousand of them to go.
         del changes[-_OFTEN:]
@@ -113,8 +113,8 @@ def _changed(each: Change) -> bytes:
 
 @SETUP.add("GET", "/setup", "Read the whole set-up", answer=SetupDocument, access="operator", slow=True)
 async def export(ports: Ports, _exchange: Exchange) -> Reply:
-    text, base = await ports.setup.export()
-    return Reply(text, headers={"ETag": f'"{base}"'})
+    document, base = await ports.setup.export()
+    return Reply(pieces=Pieces(document), headers={"ETag": f'"{base}"'})
 
 
 @SETUP.add(

@@ -25,6 +25,7 @@ from edge.model.sip import RegisterSpec
 from edge.model.trunk import TrunkSpec
 from edge.services.configuration import SPECS, PromptSpec
 from edge.services.errors import FieldError, Invalid
+from edge.services.setup.portions import let_go
 from edge.store.bodies import COMMON, SHAPES
 
 FORMAT = 1
@@ -126,24 +127,29 @@ class Written:
                 text = json.dumps(plain(kind, item), ensure_ascii=False, separators=(", ", ": "))
                 sections[section_of(kind)].append((item.id, text))
         digest = hashlib.sha256()
-        self._lines: list[str] = []
+        self._pieces: list[bytes] = []
         for name, found in sections.items():
             if found:
                 self._add(name, _sorted_texts(found), digest.update, breathe)
+            let_go(found, breathe)
         self.base = digest.hexdigest()[:16]
-        self.empty = not self._lines
+        self.empty = not self._pieces
 
     def _add(self, section: str, texts: list[str], digest: Callable[[bytes], None], breathe: Breathe) -> None:
         digest(section.encode())
+        before = f',\n"{section}": [\n'
         for start in range(0, len(texts), _OFTEN):
             breathe()
-            digest("\n".join(texts[start : start + _OFTEN]).encode())
-        self._lines.append(f',\n"{section}": [\n' + ",\n".join(texts) + "\n]")
+            some = texts[start : start + _OFTEN]
+            digest("\n".join(some).encode())
+            self._pieces.append((before + ",\n".join(some)).encode())
+            before = ",\n"
+        self._pieces.append(b"\n]")
 
-    def text(self) -> bytes:
-        """The whole document as JSON."""
+    def pieces(self) -> list[bytes]:
+        """The whole document as JSON, in pieces: put together it would be copied in one long step."""
         head = f'{{"edge": {FORMAT}, "base": "{self.base}"'
-        return "".join((head, *self._lines, "}\n")).encode()
+        return [head.encode(), *self._pieces, b"}\n"]
 
 
 # -- reading ----------------------------------------------------------------------------------------
@@ -240,7 +246,7 @@ def _malformed(wanted: str, at: int) -> Invalid:
     return Invalid([FieldError("", f"the document is no JSON: {wanted} is missing at character {at}")])
 
 
-def read(raw: bytes, breathe: Breathe) -> Document:
+def read(raw: bytes | bytearray, breathe: Breathe) -> Document:
     """The document of a JSON text; raises Invalid."""
     try:
         text = raw.decode()

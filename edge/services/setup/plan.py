@@ -31,6 +31,7 @@ from edge.services.setup.document import (
     section_of,
 )
 from edge.services.setup.outcome import Change, Place, Plan, Wanted
+from edge.services.setup.portions import let_go
 from edge.store.bodies import SHAPES, name_of, references
 from edge.store.edits import Edit
 from edge.store.errors import Reference
@@ -77,19 +78,18 @@ class _Planner:
             kind = next(k for k in SHAPES if section_of(k) == section)
             for index, given in enumerate(self._slowly(items)):
                 self._read(kind, f"{section}[{index}]", given, by_external)
-            while items:
-                # What is read is let go here, bit by bit, and not at once by whoever holds the document.
-                del items[-_OFTEN:]
-                self._breathe()
+            # What is read is let go here, and not at once by whoever holds the document.
+            let_go(items, self._breathe)
         self._raise()
         left = self._remove()
-        self._edits.sort(key=_order)
+        self._edits = self._sorted()
         removed = [edit.item.id for edit in self._edits if edit.after is None]
         puts = [edit.after for edit in self._edits if edit.after is not None]
         after = self._snapshot.with_changes(puts, removed)
         self._judge(after)
         self._raise()
         changes = tuple(_change(edit) for edit in self._slowly(self._edits))
+        let_go(self._named, self._breathe)
         return Plan(tuple(self._edits), changes, after, left)
 
     # -- one object -----------------------------------------------------------------------------------
@@ -224,6 +224,8 @@ class _Planner:
         self._unique(gone)
         if gone:
             self._still_named(gone, coming)
+        for held in (gone, coming, changed, caps):
+            let_go(held, self._breathe)
 
     def _against_others(
         self, item: Object, after: Snapshot, gone: set[Place], coming: set[Place]
@@ -263,6 +265,8 @@ class _Planner:
                 if other != edit.item.id:
                     where = self._named[edit.kind, edit.item.id]
                     self._fault(f"{where}.{key[1]}", f"{edit.kind} {other} has this {key[1]} already")
+        let_go(changed, self._breathe)
+        let_go(taken, self._breathe)
 
     def _still_named(self, gone: set[Place], coming: set[Place]) -> None:
         """What would go although something that stays names it."""
@@ -306,6 +310,13 @@ class _Planner:
             if at % _OFTEN == 0:
                 self._breathe()
             yield item
+
+    def _sorted(self) -> list[Edit]:
+        """As a document lists them; not sorted in one go, which no thread could come between."""
+        found: dict[tuple[bool, int], list[Edit]] = {}
+        for edit in self._slowly(self._edits):
+            found.setdefault(_order(edit), []).append(edit)
+        return [edit for order in sorted(found) for edit in found[order]]
 
 
 def _order(edit: Edit) -> tuple[bool, int]:

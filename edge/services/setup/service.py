@@ -22,24 +22,17 @@ from edge.services.prompts import PromptService
 from edge.services.setup.document import SECTIONS, Document, Written, read, section_of, trimmed
 from edge.services.setup.outcome import Outcome, Place, Plan, Version, Wanted
 from edge.services.setup.plan import KIND_OF, plan
+from edge.services.setup.portions import let_go
 from edge.store.history import History, Past
 
 # Long enough for the loop to take its turn, short enough that 100,000 objects take seconds.
 _BREATH_S = 0.0002
-_OFTEN = 25
 _TRIES = 3
 T = TypeVar("T")
 
 
 def _breathe() -> None:
     time.sleep(_BREATH_S)
-
-
-def _let_go(items: list[Any]) -> None:
-    """Bit by bit: a hundred thousand objects that go at once stop every thread meanwhile."""
-    while items:
-        del items[-_OFTEN:]
-        _breathe()
 
 
 @contextlib.contextmanager
@@ -65,16 +58,16 @@ class SetupService:
         self._one_at_a_time = asyncio.Lock()
         self._known_base: tuple[Snapshot, str, bool] | None = None
 
-    async def export(self) -> tuple[bytes, str]:
-        """The document as JSON, and its base."""
+    async def export(self) -> tuple[list[bytes], str]:
+        """The document as JSON, in pieces, and its base."""
         async with self._one_at_a_time:
             snapshot = self._configuration.current
             with _uncollected():
                 written = await asyncio.to_thread(_written, snapshot)
                 self._known_base = (snapshot, written.base, written.empty)
-                return await asyncio.to_thread(written.text), written.base
+                return written.pieces(), written.base
 
-    async def apply(self, raw: bytes, *, prune: bool = False, dry_run: bool = False) -> Outcome:
+    async def apply(self, raw: bytes | bytearray, *, prune: bool = False, dry_run: bool = False) -> Outcome:
         """What a document changes: all of it or, with ``dry_run`` or a mistake in it, nothing."""
         async with self._one_at_a_time:
             with _uncollected():
@@ -110,7 +103,7 @@ class SetupService:
         found: Outcome = await run()
         return found
 
-    async def _read(self, raw: bytes, prune: bool, dry_run: bool) -> Outcome:
+    async def _read(self, raw: bytes | bytearray, prune: bool, dry_run: bool) -> Outcome:
         document = await asyncio.to_thread(read, raw, _breathe)
         return await self._apply(Wanted(document, prune), dry_run)
 
@@ -135,7 +128,7 @@ class SetupService:
         # With the snapshots gone, only the edits hold the objects that were, or would have been.
         edits = list(made.edits)
         del made, basis, after
-        await asyncio.to_thread(_let_go, edits)
+        await asyncio.to_thread(let_go, edits, _breathe)
         return outcome
 
     async def _check_base(self, given: str | None, basis: Snapshot) -> None:
@@ -155,10 +148,11 @@ class SetupService:
 
     async def _play(self, made: Plan) -> None:
         """Prompts that are new are made ready to be heard, those that are gone forgotten."""
-        for edit in made.edits:
+        prompts = await asyncio.to_thread(lambda: [edit for edit in made.edits if edit.kind == "prompt"])
+        for edit in prompts:
             if isinstance(edit.after, Prompt):
                 await self._prompts.adopt(edit.after)
-        for edit in made.edits:
+        for edit in prompts:
             if isinstance(edit.before, Prompt):
                 await self._prompts.forget(edit.before)
 

@@ -1,0 +1,27 @@
+"""Numbers that left their pool, and pools that are gone, while visitors are still owed their calls."""
+
+from datetime import timedelta
+
+from edge.model.pool import Withdrawal
+from edge.routing.linking import pool_of
+from edge.routing.snapshot import Snapshot
+from tests.routing.world import NOON, facts, number
+
+LEFT = Withdrawal(pool_id="pool_gone", until=NOON + timedelta(hours=1))
+
+
+def test_a_number_is_asked_for_its_visitor_until_its_link_ends_though_the_pool_is_gone() -> None:
+    item = number(campaign_id=None, state="available", withdrawn=LEFT)
+    snapshot = Snapshot.build(numbers=[item])
+    assert snapshot.pools, "a call has to look for its visit"
+    found = pool_of(item, facts(NOON), snapshot)
+    assert found is not None
+    assert (found.id, found.on_unlinked.action, found.caller_affinity_h) == ("pool_gone", "reject", 0)
+    assert pool_of(item, facts(LEFT.until), snapshot) is None
+
+
+def test_an_edit_that_withdraws_a_number_is_noticed() -> None:
+    plain = number(campaign_id=None, state="available")
+    snapshot = Snapshot.build(numbers=[plain])
+    assert not snapshot.pools, "without pools no call looks for a visit"
+    assert snapshot.with_changes([plain.model_copy(update={"withdrawn": LEFT})]).pools
