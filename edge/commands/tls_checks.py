@@ -3,6 +3,7 @@
 import ssl
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
@@ -12,6 +13,8 @@ from edge.derived import tls_config
 from edge.services.presets import PresetsUnusable, read_presets
 from edge.settings import Settings
 from edge.sip.tls import TlsConfig, TlsUnusable, make_context, own_certificate
+from edge.stir import revocation
+from edge.stir.errors import Unproven
 
 _SOON_DAYS = 30
 _DAY_S = 86_400
@@ -28,6 +31,8 @@ def certificates(settings: Settings) -> Iterator[Finding]:
         yield _presets(settings.sip.presets)
     if settings.stir.trust:
         yield _signers(Path(settings.stir.trust))
+    if settings.stir.crls:
+        yield _revoked(Path(settings.stir.crls))
 
 
 def _own(config: TlsConfig) -> Finding:
@@ -58,6 +63,20 @@ def _signers(file: Path) -> Finding:
     except (OSError, ValueError) as error:
         return Finding("fail", f"stir.trust can not be used: {error}", "write the authorities' PEM file")
     return Finding("ok", f"stir.trust {file} has {len(found)} authorities for signed calls")
+
+
+def _revoked(directory: Path) -> Finding:
+    remedy = "write a directory of revocation lists (*.crl, *.pem) that are renewed before they are due"
+    try:
+        files = [path for path in sorted(directory.iterdir()) if path.suffix in (".crl", ".pem")]
+        lists = {path: revocation.read(path.read_bytes()) for path in files}
+    except (OSError, Unproven) as error:
+        return Finding("fail", f"stir.crls can not be used: {error}", remedy)
+    old = [path.name for path, found in lists.items() if found.until < datetime.now(UTC)]
+    if old or not lists:
+        what = f"{', '.join(old)} out of date" if old else "no list"
+        return Finding("warn", f"stir.crls {directory}: {what}", remedy)
+    return Finding("ok", f"stir.crls {directory} has {len(lists)} revocation lists")
 
 
 def _presets(file: str) -> Finding:

@@ -12,7 +12,7 @@ RANKS: Final[dict[str, int]] = {"": 0, "C": 1, "B": 2, "A": 3}
 
 class Attested(NamedTuple):
     """What is known of a caller's number: by the ``carrier``'s word, or ``verified`` by us.  ``reason``
-    says why a check of ours did not succeed."""
+    says why a check of ours did not succeed, or what of it is not certain."""
 
     level: Level = ""
     verstat: Verstat = ""

@@ -150,6 +150,8 @@ class StirSection(Section):
     certificates: str = ""
     fetch: bool = True
     private_hosts: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    crls: str = ""
+    crl_hosts: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     wait_s: Annotated[float, Field(gt=0, le=10)] = 1
     max_age_s: Annotated[float, Field(ge=1, le=3600)] = 60
 

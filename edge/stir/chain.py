@@ -23,12 +23,15 @@ TN_AUTH_LIST: Final = ObjectIdentifier("1.3.6.1.5.5.7.1.26")
 
 class Signer(NamedTuple):
     """A signer whose chain leads to the trust list.  ``since`` and ``until`` bound the whole chain,
-    ``allowed`` is what it may sign for."""
+    ``allowed`` is what it may sign for; ``way`` is the chain, its own certificate first, and ``doubt`` why
+    it is not certain that none of it was revoked."""
 
     key: ec.EllipticCurvePublicKey
     since: datetime
     until: datetime
     allowed: Allowed
+    way: tuple[x509.Certificate, ...]
+    doubt: str = ""
 
     def check(self, signed: bytes, signature: bytes, caller: str, now: datetime) -> None:
         """Raises Wrong unless it signed this, may do so for that number, and may do so now."""
@@ -65,7 +68,7 @@ def signer(given: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate
         raise Wrong("the certificate's key is not of P-256")
     way = _way(leaf, given[1:], trusted)
     since, until = max(c.not_valid_before_utc for c in way), min(c.not_valid_after_utc for c in way)
-    return Signer(key, since, until, _allowed(leaf))
+    return Signer(key, since, until, _allowed(leaf), tuple(way))
 
 
 def _way(

@@ -13,6 +13,7 @@ from edge.clock import Clock
 from edge.stir import chain
 from edge.stir.chain import Signer
 from edge.stir.errors import Unproven
+from edge.stir.lists import Lists
 from edge.stir.web import Web
 
 KEPT_S: Final = 3600.0
@@ -32,9 +33,11 @@ class StoreConfig:
 
 
 class SignerStore:
-    """Each address is asked for once at a time, and its answer, good or bad, kept."""
+    """Each address is asked for once at a time, and its answer, good or bad, kept.  ``lists`` tell of
+    certificates that were revoked (None: nobody looks)."""
 
-    def __init__(self, config: StoreConfig, web: Web, clock: Clock) -> None:
+    def __init__(self, config: StoreConfig, web: Web, clock: Clock, lists: Lists | None = None) -> None:
+        self._lists = lists
         self._config = config
         self._web = web
         self._clock = clock
@@ -57,6 +60,8 @@ class SignerStore:
         for task in asked:
             task.cancel()
         await asyncio.gather(*asked, return_exceptions=True)
+        if self._lists is not None:
+            await self._lists.close()
 
     def _asking(self, address: str) -> "asyncio.Task[Signer | Unproven]":
         task = self._asked.get(address)
@@ -72,7 +77,7 @@ class SignerStore:
             found: Signer | Unproven = await self._look(address)
         except Unproven as error:
             found = error
-        for_s = FAILED_S if isinstance(found, Unproven) else KEPT_S
+        for_s = FAILED_S if isinstance(found, Unproven) or found.doubt else KEPT_S
         if len(self._kept) >= MAX_KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[address] = self._clock.monotonic() + for_s, found
@@ -84,7 +89,10 @@ class SignerStore:
             if not self._config.fetch:
                 raise Unproven("the certificate is not in the directory")
             pem = await self._web.get(address)
-        return await asyncio.to_thread(self._judged, pem)
+        signer, trusted = await asyncio.to_thread(self._judged, pem)
+        if self._lists is None:
+            return signer
+        return signer._replace(doubt=await self._lists.doubt(signer.way, trusted))
 
     def _stored(self, address: str) -> bytes | None:
         directory = self._config.directory
@@ -99,8 +107,9 @@ class SignerStore:
         except OSError:
             return None
 
-    def _judged(self, pem: bytes) -> Signer:
-        return chain.signer(chain.read(pem), self._trusted())
+    def _judged(self, pem: bytes) -> tuple[Signer, Sequence[x509.Certificate]]:
+        trusted = self._trusted()
+        return chain.signer(chain.read(pem), trusted), trusted
 
     def _trusted(self) -> Sequence[x509.Certificate]:
         """Read anew each time, which is seldom: an edited list counts within ``KEPT_S``."""

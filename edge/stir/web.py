@@ -50,8 +50,8 @@ class Web:
             if session is not None:
                 await session.close()
 
-    async def get(self, address: str) -> bytes:
-        """What lies at an https address; raises Unproven, within ``LIMIT_S`` seconds."""
+    async def get(self, address: str, most: int = MAX_OCTETS) -> bytes:
+        """What lies at an https address, ``most`` bytes; raises Unproven, within ``LIMIT_S`` seconds."""
         try:
             url = URL(address)
             host, port = (url.host or "").lower(), url.port
@@ -64,20 +64,20 @@ class Web:
         assert session is not None
         try:
             async with session.get(url, allow_redirects=False) as answer:
-                return await _body(answer)
+                return await _body(answer, most)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unproven(f"{host} can not be asked: {type(error).__name__}: {error}"[:200]) from None
 
 
-async def _body(answer: aiohttp.ClientResponse) -> bytes:
+async def _body(answer: aiohttp.ClientResponse, most: int) -> bytes:
     if answer.status != 200:
         raise Unproven(f"{answer.host} answers {answer.status}")
-    body = b""
+    body = bytearray()
     async for piece in answer.content.iter_chunked(8192):
         body += piece
-        if len(body) > MAX_OCTETS:
-            raise Unproven(f"{answer.host} sends more than {MAX_OCTETS} bytes")
-    return body
+        if len(body) > most:
+            raise Unproven(f"{answer.host} sends more than {most} bytes")
+    return bytes(body)
 
 
 def _client(context: ssl.SSLContext, **options: Any) -> aiohttp.ClientSession:

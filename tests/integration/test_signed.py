@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,20 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ANNA = "+12125550100"
 ROOT = Party("root", authority=True)
+ADMINISTRATOR = Party("administrator", authority=True)
 CARRIER = Party("carrier", ROOT)
+
+
+@cache
+def revoked(host: str) -> Party:
+    """A carrier whose certificate says that the list is at this host, and is on it."""
+    return Party("revoked", ROOT, list_at=f"https://{host}/all.crl")
 
 
 @asynccontextmanager
 async def certificate_host(directory: Path) -> AsyncIterator[str]:
-    """An https server that has the carrier's certificate; the address of that."""
+    """An https server that has the carrier's certificate, one that was revoked, and a list of that; its
+    address."""
     host = own_address()
     made = Authority(directory).certificate("host", f"IP:{host}")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -34,6 +43,12 @@ async def certificate_host(directory: Path) -> AsyncIterator[str]:
 
     async def serve(_: web.Request) -> web.Response:
         return web.Response(body=CARRIER.pem)
+
+    async def serve_revoked(request: web.Request) -> web.Response:
+        return web.Response(body=revoked(request.host).pem)
+
+    async def serve_list(request: web.Request) -> web.Response:
+        return web.Response(body=ADMINISTRATOR.revoking(revoked(request.host), indirect=True))
 
     over = asyncio.Event()
 
@@ -43,6 +58,7 @@ async def certificate_host(directory: Path) -> AsyncIterator[str]:
 
     application = web.Application()
     application.add_routes([web.get("/carrier.pem", serve), web.get("/slow.pem", wait)])
+    application.add_routes([web.get("/revoked.pem", serve_revoked), web.get("/all.crl", serve_list)])
     runner = web.AppRunner(application)
     await runner.setup()
     site = web.TCPSite(runner, host, 0, ssl_context=context)
@@ -58,11 +74,12 @@ async def certificate_host(directory: Path) -> AsyncIterator[str]:
 async def hosted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Server, str]]:
     """A server that trusts the root, and where the certificates are."""
     directory = tmp_path_factory.mktemp("signed")
-    (directory / "trust.pem").write_bytes(ROOT.pem)
+    (directory / "trust.pem").write_bytes(ROOT.pem + ADMINISTRATOR.pem)
     async with certificate_host(directory) as at:
         settings = {
             "EDGE_STIR__TRUST": str(directory / "trust.pem"),
             "EDGE_STIR__PRIVATE_HOSTS": at.removeprefix("https://").partition(":")[0],
+            "EDGE_STIR__CRL_HOSTS": at.removeprefix("https://").partition(":")[0],
             "EDGE_STIR__WAIT_S": "3",
             "EDGE_SIP__TLS_TRUST": str(directory / "authority.pem"),
         }
@@ -90,7 +107,8 @@ async def test_a_signed_call_is_verified_and_told_to_the_buyer(
     record = await scene.record(number)
     assert (record["attestation"], record["verstat"]) == ("B", "TN-Validation-Passed")
     assert record["attestation_by"] == "verified"
-    assert record["decision"]["steps"][0] == {"step": "identity", "result": "B", "reason": ""}
+    uncertain = "no revocation list speaks for its certificate"
+    assert record["decision"]["steps"][0] == {"step": "identity", "result": "B", "reason": uncertain}
 
 
 async def test_a_call_that_was_signed_for_another_number_goes_on_without_attestation(
@@ -102,6 +120,20 @@ async def test_a_call_that_was_signed_for_another_number_goes_on_without_attesta
     record = await scene.record(number)
     assert (record["attestation"], record["verstat"]) == (None, "TN-Validation-Failed")
     assert "another called number" in record["decision"]["steps"][0]["reason"]
+
+
+async def test_a_call_signed_with_a_revoked_certificate_goes_on_without_attestation(
+    scene: Scene, hosted: tuple[Server, str]
+) -> None:
+    number = await scene.number()
+    signer = revoked(hosted[1].removeprefix("https://"))
+    identity = signer.identity(f"{hosted[1]}/revoked.pem", ANNA, number)
+    await scene.offered(number, f"Identity: {identity}", "P-Attestation-Indicator: A")
+    record = await scene.record(number)
+    assert (record["attestation"], record["verstat"]) == (None, "TN-Validation-Failed")
+    step = record["decision"]["steps"][0]
+    assert (step["step"], step["result"]) == ("identity", "not verified")
+    assert step["reason"].startswith("the certificate was revoked on ")
 
 
 @pytest.mark.parametrize("place", ["/gone.pem", "/slow.pem"])

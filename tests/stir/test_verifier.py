@@ -10,6 +10,7 @@ import pytest
 from edge.clock import Clock
 from edge.model.attestation import Attested
 from edge.stir.errors import Unproven
+from edge.stir.lists import ListConfig
 from edge.stir.store import StoreConfig
 from edge.stir.verifier import Verifier, VerifierConfig
 from edge.stir.web import Web, is_public
@@ -121,6 +122,29 @@ async def test_certificates_of_a_directory_need_no_web(tmp_path: Path) -> None:
             found = await checking.verify([CARRIER.identity(outside, ANNA, US)], [ANNA], US)
             assert found.level == ""
     assert web.asked == []
+
+
+async def test_a_revoked_certificate_has_failed_and_one_of_which_nobody_tells_has_not(tmp_path: Path) -> None:
+    crls = tmp_path / "crls"
+    crls.mkdir()
+    config = VerifierConfig(StoreConfig(tmp_path / "trust.pem"), lists=ListConfig(crls))
+    (tmp_path / "trust.pem").write_bytes(ROOT.pem)
+    now = Now()
+    async with Verifier(config, cast(Web, FakeWeb(CARRIER.pem)), cast(Clock, now)) as checking:
+
+        async def found() -> Attested:
+            return await checking.verify([CARRIER.identity(AT, ANNA, US)], [ANNA], US)
+
+        assert await found() == PASSED._replace(reason="no revocation list speaks for its certificate")
+        (crls / "root.crl").write_bytes(ROOT.revoking())
+        now.passed = 60.0
+        assert await found() == PASSED, "asked again soon, as it was not certain"
+        (crls / "root.crl").write_bytes(ROOT.revoking(CARRIER))
+        assert await found() == PASSED
+        now.passed = 3660.0
+        failed = await found()
+        assert (failed.level, failed.verstat, failed.by) == ("", "TN-Validation-Failed", "verified")
+        assert failed.reason.startswith("the certificate was revoked on ")
 
 
 async def test_a_trust_list_that_is_not_there_proves_nothing(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ class Party:
         numbers: bytes | None = PROVIDER,
         curve: ec.EllipticCurve | None = None,
         days: tuple[int, int] = (-1, 30),
+        list_at: str = "",
     ) -> None:
         self.key = ec.generate_private_key(curve or ec.SECP256R1())
         self.issuer = issuer
@@ -62,7 +63,36 @@ class Party:
         )
         if numbers is not None and not authority:
             builder = builder.add_extension(x509.UnrecognizedExtension(TN_AUTH_LIST, numbers), critical=False)
+        if list_at:
+            point = x509.DistributionPoint([x509.UniformResourceIdentifier(list_at)], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
         self.certificate = builder.sign((issuer or self).key, SHA256())
+
+    def revoking(
+        self, *parties: "Party", days: int = 7, delta: bool = False, indirect: bool = False
+    ) -> bytes:
+        """This authority's revocation list (DER) of these certificates, valid for so many days from now."""
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - timedelta(days=10))
+            .next_update(now + timedelta(days=days))
+        )
+        if delta:
+            builder = builder.add_extension(x509.DeltaCRLIndicator(1), critical=True)
+        if indirect:
+            builder = builder.add_extension(
+                x509.IssuingDistributionPoint(None, None, False, False, None, True, False), critical=True
+            )
+        for party in parties:
+            entry = x509.RevokedCertificateBuilder().serial_number(party.certificate.serial_number)
+            entry = entry.revocation_date(now - timedelta(days=1))
+            if indirect:
+                issuer = x509.CertificateIssuer([x509.DirectoryName(party.certificate.issuer)])
+                entry = entry.add_extension(issuer, critical=True)
+            builder = builder.add_revoked_certificate(entry.build())
+        return builder.sign(self.key, SHA256()).public_bytes(Encoding.DER)
 
     @property
     def pem(self) -> bytes:
