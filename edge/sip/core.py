@@ -15,7 +15,7 @@ from edge.sip.wire import Chance, Wire
 
 METHODS_LINE = ", ".join(METHODS)
 ALLOW = ("Allow", METHODS_LINE)
-ACCEPT = ("Accept", "application/sdp")
+ACCEPT = ("Accept", "application/sdp, multipart/mixed")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
 SDP = ("Content-Type", "application/sdp")
 

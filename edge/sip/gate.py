@@ -3,7 +3,8 @@
 import ipaddress
 from typing import Final
 
-from edge.sip.core import ACCEPT, ALLOW
+from edge.sip.bodies import only_description
+from edge.sip.core import ALLOW
 from edge.sip.events import Flow
 from edge.sip.expiry import MIN_SE, too_small
 from edge.sip.layer import METHODS
@@ -43,8 +44,9 @@ def objection(request: Request, *, refer: bool = False) -> Objection | None:
     if request.method in _TIMED and "Session-Expires" in headers and too_small(request):
         return 422, (("Min-SE", str(MIN_SE)),)
     if request.body and request.method in _WITH_SDP:
-        if not _is_sdp(request):  # 8.2.3
-            return 415, (ACCEPT,)
+        refused = only_description(request)  # 8.2.3
+        if refused is not None:
+            return refused
         if request.body.count(b"\n") > MAX_LINES:
             return 400, ()
     return None
@@ -112,11 +114,6 @@ def no_bigger(headers: Lines, spare: int) -> Lines | None:
 
 def _length(header: tuple[str, str]) -> int:
     return len(header[0]) + len(header[1]) + 4
-
-
-def _is_sdp(request: Request) -> bool:
-    kind = request.headers.get("Content-Type") or ""
-    return kind.partition(";")[0].strip().lower() == "application/sdp"
 
 
 def _accepts_sdp(accepted: list[str]) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.sip import arrivals, gate, replaces
+from edge.sip.bodies import only_description
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
@@ -137,6 +138,8 @@ class Stack:
         self._core.busy = True
         try:
             if isinstance(message, Response):
+                if message.body:
+                    only_description(message)
                 self._layer.receive_response(message)
             else:
                 self._receive_request(message, flow, len(data))
@@ -221,6 +224,7 @@ class Stack:
     def _receive_ack(self, request: Request) -> None:
         usage = self._core.usages.get(request.to_tag or "")
         if usage is not None and usage.dialog_for(request) is not None:
+            only_description(request)
             usage.receive_ack(request)
         else:
             self._drop("stray_ack")

@@ -17,7 +17,7 @@ from pathlib import Path
 Check = Callable[[bytes], None]
 ROOT = Path(__file__).parents[2]
 MAX_INPUT = 4096
-NAMES = ["message", "stream", "digest", "uri", "sdp", "stack"]
+NAMES = ["message", "stream", "digest", "uri", "body", "sdp", "stack"]
 
 
 def targets() -> dict[str, tuple[Check, list[bytes]]]:
@@ -38,6 +38,7 @@ def targets() -> dict[str, tuple[Check, list[bytes]]]:
         "stream": (sip.check_stream, [b"\x07" + data for data in messages]),
         "digest": (sip.check_digest, auth),
         "uri": (sip.check_uri, uris),
+        "body": (sip.check_body, corpus.MULTIPARTS),
         "sdp": (sdp.check, [corpus.BODY]),
         "stack": (stack.check, stack.seeds()),
     }

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from itertools import pairwise
 
-from edge.sip import framer, headers, parser, uri
+from edge.sip import bodies, framer, headers, parser, uri
 from edge.sip.digest import ClientDigest, ServerDigest, parse_auth
 from edge.sip.errors import SipParseError
 from edge.sip.events import Credentials
@@ -103,6 +103,17 @@ def check_digest(data: bytes) -> None:
     client = ClientDigest(Credentials("bob", "zanzibar"), lambda: "c")
     if client.accept(Response(401, "", Headers([("WWW-Authenticate", value)]))):
         Request("INVITE", "sip:a@b.test", Headers(list(client.headers("INVITE", "sip:a@b.test")))).to_bytes()
+
+
+def check_body(data: bytes) -> None:
+    """A body of many parts (its first line is the Content-Type) gives a piece of itself, or a refusal."""
+    kind, _, body = data.partition(b"\n")
+    lines = [("Content-Type", kind.decode("latin-1")), ("Content-Disposition", "session;handling=optional")]
+    for headers_ in (lines[:1], lines):
+        request = Request("INVITE", "sip:a@b.test", Headers(headers_), body)
+        refused = bodies.only_description(request)
+        assert request.body in body
+        assert refused is None or (not request.body and refused[0] in (400, 415))
 
 
 def check_uri(data: bytes) -> None:

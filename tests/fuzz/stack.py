@@ -14,7 +14,7 @@ from typing import Final
 
 from edge.sip import parser
 from edge.sip.errors import SipParseError
-from edge.sip.events import Allow, Answered, Deny, InviteEvent, Offered
+from edge.sip.events import Allow, Answered, Deny, InviteEvent, Offered, Referred, Replaced
 from edge.sip.framer import Framer, Keepalive
 from edge.sip.invite import Invite
 from edge.sip.message import Request
@@ -34,7 +34,7 @@ OURS: Final[dict[bytes, Callable[[Invite], None]]] = {
     b"i": lambda call: call.info("application/dtmf-relay", b"Signal=1\r\n"),
     b"h": lambda call: call.hang_up("Q.850;cause=16"),
 }
-"""What our side does with its newest call; ``!d`` dials a new one."""
+"""What our side does with its newest call; ``!d`` dials a new one, ``!t`` one that may be transferred."""
 
 
 class Owner:
@@ -52,6 +52,14 @@ class Owner:
                 call.ack(b"" if call.offer else SDP)
             elif isinstance(event, Offered):
                 call.accept_offer(SDP)
+            elif isinstance(event, Replaced):
+                self.took(event.invite)
+                event.invite.let_refer()
+                event.invite.answer(SDP)
+                call.hang_up()
+            elif isinstance(event, Referred):
+                event.transfer.accept()
+                event.transfer.end(200 if event.replaces else 486, leave=bool(event.replaces))
 
         call.on_event = on_event
 
@@ -79,6 +87,8 @@ class Play:
             pass
         elif command == b"d":
             self.owner.took(self.us.dial(self.peer))
+        elif command == b"t":
+            self.owner.took(self.us.dial(self.peer, allow_refer=True))
         elif command in OURS and self.owner.calls:
             OURS[command](self.owner.calls[-1])
         self.net.run(0.1)
@@ -179,7 +189,7 @@ def _answer(
 
 
 def _message(head: str, body: bytes) -> bytes:
-    kind = "Content-Type: application/sdp\r\n" if body else ""
+    kind = "Content-Type: application/sdp\r\n" if body and "Content-Type" not in head else ""
     tail = f"Contact: <sip:p@192.0.2.2>\r\n{kind}Content-Length: {len(body)}\r\n\r\n"
     return (head + tail).encode() + body
 
@@ -189,6 +199,13 @@ _BYE = _request("BYE", 2, "%T")
 _TIMED = _request("INVITE", body=SDP, more="Supported: timer\r\nSession-Expires: 90;refresher=uac\r\n")
 _UP = (_INVITE, b"!r", b"!a", _ACK)
 _OUT = (b"!d", _answer(180), _answer(200, body=SDP))
+_TO = "Refer-To: <sip:q@192.0.2.9?Replaces=a%40b%3Bto-tag%3D1%3Bfrom-tag%3D2>\r\n"
+_REFER = _request("REFER", 1, "%T", more=_TO).replace(b"Call-ID: c1", b"Call-ID: %I")
+_TAKE = "Require: replaces\r\nReplaces: %I;to-tag=%F;from-tag=p"
+_MIXED = (
+    b"--b\r\nContent-Type: application/sdp\r\n\r\n" + SDP + b"\r\n--b\r\nContent-Type: application/isup\r\n"
+    b"Content-Disposition: signal;handling=optional\r\n\r\n\x01\r\n--b--\r\n"
+)
 
 PLAYS: Final[list[tuple[bytes, ...]]] = [
     (*_UP, _BYE),
@@ -205,6 +222,10 @@ PLAYS: Final[list[tuple[bytes, ...]]] = [
     (b"!d", _answer(183, body=SDP), b"!h", _answer(200, "CANCEL"), _answer(487)),
     (b"!d", _answer(401, more='WWW-Authenticate: Digest realm="r", nonce="n"\r\n'), b"!h"),
     (b"!d", _answer(302, more="Contact: <sip:q@192.0.2.9>\r\n"), b"!d", _answer(503), b"!d", b"!40"),
+    (b"!t", _answer(200, body=SDP), _REFER, _answer(200, "NOTIFY", 2)),
+    (b"!t", _answer(180), _request("INVITE", body=SDP, more=f"{_TAKE};early-only\r\n"), _ACK, b"!20"),
+    (b"!t", _answer(180), b"!01", _request("INVITE", body=SDP, more=f"{_TAKE}\r\n"), b"!h"),
+    (_request("INVITE", body=_MIXED, more="Content-Type: multipart/mixed;boundary=b\r\n"), b"!a", _ACK),
     (_request("OPTIONS"), _request("REGISTER"), _request("BYE", 2, "none"), _request("PRACK", 3, "none")),
 ]  # fmt: skip
 

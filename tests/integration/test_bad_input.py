@@ -141,6 +141,10 @@ BROKEN: dict[str, tuple[Callable[[Peer], bytes], int]] = {
         lambda p: p.request("INVITE", NUMBER, "Content-Type: text/plain", body="hello"),
         415,
     ),
+    "a multipart without a boundary": (
+        lambda p: p.request("INVITE", NUMBER, "Content-Type: multipart/mixed", body="hello"),
+        400,
+    ),
     "an unknown dialog": (
         lambda p: p.request("BYE").replace(f"@{p.server.address()}>\r\nCall".encode(), b"@x>;tag=t\r\nCall"),
         481,

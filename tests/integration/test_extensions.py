@@ -318,7 +318,32 @@ async def test_the_reason_of_a_refusal_reaches_a_caller_who_was_answered(scene: 
     assert bye.get("Reason") == "SIP;cause=480, Q.850;cause=21"
 
 
+async def test_a_description_among_other_parts_makes_a_call(scene: Scene) -> None:
+    await scene.route(scene.target)
+    kind = "Content-Type: multipart/mixed;boundary=edge1"
+    call = await scene.caller.invite(scene.number, mixed(scene.caller.sdp(), "optional"), kind)
+    invited = await scene.target.hear("INVITE")
+    assert invited.get("Content-Type") == "application/sdp" and invited.audio_port
+    await scene.target.answer(invited, 200, mixed(scene.target.sdp(), "optional"), kind)
+    await scene.target.hear("ACK")
+    assert (await call.hear("200")).audio_port
+    await call.request("ACK")
+    await ended(scene, call)
+    refused = await scene.caller.invite(scene.number, mixed(scene.caller.sdp(), "required"), kind)
+    said = await refused.refused("415")
+    assert "application/sdp" in said.get("Accept")
+
+
 # -- the pieces -------------------------------------------------------------------------------------------
+
+
+def mixed(sdp: str, handling: str) -> str:
+    """A description with a carrier's signalling beside it."""
+    parts = (
+        "application/sdp\r\n\r\n" + sdp,
+        f"application/isup\r\nContent-Disposition: signal;handling={handling}\r\n\r\n1",
+    )
+    return "".join(f"--edge1\r\nContent-Type: {part}\r\n" for part in parts) + "--edge1--\r\n"
 
 
 async def pracked(call: Outgoing, said: Said) -> None:

@@ -168,6 +168,40 @@ RIGHT: dict[str, bytes] = {
     "binary body": message("MESSAGE sip:a@edge.test SIP/2.0", lines(CSeq="1 MESSAGE"), bytes(range(256)) * 2),
 }
 
+_ISUP = b"Content-Type: application/ISUP;version=ansi00\r\nContent-Disposition: signal;handling=%b\r\n"
+_PARTS = b"--b7\r\nContent-Type: application/sdp\r\n\r\n" + BODY + b"\r\n--b7\r\n"
+MIXED = _PARTS + _ISUP % b"optional" + b"\r\n\x01\x02\x00\r\n--b7--\r\n"
+SIGNALLED = _PARTS + _ISUP % b"required" + b"\r\n\x01\x02\x00\r\n--b7--\r\n"
+MULTIPARTS: list[bytes] = [
+    b"multipart/mixed;boundary=b7\n" + MIXED,
+    b"multipart/alternative; boundary=\"b7\"\n" + SIGNALLED,
+    b"multipart/mixed;boundary=out\n--out\r\nContent-Type: multipart/related;boundary=b7\r\n\r\n"
+    + MIXED + b"\r\n--out\r\n\r\ntext\r\n--out--",
+]  # fmt: skip
+"""Bodies behind their Content-Type."""
+
+
+def _carrying(body: bytes, kind: str = "multipart/mixed;boundary=b7") -> bytes:
+    return message("INVITE sip:+18005550100@edge.test SIP/2.0", lines(Content_Type=kind), body)
+
+
+RIGHT |= {
+    "ISUP beside the description": _carrying(MIXED),
+    "ISUP that must be understood": _carrying(SIGNALLED),
+    "a multipart without a boundary": _carrying(MIXED, "multipart/mixed"),
+    "a multipart that does not end": _carrying(MIXED[:-8]),
+    "a multipart with another boundary": _carrying(MIXED, "multipart/mixed;boundary=b"),
+    "ISUP alone that need not be understood": message(
+        "INVITE sip:+18005550100@edge.test SIP/2.0",
+        [*lines(Content_Type="application/ISUP"), "Content-Disposition: signal;handling=optional"],
+        b"\x01",
+    ),
+    "compressed": message(
+        "INVITE sip:+18005550100@edge.test SIP/2.0", [*lines(), "Content-Encoding: gzip"], b"\x1f\x8b"
+    ),
+}
+"""Sound messages, whatever their bodies: the parser takes them."""
+
 RESPONSES: dict[str, bytes] = {
     "plain": message("SIP/2.0 200 OK", lines(), BODY),
     "UTF-8 reason": message("SIP/2.0 200 = 2**3 * 5**2 сто девяносто девять", lines()),

@@ -256,7 +256,7 @@ def test_requests_out_of_order_get_500(us: Node, peer: Peer) -> None:
 def test_info_and_options_within_the_call(us: Node, peer: Peer) -> None:
     tag = answered(us, peer)
     peer.request("OPTIONS", us, to_tag=tag, cseq=2)
-    assert peer.got[-1].headers.get("Accept") == "application/sdp"
+    assert peer.got[-1].headers.get("Accept") == "application/sdp, multipart/mixed"
     peer.request(
         "INFO", us, to_tag=tag, cseq=3, body=b"Signal=5", headers="Content-Type: application/dtmf-relay\n"
     )

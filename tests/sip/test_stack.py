@@ -33,7 +33,10 @@ def test_options_outside_a_call(us: Node, peer: Peer) -> None:
     peer.request("OPTIONS", us)
     response = last(peer)
     assert response.status == 200 and response.to_tag
-    assert response.headers.get("Accept") == "application/sdp" and "Supported" in response.headers
+    assert (
+        response.headers.get("Accept") == "application/sdp, multipart/mixed"
+        and "Supported" in response.headers
+    )
     assert set((response.headers.get("Allow") or "").split(", ")) >= {
         "INVITE",
         "ACK",
@@ -50,7 +53,12 @@ OBJECTIONS = [
     ("REGISTER", {}, 405, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),
     ("PRACK", {"to_tag": "x"}, 481, None),
     ("DANCE", {}, 501, ("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK")),
-    ("INVITE", {"body": b"x", "headers": "Content-Type: text/plain\n"}, 415, ("Accept", "application/sdp")),
+    (
+        "INVITE",
+        {"body": b"x", "headers": "Content-Type: text/plain\n"},
+        415,
+        ("Accept", "application/sdp, multipart/mixed"),
+    ),
     ("INVITE", {"body": b"v=0\r\n" + b"a=x\r\n" * 512}, 400, None),
     ("INVITE", {"headers": "Accept: text/plain\n"}, 406, None),
     ("INVITE", {"uri": "urn:service:sos"}, 416, None),

@@ -91,8 +91,9 @@ class RawPhone:
     async def send(
         self, start: str, lines: list[str], body: str = "", to: tuple[str, int] | None = None
     ) -> None:
-        """One message; Content-Type and Content-Length are added."""
-        kind = ["Content-Type: application/sdp"] if body else []
+        """One message; Content-Length is added, and the Content-Type of a description unless one is given."""
+        typed = any(line.startswith("Content-Type:") for line in lines)
+        kind = ["Content-Type: application/sdp"] if body and not typed else []
         text = "\r\n".join([start, *lines, *kind, f"Content-Length: {len(body)}", "", body])
         await asyncio.get_running_loop().sock_sendto(self.socket, text.encode(), to or self.server)
 
