@@ -24,6 +24,8 @@ from pydantic_core import to_json
 from structlog.dev import plain_traceback
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from edge.model.printable import on_one_line
+
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
 
@@ -172,11 +174,6 @@ def _one_line(logger: WrappedLogger, method: str, event: EventDict) -> EventDict
         if isinstance(value, str) and not value.isprintable() and key != "exception":
             event[key] = on_one_line(value)
     return event
-
-
-def on_one_line(text: str) -> str:
-    """A text of the outside world as a terminal may show it: what is not printable is written out."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
 def _json(event: EventDict, **_: object) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from edge.commands.client import Api
 from edge.commands.failure import CommandFailed
-from edge.logs import on_one_line
+from edge.model.printable import on_one_line
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 # A pipe has no width: wide enough that no row is cut.

@@ -6,8 +6,8 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
-from edge.logs import on_one_line
 from edge.model.decision import CandidateLine
+from edge.model.printable import on_one_line
 from edge.routing.explain import explain_disposition, explain_line, explain_status
 
 Record = Mapping[str, Any]

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography import x509
-
 from edge.commands.finding import Finding
 from edge.derived import tls_config
 from edge.services.presets import PresetsUnusable, read_presets
@@ -58,6 +56,9 @@ def _trust(config: TlsConfig) -> Finding:
 
 
 def _signers(file: Path) -> Finding:
+    # Only a trust list needs it.
+    from cryptography import x509  # noqa: PLC0415
+
     try:
         found = x509.load_pem_x509_certificates(file.read_bytes())
     except (OSError, ValueError) as error:

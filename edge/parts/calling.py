@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from edge.calls.access import Access, AccessConfig
 from edge.calls.services import CallServices
@@ -17,8 +18,10 @@ from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint
 from edge.sip.exporter import Exporter
 from edge.sip.guard import Guard
-from edge.stir.verifier import Verifier
 from edge.store.usage import TrunkUsage
+
+if TYPE_CHECKING:
+    from edge.stir.verifier import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,12 @@ async def _traced(ground: Ground, endpoint: Endpoint) -> TraceBook:
     return traces
 
 
-async def _verifier(ground: Ground) -> Verifier | None:
+async def _verifier(ground: Ground) -> "Verifier | None":
     settings = ground.settings
+    if not settings.stir.trust:
+        return None
+    # With the library behind it 8 MB, which only those pay for who verify.
+    from edge.stir.verifier import Verifier  # noqa: PLC0415
+
     verifier = Verifier.of(settings.stir, tls_config(settings.sip).trust, ground.clock)
-    return await ground.stack.enter_async_context(verifier) if verifier is not None else None
+    return await ground.stack.enter_async_context(verifier)

@@ -41,10 +41,8 @@ class Verifier:
         self._signers = SignerStore(config.store, web, clock, lists)
 
     @classmethod
-    def of(cls, stir: StirSection, tls_trust: Path | None, clock: Clock) -> "Verifier | None":
-        """As the settings want it; None while no trust list says whom to believe."""
-        if not stir.trust:
-            return None
+    def of(cls, stir: StirSection, tls_trust: Path | None, clock: Clock) -> Self:
+        """As the settings want it, whose trust list says whom to believe."""
         directory = Path(stir.certificates) if stir.certificates else None
         store = StoreConfig(Path(stir.trust), directory, stir.fetch)
         config = VerifierConfig(store, stir.wait_s, stir.max_age_s, _lists(stir))

@@ -1,7 +1,6 @@
 """Edits of the configuration: any number of objects in one transaction, with their audit."""
 
 import itertools
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ from edge.model.kinds import Kind, Object
 from edge.model.secrets import hidden, secrets_of
 from edge.store.audit import Entry, Note, row_of
 from edge.store.bodies import COMMON, SHAPES, name_of, references, to_row
+from edge.store.breath import Breath
 from edge.store.errors import Dangling, InUse, Missing, Outdated, Reference
 from edge.store.tables import audit, meta, tokens
 from edge.store.tables import object_references as links
@@ -20,7 +20,7 @@ from edge.store.tables import object_references as links
 _PORTION = 500
 VERSION = "configuration_version"
 _MOST_USERS = 20
-_BREATH = 20
+_OFTEN = 10
 T = TypeVar("T")
 
 
@@ -58,10 +58,11 @@ class Batch:
         self._rows: dict[Kind, list[dict[str, Any]]] = {kind: [] for kind in SHAPES}
         self._links: list[dict[str, Any]] = []
         self._audit: list[dict[str, Any]] = []
+        breathe = self._breathe = Breath()
         for at, edit in enumerate(edits):
-            if at % _BREATH == 0:
+            if at % _OFTEN == 0:
                 # Made in a thread: the loop takes its turn.
-                time.sleep(0)
+                breathe()
             if edit.after is not None:
                 self._rows[edit.kind].append(to_row(edit.kind, edit.after))
                 self._links += _links(edit.kind, edit.after)
@@ -87,8 +88,8 @@ class Batch:
         """Forgets the rows bit by bit: a hundred thousand that go at once stop every thread meanwhile."""
         for rows in (*self._rows.values(), self._links, self._audit):
             while rows:
-                del rows[-_BREATH:]
-                time.sleep(0)
+                del rows[-_OFTEN:]
+                self._breathe()
 
     def _replace(self, connection: sa.Connection, kind: Kind) -> None:
         """The old rows go first: what is unique may move from one object to another."""

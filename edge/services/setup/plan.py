@@ -38,7 +38,7 @@ from edge.store.errors import Reference
 
 MAX_ERRORS = 100
 KIND_OF: Mapping[type[Any], Kind] = {shape.model: kind for kind, shape in SHAPES.items()}
-_OFTEN = 25
+_OFTEN = 4
 _NEW_CAP = re.compile(r"cap_[A-Za-z0-9_]{1,60}")
 Audio = Callable[[str], Mapping[str, Any] | None]
 

@@ -6,7 +6,6 @@ What takes time runs in a thread that pauses every millisecond or so: calls do n
 import asyncio
 import contextlib
 import gc
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -23,16 +22,11 @@ from edge.services.setup.document import SECTIONS, Document, Written, read, sect
 from edge.services.setup.outcome import Outcome, Place, Plan, Version, Wanted
 from edge.services.setup.plan import KIND_OF, plan
 from edge.services.setup.portions import let_go
+from edge.store.breath import Breath
 from edge.store.history import History, Past
 
-# Long enough for the loop to take its turn, short enough that 100,000 objects take seconds.
-_BREATH_S = 0.0002
 _TRIES = 3
 T = TypeVar("T")
-
-
-def _breathe() -> None:
-    time.sleep(_BREATH_S)
 
 
 @contextlib.contextmanager
@@ -54,6 +48,7 @@ class SetupService:
         self._configuration = configuration
         self._prompts = prompts
         self._history = history
+        self._breathe = Breath()
         # One document at a time: two would take each other's core and memory.
         self._one_at_a_time = asyncio.Lock()
         self._known_base: tuple[Snapshot, str, bool] | None = None
@@ -63,7 +58,7 @@ class SetupService:
         async with self._one_at_a_time:
             snapshot = self._configuration.current
             with _uncollected():
-                written = await asyncio.to_thread(_written, snapshot)
+                written = await asyncio.to_thread(_written, snapshot, self._breathe)
                 self._known_base = (snapshot, written.base, written.empty)
                 return written.pieces(), written.base
 
@@ -104,7 +99,7 @@ class SetupService:
         return found
 
     async def _read(self, raw: bytes | bytearray, prune: bool, dry_run: bool) -> Outcome:
-        document = await asyncio.to_thread(read, raw, _breathe)
+        document = await asyncio.to_thread(read, raw, self._breathe)
         return await self._apply(Wanted(document, prune), dry_run)
 
     async def _restore(self, version: int, dry_run: bool) -> Outcome:
@@ -118,7 +113,7 @@ class SetupService:
         basis = self._configuration.current
         await self._check_base(wanted.document.base, basis)
         now, audio = self._configuration.now(), self._prompts.stored
-        made = await asyncio.to_thread(plan, wanted, basis, now, audio, _breathe)
+        made = await asyncio.to_thread(plan, wanted, basis, now, audio, self._breathe)
         if made.edits and not dry_run:
             await self._configuration.replace(made.edits, basis, made.after)
             await self._play(made)
@@ -128,7 +123,7 @@ class SetupService:
         # With the snapshots gone, only the edits hold the objects that were, or would have been.
         edits = list(made.edits)
         del made, basis, after
-        await asyncio.to_thread(let_go, edits, _breathe)
+        await asyncio.to_thread(let_go, edits, self._breathe)
         return outcome
 
     async def _check_base(self, given: str | None, basis: Snapshot) -> None:
@@ -142,7 +137,7 @@ class SetupService:
 
     async def _base(self, snapshot: Snapshot) -> str:
         if self._known_base is None or self._known_base[0] is not snapshot:
-            written = await asyncio.to_thread(_written, snapshot)
+            written = await asyncio.to_thread(_written, snapshot, self._breathe)
             self._known_base = (snapshot, written.base, written.empty)
         return self._known_base[1]
 
@@ -157,8 +152,8 @@ class SetupService:
                 await self._prompts.forget(edit.before)
 
 
-def _written(snapshot: Snapshot) -> Written:
-    return Written(((KIND_OF[type(item)], item) for item in everything(snapshot)), _breathe)
+def _written(snapshot: Snapshot, breathe: Breath) -> Written:
+    return Written(((KIND_OF[type(item)], item) for item in everything(snapshot)), breathe)
 
 
 def _as_it_was(found: Mapping[tuple[str, str], Past]) -> Wanted:
