@@ -114,7 +114,7 @@ class Access:
         """No trunk has this source address: credentials may still prove one that needs no address."""
         # No plain call comes of an INVITE with Replaces (RFC 3891).
         asks = request.method == "OPTIONS" or (request.method == "INVITE" and "Replaces" in request.headers)
-        if asks and self._sources.is_target(source):
+        if asks and (self._sources.is_target(source) or self._guard.is_dialled(source)):
             return Allow("target")
         if _is_scanner(request):
             self._guard.offend(source, "scanner")

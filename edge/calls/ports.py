@@ -120,6 +120,10 @@ class SourceGuard(Protocol):
         """Somebody there has logged in."""
         ...
 
+    def is_dialled(self, host: str) -> bool:
+        """Whether we sent a call or a request there within the hour: such as targets by name."""
+        ...
+
 
 class IdentityVerifier(Protocol):
     """Verifies signed identities (``edge.stir``)."""

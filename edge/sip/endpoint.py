@@ -19,12 +19,13 @@ from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, Outgo
 from edge.sip.events import Transport as SipTransport
 from edge.sip.exchange import made_here
 from edge.sip.framer import Frame, Keepalive
+from edge.sip.gate import Limits
 from edge.sip.guard import Friends, Guard
 from edge.sip.invite import Invite
 from edge.sip.lag import Lag
 from edge.sip.message import Response, SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
-from edge.sip.stack import Limits, Stack
+from edge.sip.stack import Stack
 from edge.sip.streams import Streams
 from edge.sip.tls import Certificates, TlsConfig
 from edge.sip.transport import Transport, UdpListener, bound_socket

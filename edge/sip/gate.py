@@ -1,6 +1,7 @@
 """What a request must be before anything is done for it (RFC 3261 section 8.2), and stateless answers."""
 
 import ipaddress
+from dataclasses import dataclass
 from typing import Final
 
 from edge.sip.bodies import only_description
@@ -25,6 +26,20 @@ MAX_KEEPALIVE: Final = 64
 """Bytes of a datagram that says nothing."""
 MAX_LINES: Final = 512
 """Of a session description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one stack holds at most; beyond it a new call gets 503 with Retry-After, and beyond twice the
+    transactions whatever comes within a call, but its BYE.
+
+    A bridged call leaves three transactions for 32 s and one for 5 s, some 4 kB in all: these limits
+    are reached near 1,000 calls a second.
+    """
+
+    transactions: int = 100_000
+    usages: int = 20_000
+
 
 Objection = tuple[int, Lines]
 

@@ -212,6 +212,10 @@ class Guard:
         """We send a call there: answers will come, and it is never banned."""
         self._trust(self._dialled, host)
 
+    def is_dialled(self, host: str) -> bool:
+        """Whether we dialled an address within the hour."""
+        return self._dialled.get(host, 0.0) > self._clock()
+
     def reconsider(self) -> None:
         """The configuration was edited: everybody is looked up again."""
         self._free.clear()

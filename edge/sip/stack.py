@@ -5,13 +5,13 @@ call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from edge.sip import arrivals, gate, replaces
 from edge.sip.bodies import only_description
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
+from edge.sip.gate import Limits
 from edge.sip.invite import Invite
 from edge.sip.invite_client import ClientInvite
 from edge.sip.invite_server import ServerInvite
@@ -22,18 +22,6 @@ from edge.sip.parser import parse
 from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
 from edge.sip.wire import Chance, Trace, Wire
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one stack holds at most; beyond it a new call gets 503 with Retry-After.
-
-    A bridged call leaves three transactions for 32 s and one for 5 s, some 4 kB in all: these limits
-    are reached near 1,000 calls a second.
-    """
-
-    transactions: int = 100_000
-    usages: int = 20_000
 
 
 class Stack:
@@ -235,6 +223,9 @@ class Stack:
         if usage is None or dialog is None:
             if self._allowed(request, flow, size) is not None:
                 self._answer(request, flow, *(gate.objection(request) or (481, ())))
+            return
+        if request.method != "BYE" and len(self._layer) >= 2 * self._limits.transactions:
+            self._answer(request, flow, *gate.overloaded(gate.RETRY_AFTER[0]))
             return
         objection = gate.objection(request, refer=usage.takes_refer)
         if not dialog.in_order(request.cseq):

@@ -136,6 +136,14 @@ def test_a_targets_pbx_may_ask_options_but_not_call() -> None:
     assert bench.judge("198.51.100.50", request()) == Deny(0)
 
 
+def test_so_may_one_that_is_written_by_its_name_once_we_have_dialled_it() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]))
+    assert bench.judge("198.51.100.50", request("OPTIONS")) == Deny(0)
+    bench.guard.dialled("198.51.100.50")
+    assert isinstance(bench.judge("198.51.100.50", request("OPTIONS")), Allow)
+    assert bench.judge("198.51.100.50", request()) == Deny(0)
+
+
 def test_behind_a_trusted_proxy_the_source_is_the_next_vias() -> None:
     bench = Bench(
         Snapshot.build(trunks=[trunk(**BY_ADDRESS)]), AccessConfig(trusted_proxies=("198.51.100.0/24",))

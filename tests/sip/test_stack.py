@@ -3,8 +3,8 @@
 import pytest
 
 from edge.sip.events import Allow, Deny, Flow
+from edge.sip.gate import Limits
 from edge.sip.message import Request, Response
-from edge.sip.stack import Limits
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 
@@ -220,6 +220,18 @@ def test_full_of_transactions(net: Network, peer: Peer) -> None:
     assert peer.statuses() == [100, 100, 100, 503, 503]
     assert 5 <= int(last(peer).headers.get("Retry-After") or "0") <= 30
     assert len(us.calls) == 3
+
+
+def test_full_of_transactions_within_calls_only_byes_are_taken(net: Network, peer: Peer) -> None:
+    us = net.node("192.0.2.1", limits=Limits(transactions=3), on_call=lambda usage: usage.answer(SDP))
+    peer.request("INVITE", us, body=SDP)
+    tag = last(peer).to_tag or ""
+    for number in range(2, 12):
+        peer.request("INFO", us, to_tag=tag, cseq=number)
+    assert peer.statuses()[2:] == [200] * 5 + [503] * 5
+    assert us.stack.counters["transactions"] == 6
+    peer.request("BYE", us, to_tag=tag, cseq=20)
+    assert last(peer).status == 200 and last(peer).cseq == 20
 
 
 def test_full_of_dialogs(net: Network, peer: Peer) -> None:

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from edge.sip.events import Allow, Deny, Destination, Flow, InviteEvent, OutgoingCall
+from edge.sip.gate import Limits
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
-from edge.sip.stack import Limits, Stack
+from edge.sip.stack import Stack
 
 Address = tuple[str, int]
 SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
