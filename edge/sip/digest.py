@@ -1,7 +1,7 @@
 """Digest authentication in both roles (RFC 3261 section 22, RFC 7616, RFC 8760): no IO, no clock.
 
-MD5 and SHA-256 with ``qop=auth``; peers that know no qop (RFC 2069) are served too, each of their
-nonces once.  Passwords and what is computed from them never appear in a repr or an error.
+MD5, SHA-256 and, as the client, SHA-512-256 with ``qop=auth``; peers that know no qop (RFC 2069) are
+served too, each of their nonces once.  Passwords and what is computed from them are in no repr or error.
 """
 
 import hashlib
@@ -17,10 +17,11 @@ from edge.sip.events import Credentials
 from edge.sip.grammar import quote, unquote
 from edge.sip.message import Request, Response
 
-Algorithm = Literal["SHA-256", "MD5"]
+Algorithm = Literal["SHA-512-256", "SHA-256", "MD5"]
 
 # Best first.  RFC 8760 section 2.3: the order in which a server lists its challenges.
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("SHA-256", "MD5")
+_KNOWN: Final[tuple[Algorithm, ...]] = ("SHA-512-256", *ALGORITHMS)
 MAX_PARAMS: Final = 32
 MAX_CHALLENGES: Final = 8
 
@@ -54,13 +55,15 @@ def parse_auth(value: str) -> dict[str, str]:
 
 def _algorithm(params: dict[str, str]) -> Algorithm | None:
     name = params.get("algorithm", "MD5").upper()
-    return next((known for known in ALGORITHMS if known == name), None)
+    return next((known for known in _KNOWN if known == name), None)
 
 
 def _hash(algorithm: Algorithm, text: str) -> str:
     data = text.encode("utf-8", "surrogateescape")
     if algorithm == "MD5":
         return hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if algorithm == "SHA-512-256":
+        return hashlib.new("sha512_256", data).hexdigest()
     return hashlib.sha256(data).hexdigest()
 
 
@@ -91,7 +94,8 @@ class Challenge(NamedTuple):
 
 
 def challenges(response: Response) -> list[Challenge]:
-    """The challenges of a 401 or 407 that we can answer: one a realm, the strongest of each.
+    """The challenges of a 401 or 407 that we can answer: one a realm, the strongest of each (local policy:
+    RFC 8760 section 2.4 would take the topmost).
 
     What we can not answer or read (another scheme, algorithm or qop) is passed over.
     """
@@ -102,7 +106,7 @@ def challenges(response: Response) -> list[Challenge]:
         if challenge is None:
             continue
         other = best.get(challenge.realm)
-        if other is None or ALGORITHMS.index(challenge.algorithm) < ALGORITHMS.index(other.algorithm):
+        if other is None or _KNOWN.index(challenge.algorithm) < _KNOWN.index(other.algorithm):
             best[challenge.realm] = challenge
     return list(best.values())
 
@@ -285,7 +289,8 @@ class ServerDigest:
         right = hmac.compare_digest(wanted.encode(), given)
         if not right or password is None:
             return Judgement("refused")
-        if not self._use(nonce, count[0], now):
+        # Another opaque than ours is of a challenge that was not, or no longer, ours; some phones send none.
+        if params.get("opaque", self.opaque) != self.opaque or not self._use(nonce, count[0], now):
             return Judgement("stale")
         return Judgement("accepted", username)
 

@@ -63,12 +63,21 @@ def changed(request: Request, pattern: str, by: str) -> Request:
             "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
             "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
         ),
+        (  # RFC 7616 section 3.9.2 without its userhash; worked out with sha512_256 of OpenSSL
+            'Digest realm="api@example.org", qop="auth", algorithm=SHA-512-256, '
+            'nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK", '
+            'opaque="HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS"',
+            ("Jäsøn Doe", "Secret, or not?"),
+            "NTg6RKcb9boFIAS3KrFK9BGeh+niz/sm",
+            "7a4e1192babbba02e91182d2895bfdbf7adafc6e48d4e517ca301974843d840c",
+        ),
     ],
 )
 def test_the_rfcs_examples(challenge: str, credentials: tuple[str, str], cnonce: str, response: str) -> None:
+    uri = "/doe.json" if "api@" in challenge else "/dir/index.html"
     client = ClientDigest(Credentials(*credentials), lambda: cnonce)
     assert client.accept(unauthorized(challenge))
-    ((name, value),) = client.headers("GET", "/dir/index.html")
+    ((name, value),) = client.headers("GET", uri)
     params = parse_auth(value)
     assert name == "Authorization"
     assert params["response"] == response
@@ -128,6 +137,14 @@ def test_no_request_passes_twice() -> None:
     assert server.judge(request, passwords, 10.0).verdict == "stale"
     assert server.judge(signed(client), passwords, 10.0).verdict == "accepted"
     assert server.judge(request, passwords, 10.0).verdict == "stale"
+
+
+@pytest.mark.parametrize(("by", "verdict"), [('opaque="other"', "stale"), ("x=y", "accepted")])
+def test_an_opaque_that_is_not_ours_is_asked_again(by: str, verdict: str) -> None:
+    server = edge()
+    _, request = authorised(server)
+    again = changed(request, 'opaque="[^"]*"', by)
+    assert server.judge(again, passwords, 10.0).verdict == verdict
 
 
 def test_a_nonce_has_its_time() -> None:
@@ -301,7 +318,7 @@ def test_credentials_of_one_realm_are_for_it_alone() -> None:
         "Basic realm=x",
         'Digest realm="r"',
         'Digest nonce="n"',
-        'Digest realm="r", nonce="n", algorithm=SHA-512-256',
+        'Digest realm="r", nonce="n", algorithm=SHA-512',
         'Digest realm="r", nonce="n", qop="auth-int"',
         'Digest realm="r", nonce="n", realm="s"',
         'Digest realm="r" nonce="n"',
