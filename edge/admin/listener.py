@@ -11,9 +11,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from edge.admin.problem import Handler
 from edge.settings import Address
 
-MAX_CONNECTIONS = 256
+MOST = 256
 FIRST_REQUEST_S = 15.0
 IDLE_S = 30.0
+YOUNG_S = 1.0
+# An answer is on its way for so long after it was made, as far as the network takes it.
+ANSWER_S = 0.25
 LINGER_S = 1.0
 SHUTDOWN_S = 5.0
 
@@ -41,15 +44,17 @@ class _Refuse(asyncio.Protocol):
 class Listener:
     """An application on ``host:port`` while in the block; port 0 takes a free one.
 
-    At most 256 connections; one that brings no whole request within 15 s is closed, and so is one
-    that idles for 30 s.  When all are taken, the oldest that has brought no request makes room: silent
-    connections lock nobody out.
+    At most ``most`` connections; one that brings no whole request within 15 s is closed, and so is one
+    that idles for 30 s.  When all are taken, the oldest that has brought no request makes room, else the
+    one that idles for longest: neither silent connections nor those that browsers keep lock anybody out.
     """
 
-    def __init__(self, application: web.Application, address: Address) -> None:
+    def __init__(self, application: web.Application, address: Address, most: int = MOST) -> None:
         self._application = application
         self._wanted = address
+        self._most = most
         self._unheard: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        self._idle: dict[web.RequestHandler, float] = {}
         self.addresses: tuple[tuple[str, int], ...] = ()
 
     async def __aenter__(self) -> Self:
@@ -92,7 +97,11 @@ class Listener:
     async def _heard_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A request is whole with the last octet of its body, however long its answer takes."""
         request.content.on_eof(lambda: self._keep(request))
-        return await handler(request)
+        self._idle.pop(request.protocol, None)
+        try:
+            return await handler(request)
+        finally:
+            self._idle[request.protocol] = asyncio.get_running_loop().time()
 
     async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
         self._keep(request)
@@ -105,7 +114,7 @@ class Listener:
     def _connection(self) -> asyncio.Protocol:
         server = self._runner.server
         assert server is not None
-        if len(server.connections) >= MAX_CONNECTIONS and not self._make_room():
+        if len(server.connections) >= self._most and not self._make_room():
             return _Refuse()
         protocol = server()
         loop = asyncio.get_running_loop()
@@ -113,16 +122,34 @@ class Listener:
         return protocol
 
     def _make_room(self) -> bool:
-        """Closes the oldest connection without a request; False if there is none."""
-        just_made = asyncio.get_running_loop().time() + FIRST_REQUEST_S - 1
+        """A new connection that said nothing yet goes last: many may have come at once."""
+        return self._end_silent(YOUNG_S) or self._end_idle() or self._end_silent(0.0)
+
+    def _end_silent(self, for_s: float) -> bool:
+        """Closes the oldest connection without a request, so old at least; False if there is none."""
+        now = asyncio.get_running_loop().time() + FIRST_REQUEST_S
         while self._unheard:
             protocol, timer = next(iter(self._unheard.items()))
             alive = protocol.transport is not None
-            if not alive and timer.when() > just_made:
-                return False  # asyncio has not connected it yet
+            if timer.when() > now - for_s or (not alive and timer.when() > now - YOUNG_S):
+                return False  # the latter: asyncio has not connected it yet
             timer.cancel()
             self._reap(protocol)
             if alive:
+                return True
+        return False
+
+    def _end_idle(self) -> bool:
+        """Closes the connection that idles for longest; False if there is none."""
+        now = asyncio.get_running_loop().time()
+        while self._idle:
+            protocol, since = next(iter(self._idle.items()))
+            if now - since < ANSWER_S:
+                return False
+            del self._idle[protocol]
+            transport = protocol.transport
+            if isinstance(transport, asyncio.Transport) and not transport.get_write_buffer_size():
+                protocol.force_close()
                 return True
         return False
 

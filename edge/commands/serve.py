@@ -1,7 +1,9 @@
 """``edge serve``: runs the server until SIGTERM or SIGINT."""
 
 import asyncio
+import contextlib
 import json
+import resource
 from pathlib import Path
 
 from edge import app
@@ -17,6 +19,7 @@ from edge.store.opening import SchemaTooNew, StoreUnusable
 
 def serve(settings: Settings, ready_file: Path | None) -> None:
     """Runs; raises CommandFailed when the server can not start."""
+    _raise_descriptor_limit()
     with configured(settings.logs.level, settings.logs.format):
         try:
             asyncio.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
@@ -24,6 +27,13 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
             raise CommandFailed(str(error)) from error
         except OSError as error:
             raise CommandFailed(_why(settings, error)) from error
+
+
+def _raise_descriptor_limit() -> None:
+    """A shell's usual 1,024 are too few for the connections that ``[public]`` and SIP may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _why(settings: Settings, error: OSError) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.admin import app as web
-from edge.admin.listener import Listener
+from edge.admin.listener import MOST, Listener
 from edge.admin.ports import Ports
 from edge.figures import figures_of
 from edge.media.local import LocalEngine
@@ -49,10 +49,12 @@ async def opened(ground: Ground, calling: Calling) -> Serving:
     ports = await _ports(ground, calling)
     address = settings.public.address
     applications = web.build(ports, shared=address is None)
-    admin = await enter(Listener(applications.admin, settings.admin.address))
+    most = settings.public.max_connections
+    shared = max(MOST, most) if address is None else MOST
+    admin = await enter(Listener(applications.admin, settings.admin.address, shared))
     public = admin
     if address is not None:
-        public = await enter(Listener(applications.public, address))
+        public = await enter(Listener(applications.public, address, most))
     ports.pools.setup.serve_at(public.url)
     return Serving(admin.url, public.url)
 

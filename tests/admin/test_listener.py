@@ -93,22 +93,43 @@ async def test_a_body_that_never_ends_is_closed(monkeypatch: pytest.MonkeyPatch)
         writer.close()
 
 
-async def test_connections_are_bounded(applications: Applications, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 1)
-    async with Listener(applications.admin, ANYWHERE) as listener:
+async def test_connections_are_bounded_and_one_that_works_is_not_ended() -> None:
+    application, working, done = web.Application(), asyncio.Event(), asyncio.Event()
+
+    async def work(_request: web.Request) -> web.Response:
+        working.set()
+        await done.wait()
+        return web.Response(text="done")
+
+    application.router.add_get("/healthz", work)
+    async with Listener(application, ANYWHERE, most=1) as listener:
         first_reader, first = await asyncio.open_connection(*listener.addresses[0])
         first.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert b"200 OK" in await first_reader.readuntil(b"}")
-        reader, second = await asyncio.open_connection(*listener.addresses[0])
-        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-            async with asyncio.timeout(30):
-                await reader.readexactly(1)
-        second.close()
-        first.close()
-        await first.wait_closed()
         async with asyncio.timeout(30):
-            while not await _served(listener):
-                pass
+            await working.wait()
+            reader, second = await asyncio.open_connection(*listener.addresses[0])
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await reader.readexactly(1)
+            done.set()
+            assert b"200 OK" in await first_reader.readuntil(b"done")
+        first.close()
+        second.close()
+
+
+async def test_a_connection_that_idles_makes_room(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_S", 0.0)
+    async with Listener(applications.admin, ANYWHERE, most=2) as listener, asyncio.timeout(30):
+        kept = []
+        for _ in range(6):
+            reader, writer = await asyncio.open_connection(*listener.addresses[0])
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"200 OK" in await reader.readuntil(b"}"), "nobody is turned away"
+            kept.append((reader, writer))
+        assert await kept[0][0].read() == b"", "the first was used the longest ago"
+        for _, writer in kept:
+            writer.close()
 
 
 async def _served(listener: Listener) -> bool:
@@ -130,11 +151,8 @@ async def test_a_used_port_is_told(applications: Applications) -> None:
                 pass
 
 
-async def test_silent_connections_lock_nobody_out(
-    applications: Applications, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "MAX_CONNECTIONS", 3)
-    async with Listener(applications.admin, ANYWHERE) as listener:
+async def test_silent_connections_lock_nobody_out(applications: Applications) -> None:
+    async with Listener(applications.admin, ANYWHERE, most=3) as listener:
         silent = [await asyncio.open_connection(*listener.addresses[0]) for _ in range(3)]
         async with asyncio.timeout(30):
             while not await _served(listener):
