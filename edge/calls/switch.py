@@ -88,6 +88,8 @@ class Switch:
         try:
             of_call(call_id)
             await call.run()
+        except Exception:
+            log.exception("call.not_closed")
         finally:
             self._forget(call)
 

@@ -14,6 +14,9 @@ log = get_logger("edge.calls")
 SETTLE_S = 0.2
 """Seconds until a change is looked at: a set-up that is being written is walked once, not each time."""
 
+AGAIN_S = 30.0
+"""Seconds until a task that failed is begun anew."""
+
 T = TypeVar("T", bound=Target | Trunk)
 
 
@@ -79,10 +82,15 @@ class Watches(Generic[T]):
         return task
 
     async def _guarded(self, item: T, before: asyncio.Task[None] | None) -> None:
-        """One task of an item at a time: the one before may still have to say goodbye."""
-        try:
-            if before is not None:
-                await asyncio.wait([before])
-            await self._run(item)
-        except Exception:
-            log.exception("peer.watch_failed", id=item.id)
+        """One task of an item at a time: the one before may still have to say goodbye.  One that fails is
+        begun anew after a while."""
+        if before is not None:
+            await asyncio.wait([before])
+        while True:
+            try:
+                await self._run(item)
+            except Exception:
+                log.exception("peer.watch_failed", id=item.id)
+            else:
+                return
+            await asyncio.sleep(AGAIN_S)

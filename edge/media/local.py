@@ -197,8 +197,10 @@ class LocalEngine(MediaEngine):
             backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
             try:
                 worker = await self._start(index)
-            except (MediaUnavailable, OSError) as error:
-                log.error("media worker does not start", reason=str(error))
+            except Exception as error:
+                expected = isinstance(error, MediaUnavailable | OSError)
+                trace = None if expected else error
+                log.error("media worker does not start", reason=str(error), exc_info=trace)
                 failed, self._links[index] = self._links[index], None
                 if failed is not None:
                     await failed.close()
@@ -222,8 +224,9 @@ class LocalEngine(MediaEngine):
             await asyncio.sleep(_RECORDER_PAUSE_S)
             try:
                 await self._start_recorder()
-            except OSError as error:
-                log.error("recorder does not start", reason=str(error))
+            except Exception as error:
+                trace = None if isinstance(error, OSError) else error
+                log.error("recorder does not start", reason=str(error), exc_info=trace)
             recorder = self._recorder or recorder
 
     async def _close(self) -> None:

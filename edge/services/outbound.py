@@ -1,10 +1,10 @@
 """The use of outbound trunks, kept over restarts."""
 
-import asyncio
 import contextlib
 from typing import Final, Self
 
 from edge.calls.outbound import OutboundLoad
+from edge.services.periodic import Periodic
 from edge.store.errors import StoreError
 from edge.store.usage import TrunkUsage
 
@@ -19,7 +19,7 @@ class OutboundService:
         self._usage = usage
         self._load = load
         self._dirty = False
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = Periodic("outbound use", self._write, WRITE_EVERY_S, first_s=WRITE_EVERY_S)
 
     async def __aenter__(self) -> Self:
         with contextlib.suppress(StoreError):
@@ -27,22 +27,15 @@ class OutboundService:
             if kept is not None:
                 self._load.restore(*kept)
         self._load.changed = self._changed
-        self._writing = asyncio.create_task(self._write_now_and_then(), name="outbound use")
+        await self._writing.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._writing.__aexit__(*exc)
         await self._write()
 
     def _changed(self) -> None:
         self._dirty = True
-
-    async def _write_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(WRITE_EVERY_S)
-            await self._write()
 
     async def _write(self) -> None:
         if not self._dirty:

@@ -1,6 +1,5 @@
 """Calls and sources that we did not serve: aggregated, bounded, kept over restarts."""
 
-import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import structlog
 from edge.calls.ports import RefusedCall
 from edge.clock import Clock
 from edge.logs import Sparing
+from edge.services.periodic import Periodic
 from edge.store.errors import StoreError
 from edge.store.refused import Refused, RefusedSources
 
@@ -37,19 +37,17 @@ class RefusedService:
         self._dirty = False
         self._sparing = Sparing(clock.monotonic)
         self.total = 0
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = Periodic("refused sources", self._write, _WRITE_EVERY_S, first_s=_WRITE_EVERY_S)
 
     async def __aenter__(self) -> Self:
         with contextlib.suppress(StoreError):
             for refused in await self._sources.all():
                 self._seen[(refused.source, refused.called, refused.reason)] = refused
-        self._writing = asyncio.create_task(self._write_now_and_then(), name="refused sources")
+        await self._writing.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._writing is not None:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
+        await self._writing.__aexit__(*exc)
         await self._write()
 
     def note(self, refused: RefusedCall) -> None:
@@ -77,11 +75,6 @@ class RefusedService:
     def recent(self, limit: int) -> Sequence[Refused]:
         """The latest, newest first."""
         return list(islice(reversed(self._seen.values()), limit))
-
-    async def _write_now_and_then(self) -> None:
-        while True:
-            await asyncio.sleep(_WRITE_EVERY_S)
-            await self._write()
 
     async def _write(self) -> None:
         if not self._dirty:

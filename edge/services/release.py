@@ -1,6 +1,5 @@
 """Numbers leave service and come back: one by one, in bulk after a preview, and what they cost."""
 
-import asyncio
 import contextlib
 import secrets
 from collections import OrderedDict
@@ -20,6 +19,7 @@ from edge.services.guard import translated
 from edge.services.lifecycle import marked, released, restored, settled
 from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult, NumberService
+from edge.services.periodic import Periodic
 from edge.store.instants import to_text
 from edge.store.numbers import CallTally, NumberRecords
 
@@ -91,17 +91,14 @@ class ReleaseService:
         self._cooling_days = cooling_days
         self._held_until = held_until
         self._previews: OrderedDict[str, _Kept] = OrderedDict()
-        self._sweeper: asyncio.Task[None] | None = None
+        self._sweeper = Periodic("numbers-cooling", self._sweep, SWEEP_S)
 
     async def __aenter__(self) -> Self:
-        self._sweeper = asyncio.create_task(self._sweep(), name="numbers-cooling")
+        await self._sweeper.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._sweeper
+        await self._sweeper.__aexit__(*exc)
 
     async def release(self, number_id: str, wanted: Wanted, expected: int | None = None) -> Number:
         """Takes a number out of service; raises Conflict while it is needed elsewhere, unless forced."""
@@ -199,12 +196,10 @@ class ReleaseService:
                 await self._amend(number_id, lambda number: settled(number, now), None, "settle")
 
     async def _sweep(self) -> None:
-        while True:
-            try:
-                await self.settle()
-            except ServiceError as error:
-                log.warning("numbers.not_settled", error=str(error))
-            await asyncio.sleep(SWEEP_S)
+        try:
+            await self.settle()
+        except ServiceError as error:
+            log.warning("numbers.not_settled", error=str(error))
 
     async def _against(self, number: Number, wanted: Wanted) -> str | None:
         """Why a number can not be released, in words."""

@@ -4,7 +4,6 @@ Late or early makes no difference: whatever is decided by a visit or an edit goe
 """
 
 import asyncio
-import contextlib
 from asyncio import Future
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from edge.clock import Clock
 from edge.logs import get_logger
 from edge.model.ledger import Unavailable
 from edge.model.visits import Place, Sweep, Swept
+from edge.services.periodic import Periodic
 
 EVERY_S = 3600.0
 # Between two slices: calls' commits go first.
@@ -51,17 +51,14 @@ class RetentionService:
         self._clock = clock
         self._kept = kept
         self._said_since = said_since
-        self._task: asyncio.Task[None] | None = None
+        self._sweeper = Periodic("retention", self.sweep, EVERY_S)
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._run(), name="retention")
+        await self._sweeper.__aenter__()
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._sweeper.__aexit__(*exc)
 
     async def sweep(self) -> None:
         """Once through everything; what the store can not do now is done the next time."""
@@ -84,8 +81,3 @@ class RetentionService:
             ("secrets", now - timedelta(days=self._kept.versions)),
             ("audit", now - timedelta(days=self._kept.audit)),
         )
-
-    async def _run(self) -> None:
-        while True:
-            await self.sweep()
-            await asyncio.sleep(EVERY_S)

@@ -15,8 +15,11 @@ import dns.asyncresolver
 import dns.exception
 import dns.name
 import dns.resolver
+import structlog
 
 from edge.clock import Clock
+
+log = structlog.get_logger(__name__)
 
 LOOKUP_S: Final = 1.0
 """Seconds that one look-up may take, its repetitions included."""
@@ -117,8 +120,9 @@ class Dns:
 
     def _done(self, key: tuple[str, Kind], task: "asyncio.Task[Records]") -> None:
         del self._asking[key]
-        if not task.cancelled():
-            task.exception()  # whoever asked may be gone
+        error = None if task.cancelled() else task.exception()  # whoever asked may be gone
+        if error is not None and not isinstance(error, LookupFailed):
+            log.error("sip_dns_failed", name=key[0], kind=key[1], exc_info=error)
 
     async def _answer(self, key: tuple[str, Kind]) -> Records:
         try:

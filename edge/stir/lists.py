@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from edge.clock import Clock
+from edge.logs import get_logger
 from edge.stir import revocation
 from edge.stir.errors import Unproven
 from edge.stir.revocation import Listing
@@ -19,6 +20,8 @@ KEPT_S: Final = 3600.0
 FAILED_S: Final = 60.0
 MAX_KEPT: Final = 100
 MAX_FILES: Final = 100
+
+log = get_logger("edge.stir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,9 @@ class Lists:
             found: Listing | Unproven = await asyncio.to_thread(revocation.read, data)
         except Unproven as error:
             found = error
+        except Exception:
+            log.exception("identity.list_failed", address=place)
+            found = Unproven("an internal error; the log has it")
         last = self._kept.get(place)
         if isinstance(found, Unproven) and last is not None and isinstance(last[1], Listing):
             self._kept[place] = self._clock.monotonic() + FAILED_S, last[1]  # it tells itself how old it is

@@ -40,7 +40,7 @@ def read(data: bytes) -> Listing:
         values = [extension.value for extension in crl.extensions]
         indirect = any(isinstance(v, x509.IssuingDistributionPoint) and v.indirect_crl for v in values)
         return Listing(crl, dict(_entries(crl)), until, not any(map(_is_part, values)), indirect)
-    except ValueError as error:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Unproven(f"the revocation list can not be read: {error}"[:200]) from None
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from edge.clock import Clock
+from edge.logs import get_logger
 from edge.stir import chain
 from edge.stir.chain import Signer
 from edge.stir.errors import Unproven
@@ -20,6 +21,8 @@ KEPT_S: Final = 3600.0
 FAILED_S: Final = 60.0
 MAX_KEPT: Final = 1000
 MAX_AT_ONCE: Final = 20
+
+log = get_logger("edge.stir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,9 @@ class SignerStore:
             found: Signer | Unproven = await self._look(address)
         except Unproven as error:
             found = error
+        except Exception:
+            log.exception("identity.certificate_failed", address=address)
+            found = Unproven("an internal error; the log has it")
         for_s = FAILED_S if isinstance(found, Unproven) or found.doubt else KEPT_S
         if len(self._kept) >= MAX_KEPT:
             del self._kept[next(iter(self._kept))]

@@ -7,10 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from edge.clock import Clock
+from edge.logs import get_logger
 from edge.model.ledger import CapCount, CapNotice, Command, Unavailable
 from edge.store.instants import to_text
 from edge.store.ledger import Ledger, recover
 from edge.store.spool import Spool
+
+log = get_logger("edge.store")
 
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 _SPOOL_CHUNK = 500
@@ -80,6 +83,7 @@ class Group:
         except Exception as error:
             if _is_of_the_store(error):
                 return self._failed(error, [command])
+            log.exception("store.command_failed", command=type(command).__name__)
             return [Unavailable(f"{type(command).__name__} can not be written: {type(error).__name__}")]
 
     @contextlib.contextmanager

@@ -187,3 +187,18 @@ def test_a_trunks_proxy_is_asked_too() -> None:
         assert asker.asked[0].request_uri == "sip:gw.example"
 
     watched(story, trunk)
+
+
+def test_a_watch_that_fails_is_begun_anew() -> None:
+    async def story(watch: ReachabilityWatch, asker: Asker, _: Holder) -> None:
+        resolve, asker.resolve = asker.resolve, broken  # type: ignore[method-assign]
+        await asyncio.sleep(EVERY_S + 5)
+        assert asker.asked == []
+        asker.resolve = resolve  # type: ignore[method-assign]
+        await asyncio.sleep(2 * EVERY_S)
+        assert asker.asked != []
+
+    async def broken(uri: str) -> list[Destination]:
+        raise RuntimeError(uri)
+
+    watched(story, target())
