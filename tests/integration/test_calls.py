@@ -31,7 +31,7 @@ from tests.support.scenario import (
     target_request,
     written,
 )
-from tests.support.server import Server, eventually, running_server
+from tests.support.server import Server, eventually, finished, running_server
 from tests.support.sipp import Result, Sipp, call, sipp
 from tests.support.tones import tone
 from tests.support.wav import wav_bytes
@@ -74,25 +74,11 @@ class Line:
 
     async def records(self, count: int) -> list[Json]:
         """The number's calls, finished, oldest first, once there are ``count``."""
-
-        async def look() -> list[Json] | None:
-            items = (await self.server.api.get("calls", number_id=self.number["id"]))["items"]
-            done = [item for item in items if item["ended_at"]]
-            return sorted(done, key=lambda item: str(item["started_at"])) if len(done) == count else None
-
-        found: list[Json] = await eventually(look)
-        return found
+        return await finished(self.server.api, count, number_id=self.number["id"])
 
     async def record(self) -> Json:
         """The number's only call, finished."""
-
-        async def look() -> Json | None:
-            items = (await self.server.api.get("calls", number_id=self.number["id"]))["items"]
-            assert len(items) < 2
-            return items[0] if items and items[0]["ended_at"] else None
-
-        found: Json = await eventually(look)
-        return found
+        return (await self.records(1))[0]
 
 
 class World:

@@ -7,7 +7,7 @@ from tests.support.api import Api, Json
 from tests.support.baresip import baresip
 from tests.support.certificates import Authority
 from tests.support.ports import own_address
-from tests.support.server import Server, eventually, running_server
+from tests.support.server import eventually, finished, running_server
 from tests.support.tones import heard, tone
 from tests.support.wav import wav_bytes
 
@@ -27,17 +27,6 @@ async def route(api: Api, target: str, hours: Json | None = None, **prompts: str
     await api.post("numbers", {"e164": NUMBER, "campaign_id": campaign["id"]})
 
 
-async def finished(server: Server) -> Json:
-    """The only call, once it is over."""
-
-    async def look() -> Json | None:
-        items = (await server.api.get("calls"))["items"]
-        return items[0] if items and items[0]["ended_at"] else None
-
-    record: Json = await eventually(look, 60)
-    return record
-
-
 async def test_baresip_calls_baresip_and_each_hears_the_other(tmp_path: Path) -> None:
     async with running_server(tmp_path) as server, baresip(tmp_path, "buyer", tone(BUYER_TONE, 60)) as buyer:
         await route(server.api, f"sip:buyer@{buyer.address}")
@@ -46,7 +35,7 @@ async def test_baresip_calls_baresip_and_each_hears_the_other(tmp_path: Path) ->
             await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 40)
             await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 40)
             await caller.hang_up()
-        record = await finished(server)
+        record = (await finished(server.api, limit_s=60))[0]
         assert heard(caller.heard(), CALLER_TONE) < ENOUGH_S, "the caller hears itself"
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller"), caller.log()
     assert all(leg["packets_in"] > 50 for leg in record["media"].values())
@@ -63,7 +52,7 @@ async def test_the_caller_hears_the_greeting_first_and_the_buyer_never_does(tmp_
             await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 40)
             await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 40)
             await caller.hang_up()
-        record = await finished(server)
+        record = (await finished(server.api, limit_s=60))[0]
     assert record["disposition"] == "connected"
     assert heard(buyer.heard(), PROMPT_TONE) == 0
 
@@ -76,7 +65,7 @@ async def test_after_hours_the_caller_hears_the_prompt_that_was_uploaded(tmp_pat
         await route(server.api, f"sip:nobody@{own_address()}", hours=hours)
         dial = f"sip:{NUMBER}@{server.address()}"
         async with baresip(tmp_path, "caller", tone(CALLER_TONE, 60), dial=dial) as caller:
-            record = await finished(server)
+            record = (await finished(server.api, limit_s=60))[0]
             assert heard(caller.heard(), PROMPT_TONE) >= ENOUGH_S
     assert (record["disposition"], record["hung_up_by"]) == ("after_hours_message", "server")
 
@@ -99,7 +88,7 @@ async def test_a_call_over_tls_on_both_sides(tmp_path: Path) -> None:
             await eventually(lambda: heard(caller.heard(), BUYER_TONE) >= ENOUGH_S, 40)
             await eventually(lambda: heard(buyer.heard(), CALLER_TONE) >= ENOUGH_S, 40)
             await caller.hang_up()
-        record = await finished(server)
+        record = (await finished(server.api, limit_s=60))[0]
         trace = (await server.api.get(f"calls/{record['id']}/trace"))["items"]
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller"), caller.log()
     assert {line["peer"].partition(":")[0] for line in trace} == {"tls"}

@@ -27,7 +27,7 @@ from tests.support.scenario import (
     target_request,
     written,
 )
-from tests.support.server import Server, eventually, running_server
+from tests.support.server import Server, eventually, finished, running_server
 from tests.support.sipp import Sipp, call, sipp
 
 NUMBER, BUYER = "+18005550100", "+12025550123"
@@ -73,13 +73,7 @@ class Site:
 
     async def record(self) -> Json:
         """The only call, finished."""
-
-        async def look() -> Json | None:
-            items = (await self.server.api.get("calls"))["items"]
-            return items[0] if items and items[0]["ended_at"] else None
-
-        found: Json = await eventually(look)
-        return found
+        return (await finished(self.server.api))[0]
 
     async def peers(self, record: Json) -> set[str]:
         """Whom our messages of a call came from and went to."""

@@ -125,6 +125,28 @@ async def running_server(directory: Path, **overrides: str) -> AsyncIterator[Ser
         await process.wait()
 
 
+@asynccontextmanager
+async def flawless_server(directory: Path, **overrides: str) -> AsyncIterator[Server]:
+    """The same, for a module's tests: in the end it must still run, and its log tell of no exception."""
+    async with running_server(directory, **overrides) as server:
+        yield server
+        assert server.process.returncode is None
+        assert not [line for line in server.log() if "exception" in line or "Traceback" in str(line)]
+
+
+async def finished(api: Api, count: int = 1, limit_s: float = 30, **filters: str) -> list[Json]:
+    """The calls that these filters find and that are over, oldest first, once there are ``count``."""
+
+    async def look() -> list[Json] | None:
+        items = (await api.get("calls", **filters))["items"]
+        over = [item for item in items if item["ended_at"]]
+        assert len(over) <= count, f"{len(over)} calls"
+        return sorted(over, key=lambda item: str(item["started_at"])) if len(over) == count else None
+
+    found: list[Json] = await eventually(look, limit_s)
+    return found
+
+
 async def eventually(look: Callable[[], Any], limit_s: float = 30) -> Any:
     """Asks again (every 20 ms) until ``look`` answers something true; raises TimeoutError."""
     async with asyncio.timeout(limit_s):

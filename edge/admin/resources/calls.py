@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from edge.admin.ports import Ports
 from edge.admin.present import encode, many, one, page
 from edge.admin.queries import ExportQuery, Instant, PageQuery, Phone, SubIdText, TagFilter, Text
+from edge.admin.resources.lists import add_list
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.admin.table import pages
 from edge.model.decision import Disposition, HungUpBy
@@ -218,15 +219,6 @@ async def trace(ports: Ports, exchange: Exchange) -> Reply:
 
 
 @CALLS.add(
-    "GET", "/calls/{id}/messages", "Read a call's SIP messages", answer=MessageRead, shape="list",
-    access="operator",
-)  # fmt: skip
-async def messages(ports: Ports, exchange: Exchange) -> Reply:
-    found = await ports.calls.messages(exchange.parameters["id"])
-    return await many([_message(each) for each in found])
-
-
-@CALLS.add(
     "GET", "/calls/{id}/trace.pcap", "Download a call's SIP messages", shape="binary", access="operator"
 )
 async def capture(ports: Ports, exchange: Exchange) -> Reply:
@@ -240,6 +232,17 @@ def _message(message: Message) -> MessageRead:
     at = datetime.fromtimestamp(message.at_s, UTC)
     ends = [f"{host}:{port}" for host, port in (message.source, message.target)]
     return MessageRead(at=at, source=ends[0], target=ends[1], text=message.data.decode("utf-8", "replace"))
+
+
+add_list(
+    CALLS,
+    "/calls/{id}/messages",
+    "Read a call's SIP messages",
+    MessageRead,
+    lambda ports, call_id: ports.calls.messages(call_id),
+    _message,
+    access="operator",
+)
 
 
 @CALLS.add("GET", "/calls/{id}/recording", "Listen to a recorded call", shape="binary", access="operator")

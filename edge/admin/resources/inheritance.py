@@ -6,7 +6,8 @@ from pydantic import BaseModel, RootModel
 
 from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
-from edge.admin.present import many, one
+from edge.admin.present import one
+from edge.admin.resources.lists import add_list
 from edge.admin.resources.numbers import NumberRead, with_effective
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model import outcomes
@@ -70,18 +71,6 @@ _setting("conversions", Conversions)
 _setting("webhooks", Webhooks)
 
 
-@DEVIATIONS.add(
-    "GET",
-    "/campaigns/{id}/deviations",
-    "List the numbers with settings of their own",
-    answer=DeviationRead,
-    shape="list",
-)
-async def deviations(ports: Ports, exchange: Exchange) -> Reply:
-    found = await ports.inheritance.deviations(exchange.parameters["id"])
-    return await many([_deviation(each) for each in found])
-
-
 def _deviation(found: Any) -> DeviationRead:
     return DeviationRead(
         number_id=found.number_id,
@@ -91,3 +80,13 @@ def _deviation(found: Any) -> DeviationRead:
             DifferenceRead(path=each.path, campaign=each.before, own=each.after) for each in found.differences
         ],
     )
+
+
+add_list(
+    DEVIATIONS,
+    "/campaigns/{id}/deviations",
+    "List the numbers with settings of their own",
+    DeviationRead,
+    lambda ports, campaign_id: ports.inheritance.deviations(campaign_id),
+    _deviation,
+)

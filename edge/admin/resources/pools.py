@@ -10,6 +10,7 @@ from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
 from edge.admin.present import encode, many, one, page
 from edge.admin.queries import Instant, PageQuery, Phone, Text
+from edge.admin.resources.lists import add_list
 from edge.admin.resources.numbers import Ids, ResultRead, result
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Record
@@ -182,18 +183,6 @@ async def delete(ports: Ports, exchange: Exchange) -> Reply:
 
 
 @POOL_PARTS.add(
-    "GET",
-    "/pools/{id}/numbers",
-    "List a pool's numbers and how they stand",
-    answer=PoolNumberRead,
-    shape="list",
-)
-async def numbers(ports: Ports, exchange: Exchange) -> Reply:
-    found = await ports.pools.numbers.list(exchange.parameters["id"])
-    return await many([_number(each) for each in found])
-
-
-@POOL_PARTS.add(
     "POST",
     "/pools/{id}/numbers",
     "Put numbers into a pool",
@@ -297,16 +286,13 @@ async def impression(ports: Ports, exchange: Exchange) -> Reply:
     return Reply(encode(_visit(ports, await ports.pools.view.impression(exchange.parameters["id"]))))
 
 
-@DUPLICATES.add(
-    "GET",
+add_list(
+    DUPLICATES,
     "/campaigns/{id}/duplicate-snippets",
     "List pages on which a second snippet ran",
-    answer=DuplicateRead,
-    shape="list",
+    DuplicateRead,
+    lambda ports, campaign_id: ports.pools.view.duplicates(campaign_id),
 )
-async def duplicates(ports: Ports, exchange: Exchange) -> Reply:
-    found = await ports.pools.view.duplicates(exchange.parameters["id"])
-    return await many([DuplicateRead.model_validate(each, from_attributes=True) for each in found])
 
 
 def _number(each: PoolNumber) -> PoolNumberRead:
@@ -321,6 +307,16 @@ def _number(each: PoolNumber) -> PoolNumberRead:
         lease_until=standing.lease_until,
         linked_until=standing.linked_until,
     )
+
+
+add_list(
+    POOL_PARTS,
+    "/pools/{id}/numbers",
+    "List a pool's numbers and how they stand",
+    PoolNumberRead,
+    lambda ports, pool_id: ports.pools.numbers.list(pool_id),
+    _number,
+)
 
 
 def _visit(ports: Ports, row: Mapping[str, Any]) -> ImpressionRead:

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from edge.admin.dispatch import expected_version
 from edge.admin.ports import Ports
-from edge.admin.present import many, one, page
+from edge.admin.present import one, page
 from edge.admin.queries import ExportQuery, Instant, PageQuery, Phone, SubIdText, TagFilter, Text
-from edge.admin.resources.calls import CSV_FILE, RecordingRead
+from edge.admin.resources.calls import RecordingRead
+from edge.admin.resources.scoped_reads import Own, add_calls, add_itself, add_sound
 from edge.admin.routes import Exchange, Reply, Routes
-from edge.admin.table import pages
 from edge.model.base import Record
 from edge.model.config import NewNumber, Number
 from edge.model.decision import Disposition
@@ -140,14 +139,6 @@ class OwnTags(Record):
     sub_id: SubId | None = None
 
 
-class OwnListQuery(PageQuery):
-    """A list of one."""
-
-
-def _within(publisher: Publisher) -> Mapping[str, str]:
-    return {"publisher_id": publisher.id}
-
-
 def _asking(ports: Ports, exchange: Exchange) -> Publisher:
     assert isinstance(exchange.identity, Identity)
     return ports.scope.publisher(exchange.identity)
@@ -200,24 +191,17 @@ def masked(caller: str | None) -> str | None:
     return "*" * max(len(caller) - len(shown) - 1, 0) + shown
 
 
-@PUBLISHER.add("GET", "/publishers", "Read oneself", query=OwnListQuery, answer=OwnPublisher, shape="list")
-async def publishers(ports: Ports, exchange: Exchange) -> Reply:
-    return await many([OwnPublisher.model_validate(_asking(ports, exchange), from_attributes=True)])
-
-
-@PUBLISHER.add("GET", "/publishers/{id}", "Read oneself", answer=OwnPublisher)
-async def publisher_read(ports: Ports, exchange: Exchange) -> Reply:
-    publisher = _asking(ports, exchange)
-    if exchange.parameters["id"] != publisher.id:
-        raise NotFound("there is no such publisher")
-    return one(OwnPublisher.model_validate(publisher, from_attributes=True))
+_OWN = Own("publisher_id", _asking, _only_own, OwnPublisher, OwnCall, call_shown)
+add_itself(PUBLISHER, _OWN, "/publishers")
+add_calls(PUBLISHER, _OWN, OwnCallsQuery, OwnCallsExport)
+add_sound(PUBLISHER, _OWN, "voicemail", "Listen to the message a caller left")
 
 
 @PUBLISHER.add("GET", "/numbers", "List numbers", query=OwnNumbersQuery, answer=OwnNumber, shape="list")
 async def numbers(ports: Ports, exchange: Exchange) -> Reply:
     publisher = _asking(ports, exchange)
     _only_own(publisher, exchange.query)
-    found = await ports.configuration.list("number", exchange.query.listing(), _within(publisher))
+    found = await ports.configuration.list("number", exchange.query.listing(), _OWN.within(publisher))
     shown = [number_shown(item, publisher) for item in found.items if isinstance(item, Number)]
     return await page(Page(shown, found.next_cursor), exchange)
 
@@ -225,7 +209,7 @@ async def numbers(ports: Ports, exchange: Exchange) -> Reply:
 @PUBLISHER.add("GET", "/numbers/{id}", "Read a number", answer=OwnNumber)
 async def number(ports: Ports, exchange: Exchange) -> Reply:
     publisher = _asking(ports, exchange)
-    found = await ports.configuration.get("number", exchange.parameters["id"], _within(publisher))
+    found = await ports.configuration.get("number", exchange.parameters["id"], _OWN.within(publisher))
     assert isinstance(found, Number)
     return _versioned(found, publisher)
 
@@ -260,56 +244,3 @@ def _versioned(
 ) -> Reply:
     made = one(number_shown(found, publisher), status)
     return Reply(made.body, status, headers={"ETag": f'"{found.version}"', **(headers or {})})
-
-
-@PUBLISHER.add("GET", "/calls", "List calls", query=OwnCallsQuery, answer=OwnCall, shape="list")
-async def calls(ports: Ports, exchange: Exchange) -> Reply:
-    publisher = _asking(ports, exchange)
-    _only_own(publisher, exchange.query)
-    found = await ports.calls.list(exchange.query.listing(), _within(publisher))
-    return await page(
-        Page([call_shown(call, publisher) for call in found.items], found.next_cursor), exchange
-    )
-
-
-@PUBLISHER.add("GET", "/calls/export", "Export calls as CSV", query=OwnCallsExport, shape="csv", slow=True)
-async def export(ports: Ports, exchange: Exchange) -> Reply:
-    publisher = _asking(ports, exchange)
-    _only_own(publisher, exchange.query)
-    found = await pages(
-        exchange.query.listing(),
-        partial(ports.calls.list, within=_within(publisher)),
-        [name for name in OwnCall.model_fields if name not in ("recording", "voicemail")],
-        lambda call: call_shown(call, publisher).model_dump(),
-    )
-    return Reply(content_type="text/csv", headers=CSV_FILE, pieces=found)
-
-
-@PUBLISHER.add("GET", "/calls/live", "List the calls that live now", answer=OwnCall, shape="list")
-async def live(ports: Ports, exchange: Exchange) -> Reply:
-    publisher = _asking(ports, exchange)
-    return await many([call_shown(call, publisher) for call in await ports.calls.live(_within(publisher))])
-
-
-@PUBLISHER.add("GET", "/calls/{id}", "Read a call's record", answer=OwnCall)
-async def call(ports: Ports, exchange: Exchange) -> Reply:
-    publisher = _asking(ports, exchange)
-    return one(call_shown(await ports.calls.get(exchange.parameters["id"], _within(publisher)), publisher))
-
-
-@PUBLISHER.add("GET", "/calls/{id}/recording", "Listen to a recorded call", shape="binary")
-async def recording(ports: Ports, exchange: Exchange) -> Reply:
-    return await _audio(ports, exchange, "recording")
-
-
-@PUBLISHER.add("GET", "/calls/{id}/voicemail", "Listen to the message a caller left", shape="binary")
-async def voicemail(ports: Ports, exchange: Exchange) -> Reply:
-    return await _audio(ports, exchange, "voicemail")
-
-
-async def _audio(ports: Ports, exchange: Exchange, kind: Literal["recording", "voicemail"]) -> Reply:
-    publisher = _asking(ports, exchange)
-    if not publisher.permissions.recordings:
-        raise NotFound("there is no such call")
-    file = await ports.calls.recording(exchange.parameters["id"], kind, _within(publisher))
-    return Reply(file=file, headers={"Content-Type": "audio/wav", "Cache-Control": "private, no-store"})
