@@ -175,7 +175,7 @@ class DuplicateRead(BaseModel):
 
 
 @POOL_PARTS.add(
-    "DELETE", "/pools/{id}", "Delete a pool; its numbers return to stock", shape="none", status=204
+    "DELETE", "/pools/{id}", "Delete a pool; its numbers return to stock", shape="none", status=204, slow=True
 )
 async def delete(ports: Ports, exchange: Exchange) -> Reply:
     await ports.pools.numbers.delete(exchange.parameters["id"], expected_version(exchange))
