@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from edge.calls.bridge import Bridge, ended
 from edge.calls.happenings import CallOver, Happening, PartySettled, PartyWanted, SipHappened
 from edge.calls.leg import Leg
+from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
 from edge.model.decision import Candidate
 from edge.model.ledger import Connect, Release, Reserve
@@ -108,6 +109,8 @@ class Joining:
             async with asyncio.timeout(GRANT_S):
                 self._party = await granted
         except TimeoutError:
+            if granted.done() and not granted.cancelled() and granted.result() is not None:
+                self._give_back(None)  # it came in the very moment in which we gave up
             return False
         return self._party is not None
 
@@ -120,7 +123,7 @@ class Joining:
         caller.off_hold()
         leg = Leg("target", self._call.reception.media.leg(), self._call.reception.inbox)
         leg.local, leg.remote = party.local, party.remote
-        sdp = leg.offer_of(caller)
+        sdp = self._offer(leg)
         ended_by: Ended | None = None
         status = 488
         try:
@@ -134,8 +137,17 @@ class Joining:
             if status != 200:
                 caller.remote = told
                 self._call.reception.media.close_leg(leg.media)
-                self._other.reception.inbox.put(PartySettled(joined=False, ended=ended_by))
+                self._give_back(ended_by)
         return status
+
+    def _give_back(self, ended_by: Ended | None) -> None:
+        self._other.reception.inbox.put(PartySettled(joined=False, ended=ended_by))
+
+    def _offer(self, leg: Leg) -> bytes | None:
+        """The caller's codecs; where the call is recorded those that can be, if the party has one."""
+        caller = self._bridge.caller
+        sdp = leg.offer_of(caller, allowed=RECORDABLE) if self._call.recordings.wanted else None
+        return sdp or leg.offer_of(caller)
 
     async def _answer(self, leg: Leg, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         reception = self._call.reception
@@ -166,7 +178,9 @@ class Joining:
         other.reception.inbox.put(PartySettled(joined=True))
         assert leg.invite is not None
         call.services.traces.open(leg.invite.call_id, call.trace)
-        seated = seat(call, self._bridge, leg)
+        # A caller who heard no consent message is not recorded.
+        asked = party is other.target or other.recordings.wanted
+        seated = seat(call, self._bridge, leg, recorded=asked)
         await self._account(target_id)
         return seated
 

@@ -60,7 +60,7 @@ def _description(leg: Leg, caller: Leg | None, offer: bytes) -> bytes | None:
     return leg.answer_of(caller) if heard else leg.offer_of(caller)
 
 
-def seat(call: "Call", bridge: Bridge, leg: Leg) -> Bridge:
+def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Bridge:
     """``leg`` talks with the caller instead of the old target, whose dialog is left to be ended."""
     caller, old, reception = bridge.caller, bridge.target, call.reception
     if old not in call.former:
@@ -72,7 +72,8 @@ def seat(call: "Call", bridge: Bridge, leg: Leg) -> Bridge:
     seated.relay()
     if caller.held or caller.needs_reoffer(leg):
         seated.reoffer()
-    call.recordings.join(reception, leg)
+    if recorded:
+        call.recordings.join(reception, leg)
     old.detach()
     reception.media.close_leg(old.media)
     return seated
