@@ -37,6 +37,12 @@ def sdp(host: str, direction: str = "sendrecv", formats: str = "0 8 101", versio
     return text.encode()
 
 
+def replaces(usage: Invite) -> str:
+    """A phone's call, as a Replaces to us names it."""
+    ours = usage.dialog.remote_tag if usage.dialog is not None else "none"
+    return f"{usage.call_id};to-tag={ours};from-tag={usage.local_tag}"
+
+
 class Phone:
     """A peer: its stack, its calls, and whether it answers offers itself at once."""
 
@@ -209,6 +215,50 @@ class Interleavings(RuleBasedStateMachine):
         if found is not None and found[1].dialog is not None:
             usage = found[1]
             Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", f"<sip:buyer@{to}>"),))
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "up") and len(self.caller.usages) < 6)
+    @rule(who=st.integers(0, 2), number=st.sampled_from((PLAIN, GREETED)), after=WAITS)
+    def a_target_asks_somebody(self, who: int, number: str, after: float) -> None:
+        """A call of its own through us, as before an attended transfer."""
+        phone = self.targets[who]
+        if len(phone.usages) < 8:
+            call = OutgoingCall(
+                f"sip:{number}@{EDGE}", Destination("udp", EDGE, 5060), f"<sip:agent@{phone.host}>",
+                f"<sip:{number}@{EDGE}>", body=phone.description(), no_provisional_s=40.0,
+            )  # fmt: skip
+            phone.listen(phone.node.stack.call(call))
+        self.pass_time(0.1)
+        found = self._any_target("trying", "early")
+        if found is not None:
+            found[1].answer(found[0].description())
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "up"))
+    @rule(who=st.integers(0, 2), after=WAITS)
+    def a_target_joins_two_calls(self, who: int, after: float) -> None:
+        phone = self.targets[who]
+        usage, other = self._some(phone, "up"), self._some(phone)
+        if usage is not None and other is not None and usage.dialog is not None:
+            to = f"<sip:edge@{EDGE}?Replaces={replaces(other).replace(';', '%3B')}>"
+            Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", to),))
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "early", "up"))
+    @rule(who=st.integers(0, 2), early_only=st.booleans(), offers=st.booleans(), formats=CODECS, after=WAITS)
+    def a_colleague_takes_a_call(
+        self, who: int, early_only: bool, offers: bool, formats: str, after: float
+    ) -> None:
+        phone = self.targets[who]
+        usage = self._some(phone, "early", "up") or self._some(phone)
+        if usage is not None and len(phone.usages) < 8:
+            value = replaces(usage) + (";early-only" if early_only else "")
+            call = OutgoingCall(
+                f"sip:edge@{EDGE}", Destination("udp", EDGE, 5060), f"<sip:colleague@{phone.host}>",
+                f"<sip:edge@{EDGE}>", (("Replaces", value), ("Require", "replaces")),
+                phone.description(formats=formats) if offers else b"", no_provisional_s=40.0,
+            )  # fmt: skip
+            phone.listen(phone.node.stack.call(call))
         self.pass_time(after)
 
     # -- either ----------------------------------------------------------------------------------------
