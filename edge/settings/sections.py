@@ -214,7 +214,7 @@ class PublicSection(Section):
     listen: Annotated[str, AfterValidator(_web_listener)] = ""
     url: Annotated[str, AfterValidator(_public_url)] = ""
     trusted_proxies: tuple[Cidr, ...] = ("127.0.0.1/32", "::1/128")
-    max_connections: Annotated[int, Field(ge=16, le=65_000)] = 1024
+    max_connections: Annotated[int, Field(ge=16, le=65_000)] = 4096
     allocations_per_minute: Annotated[int, Field(ge=1)] = 60
     max_share_per_address: Annotated[float, Field(gt=0, le=1)] = 0.1
     keep_ip: bool = True
