@@ -6,6 +6,7 @@ it, so no event ever arrives in the middle of a step; a caller who hangs up ends
 however it ends.
 """
 
+from functools import partial
 from typing import Final
 
 from edge.calls.admission import decided
@@ -327,16 +328,14 @@ class Call:
         await self.recordings.finish()
         counters = await media_call.finish() if media_call is not None else {}
         await settled(invites)
-        for invite in invites:
-            services.traces.close(invite.call_id)
+        services.traces.close(self.trace)
         media: dict[str, LegCounters] = {
             leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
         }
-        ended_at = services.clock.utc()
-        finished = record.finished(ended_at, media, self.trace.lines())
-        services.store.post(Finish(self.facts.call_id, ended_at, finished["disposition"], finished))
-        services.messages.keep(self.facts.call_id, ended_at, self.trace.kept(self.facts.arrived_at))
-        log.info(
-            "call.ended", disposition=finished["disposition"], detail=record.detail,
-            hung_up_by=record.hung_up_by,
-        )  # fmt: skip
+        ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
+        # Nothing of the call changes any more: other threads make texts of it.
+        told = partial(record.finished, ended_at, media, self.trace)
+        services.store.post(Finish(self.facts.call_id, ended_at, disposition, told))
+        kept = partial(self.trace.kept, self.facts.arrived_at)
+        services.messages.keep(self.facts.call_id, ended_at, kept)
+        log.info("call.ended", disposition=disposition, detail=record.detail, hung_up_by=record.hung_up_by)

@@ -27,6 +27,7 @@ from edge.sip.events import (
     Answered,
     Destination,
     Ended,
+    InviteEvent,
     OfferAnswered,
     Offered,
     OfferRefused,
@@ -171,7 +172,9 @@ class Dial:
             return None, Result(488, "refused", "the target allows none of the caller's codecs")
         leg.attach(self._invite(line, destination, sdp))
         call.target = leg
+        leg.at_once = self._rings
         leg, result = await self._outcome(leg, until)
+        leg.at_once = None
         whispers = self._transfer is None
         if whispers and result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
             result = Result(200, "refused", "it answered, but did not accept the call")
@@ -287,6 +290,13 @@ class Dial:
                 leg.invite.refuse_offer(488)
             else:
                 leg.invite.accept_offer(answer)
+
+    def _rings(self, leg: Leg, event: InviteEvent) -> bool:
+        """Tells the caller while the story waits, which goes on as it was."""
+        if type(event) is not Progress or self.call.target is not leg:
+            return False
+        self._progress(leg, event)
+        return True
 
     def _progress(self, leg: Leg, progress: Progress) -> None:
         """Ringing and early media reach the caller (rule: answering)."""

@@ -32,6 +32,11 @@ class Inbox(Generic[T]):
         self._items.append(item)
         self._wake()
 
+    @property
+    def idle(self) -> bool:
+        """Whether the story waits and nothing has happened since: what happens now is next."""
+        return self._waiter is not None and not self._waiter.done()
+
     def __iter__(self) -> Iterator[T]:
         """What waits, the oldest first; it stays."""
         return iter(tuple(self._items))

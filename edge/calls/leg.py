@@ -4,6 +4,7 @@ The only place, with ``bridge``, where SIP and media meet.  ``local`` is what we
 ``remote`` what it last told us (RFC 3264); ``edge.media.negotiate`` makes one out of the other.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 from edge.calls.happenings import Happening, MediaHappened, SipHappened
@@ -36,9 +37,13 @@ def description(sdp: bytes) -> Description | None:
 
 
 class Leg:
-    """A leg: commands go to ``invite`` and ``media``; what happens goes to the call's inbox."""
+    """A leg: commands go to ``invite`` and ``media``; what happens goes to the call's inbox.
 
-    __slots__ = ("here", "inbox", "invite", "local", "media", "name", "passage", "remote")
+    ``at_once`` may deal with an event while the story waits for the next one, which spares its wake;
+    it answers whether it did.
+    """
+
+    __slots__ = ("at_once", "here", "inbox", "invite", "local", "media", "name", "passage", "remote")
 
     def __init__(self, name: Literal["caller", "target"], media: MediaLeg, inbox: Inbox[Happening]) -> None:
         self.name = name
@@ -49,6 +54,7 @@ class Leg:
         self.local: Description | None = None
         self.remote: Description | None = None
         self.passage: Passage | None = None
+        self.at_once: Callable[[Leg, InviteEvent], bool] | None = None
         media.on_event = self._on_media
 
     def attach(self, invite: Invite) -> None:
@@ -64,7 +70,8 @@ class Leg:
             self.passage.end()
 
     def _on_sip(self, event: InviteEvent) -> None:
-        self.inbox.put(SipHappened(self, event))
+        if self.at_once is None or not self.inbox.idle or not self.at_once(self, event):
+            self.inbox.put(SipHappened(self, event))
 
     def _on_media(self, event: MediaEvent) -> None:
         self.inbox.put(MediaHappened(self, event))

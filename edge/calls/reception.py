@@ -19,7 +19,16 @@ from edge.calls.leg import Leg
 from edge.calls.record import CallRecord
 from edge.calls.services import CallServices
 from edge.media.engine import MediaCall, PlayDone, WorkerDied
-from edge.sip.events import Acked, Cancelled, EarlyAnswer, Ended, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import (
+    Acked,
+    Cancelled,
+    EarlyAnswer,
+    Ended,
+    InviteEvent,
+    OfferAnswered,
+    Offered,
+    OfferRefused,
+)
 from edge.sip.invite import Invite
 
 ACK_WAIT_S = 32.0
@@ -72,6 +81,7 @@ class Reception:
         if self.caller is None:
             self.caller = Leg("caller", self.media.leg(), self.inbox)
             self.caller.hear(self.invite.offer)
+            self.caller.at_once = _concerns_nobody
             self.caller.attach(self.invite)
         return self.caller
 
@@ -257,6 +267,11 @@ class Reception:
         caller.plan(self.early)
         if self.early is not None:
             self.early.plan(caller)
+
+
+def _concerns_nobody(caller: Leg, event: InviteEvent) -> bool:
+    """Whether an event is the ACK to an answer of ours, which every call gets and none waits for."""
+    return type(event) is Acked and not event.sdp and caller.remote is not None
 
 
 def _is_done(happening: Happening | None, token: int) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from edge.calls.trace import Trace
 from edge.media.engine import LegCounters
 from edge.model.config import Number
 from edge.model.decision import (
@@ -104,9 +105,7 @@ class CallRecord:
         self.detail = detail
         self.hung_up_by = hung_up_by
 
-    def finished(
-        self, ended_at: datetime, media: Mapping[str, LegCounters], ladder: list[dict[str, object]]
-    ) -> dict[str, Any]:
+    def finished(self, ended_at: datetime, media: Mapping[str, LegCounters], trace: Trace) -> dict[str, Any]:
         """The whole record, JSON-ready, by the names of the API's ``call`` resource."""
         facts = self.facts
         return {
@@ -147,7 +146,7 @@ class CallRecord:
             "voicemail": self.recordings.get("voicemail"),
             "attempts": [_attempt(attempt) for attempt in self.attempts],
             "media": {name: counters._asdict() for name, counters in media.items()},
-            "trace": ladder,
+            "trace": trace.lines(),
             "config_version": self.config_version,
         }
 

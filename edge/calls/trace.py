@@ -15,8 +15,8 @@ MAX_EARLY_LINES = 4
 
 Direction = Literal["in", "out"]
 _Seen = tuple[float, Direction, Flow, bytes]
-Kept = list[_Seen]
-"""Messages as they came and went, secrets and all: to be written without those."""
+Kept = Callable[[], list[_Seen]]
+"""Answers messages as they came and went, secrets and all: to be written without those."""
 
 
 class Trace:
@@ -24,15 +24,16 @@ class Trace:
 
     A line of the ladder holds seconds since the call's arrival, whether it was received or sent, the peer
     and the start line, which has no secrets in it.  Past ``MAX_LINES``, or ``MAX_OCTETS`` in all, only
-    a count is kept.
+    a count is kept.  ``dialogs`` are the SIP Call-IDs that were opened for it.
     """
 
-    __slots__ = ("_lines", "_octets", "_origin", "dropped")
+    __slots__ = ("_lines", "_octets", "_origin", "dialogs", "dropped")
 
     def __init__(self, origin: float) -> None:
         self._origin = origin
         self._lines: list[_Seen] = []
         self._octets = 0
+        self.dialogs: list[str] = []
         self.dropped = 0
 
     def add(self, at: float, direction: Direction, flow: Flow, data: bytes) -> None:
@@ -55,7 +56,7 @@ class Trace:
             for at, direction, flow, data in self._lines
         ]
 
-    def kept(self, arrived_at: datetime) -> Kept:
+    def kept(self, arrived_at: datetime) -> list[_Seen]:
         """The messages, with instants in seconds since 1970; the call arrived at ``arrived_at``."""
         shift = arrived_at.timestamp() - self._origin
         return [(at + shift, direction, flow, data) for at, direction, flow, data in self._lines]
@@ -81,12 +82,15 @@ class TraceBook:
     def open(self, sip_call_id: str, trace: Trace) -> None:
         """Starts to keep the messages of a dialog, with those that came before."""
         self._by_call_id[sip_call_id] = trace
+        trace.dialogs.append(sip_call_id)
         for seen in self._early.pop(sip_call_id, ()):
             trace.add(*seen)
 
-    def close(self, sip_call_id: str) -> None:
-        """Stops; unknown ids are fine."""
-        self._by_call_id.pop(sip_call_id, None)
+    def close(self, trace: Trace) -> None:
+        """Stops for all dialogs of a call, except those that another call has opened since."""
+        for sip_call_id in trace.dialogs:
+            if self._by_call_id.get(sip_call_id) is trace:
+                del self._by_call_id[sip_call_id]
 
     def note(self, direction: Direction, flow: Flow, data: bytes, sip_call_id: str) -> None:
         """Called by the endpoint for every message."""

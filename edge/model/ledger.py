@@ -3,7 +3,7 @@
 A command is durable when it is answered.  ``edge/store/writer.py`` runs them in group commits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -89,13 +89,18 @@ class ResetCap:
 class Finish:
     """The call is over: its whole record, and everything it still held is given back.
 
-    ``record`` holds the call's fields by the names of the API's ``call`` resource, JSON-ready.
+    ``record`` holds the call's fields by the names of the API's ``call`` resource, JSON-ready; or makes
+    them when they are asked for, which is on the writer's thread, for many calls in a row.
     """
 
     call_id: str
     ended_at: datetime
     disposition: str
-    record: Mapping[str, Any]
+    record: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+    def told(self) -> Mapping[str, Any]:
+        """The record."""
+        return self.record() if callable(self.record) else self.record
 
 
 Command = OpenCall | Reserve | Connect | Release | Convert | ResetCap | Finish | VisitCommand

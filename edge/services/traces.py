@@ -136,14 +136,15 @@ class TraceFiles:
 
 
 def _packed(entry: _Entry) -> bytes:
-    texts = [data for _, _, _, data in entry.kept]
+    kept = entry.kept()
+    texts = [data for _, _, _, data in kept]
     body = b"".join(texts)
     # Asked of all together, since few calls have a secret in any of their messages.
     if may_have_secrets(body):
         texts = [without_secrets(data) for data in texts]
         body = b"".join(texts)
     heads = []
-    for (at, direction, flow, _), text in zip(entry.kept, texts, strict=True):
+    for (at, direction, flow, _), text in zip(kept, texts, strict=True):
         source, target = (flow.remote, flow.local) if direction == "in" else (flow.local, flow.remote)
         heads.append((round(at, 6), *source, *target, len(text)))
     head = {"id": entry.call_id, "octets": len(body), "messages": heads}

@@ -203,12 +203,13 @@ class Ledger:
     def _finish(self, command: Finish) -> Answer:
         self._slots.end(command.call_id)
         self._leases.over(command.call_id, command.ended_at)
-        self._over.setdefault(command.call_id, _call_row(command, self._repeats(command)))
+        record = command.told()
+        self._over.setdefault(command.call_id, _call_row(command, record, self._repeats(record)))
         return None
 
-    def _repeats(self, command: Finish) -> bool:
+    def _repeats(self, record: Mapping[str, Any]) -> bool:
         """Has the caller called this number before?  Calls that are still up do not count."""
-        caller, number_id = _storable(command.record.get("caller")), command.record.get("number_id")
+        caller, number_id = _storable(record.get("caller")), record.get("number_id")
         if caller is None or number_id is None:
             return False
         return self._db.execute(_REPEAT, (caller, number_id)).fetchone() is not None
@@ -247,9 +248,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _call_row(command: Finish, repeats: bool = False) -> Row:
+def _call_row(command: Finish, told: Mapping[str, Any], repeats: bool = False) -> Row:
     ended = to_text(command.ended_at)
-    record = {**command.record, "is_repeat": repeats}
+    record = {**told, "is_repeat": repeats}
     trace = record.pop("trace", None)
     return (
         command.call_id,
@@ -294,7 +295,8 @@ def recover(db: sqlite3.Connection, now: datetime) -> int:
     names = [column[0] for column in cursor.description]
     rows = cursor.fetchall()
     for row in rows:
-        db.execute(_RECORD, _call_row(_interrupted(dict(zip(names, row, strict=True)), now)))
+        finish = _interrupted(dict(zip(names, row, strict=True)), now)
+        db.execute(_RECORD, _call_row(finish, finish.told()))
     db.execute(_CUT_OFF, (to_text(now),))
     db.execute("DELETE FROM open_calls")
     db.execute("DELETE FROM reservations WHERE state IN ('reserved', 'watched')")

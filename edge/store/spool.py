@@ -73,6 +73,8 @@ def _private(path: str, flags: int) -> int:
 
 def _to_line(fact: Fact) -> str:
     fields = {name: getattr(fact, name) for name in fact.__dataclass_fields__}
+    if isinstance(fact, Finish):
+        fields["record"] = fact.told()
     return json.dumps({"type": type(fact).__name__, **fields}, default=_plain) + "\n"
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from edge.calls.record import CallRecord
+from edge.calls.trace import Trace
 from edge.media.engine import LegCounters
 from edge.model.decision import Attempt, CallFacts, CandidateLine
 
@@ -20,7 +21,9 @@ def test_a_connected_call_says_when_and_to_whom() -> None:
     told.connected_target_id = "tgt_1"
     told.tags = told.own_tags = {"channel": "tv", "product": ("a", "b")}
     told.end("connected", "", "caller")
-    finished = told.finished(ARRIVED + timedelta(seconds=62), {"caller": LegCounters(packets_in=3)}, [])
+    finished = told.finished(
+        ARRIVED + timedelta(seconds=62), {"caller": LegCounters(packets_in=3)}, Trace(0.0)
+    )
     assert finished["started_at"] == "2026-11-22T09:59:58.500Z"
     assert finished["ended_at"] == "2026-11-22T10:01:00.500Z"
     assert (finished["disposition"], finished["hung_up_by"], finished["target_id"]) == (
@@ -41,7 +44,7 @@ def test_what_a_dial_came_to_replaces_what_the_choice_expected() -> None:
         CandidateLine("tgt_3", 2, 0.0, "skipped", "closed"),
     ]
     told.attempts.append(Attempt("tgt_1", ARRIVED, ARRIVED, 486, "busy", "Busy Here"))
-    candidates = told.finished(ARRIVED, {}, [])["decision"]["candidates"]
+    candidates = told.finished(ARRIVED, {}, Trace(0.0))["decision"]["candidates"]
     assert [(c["target_id"], c["result"], c["reason"]) for c in candidates] == [
         ("tgt_1", "tried", "busy"),
         ("tgt_2", "eligible", "not_reached"),
@@ -50,4 +53,4 @@ def test_what_a_dial_came_to_replaces_what_the_choice_expected() -> None:
 
 
 def test_a_story_that_broke_without_a_word_is_an_internal_error() -> None:
-    assert record().finished(ARRIVED, {}, [])["disposition"] == "error_internal"
+    assert record().finished(ARRIVED, {}, Trace(0.0))["disposition"] == "error_internal"

@@ -28,9 +28,20 @@ def test_after_the_end_and_of_other_dialogs_nothing_is_kept() -> None:
     book, trace = TraceBook(lambda: 0.0), Trace(0.0)
     book.open("call@1", trace)
     book.note("in", FLOW, b"BYE sip:a@b SIP/2.0\r\n", "call@2")
-    book.close("call@1")
-    book.note("in", FLOW, b"BYE sip:a@b SIP/2.0\r\n", "call@1")
+    book.open("call@3", trace)
+    book.close(trace)
+    for each in ("call@1", "call@3"):
+        book.note("in", FLOW, b"BYE sip:a@b SIP/2.0\r\n", each)
     assert trace.lines() == []
+
+
+def test_a_dialog_that_went_to_another_call_is_still_kept_there() -> None:
+    book, first, second = TraceBook(lambda: 0.0), Trace(0.0), Trace(0.0)
+    book.open("call@1", first)
+    book.open("call@1", second)
+    book.close(first)
+    book.note("in", FLOW, b"BYE sip:a@b SIP/2.0\r\n", "call@1")
+    assert (len(first.lines()), len(second.lines())) == (0, 1)
 
 
 def test_dialogs_that_never_become_calls_are_forgotten() -> None:

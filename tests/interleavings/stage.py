@@ -142,7 +142,7 @@ class Store:
     def post(self, command: Command) -> None:
         if isinstance(command, Finish):
             self.finished[command.call_id] += 1
-            self.records.append(command.record)
+            self.records.append(command.told())
 
 
 class Leg:

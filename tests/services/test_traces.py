@@ -16,7 +16,7 @@ FLOW = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5080))
 
 
 def kept(text: bytes) -> Kept:
-    return [
+    return lambda: [
         (1.5, "in", FLOW, b"INVITE " + text),
         (2.5, "out", FLOW, b"SIP/2.0 100\r\nX-Edge-Call-Key: k3y\r\n\r\n"),
     ]
