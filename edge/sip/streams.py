@@ -115,13 +115,21 @@ class Streams:
             except OSError:  # no descriptor left, or the peer is gone already
                 await asyncio.sleep(PAUSE_S)
                 continue
-            connection = self._admit("tls", local, remote[:2])
-            if connection is None:
+            try:
+                self._greet(sock, local, remote[:2])
+            except Exception:  # the next one is still to be listened to
+                log.exception("sip_accept_failed", remote=remote[0], transport="tls")
                 sock.close()
-            else:
-                self._shaking[connection.source] += connection.stranger
-                self._start(self._shake_hands(connection, sock))
             await asyncio.sleep(0)  # or many that wait would hold up everything else
+
+    def _greet(self, sock: socket.socket, local: Address, remote: Address) -> None:
+        """Begins the TLS handshake of a connection that a peer made, if there is room for it."""
+        connection = self._admit("tls", local, remote)
+        if connection is None:
+            sock.close()
+            return
+        self._shaking[connection.source] += connection.stranger
+        self._start(self._shake_hands(connection, sock))
 
     async def _shake_hands(self, connection: Connection, sock: socket.socket) -> None:
         times = {"ssl_handshake_timeout": self.limits.handshake_s, "ssl_shutdown_timeout": SHUTDOWN_S}
@@ -236,4 +244,8 @@ class _Accepting(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Counts it in, or closes it."""
         assert isinstance(transport, asyncio.Transport)
-        self._streams.accept(transport, self._local)
+        try:
+            self._streams.accept(transport, self._local)
+        except Exception:
+            log.exception("sip_accept_failed", transport="tcp")
+            transport.abort()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
 from edge.sip.connection import StreamLimits
@@ -210,6 +211,39 @@ async def test_peers_that_never_shake_hands_count_and_hold_nobody_up(good: TlsCo
         assert us.counters["dropped_connection"] == 4
         for _, writer in silent:
             writer.transport.abort()
+
+
+class Broken(Known):
+    """Fails at the first question."""
+
+    def __init__(self) -> None:
+        super().__init__({"127.0.0.1"})
+        self.broken = True
+
+    def knows(self, host: str) -> bool:
+        broken, self.broken = self.broken, False
+        if broken:
+            raise RuntimeError("once")
+        return super().knows(host)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+async def test_a_failure_at_one_connection_does_not_end_listening(good: TlsConfig, transport: str) -> None:
+    clock = SystemClock()
+    config = EndpointConfig([Listen(transport, "127.0.0.1", 0)], tls=good)
+    guard = Guard(clock.monotonic, Broken())
+    with capture_logs() as lines:
+        async with Endpoint(config, clock, Open(), lambda usage: None, guard=guard) as us:
+            port = us.addresses[0].port
+            reader, _ = await asyncio.open_connection("127.0.0.1", port)
+            with suppress(ConnectionError):
+                assert await asyncio.wait_for(reader.read(), 30) == b""
+            context = make_context("client", good) if transport == "tls" else None
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+            writer.write(options(1, transport.upper()))
+            assert (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)).startswith(b"SIP/2.0 200")
+            writer.transport.abort()
+    assert [line["event"] for line in lines if line["log_level"] == "error"] == ["sip_accept_failed"]
 
 
 async def knock(port: int, host: str, *arguments: str) -> tuple[int, bytes]:
