@@ -207,10 +207,14 @@ class Bridge:
         leg, told = crossing.answerer, crossing.answerer.local
         crossing.undo()
         if told is not None and told is not leg.local:
-            sdp = leg.tell_again(told)
-            if sdp is not None:
-                self._restoring = True
-                _invite(leg).offer_again(sdp)
+            self.restore(leg, told)
+
+    def restore(self, leg: Leg, told: Description) -> None:
+        """Offers a peer that was ``told`` something what it had before that."""
+        sdp = leg.tell_again(told)
+        if sdp is not None:
+            self._restoring = True
+            _invite(leg).offer_again(sdp)
 
     def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
         """The answer to an offer that was ours alone (the codec that the target chose)."""

@@ -251,6 +251,7 @@ class Call:
         early = reception.early_bridge
         bridge = early if early is not None and early.target is target else Bridge(caller, target)
         await self._join(bridge)
+        reception.early = reception.early_bridge = None  # a transfer's caller is not to offer to who is left
         record.connected_at, record.connected_target_id = connected_at, target_id
         answering = self.snapshot.target(target_id)
         record.buyer_id = answering.buyer_id if answering is not None else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.media.engine import MediaEvent
+from edge.media.sdp import Description
 from edge.model.decision import Disposition, HungUpBy
 from edge.sip.events import Ended, InviteEvent
 
@@ -54,10 +55,11 @@ class PartyWanted:
 @dataclass(frozen=True, slots=True)
 class PartySettled:
     """What became of the party that was lent: ``joined`` to the other call, or back again, unless it has
-    ``ended``."""
+    ``ended``.  ``taken`` is an offer of the other call's that it has taken, or may have."""
 
     joined: bool
     ended: Ended | None = None
+    taken: Description | None = None
 
 
 Happening = SipHappened | MediaHappened | HangUpAsked | PartyWanted | PartySettled

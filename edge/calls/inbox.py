@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -40,6 +40,13 @@ class Inbox(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """What waits, the oldest first; it stays."""
         return iter(tuple(self._items))
+
+    def take(self, wanted: Callable[[T], bool]) -> list[T]:
+        """Takes out what waits and is ``wanted``, the oldest first."""
+        taken = [item for item in self._items if wanted(item)]
+        if taken:
+            self._items = deque(item for item in self._items if not wanted(item))
+        return taken
 
     def put_back(self, items: Iterable[T]) -> None:
         """What was taken too early waits again, before everything else."""

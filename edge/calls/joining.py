@@ -9,10 +9,19 @@ import asyncio
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from edge.calls.bridge import Bridge, ended
-from edge.calls.happenings import CallOver, Happening, PartySettled, PartyWanted, SipHappened
+from edge.calls.happenings import (
+    CallOver,
+    Happening,
+    MediaHappened,
+    PartySettled,
+    PartyWanted,
+    SipHappened,
+)
 from edge.calls.leg import Leg
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
+from edge.media.engine import MediaUnavailable
+from edge.media.sdp import Description
 from edge.model.decision import Candidate
 from edge.model.ledger import Connect, Release, Reserve
 from edge.routing.choose import concurrency
@@ -99,6 +108,8 @@ class Joining:
         self._bridge = bridge
         self._other, self._replaced = found
         self._party: Leg | None = None
+        self._leg: Leg | None = None
+        self._taken: Description | None = None
 
     async def ask(self) -> bool:
         """Borrows the other party; False if its call is in no state to lend it."""
@@ -109,39 +120,55 @@ class Joining:
             async with asyncio.timeout(GRANT_S):
                 self._party = await granted
         except TimeoutError:
-            if granted.done() and not granted.cancelled() and granted.result() is not None:
-                self._give_back(None)  # it came in the very moment in which we gave up
+            if granted.done() and not granted.cancelled():  # it came in the very moment in which we gave up
+                self._party = granted.result()
+            if self._party is not None:
+                self._give_back(None)
             return False
         return self._party is not None
 
     async def join(self, meanwhile: "Callable[[Happening], None]") -> Bridge | int:
         """Offers the party the caller's codecs at our new address.  The bridge to it, or the status that
         says why not: then both calls are as before.  Raises CallOver if the call ends meanwhile."""
-        party, caller = self._party, self._bridge.caller
-        assert party is not None and party.invite is not None
+        caller = self._bridge.caller
         told = caller.remote
         caller.off_hold()
-        leg = Leg("target", self._call.reception.media.leg(), self._call.reception.inbox)
-        leg.local, leg.remote = party.local, party.remote
-        sdp = self._offer(leg)
-        ended_by: Ended | None = None
-        status = 488
+        resumed, status, over = caller.remote, 503, None
         try:
-            if sdp is not None:
-                leg.attach(party.invite)
-                party.invite.offer_again(sdp)
-                status, ended_by = await self._answer(leg, meanwhile)
+            status, over = await self._ask_party(meanwhile)
             if status == 200:
-                return await self._seat(leg, party)
+                return await self._seat()
+        except MediaUnavailable:
+            pass
         finally:
             if status != 200:
-                caller.remote = told
-                self._call.reception.media.close_leg(leg.media)
-                self._give_back(ended_by)
+                caller.remote = told if caller.remote is resumed else caller.remote
+                self._give_back(over)
         return status
 
-    def _give_back(self, ended_by: Ended | None) -> None:
-        self._other.reception.inbox.put(PartySettled(joined=False, ended=ended_by))
+    async def _ask_party(self, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
+        party, reception = self._party, self._call.reception
+        assert party is not None and party.invite is not None
+        self._leg = leg = Leg("target", reception.media.leg(), reception.inbox)
+        leg.local, leg.remote = party.local, party.remote
+        sdp = self._offer(leg)
+        if sdp is None:
+            return 488, None
+        leg.attach(party.invite)
+        party.invite.offer_again(sdp)
+        return await self._answer(leg, meanwhile)
+
+    def _give_back(self, over: Ended | None) -> None:
+        """The party is the other call's again, with what it has said meanwhile."""
+        party, leg, inbox = self._party, self._leg, self._other.reception.inbox
+        assert party is not None and party.invite is not None
+        party.attach(party.invite)
+        inbox.put(PartySettled(joined=False, ended=over, taken=self._taken))
+        if leg is not None:
+            self._call.reception.media.close_leg(leg.media)
+            for said in self._call.reception.inbox.take(lambda one: _is_of(one, leg)):
+                if isinstance(said, SipHappened):
+                    inbox.put(SipHappened(party, said.event))
 
     def _offer(self, leg: Leg) -> bytes | None:
         """The caller's codecs; where the call is recorded those that can be, if the party has one."""
@@ -159,6 +186,7 @@ class Joining:
             assert leg.invite is not None
             match happening.event:
                 case OfferAnswered(sdp=sdp):
+                    self._taken = leg.local
                     return (200 if leg.hear(sdp) and leg.agreed else 488), None
                 case OfferRefused(status=status):
                     return status, None
@@ -168,10 +196,12 @@ class Joining:
                     return 480, over
                 case _:
                     pass
+        self._taken = leg.local  # perhaps: nobody knows
         return 408, None
 
-    async def _seat(self, leg: Leg, party: Leg) -> Bridge:
-        call, other = self._call, self._other
+    async def _seat(self) -> Bridge:
+        call, other, leg, party = self._call, self._other, self._leg, self._party
+        assert leg is not None and party is not None
         leg.passage, party.passage = party.passage, None
         target_id = other.bridged_target_id if party is other.target else ""
         other.give_away(party)
@@ -199,14 +229,19 @@ class Joining:
         call.bridged_attempt, call.bridged_target_id = attempt, target_id
 
 
+def _is_of(happening: Happening, leg: Leg) -> bool:
+    return isinstance(happening, SipHappened | MediaHappened) and happening.leg is leg
+
+
 async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
     """The other call's side of it: returns if the call goes on as before, else raises CallOver."""
     kept, party = wanted.leg, bridge.other(wanted.leg)
     mine = kept in (bridge.caller, bridge.target)
-    if not mine or wanted.granted.done() or bridge.busy or party.invite is None:
+    said = any(isinstance(one, SipHappened) and one.leg is party for one in call.reception.inbox)
+    if not mine or said or wanted.granted.done() or bridge.busy or party.invite is None:
         wanted.refuse()
         return
-    invite = party.invite
+    party.invite.on_event = None  # what it says waits for who borrows it
     wanted.granted.set_result(party)
     gone: Ended | None = None
     while True:
@@ -223,8 +258,9 @@ async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
     if happening.joined:
         call.record.step("transfer", "joined", f"the {party.name} went to call {wanted.by}")
         raise CallOver("caller" if kept is bridge.caller else "target", f"transferred to call {wanted.by}")
-    party.attach(invite)
     if gone is not None:
         raise ended(kept, gone)
     if happening.ended is not None:
         raise ended(party, happening.ended)
+    if happening.taken is not None:
+        bridge.restore(party, happening.taken)

@@ -242,6 +242,28 @@ async def test_a_party_that_refuses_leaves_both_calls_as_they_were(scene: Scene)
     assert other["disposition_detail"] == ""
 
 
+async def test_a_party_that_hangs_up_instead_leaves_the_call_as_it_was(scene: Scene) -> None:
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    await consult.route(scene.second)
+    asked, answered = await consult.connected()
+    await scene.target.say(
+        invited, "REFER", 1, "", replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    )
+    await scene.second.hear("INVITE")
+    await scene.second.say(answered, "BYE", 7)
+    await scene.second.hear("SIP/2.0 200", method="BYE")
+    assert await notified(scene.target) == "SIP/2.0 100 Trying"
+    assert (await notified(scene.target)).startswith("SIP/2.0 480")
+    bye = await ended(scene.target)
+    assert bye.get("Call-ID") == asked.call_id, "only what was with the party is over"
+    other = await consult.record()
+    assert (other["disposition"], other["hung_up_by"]) == ("connected", "target")
+    await call.request("BYE")
+    assert (await ended(scene.target)).get("Call-ID") == invited.get("Call-ID")
+    assert (await scene.record())["hung_up_by"] == "caller"
+
+
 async def test_no_target_takes_the_call_of_another(scene: Scene) -> None:
     with RawPhone(scene.server.sip["udp"]) as stranger:
         call, invited = await up(scene)
