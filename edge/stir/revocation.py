@@ -1,7 +1,8 @@
 """Revocation lists (RFC 5280 section 5): which of a chain's certificates were taken back, without IO.
 
-A list counts if the certificate's issuer signed it, or an authority of the trust list, whose list may then
-be of many issuers' certificates (5.2.5): so one administrator revokes all who sign calls (ATIS-1000080).
+A list counts if the certificate's issuer signed it, or an authority of the trust list, where the certificate
+names that one for it (4.2.1.13) or the list says that it is of many issuers' certificates (5.2.5): so one
+administrator revokes all who sign calls (ATIS-1000080).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -73,12 +74,15 @@ def places(way: Iterable[x509.Certificate]) -> list[str]:
     return list(islice(found, MAX_PLACES))
 
 
-def _places(certificate: x509.Certificate) -> Iterator[str]:
+def _points(certificate: x509.Certificate) -> Iterable[x509.DistributionPoint]:
     try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        return certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return
-    for point in points:
+        return ()
+
+
+def _places(certificate: x509.Certificate) -> Iterator[str]:
+    for point in _points(certificate):
         for name in point.full_name or ():
             if isinstance(name, x509.UniformResourceIdentifier) and urlsplit(name.value).scheme == "https":
                 yield name.value
@@ -116,8 +120,15 @@ def _counts(
 ) -> bool:
     """Whether a list is signed by who may revoke this certificate."""
     own = listing.crl.issuer == certificate.issuer
-    signers = [issuer] if own else trusted if listing.indirect else ()
+    others = listing.indirect or _names(certificate, listing.crl.issuer)
+    signers = [issuer] if own else trusted if others else ()
     return any(listing.crl.issuer == signer.subject and _signed(listing.crl, signer) for signer in signers)
+
+
+def _names(certificate: x509.Certificate, revoker: x509.Name) -> bool:
+    """Whether a certificate says that this one revokes it."""
+    named = [name.value for point in _points(certificate) for name in point.crl_issuer or ()]
+    return revoker in named
 
 
 def _signed(crl: x509.CertificateRevocationList, signer: x509.Certificate) -> bool:

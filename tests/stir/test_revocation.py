@@ -53,6 +53,15 @@ def test_what_was_revoked_is_wrong(crl: bytes, why: str) -> None:
         doubt(crl)
 
 
+def test_whom_the_certificate_names_revokes_it_even_if_the_list_does_not_say_so() -> None:
+    named = Party("named", BETWEEN, list_at=LIST, revoker=ADMINISTRATOR)
+    listing = revocation.read(ADMINISTRATOR.revoking(named, CARRIER, indirect=True, said=False))
+    way = chain.signer(chain.read(named.pem), TRUSTED).way
+    with pytest.raises(Wrong, match="the certificate was revoked"):
+        revocation.check(way, [listing], TRUSTED, datetime.now(UTC))
+    assert revocation.check(WAY, [listing], TRUSTED, datetime.now(UTC)).startswith("no revocation list")
+
+
 @pytest.mark.parametrize(
     "crl",
     [

@@ -42,6 +42,7 @@ class Party:
         curve: ec.EllipticCurve | None = None,
         days: tuple[int, int] = (-1, 30),
         list_at: str = "",
+        revoker: "Party | None" = None,
     ) -> None:
         self.key = ec.generate_private_key(curve or ec.SECP256R1())
         self.issuer = issuer
@@ -64,14 +65,18 @@ class Party:
         if numbers is not None and not authority:
             builder = builder.add_extension(x509.UnrecognizedExtension(TN_AUTH_LIST, numbers), critical=False)
         if list_at:
-            point = x509.DistributionPoint([x509.UniformResourceIdentifier(list_at)], None, None, None)
+            named = [x509.DirectoryName(revoker.certificate.subject)] if revoker is not None else None
+            point = x509.DistributionPoint([x509.UniformResourceIdentifier(list_at)], None, None, named)
             builder = builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
         self.certificate = builder.sign((issuer or self).key, SHA256())
 
     def revoking(
-        self, *parties: "Party", days: int = 7, delta: bool = False, indirect: bool = False
+        self, *parties: "Party", days: int = 7, delta: bool = False, indirect: bool = False, said: bool = True
     ) -> bytes:
-        """This authority's revocation list (DER) of these certificates, valid for so many days from now."""
+        """This authority's revocation list (DER) of these certificates, valid for so many days from now.
+
+        ``indirect``: they have other issuers; ``said``: and the list says so.
+        """
         now = datetime.now(UTC)
         builder = (
             x509.CertificateRevocationListBuilder()
@@ -81,7 +86,7 @@ class Party:
         )
         if delta:
             builder = builder.add_extension(x509.DeltaCRLIndicator(1), critical=True)
-        if indirect:
+        if indirect and said:
             builder = builder.add_extension(
                 x509.IssuingDistributionPoint(None, None, False, False, None, True, False), critical=True
             )
