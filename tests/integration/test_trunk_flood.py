@@ -82,3 +82,15 @@ async def test_a_flood_of_anything_else_is_dropped_and_listed(tmp_path: Path) ->
         assert await scene.server.api.metric(dropped) >= 1
         assert "more than 500 messages per second of trunk " + scene.carrier.host in await refused(scene)
         assert (await scene.server.api.get("sip/bans"))["items"] == []
+
+        (trunk,) = (await scene.server.api.get("trunks"))["items"]
+        await scene.server.api.patch(f"trunks/{trunk['id']}", {"max_cps": None})
+        read = 'edge_sip_events_total{event="received_info"}'
+        before = await scene.server.api.metric(read)
+        for _ in range(200):
+            await call.request("INFO")
+
+        async def all_read() -> bool:
+            return bool(await scene.server.api.metric(read) >= before + 200)
+
+        await eventually(all_read)
