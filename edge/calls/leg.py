@@ -11,6 +11,7 @@ from edge.calls.happenings import Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
 from edge.calls.outbound import Passage
 from edge.media.engine import MediaEvent, MediaLeg
+from edge.media.familiar import read
 from edge.media.negotiate import (
     Here,
     answer_locally,
@@ -20,8 +21,8 @@ from edge.media.negotiate import (
     relay_offer,
 )
 from edge.media.plans import event_payload_toward, plan_for, share_voice
-from edge.media.sdp import Description, SdpError, parse
-from edge.media.streams import audio, direction_of, resumed
+from edge.media.sdp import Description, SdpError
+from edge.media.streams import direction_of, resumed
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite
 
@@ -31,7 +32,7 @@ def description(sdp: bytes) -> Description | None:
     if not sdp:
         return None
     try:
-        return parse(sdp)
+        return read(sdp)
     except SdpError:
         return None
 
@@ -132,7 +133,7 @@ class Leg:
     @property
     def declined(self) -> bool:
         """Whether the peer's last word has no audio stream, or one with port 0 (RFC 3264 section 6)."""
-        stream = audio(self.remote) if self.remote is not None else None
+        stream = self.remote.audio if self.remote is not None else None
         return stream is None or stream.port == 0
 
     @property
@@ -150,7 +151,7 @@ class Leg:
     @property
     def held(self) -> bool:
         """Whether what we last told the peer lets audio flow in one direction at most."""
-        stream = audio(self.local) if self.local is not None else None
+        stream = self.local.audio if self.local is not None else None
         return stream is not None and direction_of(stream) != "sendrecv"
 
     @property

@@ -13,7 +13,7 @@ from edge.media.codecs import TELEPHONE_EVENT
 from edge.media.negotiate import Here, answer_locally, offer_ours, relay_offer
 from edge.media.plans import plan_for
 from edge.media.sdp import Description, SdpError, parse
-from edge.media.streams import audio, codecs_of
+from edge.media.streams import codecs_of
 from edge.sip.endpoint import Endpoint
 from edge.sip.events import (
     Acked,
@@ -234,7 +234,7 @@ def _key_payload(description: Description) -> int | None:
 
 def _renumber_keys(description: Description, number: int) -> None:
     """Makes a description ask for key presses by a number of its own (RFC 3264 section 5.1)."""
-    stream = audio(description)
+    stream = description.audio
     if stream is not None:
         stream.codecs = tuple(
             codec.numbered(number) if codec.key[0] == TELEPHONE_EVENT else codec for codec in stream.codecs

@@ -4,47 +4,50 @@ A codec that calls may use is a row here only if RTP gives it a fixed payload nu
 section 6); any other passes by its ``a=rtpmap``.  Bulk conversion of samples is in ``g711``.
 """
 
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class _Fields(NamedTuple):
+    payload: int
+    name: str
+    clock_rate: int
+    parameters: str
+    fmtp: str
+    key: tuple[str, int, str]
+    lines: str
+
+
+class Codec(_Fields):
     """One payload format of one description: number, encoding name, clock rate in Hz.
 
     ``parameters`` is rtpmap's third part (the count of audio channels), empty for one; ``fmtp``
     the format parameters, empty if none.  ``key`` is what makes two descriptions' entries the same
-    codec, whatever their numbers; ``lines`` the entry as SDP attributes.
+    codec, whatever their numbers; ``lines`` the entry as SDP attributes.  A tuple, since what codecs alone
+    decide is remembered by their tuples, of which each call asks some: their hash is no Python code.
     """
 
-    payload: int
-    name: str
-    clock_rate: int
-    parameters: str = ""
-    fmtp: str = ""
-    key: tuple[str, int, str] = field(init=False, repr=False, compare=False)
-    lines: str = field(init=False, repr=False, compare=False)
-    _hash: int = field(init=False, repr=False, compare=False)
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        parameters = "" if self.parameters == "1" else self.parameters
-        mapped = f"a=rtpmap:{self.payload} {self.name}/{self.clock_rate}"
-        mapped += f"/{self.parameters}" if self.parameters else ""
-        lines = f"{mapped}\r\na=fmtp:{self.payload} {self.fmtp}" if self.fmtp else mapped
-        object.__setattr__(self, "key", (self.name.lower(), self.clock_rate, parameters))
-        object.__setattr__(self, "lines", lines)
-        object.__setattr__(self, "_hash", hash((self.payload, self.key, self.fmtp)))
-
-    # What codecs alone decide is remembered by their tuples: ``negotiate`` and ``plans`` ask each call.
-    def __hash__(self) -> int:
-        return self._hash
+    def __new__(
+        cls, payload: int, name: str, clock_rate: int, parameters: str = "", fmtp: str = ""
+    ) -> "Codec":
+        mapped = f"a=rtpmap:{payload} {name}/{clock_rate}"
+        mapped += f"/{parameters}" if parameters else ""
+        lines = f"{mapped}\r\na=fmtp:{payload} {fmtp}" if fmtp else mapped
+        key = (name.lower(), clock_rate, "" if parameters == "1" else parameters)
+        return super().__new__(cls, payload, name, clock_rate, parameters, fmtp, key, lines)
 
     def numbered(self, payload: int) -> "Codec":
         """The same codec under another payload number."""
-        return self if payload == self.payload else replace(self, payload=payload)
+        if payload == self.payload:
+            return self
+        return Codec(payload, self.name, self.clock_rate, self.parameters, self.fmtp)
 
     def with_fmtp(self, fmtp: str) -> "Codec":
         """The same codec with other format parameters."""
-        return self if fmtp == self.fmtp else replace(self, fmtp=fmtp)
+        if fmtp == self.fmtp:
+            return self
+        return Codec(self.payload, self.name, self.clock_rate, self.parameters, fmtp)
 
 
 TELEPHONE_EVENT = "telephone-event"

@@ -11,6 +11,8 @@ Addresses must be IP literals: a worker never resolves names.
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
 from typing import Final, Literal
 
 from edge.media.engine import LegCounters, Plan
@@ -52,6 +54,7 @@ Fds = tuple[int, ...]
 
 _HEAD = struct.Struct("!BH")
 _PORT = struct.Struct("!H")
+_PORT_FRAME = struct.Struct("!BHH")
 _PAIR = struct.Struct("!HH")
 _PLAN = struct.Struct("!HBBBBHI")
 _PLAY = struct.Struct("!HIIB")
@@ -171,8 +174,9 @@ def encode_update(port: int, plan: Plan) -> bytes:
     event = _NO_EVENT if plan.event_payload is None else plan.event_payload
     codec = _CODECS.index(plan.play_codec)
     fixed = _PLAN.pack(port, flags, event, codec, plan.play_payload, plan.ptime_ms, plan.clock_rate)
-    pairs = bytes([octet for pair in plan.payloads.items() for octet in pair])
-    return frame(UPDATE, fixed + _address(plan.remote) + _address(plan.remote_rtcp) + pairs)
+    pairs = bytes(chain.from_iterable(plan.payloads.items()))
+    body = fixed + _address(plan.remote) + _address(plan.remote_rtcp) + pairs
+    return _HEAD.pack(UPDATE, len(body)) + body
 
 
 def decode_update(body: bytes) -> tuple[int, Plan]:
@@ -202,10 +206,13 @@ def decode_update(body: bytes) -> tuple[int, Plan]:
 
 
 def _address(address: Address | None) -> bytes:
-    if address is None:
-        return b""
-    host = address[0].encode()
-    return bytes((len(host),)) + host + _PORT.pack(address[1])
+    return b"" if address is None else _host(address[0]) + _PORT.pack(address[1])
+
+
+@lru_cache(maxsize=1024)
+def _host(host: str) -> bytes:
+    octets = host.encode()
+    return bytes((len(octets),)) + octets
 
 
 def _take_address(body: bytes, at: int) -> tuple[Address, int]:
@@ -216,7 +223,7 @@ def _take_address(body: bytes, at: int) -> tuple[Address, int]:
 
 def encode_port(kind: int, port: int) -> bytes:
     """CLOSE, STOP, UNBRIDGE, QUERY and SILENT: a leg and nothing else; WANT: how many ports."""
-    return frame(kind, _PORT.pack(port))
+    return _PORT_FRAME.pack(kind, _PORT.size, port)
 
 
 def decode_port(body: bytes) -> int:

@@ -99,7 +99,8 @@ class Link:
         at = self._draw() % len(stock)
         stock[at], stock[-1] = stock[-1], stock[at]
         port = stock.pop()
-        self.order()
+        if len(stock) + self._ordered <= self._stock_size - self._stock_size // 2:
+            self.order()
         return port
 
     def _draw(self) -> int:
@@ -147,7 +148,7 @@ class Link:
 
     def _pack(self) -> None:
         frames, self._frames = self._frames, []
-        self._waiting.extend((packet, None) for packet in control.pack(frames))
+        self._waiting += [(packet, None) for packet in control.pack(frames)]
 
     def _drain(self) -> None:
         """Sends what waits; when the socket is full, goes on once it is writable."""

@@ -216,18 +216,14 @@ def _checked(plan: Plan) -> Plan:
     A worker never resolves names, and RTP never goes to a multicast or broadcast address; a packet
     time or clock rate beyond all codecs counts as the usual one.
     """
-    remote, rtcp = _unicast(plan.remote), _unicast(plan.remote_rtcp)
+    remote, rtcp = plan.remote, plan.remote_rtcp
+    remote = remote if remote is not None and 0 < remote[1] < 65536 and _is_unicast(remote[0]) else None
+    rtcp = rtcp if rtcp is not None and 0 < rtcp[1] < 65536 and _is_unicast(rtcp[0]) else None
     ptime = plan.ptime_ms if 10 <= plan.ptime_ms <= 200 else 20
     rate = plan.clock_rate if 8000 <= plan.clock_rate <= 192_000 else 8000
     if (remote, rtcp, ptime, rate) == (plan.remote, plan.remote_rtcp, plan.ptime_ms, plan.clock_rate):
         return plan
     return plan._replace(remote=remote, remote_rtcp=rtcp, ptime_ms=ptime, clock_rate=rate)
-
-
-def _unicast(address: tuple[str, int] | None) -> tuple[str, int] | None:
-    if address is None:
-        return None
-    return address if 0 < address[1] < 65536 and _is_unicast(address[0]) else None
 
 
 @lru_cache(4096)

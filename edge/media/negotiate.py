@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
 from edge.media.sdp import Description, Direction, MediaDescription, Origin
-from edge.media.streams import RECEIVES, SENDS, audio, codecs_of, direction_of, playable
+from edge.media.streams import RECEIVES, SENDS, codecs_of, direction_of, playable
 
 _OURS = (Codec(0, "PCMU", 8000), Codec(8, "PCMA", 8000), Codec(101, TELEPHONE_EVENT, 8000, "", "0-15"))
 
@@ -44,16 +44,15 @@ def relay_offer(
     all); ``first`` names one to put in front.  ``previous`` is what we last told this peer: its
     payload numbers stay bound (RFC 3264 section 8.3.2) and o= grows only with a change.
     """
-    stream = audio(offer)
+    stream = offer.audio
     if stream is None or (stream.port == 0 and previous is None):
         return None
     codecs = _preferred(stream.codecs, None if allowed is None else tuple(allowed), first)
     if previous is not None:
         codecs = tuple(_renumbered(codecs, codecs_of(previous)))
-    if not any(map(is_voice, codecs)):
+    if not _have_voice(codecs):
         return None
-    media = _media(here, "RTP/AVP", codecs, direction_of(stream))
-    _copy_packet_time(stream, media)
+    media = _media(here, "RTP/AVP", codecs, direction_of(stream), stream)
     return _describe(here, _in_place(media, previous), previous)
 
 
@@ -64,14 +63,13 @@ def relay_answer(
 
     The answerer's order, the offerer's payload numbers, the offer's m-lines one by one.
     """
-    wanted, stream = audio(offer), audio(answer)
+    wanted, stream = offer.audio, answer.audio
     if wanted is None or stream is None or stream.port == 0:
         return None
     codecs = _answered(wanted.codecs, stream.codecs)
-    if not any(map(is_voice, codecs)):
+    if not _have_voice(codecs):
         return None
-    media = _answer_media(here, wanted, codecs, direction_of(stream))
-    _copy_packet_time(stream, media)
+    media = _answer_media(here, wanted, codecs, direction_of(stream), stream)
     return _answer(offer, wanted, media, here, previous)
 
 
@@ -87,7 +85,7 @@ def answer_locally(
     One voice codec only, so that the caller sends none that a target might not take later; not one
     outside ``allowed`` (names, any case; None: all).
     """
-    wanted = audio(offer)
+    wanted = offer.audio
     if wanted is None or (wanted.port == 0 and previous is None):
         return None
     codecs = _offerable(wanted.codecs, allowed)
@@ -95,8 +93,7 @@ def answer_locally(
     if voice is None:
         return None
     events = [c for c in codecs if c.key[:2] == (TELEPHONE_EVENT, 8000)][:1]
-    media = _answer_media(here, wanted, (voice, *events), "sendrecv")
-    _copy_packet_time(wanted, media)
+    media = _answer_media(here, wanted, (voice, *events), "sendrecv", wanted)
     return _answer(offer, wanted, media, here, previous)
 
 
@@ -144,6 +141,11 @@ def _preferred(
 
 
 @lru_cache(maxsize=512)
+def _have_voice(codecs: tuple[Codec, ...]) -> bool:
+    return any(map(is_voice, codecs))
+
+
+@lru_cache(maxsize=512)
 def _answered(wanted: tuple[Codec, ...], answer: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """The answerer's order and format parameters with the offerer's numbers."""
     numbers = {codec.key: codec for codec in reversed(wanted)}
@@ -169,10 +171,21 @@ def _renumbered(codecs: Iterable[Codec], bound: Iterable[Codec]) -> list[Codec]:
 # -- descriptions ---------------------------------------------------------------------------------
 
 
-def _media(here: Here, proto: str, codecs: tuple[Codec, ...], direction: Direction) -> MediaDescription:
+def _media(
+    here: Here,
+    proto: str,
+    codecs: tuple[Codec, ...],
+    direction: Direction,
+    timed: MediaDescription | None = None,
+    *,
+    rtcp_mux: bool = False,
+) -> MediaDescription:
+    """Our stream, with the packet times of another."""
+    ptime, maxptime = (0, 0) if timed is None else (timed.ptime, timed.maxptime)
     return MediaDescription(
-        "audio", here.port, proto, _formats(codecs), host=here.host, codecs=codecs, direction=direction
-    )
+        "audio", here.port, proto, _formats(codecs), host=here.host, codecs=codecs, direction=direction,
+        ptime=ptime, maxptime=maxptime, rtcp_mux=rtcp_mux,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=512)
@@ -181,19 +194,21 @@ def _formats(codecs: tuple[Codec, ...]) -> str:
 
 
 def _answer_media(
-    here: Here, wanted: MediaDescription, codecs: tuple[Codec, ...], direction: Direction
+    here: Here,
+    wanted: MediaDescription,
+    codecs: tuple[Codec, ...],
+    direction: Direction,
+    timed: MediaDescription,
 ) -> MediaDescription:
+    allowed = _allowed(direction, direction_of(wanted))
+    return _media(here, wanted.proto, codecs, allowed, timed, rtcp_mux=wanted.rtcp_mux)
+
+
+@lru_cache(maxsize=16)
+def _allowed(direction: Direction, offered: Direction) -> Direction:
     """Never more than the offer allows: what it sends we may receive, and the other way round."""
-    offered = direction_of(wanted)
-    allowed = _direction(
-        sends=SENDS[direction] and RECEIVES[offered], receives=RECEIVES[direction] and SENDS[offered]
-    )
-    media = _media(here, wanted.proto, codecs, allowed)
-    media.rtcp_mux = wanted.rtcp_mux
-    return media
-
-
-def _direction(*, sends: bool, receives: bool) -> Direction:
+    sends = SENDS[direction] and RECEIVES[offered]
+    receives = RECEIVES[direction] and SENDS[offered]
     if sends:
         return "sendrecv" if receives else "sendonly"
     return "recvonly" if receives else "inactive"
@@ -207,7 +222,7 @@ def _in_place(media: MediaDescription, previous: Description | None) -> list[Med
     """A new offer has every m-line of the last description, in its place (RFC 3264 section 8)."""
     if previous is None:
         return [media]
-    current = audio(previous)
+    current = previous.audio
     media.rtcp_mux = current is not None and current.rtcp_mux
     return [media if line is current else _refused(line) for line in previous.media]
 
@@ -230,8 +245,3 @@ def _describe(here: Here, media: list[MediaDescription], previous: Description |
     if same.to_bytes() == previous.to_bytes():
         return previous
     return Description(previous.origin._replace(version=previous.origin.version + 1), here.host, media)
-
-
-def _copy_packet_time(source: MediaDescription, media: MediaDescription) -> None:
-    media.ptime = source.ptime
-    media.maxptime = source.maxptime

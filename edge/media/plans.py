@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
 from edge.media.engine import Plan
 from edge.media.sdp import Description, MediaDescription
-from edge.media.streams import RECEIVES, SENDS, audio, codecs_of, direction_of, playable
+from edge.media.streams import RECEIVES, SENDS, codecs_of, direction_of, playable
 
 _PACKET_TIMES = (10, 20, 30, 40, 60)
 
@@ -19,7 +19,7 @@ def plan_for(local: Description, remote: Description, onward: Description | None
     ``onward`` is the other leg's *remote* description; without one nothing is relayed, while
     prompts and key presses work.
     """
-    ours, theirs = audio(local), audio(remote)
+    ours, theirs = local.audio, remote.audio
     if ours is None or theirs is None:
         return None
     agreed = _agreement(ours.codecs, theirs.codecs, () if onward is None else codecs_of(onward))
@@ -29,18 +29,17 @@ def plan_for(local: Description, remote: Description, onward: Description | None
     send = RECEIVES[direction] and SENDS[ours.direction]
     receive = SENDS[direction] and RECEIVES[ours.direction]
     return Plan(
-        remote=_remote(theirs),
-        remote_rtcp=_remote_rtcp(theirs),
-        rtcp_mux=ours.rtcp_mux and theirs.rtcp_mux,
-        receive=receive,
-        send=send,
-        payloads=agreed.payloads,
-        event_payload=agreed.event_payload,
-        play_codec=agreed.play_codec,
-        play_payload=agreed.play_payload,
-        ptime_ms=_packet_time(theirs),
-        silence_ok=not (send and receive),
-        clock_rate=agreed.clock_rate,
+        *_addresses(theirs),
+        ours.rtcp_mux and theirs.rtcp_mux,
+        receive,
+        send,
+        agreed.payloads,
+        agreed.event_payload,
+        agreed.play_codec,
+        agreed.play_payload,
+        _packet_time(theirs.ptime, theirs.maxptime),
+        not (send and receive),
+        agreed.clock_rate,
     )
 
 
@@ -116,18 +115,17 @@ def _event_payload(pairs: list[tuple[Codec, Codec]], clock_rate: int) -> int | N
     return events[0].payload if events else None
 
 
-def _remote(stream: MediaDescription) -> tuple[str, int] | None:
-    if stream.port and stream.host is not None and _is_peer(stream.host):
-        return stream.host, stream.port
-    return None
-
-
-def _remote_rtcp(stream: MediaDescription) -> tuple[str, int] | None:
-    host, port = stream.rtcp or (None, stream.port + 1)
-    host = host or stream.host
-    if stream.port and host is not None and 0 < port < 65536 and _is_peer(host):
-        return host, port
-    return None
+def _addresses(stream: MediaDescription) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
+    """Where the peer says that it receives RTP and RTCP."""
+    host, port = stream.host, stream.port
+    if not port:
+        return None, None
+    remote = (host, port) if host is not None and _is_peer(host) else None
+    if stream.rtcp is None:
+        return remote, (remote[0], port + 1) if remote is not None and port < 65535 else None
+    named, port = stream.rtcp
+    host = named or host
+    return remote, (host, port) if host is not None and 0 < port < 65536 and _is_peer(host) else None
 
 
 @lru_cache(maxsize=1024)
@@ -143,9 +141,10 @@ def _is_peer(host: str) -> bool:
     return not (address.is_multicast or address.is_unspecified or host == "255.255.255.255")
 
 
-def _packet_time(stream: MediaDescription) -> int:
+@lru_cache(maxsize=64)
+def _packet_time(wish: int, most: int) -> int:
     """Milliseconds of audio a packet that we make: the peer's wish, within its maximum, else 20."""
-    wanted = stream.ptime if stream.ptime in _PACKET_TIMES else 20
-    if stream.maxptime and wanted > stream.maxptime:
-        wanted = max((time for time in _PACKET_TIMES if time <= stream.maxptime), default=10)
+    wanted = wish if wish in _PACKET_TIMES else 20
+    if most and wanted > most:
+        wanted = max((time for time in _PACKET_TIMES if time <= most), default=10)
     return wanted

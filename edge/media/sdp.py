@@ -6,7 +6,7 @@ there would send audio astray, and about sizes.  Every failure is an ``SdpError`
 """
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from edge.media.codecs import STATIC, Codec
 
@@ -17,12 +17,8 @@ MAX_LINES = 512
 MAX_LINE = 8_192
 _CACHED_CHARACTERS = 1_024
 
-_DIRECTIONS: dict[str, Direction] = {
-    "sendrecv": "sendrecv",
-    "sendonly": "sendonly",
-    "recvonly": "recvonly",
-    "inactive": "inactive",
-}
+_PROFILES: Final = ("RTP/AVP", "RTP/AVPF")
+_DIRECTIONS: Final[dict[str, Direction]] = {word: word for word in get_args(Direction)}
 
 
 class SdpError(ValueError):
@@ -72,6 +68,10 @@ class MediaDescription:
         host: str | None = None,
         codecs: tuple[Codec, ...] = (),
         direction: Direction = "sendrecv",
+        ptime: int = 0,
+        maxptime: int = 0,
+        rtcp: tuple[str | None, int] | None = None,
+        rtcp_mux: bool = False,
     ) -> None:
         self.kind = kind
         self.port = port
@@ -80,10 +80,10 @@ class MediaDescription:
         self.host = host
         self.codecs = codecs
         self.direction: Direction = direction
-        self.ptime = 0
-        self.maxptime = 0
-        self.rtcp: tuple[str | None, int] | None = None
-        self.rtcp_mux = False
+        self.ptime = ptime
+        self.maxptime = maxptime
+        self.rtcp = rtcp
+        self.rtcp_mux = rtcp_mux
 
     def says(self) -> tuple[object, ...]:
         """Everything that matters to who sends what where, for comparing."""
@@ -92,33 +92,49 @@ class MediaDescription:
             self.ptime, self.maxptime, self.rtcp, self.rtcp_mux,
         )  # fmt: skip
 
-    def lines(self, host: str) -> list[str]:
-        """As sent, without line ends; ``host`` is the description's own address."""
-        lines = [f"m={self.kind} {self.port} {self.proto} {self.formats}"]
+    def text(self, host: str) -> str:
+        """As sent; ``host`` is the description's own address."""
+        head = f"m={self.kind} {self.port} {self.proto} {self.formats}\r\n"
         if self.port == 0:
-            return lines
+            return head
         if self.host is not None and self.host != host:
-            lines.append(f"c={_address(self.host)}")
-        lines += [codec.lines for codec in self.codecs]
-        if self.ptime:
-            lines.append(f"a=ptime:{self.ptime}")
-        if self.maxptime:
-            lines.append(f"a=maxptime:{self.maxptime}")
-        if self.rtcp_mux:
-            lines.append("a=rtcp-mux")
-        lines.append(f"a={self.direction}")
-        return lines
+            head += f"c={_address(self.host)}\r\n"
+        return head + _below(self.codecs, self.ptime, self.maxptime, self.rtcp_mux, self.direction)
+
+
+# What stands below an m-line of ours differs from call to call no more than what peers speak.
+@lru_cache(maxsize=512)
+def _below(codecs: tuple[Codec, ...], ptime: int, maxptime: int, rtcp_mux: bool, direction: Direction) -> str:
+    lines = [codec.lines for codec in codecs]
+    if ptime:
+        lines.append(f"a=ptime:{ptime}")
+    if maxptime:
+        lines.append(f"a=maxptime:{maxptime}")
+    if rtcp_mux:
+        lines.append("a=rtcp-mux")
+    lines += [f"a={direction}", ""]
+    return "\r\n".join(lines)
 
 
 class Description:
-    """A whole session description: its origin, its address (None: none given), its media."""
+    """A whole session description: its origin, its address (None: none given), its media.
 
-    __slots__ = ("host", "media", "origin")
+    ``audio`` is the stream we take part in: the first plain RTP audio that is not disabled, else a disabled
+    one.
+    """
+
+    __slots__ = ("audio", "host", "media", "origin")
 
     def __init__(self, origin: Origin, host: str | None, media: list[MediaDescription]) -> None:
         self.origin = origin
         self.host = host
         self.media = media
+        self.audio: MediaDescription | None = None
+        for each in media:
+            if each.kind == "audio" and each.proto in _PROFILES and (each.port or self.audio is None):
+                self.audio = each
+                if each.port:
+                    break
 
     def same_media(self, other: "Description") -> bool:
         """Whether the streams are described alike.
@@ -131,17 +147,11 @@ class Description:
         """As sent (RFC 8866 section 5 gives the order)."""
         username, sess_id, version, address = self.origin
         host = self.host or address
-        lines = [
-            "v=0",
-            f"o={username} {sess_id} {version} {_address(address)}",
-            "s=-",
-            f"c={_address(host)}",
-            "t=0 0",
-        ]
+        origin = f"{username} {sess_id} {version} {_address(address)}"
+        text = f"v=0\r\no={origin}\r\ns=-\r\nc={_address(host)}\r\nt=0 0\r\n"
         for media in self.media:
-            lines += media.lines(host)
-        lines.append("")
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape")
+            text += media.text(host)
+        return text.encode("utf-8", "surrogateescape")
 
 
 def parse(data: bytes) -> Description:
@@ -193,7 +203,7 @@ def _media(section: str, host: str | None, direction: Direction) -> MediaDescrip
     kind, port, proto, formats = parts
     known = _attributes if len(rest) <= _CACHED_CHARACTERS else _attributes.__wrapped__
     found = known(formats if kind == "audio" and proto[:4] == "RTP/" else "", rest)
-    media = MediaDescription(
+    return MediaDescription(
         kind,
         _port(port.partition("/")[0]),
         proto,
@@ -201,12 +211,11 @@ def _media(section: str, host: str | None, direction: Direction) -> MediaDescrip
         host=found.host or host,
         codecs=found.codecs,
         direction=found.direction or direction,
+        ptime=found.ptime,
+        maxptime=found.maxptime,
+        rtcp=found.rtcp,
+        rtcp_mux=found.rtcp_mux,
     )
-    media.ptime = found.ptime
-    media.maxptime = found.maxptime
-    media.rtcp = found.rtcp
-    media.rtcp_mux = found.rtcp_mux
-    return media
 
 
 class _Attributes:
@@ -336,5 +345,6 @@ def _is_number(text: str, digits: int) -> bool:
     return len(text) <= digits and text.isascii() and text.isdigit()
 
 
+@lru_cache(maxsize=512)
 def _address(host: str) -> str:
     return f"IN IP6 {host}" if ":" in host else f"IN IP4 {host}"

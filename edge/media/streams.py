@@ -8,19 +8,7 @@ from edge.media.sdp import Description, Direction, MediaDescription
 SENDS: dict[Direction, bool] = {"sendrecv": True, "sendonly": True, "recvonly": False, "inactive": False}
 RECEIVES: dict[Direction, bool] = {"sendrecv": True, "sendonly": False, "recvonly": True, "inactive": False}
 
-_PROFILES = ("RTP/AVP", "RTP/AVPF")
 _PLAYABLE = (STATIC[0].key, STATIC[8].key)
-
-
-def audio(description: Description) -> MediaDescription | None:
-    """The stream we take part in: the first plain RTP audio that is not disabled, else disabled."""
-    disabled = None
-    for media in description.media:
-        if media.kind == "audio" and media.proto in _PROFILES:
-            if media.port:
-                return media
-            disabled = disabled or media
-    return disabled
 
 
 def direction_of(stream: MediaDescription) -> Direction:
@@ -34,7 +22,7 @@ def direction_of(stream: MediaDescription) -> Direction:
 
 def resumed(description: Description) -> Description:
     """The same without a hold, whoever held."""
-    stream = audio(description)
+    stream = description.audio
     if stream is None or direction_of(stream) == "sendrecv":
         return description
     flowing = copy(stream)
@@ -45,8 +33,7 @@ def resumed(description: Description) -> Description:
 
 def codecs_of(description: Description) -> tuple[Codec, ...]:
     """The codecs of that stream, in order; none without one."""
-    stream = audio(description)
-    return stream.codecs if stream else ()
+    return description.audio.codecs if description.audio is not None else ()
 
 
 def playable(codec: Codec) -> bool:
