@@ -1,9 +1,10 @@
 """Where everything that happens to a call waits until its story asks for it."""
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -11,21 +12,89 @@ T = TypeVar("T")
 GRAIN_S = 0.001
 
 
+_Alarm = list[Any]
+"""When (loop seconds), a number that puts equals in order, and what is to be called: None if no more."""
+_MOST_DEAD = 100
+
+
+class _Alarms:
+    """The deadlines of all inboxes of a loop: one timer of the loop for the earliest.
+
+    A loop compares its timers in Python, twenty times a call if each has one; lists compare themselves.
+    """
+
+    __slots__ = ("_alarms", "_dead", "_number", "_timer", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._alarms: list[_Alarm] = []
+        self._number = 0
+        self._dead = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, at: float, ring: Callable[[], None]) -> _Alarm:
+        """Calls ``ring`` at that time, unless it is stopped before."""
+        self._number += 1
+        alarm = [at, self._number, ring]
+        heapq.heappush(self._alarms, alarm)
+        if self._alarms[0] is alarm:
+            self._arm(at)
+        return alarm
+
+    def stop(self, alarm: _Alarm) -> None:
+        """It stays in its place until its time, or until most are like it."""
+        alarm[2] = None
+        self._dead += 1
+        if self._dead > _MOST_DEAD and self._dead > len(self._alarms) // 2:
+            self._alarms = [each for each in self._alarms if each[2] is not None]
+            heapq.heapify(self._alarms)
+            self._dead = 0
+
+    def _arm(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self.loop.call_at(at, self._ring)
+
+    def _ring(self) -> None:
+        """A timer of the loop may ring a little early, by its clock's resolution."""
+        self._timer = None
+        until = self.loop.time() + GRAIN_S
+        while self._alarms and (self._alarms[0][2] is None or self._alarms[0][0] <= until):
+            ring = heapq.heappop(self._alarms)[2]
+            if ring is None:
+                self._dead -= 1
+            else:
+                ring()
+        if self._alarms:
+            self._arm(self._alarms[0][0])
+
+
+_latest: _Alarms | None = None
+
+
+def _alarms() -> _Alarms:
+    """Those of the running loop."""
+    global _latest  # noqa: PLW0603 - a process has one loop, tests one after the other
+    loop = asyncio.get_running_loop()
+    if _latest is None or _latest.loop is not loop:
+        _latest = _Alarms(loop)
+    return _latest
+
+
 class Inbox(Generic[T]):
     """A queue with one reader and a deadline: cheaper than a task or a timeout scope per wait.
 
-    One timer serves all waits: it is left running when a wait ends, and moved only for an earlier
+    One alarm serves all waits: it is left running when a wait ends, and moved only for an earlier
     deadline.  ``close`` stops it when nobody will read any more.
     """
 
-    __slots__ = ("_due", "_items", "_loop", "_timer", "_waiter")
+    __slots__ = ("_alarm", "_alarms", "_items", "_waiter")
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._alarms = _alarms()
         self._items: deque[T] = deque()
         self._waiter: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._alarm: _Alarm | None = None
 
     def put(self, item: T) -> None:
         """Adds an item; never blocks."""
@@ -56,36 +125,34 @@ class Inbox(Generic[T]):
         """The next item, or None after ``timeout_s`` seconds."""
         if self._items:
             return self._items.popleft()
-        until = None if timeout_s is None else self._loop.time() + max(0.0, timeout_s)
+        loop = self._alarms.loop
+        until = None if timeout_s is None else loop.time() + max(0.0, timeout_s)
         while True:
-            if until is not None:
+            if until is not None and (self._alarm is None or self._alarm[0] > until + GRAIN_S):
                 self._wake_by(until)
-            self._waiter = self._loop.create_future()
+            self._waiter = loop.create_future()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
             if self._items:
                 return self._items.popleft()
-            if until is not None and self._due + GRAIN_S >= until:
+            if until is not None and loop.time() + GRAIN_S >= until:
                 return None
 
     def close(self) -> None:
         """No wait comes any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._alarm is not None:
+            self._alarms.stop(self._alarm)
+            self._alarm = None
 
     def _wake_by(self, until: float) -> None:
-        if self._timer is not None:
-            if self._due <= until + GRAIN_S:
-                return
-            self._timer.cancel()
-        self._due = until
-        self._timer = self._loop.call_at(until, self._expire)
+        if self._alarm is not None:
+            self._alarms.stop(self._alarm)
+        self._alarm = self._alarms.set(until, self._expire)
 
     def _expire(self) -> None:
-        self._timer = None
+        self._alarm = None
         self._wake()
 
     def _wake(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge import app
 from edge.commands.failure import CommandFailed
+from edge.commands.loop import ServerLoop
 from edge.commands.network_checks import listeners
 from edge.logs import configured
 from edge.media.engine import MediaUnavailable
@@ -22,7 +23,8 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
     _raise_descriptor_limit()
     with configured(settings.logs.level, settings.logs.format):
         try:
-            asyncio.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
+            with asyncio.Runner(loop_factory=ServerLoop) as runner:
+                runner.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
         except (SchemaTooNew, StoreUnusable, StoreInUse, MediaUnavailable, PresetsUnusable) as error:
             raise CommandFailed(str(error)) from error
         except OSError as error:

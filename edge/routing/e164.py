@@ -5,6 +5,7 @@ subscribers in SIP URIs), RFC 4694 (``npdi``/``rn`` are about portability and ar
 RFC 3325 (asserted identity) and RFC 3323 (privacy).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -19,6 +20,12 @@ from edge.model.sip import CallerPlace, NumberFormat, NumberFormatIn
 MAX_DIGITS: Final = 15
 MIN_DIGITS: Final = 4
 _MAX_TEXT: Final = 64
+_MAX_VALUE: Final = 256
+_E164: Final = re.compile(r"\+[1-9][0-9]{3,14}")
+# What most carriers write: a SIP URI with nothing but digits before its host, a name in front perhaps.
+_USUAL: Final = re.compile(
+    r"(?:(?:\"[^\"\\]*\")?[^\"<>]*<)?[Ss][Ii][Pp][Ss]?:(\+?[0-9]+)@[^@<>\"]*(?:>[^@<>\"]*)?"
+)
 # The countries of the North American plan write 10 digits, or 11 with a leading 1.
 NANP: Final = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
 _PUNCTUATION: Final = {ord(c): None for c in " -.()/\u00a0\u2010\u2011\u2013\t"}
@@ -60,7 +67,7 @@ def normalise(text: str, country: str, form: NumberFormatIn = "auto") -> str | N
     with any punctuation; without a plus ``form`` may say which of these it is.  None when it can
     not be a phone number.
     """
-    if text.startswith("+") and _is_digits(text[1:]):
+    if _E164.fullmatch(text) is not None:
         return text
     if form == "e164":
         bare = text.translate(_PUNCTUATION)
@@ -111,6 +118,9 @@ def user_part(value: str) -> str:
     Accepts ``"Name" <sip:+1312…;npdi;rn=…@host;user=phone>``, ``sip:…``, ``tel:…`` and bare
     digits; parameters go, but a global ``phone-context`` is put in front.  ``""`` if there is none.
     """
+    usual = _USUAL.fullmatch(value)
+    if usual is not None:
+        return usual[1]
     uri = _address(value)
     scheme, colon, rest = uri.partition(":")
     if not colon:
@@ -162,6 +172,12 @@ def _with_context(number: str, parameters: str) -> str:
 
 def number_in(value: str, country: str, form: NumberFormatIn = "auto") -> str:
     """The E.164 number in a header value or URI; what it says there when it is none (bounded)."""
+    return (_number_in if len(value) <= _MAX_VALUE else _number_in.__wrapped__)(value, country, form)
+
+
+# Numbers of ours are dialled again and again.
+@lru_cache(maxsize=4096)
+def _number_in(value: str, country: str, form: NumberFormatIn) -> str:
     user = user_part(value)
     return normalise(user, country, form) or user[:_MAX_TEXT]
 

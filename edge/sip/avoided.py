@@ -33,5 +33,7 @@ class Avoided:
 
     def sorted(self, destinations: Sequence[Destination]) -> list[Destination]:
         """The same ones, those that failed last: none is left out, as it may be the only one."""
+        if not self._until:
+            return list(destinations)
         until, now = self._until, self._clock()
         return sorted(destinations, key=lambda destination: until.get(destination, 0.0) > now)

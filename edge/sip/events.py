@@ -20,8 +20,7 @@ def default_port(transport: str) -> int:
     return 5061 if transport == "tls" else 5060
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """Where a request goes, resolved: an IP literal, a port and a transport.
 
     ``name`` is whom the peer must prove to be over TLS: the domain (or address) that was dialled.

@@ -1,6 +1,5 @@
 """A call of ours: from its INVITE to our ACK, with CANCEL and forks (RFC 3261 sections 13.2, 9.1)."""
 
-from dataclasses import replace
 from typing import Final
 
 from edge.sip.client_transaction import Cause, ClientTransaction
@@ -87,7 +86,7 @@ class ClientInvite(Invite):
 
     def _goes_by_stream(self) -> bool:
         """18.1.1: what may be too big for the network's packets is not sent as a datagram."""
-        stream = replace(self._outgoing.destination, transport="tcp")
+        stream = self._outgoing.destination._replace(transport="tcp")
         if self.flow.transport != "udp" or not self._outgoing.stream_if_big:
             return False
         if self.core.no_stream.holds(stream):
@@ -99,7 +98,7 @@ class ClientInvite(Invite):
         """There is no TCP: it goes as a datagram all the same, and others later at once."""
         if self._datagrams is None or self.state != "calling":
             return False
-        self.core.no_stream.add(replace(self._outgoing.destination, transport="tcp"), NO_STREAM_S)
+        self.core.no_stream.add(self._outgoing.destination._replace(transport="tcp"), NO_STREAM_S)
         self.flow, self._datagrams = self._datagrams, None
         self._stop_patience()
         self._transaction = self._send()

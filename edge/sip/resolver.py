@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 from edge.sip.dialog import is_address, transport_of
@@ -35,6 +36,25 @@ class _Server(NamedTuple):
     port: int
 
 
+@lru_cache(maxsize=1024)
+def _wanted(uri: str) -> tuple[Uri, Transport, tuple[Destination, ...]]:
+    """What a URI names, over which transport, and the addresses written in it; raises Unresolvable."""
+    try:
+        parsed = parse_uri(uri)
+    except SipParseError as error:
+        raise Unresolvable(f"{uri!r}: {error.reason}") from None
+    if not parsed.host:
+        raise Unresolvable(f"{uri!r} names no host")
+    transport = transport_of(parsed, "udp")
+    if transport is None:
+        raise Unresolvable(f"{uri!r}: SIP is spoken over udp, tcp and tls only")
+    if not is_address(parsed.host):
+        return parsed, transport, ()
+    port = parsed.port or default_port(transport)
+    found = _destinations(parsed.host, [_Server(transport, parsed.host, port)])
+    return parsed, transport, tuple(found)
+
+
 class Resolver:
     """Resolves SIP URIs; ``draw`` answers numbers in [0, 1) for the weights of SRV records.
 
@@ -48,19 +68,8 @@ class Resolver:
 
     async def resolve(self, uri: str) -> list[Destination]:
         """The addresses behind a SIP URI, best first; raises Unresolvable after 2 s at the latest."""
-        try:
-            parsed = parse_uri(uri)
-        except SipParseError as error:
-            raise Unresolvable(f"{uri!r}: {error.reason}") from None
-        if not parsed.host:
-            raise Unresolvable(f"{uri!r} names no host")
-        transport = transport_of(parsed, "udp")
-        if transport is None:
-            raise Unresolvable(f"{uri!r}: SIP is spoken over udp, tcp and tls only")
-        if is_address(parsed.host):
-            port = parsed.port or default_port(transport)
-            return _destinations(parsed.host, [_Server(transport, parsed.host, port)])
-        return await self._find(parsed, transport)
+        parsed, transport, written = _wanted(uri)
+        return list(written) if written else await self._find(parsed, transport)
 
     async def _find(self, uri: Uri, transport: Transport) -> list[Destination]:
         name = uri.host.lower().rstrip(".")

@@ -76,30 +76,21 @@ class UdpListener:
         self._on_datagram = on_datagram
         self._on_undelivered = on_undelivered
         self._flows: dict[Address, Flow] = {}
-        self._socket = bound_socket(socket.SOCK_DGRAM, *at)
-        self.name: Address = self._socket.getsockname()[:2]
-        loop.add_reader(self._socket, self._readable)
+        self.socket = bound_socket(socket.SOCK_DGRAM, *at)
+        self.name: Address = self.socket.getsockname()[:2]
+        loop.add_reader(self.socket, self._readable)
 
     def close(self) -> None:
         """Reads and sends no more."""
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
+        self._loop.remove_reader(self.socket)
+        self.socket.close()
 
-    def send(self, data: bytes, remote: Address) -> bool:
-        """One datagram; False if the kernel knows no way.  A full buffer is a loss like any other."""
-        try:
-            self._socket.sendto(data, remote)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return self._send_again(data, remote)
-        return True
-
-    def _send_again(self, data: bytes, remote: Address) -> bool:
-        """The error may have been that of an earlier datagram (ICMP), which this send was told."""
+    def send_again(self, data: bytes, remote: Address) -> bool:
+        """False if the kernel knows no way: the error may have been that of an earlier datagram (ICMP),
+        which the send before was told."""
         self._loop.call_soon(self._read_errors)
         try:
-            self._socket.sendto(data, remote)
+            self.socket.sendto(data, remote)
         except BlockingIOError:
             return True
         except OSError:
@@ -107,43 +98,41 @@ class UdpListener:
         return True
 
     def _readable(self) -> None:
-        self._on_read(self._read())
-
-    def _read(self) -> bool:
-        """Reads what is there, within bounds; True if that was all."""
+        """Reads what is there, within bounds, and tells whether that was all."""
         work = 0
+        drained = False
         for turn in range(READS):
             try:
-                data, address = self._socket.recvfrom(MAX_DATAGRAM)
+                data, address = self.socket.recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
                 if not turn:  # no datagram has woken us
                     self._read_errors()
-                return True
+                drained = True
+                break
             except OSError:  # an ICMP error of an earlier datagram
                 self._read_errors()
                 continue
             if len(data) > 4 and self._admits(address[0]):  # less is a keep-alive (RFC 5626 3.5.1)
-                work += self._on_datagram(data, self._flow(address[:2]))
+                remote = address[:2]
+                work += self._on_datagram(data, self._flows.get(remote) or self._flow(remote))
                 if work >= BATCH:
                     break
-        return False
+        self._on_read(drained)
 
     def _read_errors(self) -> None:
         """Which datagrams of ours came back by ICMP, so that their requests fail over at once."""
         for _ in range(BATCH):
             try:
-                data, ancillary, _, _ = self._socket.recvmsg(_QUOTED_OCTETS, 512, socket.MSG_ERRQUEUE)
+                data, ancillary, _, _ = self.socket.recvmsg(_QUOTED_OCTETS, 512, socket.MSG_ERRQUEUE)
             except OSError:  # none is left, or the socket is closed
                 return
             if any(_is_undelivered(value) for _, _, value in ancillary):
                 self._on_undelivered(data)
 
     def _flow(self, remote: Address) -> Flow:
-        flow = self._flows.get(remote)
-        if flow is None:
-            if len(self._flows) >= MAX_KNOWN:
-                self._flows.clear()
-            flow = self._flows[remote] = Flow("udp", self.name, remote)
+        if len(self._flows) >= MAX_KNOWN:
+            self._flows.clear()
+        flow = self._flows[remote] = Flow("udp", self.name, remote)
         return flow
 
 
@@ -208,11 +197,19 @@ class Transport:
         return opened
 
     def send(self, data: bytes, flow: Flow) -> bool:
-        """One message; False when it failed at once."""
+        """One message; False when it failed at once: for a datagram, if the kernel knows no way."""
         if flow.connection:
             return self._streams is not None and self._streams.send(data, flow)
         listener = self._udp.get(flow.local)
-        return listener is not None and listener.send(data, flow.remote)
+        if listener is None:
+            return False
+        try:
+            listener.socket.sendto(data, flow.remote)
+        except BlockingIOError:  # a full buffer is a loss like any other
+            return True
+        except OSError:
+            return listener.send_again(data, flow.remote)
+        return True
 
     def route(self, destination: Destination) -> Flow:
         """The flow to a destination: through the first listener of its transport and family."""

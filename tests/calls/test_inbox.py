@@ -46,3 +46,17 @@ async def test_an_earlier_deadline_is_met_though_a_later_one_was_set() -> None:
     async with asyncio.timeout(30):
         assert await inbox.get(0.001) is None
     inbox.close()
+
+
+async def test_of_many_deadlines_each_is_met_and_those_given_up_are_not() -> None:
+    inboxes: list[Inbox[str]] = [Inbox() for _ in range(400)]
+    waits = [asyncio.ensure_future(inbox.get(0.02 if at % 4 else 60)) for at, inbox in enumerate(inboxes)]
+    await asyncio.sleep(0)
+    for inbox in inboxes[1::4]:
+        inbox.put("here")
+    for inbox in inboxes[::4]:
+        inbox.put("soon")
+        inbox.close()
+    said = await asyncio.gather(*waits)
+    assert said == ["soon", "here", None, None] * 100
+    assert await inboxes[1].get(0.001) is None
