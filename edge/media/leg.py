@@ -26,9 +26,12 @@ from edge.media.rtp import HEADER_SIZE, STREAM, VERSION_2, VERSION_MASK, Recepti
 from edge.media.silence import Silence
 from edge.media.tape import LAWS, Track
 
-_BUFFER = bytearray(2048)
+_SIZE: Final = 2048
+_BUFFER = bytearray(_SIZE)
 """Shared by all legs: the worker has one thread and no packet outlives its handler."""
 _VIEW = memoryview(_BUFFER)
+_FIRST = [_VIEW[:length] for length in range(_SIZE + 1)]
+"""The first so many octets of the buffer: a slice of their own would cost each packet an allocation."""
 _unpack = STREAM.unpack_from
 _DRAIN: Final = 64
 _PACKETS_A_SECOND: Final = 100
@@ -185,14 +188,6 @@ class Leg:
 
     # --- packets
 
-    def _on_peer(self, now: float) -> None:
-        """The peer's own socket is readable: the hot path."""
-        try:
-            length = self._receive(_BUFFER)
-        except OSError:  # nothing there after all, or the ICMP error of an earlier send
-            return
-        self._packet(length, now)
-
     def on_rtp(self, now: float) -> None:
         """The wildcard socket is readable: an unlatched peer's packet, or a stranger's."""
         try:
@@ -201,7 +196,7 @@ class Leg:
             return
         source: Address = sender[:2]
         if source == self._latch.source:
-            self._packet(length, now)
+            self._packet(now, length)
         elif not _is_rtp(length) or not self._may_latch(_BUFFER[1]):
             self._strays += 1
         else:
@@ -219,10 +214,10 @@ class Leg:
             return
         self._rtcp.forget_source()
         self._silence.heard = now
-        peer = self.out.enter_peer(source, self._on_peer)
+        peer = self.out.enter_peer(source, self._packet)
         self._receive = (peer or self.pair.rtp).recv_into
         self._rewire()
-        self._packet(length, now)
+        self._packet(now, length)
         if peer is not None:
             self._drain(peer, source, now)
 
@@ -234,19 +229,30 @@ class Leg:
             except OSError:
                 return
             if sender[:2] == source:
-                self._packet(length, now)
+                self._packet(now, length)
             else:
                 self._strays += 1
 
-    def _packet(self, length: int, now: float) -> None:
+    def _packet(self, now: float, length: int = -1) -> None:
+        """The hot path: the peer's own socket is readable, or ``length`` octets of the peer's are in the buffer.
+
+        What is called straight from a slot is looked up the slow way (CPython 3.11): hence the locals.
+        """
+        if length < 0:
+            receive = self._receive
+            try:
+                length = receive(_BUFFER)
+            except OSError:  # nothing there after all, or the ICMP error of an earlier send
+                return
         mapped = self._table.get(_BUFFER[1])
-        if mapped is None or not _is_rtp(length):
+        if mapped is None or not HEADER_SIZE <= length < _SIZE or _BUFFER[0] & VERSION_MASK != VERSION_2:
             self._unmapped(length)
             return
-        if self._packets_in >= self._limit:
+        packets = self._packets_in
+        if packets >= self._limit:
             self._over_rate += 1
             return
-        self._packets_in += 1
+        self._packets_in = packets + 1
         self._octets_in += length
         if mapped < EVENT:
             sequence, timestamp, ssrc = _unpack(_BUFFER, 2)
@@ -259,8 +265,9 @@ class Leg:
         if sink is None:
             return
         _BUFFER[1] = mapped & 0xFF
+        transmit = sink.transmit
         try:
-            sink.transmit(_VIEW[:length])
+            transmit(_FIRST[length])
         except OSError:  # refused or a full buffer: RTP does not wait
             return
         sink.packets_out += 1
@@ -347,4 +354,4 @@ class Leg:
 
 
 def _is_rtp(length: int) -> bool:
-    return length >= HEADER_SIZE and _BUFFER[0] & VERSION_MASK == VERSION_2 and length < len(_BUFFER)
+    return HEADER_SIZE <= length < _SIZE and _BUFFER[0] & VERSION_MASK == VERSION_2

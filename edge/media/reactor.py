@@ -68,7 +68,9 @@ class Reactor:
                     handler(now)
         except Exception as error:  # one leg's fault must not end the others' calls
             self._drop(fd, error)
-        self._arm()
+        # Asked here rather than in there, since this is done for each packet or few.
+        if self.pacer.next_tick != self._armed:
+            self._arm()
 
     def _drop(self, fd: int, error: Exception) -> None:
         """A handler that failed is not called again: level-triggered, it would fail for ever."""

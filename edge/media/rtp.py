@@ -45,13 +45,13 @@ class Reception:
         self._received = 0
         self._cycles = 0
         self._first = self._top = 0
-        self._transit = 0
+        self._transit = 0.0
         self._jitter = 0.0
         self.ssrc: int | None = None
 
     def add(self, sequence: int, timestamp: int, ssrc: int, now: float) -> None:
         """Counts a packet that arrived at ``now`` (monotonic seconds)."""
-        transit = int(now * self._clock) - timestamp
+        transit = now * self._clock - timestamp
         if ssrc != self.ssrc:
             self._restart(sequence, ssrc)
             self._transit = transit
