@@ -234,7 +234,7 @@ class Leg:
                 self._strays += 1
 
     def _packet(self, now: float, length: int = -1) -> None:
-        """The hot path: the peer's own socket is readable, or ``length`` octets of the peer's are in the buffer.
+        """The hot path: the peer's own socket is readable, or ``length`` octets of its are in the buffer.
 
         What is called straight from a slot is looked up the slow way (CPython 3.11): hence the locals.
         """

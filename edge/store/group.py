@@ -2,9 +2,9 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from edge.clock import Clock
 from edge.logs import get_logger
@@ -14,6 +14,9 @@ from edge.store.ledger import Ledger, recover
 from edge.store.spool import Spool
 
 log = get_logger("edge.store")
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BACKOFF_S = (0.25, 0.5, 1.0, 2.0, 5.0)
 _SPOOL_CHUNK = 500
@@ -41,8 +44,7 @@ class Group:
     def recover(self, now: datetime) -> int:
         """Writes what the spool holds, then closes what is open; raises ``sqlite3.Error``."""
         self._write_spool()
-        with self._transaction():
-            return recover(self._db, now)
+        return self._commit(recover, self._db, now)
 
     def run(self, commands: Sequence[Command]) -> list[Any]:
         """An answer for every command, durable unless it is ``Unavailable``.  Never raises."""
@@ -51,8 +53,7 @@ class Group:
         if not commands:
             return []
         try:
-            with self._transaction():
-                return [self._ledger.run(command) for command in commands]
+            return self._commit(self._run, commands)
         except Exception as error:
             if _is_of_the_store(error):
                 return self._failed(error, commands)
@@ -78,21 +79,19 @@ class Group:
         if self.failure:
             return self._refuse([command])
         try:
-            with self._transaction():
-                return [self._ledger.run(command)]
+            return self._commit(self._run, [command])
         except Exception as error:
             if _is_of_the_store(error):
                 return self._failed(error, [command])
             log.exception("store.command_failed", command=type(command).__name__)
             return [Unavailable(f"{type(command).__name__} can not be written: {type(error).__name__}")]
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """BEGIN IMMEDIATE, then COMMIT, or ROLLBACK and everything as before when the block raises."""
+    def _commit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """BEGIN IMMEDIATE, ``work``, then COMMIT; ROLLBACK and everything as before when it raises."""
         db, ledger = self._db, self._ledger
         db.execute("BEGIN IMMEDIATE")
         try:
-            yield
+            answer = work(*args, **kwargs)
             ledger.write()
             db.execute("COMMIT")
         except BaseException:
@@ -105,6 +104,11 @@ class Group:
         moved, notices = ledger.committed()
         self._moved += moved
         self._notices += notices
+        return answer
+
+    def _run(self, commands: Sequence[Command]) -> list[Any]:
+        run = self._ledger.run
+        return [run(command) for command in commands]
 
     def _failed(self, error: Exception, commands: Sequence[Command]) -> list[Any]:
         self.failure = str(error)
@@ -129,17 +133,13 @@ class Group:
         return True
 
     def _probe(self) -> None:
-        with self._transaction():
-            self._db.execute(
-                "INSERT OR REPLACE INTO meta VALUES ('probed_at', ?)", (to_text(self._clock.utc()),)
-            )
+        row = (to_text(self._clock.utc()),)
+        self._commit(self._db.execute, "INSERT OR REPLACE INTO meta VALUES ('probed_at', ?)", row)
 
     def _write_spool(self) -> None:
         facts = list(self.spool)
         for start in range(0, len(facts), _SPOOL_CHUNK):
-            with self._transaction():
-                for fact in facts[start : start + _SPOOL_CHUNK]:
-                    self._ledger.run(fact)
+            self._commit(self._run, facts[start : start + _SPOOL_CHUNK])
         self.spool.clear()
 
 

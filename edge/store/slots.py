@@ -149,7 +149,8 @@ class Slots:
 
     def end(self, call_id: str) -> None:
         """The call is over: gives everything back and forgets it."""
-        self.release(call_id)
+        if self._held.get(call_id):
+            self.release(call_id)
         held = self._held.pop(call_id, None)
         if held is not None:
             self._undo.append(lambda: self._held.__setitem__(call_id, held))

@@ -29,7 +29,8 @@ from edge.store.group import Group
 from edge.store.spool import FACTS, Spool
 
 RIDE_S = 0.008
-# A record touches a page of each index: some records together cost little more than one.
+# A record touches a page of each index: some records together cost little more than one.  A commit that goes
+# anyway takes them along when they could not wait for the next: one of their own costs most of all.
 LINGER_S = 0.025
 # At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
 # command goes at once; at 300 they share commits instead of keeping two threads awake.  A commit costs
@@ -70,6 +71,7 @@ class Writer:
         self._queued = 0
         self._untold = 0
         self._next_commit = 0.0
+        self._flushed_at = 0.0
         self._held = contextlib.ExitStack()
         self.counts = Counts()
         self.recovered = 0
@@ -161,14 +163,15 @@ class Writer:
         self._timer = self._loop.call_at(due, self._flush)
 
     def _flush(self, *, everything: bool = False) -> None:
-        """Hands over what waits, with the records if they have waited for half their time."""
+        """Hands over what waits, with the records if they are due before the next time, going by the last."""
         now = self._loop.time()
+        next_time, self._flushed_at = 2 * now - self._flushed_at, now
         self._next_commit = max(self._next_commit, now) + PACE_S
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         group, self._buffer = self._buffer, []
-        if everything or self._records_due - now < LINGER_S / 2:
+        if everything or self._records_due < next_time:
             # Last, since a call's other commands come before its end.
             group += self._records
             self._records = []
@@ -249,9 +252,10 @@ class Writer:
             self._call(_tell, notices)
 
     def _call(self, function: Callable[..., None], *values: object) -> None:
-        # The loop may be closed when a server is torn down without leaving our block.
-        with contextlib.suppress(RuntimeError):
+        try:
             self._loop.call_soon_threadsafe(function, *values)
+        except RuntimeError:  # the loop is closed: a server that is torn down without leaving our block
+            return
 
 
 def _tell(notices: list[CapNotice]) -> None:
