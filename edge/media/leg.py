@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.media import control
+from edge.media.buffer import BUFFER, FIRST, SIZE, VIEW
 from edge.media.dtmf import DtmfReceiver
 from edge.media.engine import Dtmf, LegCounters, Plan
 from edge.media.latch import Address, Latch, Verdict
@@ -26,12 +27,6 @@ from edge.media.rtp import HEADER_SIZE, STREAM, VERSION_2, VERSION_MASK, Recepti
 from edge.media.silence import Silence
 from edge.media.tape import LAWS, Track
 
-_SIZE: Final = 2048
-_BUFFER = bytearray(_SIZE)
-"""Shared by all legs: the worker has one thread and no packet outlives its handler."""
-_VIEW = memoryview(_BUFFER)
-_FIRST = [_VIEW[:length] for length in range(_SIZE + 1)]
-"""The first so many octets of the buffer: a slice of their own would cost each packet an allocation."""
 _unpack = STREAM.unpack_from
 _DRAIN: Final = 64
 _PACKETS_A_SECOND: Final = 100
@@ -191,23 +186,25 @@ class Leg:
     def on_rtp(self, now: float) -> None:
         """The wildcard socket is readable: an unlatched peer's packet, or a stranger's."""
         try:
-            length, sender = self.pair.rtp.recvfrom_into(_BUFFER)
+            length, sender = self.pair.rtp.recvfrom_into(BUFFER)
         except OSError:
             return
         source: Address = sender[:2]
         if source == self._latch.source:
             self._packet(now, length)
-        elif not _is_rtp(length) or not self._may_latch(_BUFFER[1]):
+        elif not self._may_latch(length):
             self._strays += 1
         else:
             self._judge(source, length, now)
 
-    def _may_latch(self, byte1: int) -> bool:
-        """Whether the payload type is the plan's.  To hear a prompt, a peer may talk in any of its codecs."""
-        return byte1 in self._table or (not self.plan.payloads and not is_rtcp_type(byte1))
+    def _may_latch(self, length: int) -> bool:
+        """Whether it is RTP of the plan's payload types.  To hear a prompt, a peer may talk in any codec."""
+        if not HEADER_SIZE <= length < SIZE or BUFFER[0] & VERSION_MASK != VERSION_2:
+            return False
+        return BUFFER[1] in self._table or (not self.plan.payloads and not is_rtcp_type(BUFFER[1]))
 
     def _judge(self, source: Address, length: int, now: float) -> None:
-        sequence, _, ssrc = _unpack(_BUFFER, 2)
+        sequence, _, ssrc = _unpack(BUFFER, 2)
         self._latch.ssrc = self._reception.ssrc
         if self._latch.judge(source, ssrc, sequence, now, self._silence.heard) is not Verdict.LATCH:
             self._strays += 1
@@ -225,7 +222,7 @@ class Leg:
         """What fell into the peer's socket before it was connected is checked by its source."""
         for _ in range(_DRAIN):
             try:
-                length, sender = peer.recvfrom_into(_BUFFER)
+                length, sender = peer.recvfrom_into(BUFFER)
             except OSError:
                 return
             if sender[:2] == source:
@@ -241,11 +238,11 @@ class Leg:
         if length < 0:
             receive = self._receive
             try:
-                length = receive(_BUFFER)
+                length = receive(BUFFER)
             except OSError:  # nothing there after all, or the ICMP error of an earlier send
                 return
-        mapped = self._table.get(_BUFFER[1])
-        if mapped is None or not HEADER_SIZE <= length < _SIZE or _BUFFER[0] & VERSION_MASK != VERSION_2:
+        mapped = self._table.get(BUFFER[1])
+        if mapped is None or not HEADER_SIZE <= length < SIZE or BUFFER[0] & VERSION_MASK != VERSION_2:
             self._unmapped(length)
             return
         packets = self._packets_in
@@ -255,7 +252,7 @@ class Leg:
         self._packets_in = packets + 1
         self._octets_in += length
         if mapped < EVENT:
-            sequence, timestamp, ssrc = _unpack(_BUFFER, 2)
+            sequence, timestamp, ssrc = _unpack(BUFFER, 2)
             self._reception.add(sequence, timestamp, ssrc, now)
         else:
             self._special(mapped, length, now)
@@ -264,10 +261,10 @@ class Leg:
         sink = self._sink
         if sink is None:
             return
-        _BUFFER[1] = mapped & 0xFF
+        BUFFER[1] = mapped & 0xFF
         transmit = sink.transmit
         try:
-            transmit(_FIRST[length])
+            transmit(FIRST[length])
         except OSError:  # refused or a full buffer: RTP does not wait
             return
         sink.packets_out += 1
@@ -275,23 +272,23 @@ class Leg:
 
     def _special(self, mapped: int, length: int, now: float) -> None:
         """A telephone-event, or audio that is recorded or not for the other leg."""
-        sequence, timestamp, ssrc = _unpack(_BUFFER, 2)
+        sequence, timestamp, ssrc = _unpack(BUFFER, 2)
         if not mapped & EVENT:
             self._reception.add(sequence, timestamp, ssrc, now)
             if mapped & RECORDED and self._track is not None:
-                law, octets = LAWS[_BUFFER[1] & 0x7F], _VIEW[header_length(_BUFFER, length) : length]
+                law, octets = LAWS[BUFFER[1] & 0x7F], VIEW[header_length(BUFFER, length) : length]
                 self._track.add(law, (timestamp, ssrc), octets, now)
             return
         self._reception.skip(sequence, ssrc)
         dtmf = self._dtmf = self._dtmf or DtmfReceiver(self.plan.clock_rate)
-        payload = _VIEW[header_length(_BUFFER, length) : length]
+        payload = VIEW[header_length(BUFFER, length) : length]
         for press in dtmf.receive(timestamp, payload, now):
             self._report(press)
         if dtmf.open:
             self._pressing.add(self)
 
     def _unmapped(self, length: int) -> None:
-        if self.plan.rtcp_mux and self._rtcp.take(_BUFFER, length):
+        if self.plan.rtcp_mux and self._rtcp.take(BUFFER, length):
             self._pass_rtcp()
         else:
             self._unknown += 1
@@ -299,18 +296,18 @@ class Leg:
     def on_rtcp(self, now: float) -> None:
         """The RTCP socket is readable."""
         try:
-            length, sender = self.pair.rtcp.recvfrom_into(_BUFFER)
+            length, sender = self.pair.rtcp.recvfrom_into(BUFFER)
         except OSError:
             return
         if not self._rtcp.is_from_peer(sender[:2], self.out.destination):
             self._strays += 1
-        elif self._rtcp.take(_BUFFER, length):
+        elif self._rtcp.take(BUFFER, length):
             self._pass_rtcp()
 
     def _pass_rtcp(self) -> None:
         other = self.other
         if other is not None:
-            other._rtcp.send(_VIEW[: self._rtcp.passable], other.out, mux=other.plan.rtcp_mux)
+            other._rtcp.send(FIRST[self._rtcp.passable], other.out, mux=other.plan.rtcp_mux)
 
     # --- time and figures
 
@@ -351,7 +348,3 @@ class Leg:
             self._rtcp.packets_out,
             self._over_rate,
         )
-
-
-def _is_rtp(length: int) -> bool:
-    return HEADER_SIZE <= length < _SIZE and _BUFFER[0] & VERSION_MASK == VERSION_2
