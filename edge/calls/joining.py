@@ -156,6 +156,7 @@ class Joining:
             return 488, None
         leg.attach(party.invite)
         party.invite.offer_again(sdp)
+        self._taken = leg.local  # unless it says no: whoever goes on with it has to undo that
         return await self._answer(leg, meanwhile)
 
     def _give_back(self, over: Ended | None) -> None:
@@ -186,9 +187,9 @@ class Joining:
             assert leg.invite is not None
             match happening.event:
                 case OfferAnswered(sdp=sdp):
-                    self._taken = leg.local
                     return (200 if leg.hear(sdp) and leg.agreed else 488), None
                 case OfferRefused(status=status):
+                    self._taken = leg.local if status == 408 else None
                     return status, None
                 case Offered():
                     leg.invite.refuse_offer(491)
@@ -196,7 +197,6 @@ class Joining:
                     return 480, over
                 case _:
                     pass
-        self._taken = leg.local  # perhaps: nobody knows
         return 408, None
 
     async def _seat(self) -> Bridge:
