@@ -136,6 +136,16 @@ def test_a_targets_pbx_may_ask_options_but_not_call() -> None:
     assert bench.judge("198.51.100.50", request()) == Deny(0)
 
 
+def test_a_targets_pbx_may_ask_for_a_call_that_it_has_and_nobody_else() -> None:
+    buyer = Target(id="tgt_1", name="buyer", address="sip:sales@198.51.100.50:5080", **COMMON)
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)], targets=[buyer]))
+    bench.guard.dialled("198.51.100.60")
+    replacing = request("INVITE", "sip:edge@e", ("Replaces", "a@b;to-tag=1;from-tag=2"))
+    for pbx in ("198.51.100.50", "198.51.100.60"):
+        assert bench.judge(pbx, replacing) == Allow("target")
+    assert bench.judge("203.0.113.5", replacing) == Deny(0)
+
+
 def test_so_may_one_that_is_written_by_its_name_once_we_have_dialled_it() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]))
     assert bench.judge("198.51.100.50", request("OPTIONS")) == Deny(0)

@@ -60,3 +60,11 @@ async def test_of_many_deadlines_each_is_met_and_those_given_up_are_not() -> Non
     said = await asyncio.gather(*waits)
     assert said == ["soon", "here", None, None] * 100
     assert await inboxes[1].get(0.001) is None
+
+
+async def test_what_is_wanted_is_taken_out_and_the_rest_keeps_its_order() -> None:
+    inbox: Inbox[int] = Inbox()
+    for item in range(5):
+        inbox.put(item)
+    assert inbox.take(lambda item: item % 2 == 1) == [1, 3]
+    assert [await inbox.get(0) for _ in range(4)] == [0, 2, 4, None]

@@ -13,6 +13,7 @@ from edge.media.negotiate import (
 )
 from edge.media.plans import plan_for
 from edge.media.sdp import Description, parse
+from edge.media.streams import resumed
 
 CALLER, TARGET = "203.0.113.5", "198.51.100.7"
 TO_CALLER = Here("192.0.2.1", 20_000, 11)
@@ -366,3 +367,11 @@ def test_packet_time_is_the_peers_if_it_makes_sense(lines: list[str], expected: 
 
 def test_no_plan_without_a_shared_codec() -> None:
     assert plan_for(offer_ours(TO_CALLER), sdp(CALLER, "18 101")) is None
+
+
+@pytest.mark.parametrize("held", ["sendonly", "recvonly", "inactive"])
+def test_whoever_was_on_hold_is_offered_without_it(held: str) -> None:
+    said = sdp(CALLER, "0 101", f"a={held}")
+    offered = relay_offer(resumed(said), TO_TARGET)
+    assert offered is not None and b"a=sendrecv" in offered.to_bytes()
+    assert f"a={held}".encode() in said.to_bytes(), "what the peer said stays as it is"
