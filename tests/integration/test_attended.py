@@ -296,6 +296,36 @@ async def test_a_colleague_takes_the_call(scene: Scene, colleague: RawPhone) -> 
     assert [one["outcome"] for one in record["attempts"]] == ["answered"]
 
 
+async def test_a_caller_on_hold_hears_the_colleague(scene: Scene, colleague: RawPhone) -> None:
+    with End(scene.caller.host) as mouth, End(colleague.host) as ear:
+        call, invited = await up(scene, scene.caller.sdp(port=mouth.address[1]))
+        await scene.target.say(invited, "INVITE", 1, scene.target.sdp("a=inactive"))
+        held = await scene.caller.hear("INVITE")
+        await scene.caller.answer(held, 200, scene.caller.sdp("a=inactive", port=mouth.address[1]))
+        await scene.caller.hear("ACK")
+        await scene.target.hear("SIP/2.0 200", method="INVITE")
+        await scene.target.say(invited, "ACK", 1)
+        offer = colleague.sdp(port=ear.address[1])
+        taking = await colleague.invite("edge", offer, *replaces(invited, scene.target))
+        answer = await taking.hear("200")
+        assert "a=inactive" not in answer.body and "a=recvonly" not in answer.body
+        await taking.request("ACK")
+        back = await scene.caller.hear("INVITE")
+        assert "a=inactive" not in back.body
+        await scene.caller.answer(back, 200, scene.caller.sdp(port=mouth.address[1]))
+        await ended(scene.target)
+        numbers = itertools.count()
+
+        def heard() -> bool:
+            mouth.send(packet(next(numbers)), (scene.server.sip["udp"][0], back.audio_port))
+            ear.send(packet(next(numbers), ssrc=7), (scene.server.sip["udp"][0], answer.audio_port))
+            return bool(ear.received()) and bool(mouth.received())
+
+        await eventually(heard)
+        await call.request("BYE")
+        await ended(colleague)
+
+
 async def test_a_colleague_without_an_offer_gets_the_callers(scene: Scene, colleague: RawPhone) -> None:
     call, invited = await up(scene)
     taking = await colleague.invite("edge", "", *replaces(invited, scene.target))
