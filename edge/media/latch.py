@@ -16,6 +16,7 @@ listens to nobody else:
 """
 
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -72,7 +73,7 @@ class Latch:
         if remote is None or remote == self.remote:
             return False
         self.remote = remote
-        self._foreign_needs = _IN_SEQUENCE if ip_address(remote[0]).is_private else _FOREIGN_IN_SEQUENCE
+        self._foreign_needs = _foreign_needs(remote[0])
         self._candidates.clear()
         if self.source is None or self.source == remote:
             return False
@@ -123,6 +124,12 @@ class Latch:
             del self._candidates[next(iter(self._candidates))]
         self._candidates[key] = ((sequence + 1) & 0xFFFF, count)
         return False
+
+
+# A gateway is the peer of many calls.
+@lru_cache(maxsize=1024)
+def _foreign_needs(host: str) -> int:
+    return _IN_SEQUENCE if ip_address(host).is_private else _FOREIGN_IN_SEQUENCE
 
 
 _NEVER, _FOREIGN, _SAME_HOST, _EXACT = 0, 1, 2, 3

@@ -61,6 +61,7 @@ class Link:
         self._waiting: deque[tuple[bytes, int | None]] = deque()
         self._flusher: asyncio.Handle | None = None
         self._next_flush = 0.0
+        self._flush_at = 0.0
         self._blocked = False
         self._beats = 0
         self._buffer = memoryview(bytearray(control.READ_SIZE))
@@ -111,18 +112,26 @@ class Link:
 
     # --- sending
 
-    def send(self, frame: bytes) -> None:
+    def send(self, frame: bytes, patience_s: float = 0.0) -> None:
         """Queues a frame: it leaves when the loop is done with what it is at, all of a busy 10 ms together.
 
-        A lone call's frames wait for nobody, so neither does it cost another wake of ours.
+        A lone call's frames wait for nobody, so neither does it cost another wake of ours.  A frame with
+        patience waits so long for others to leave with.
         """
         if not self.alive:
             return
         self._frames.append(frame)
-        if self._flusher is None and self._loop.time() >= self._next_flush:
+        now = self._loop.time()
+        due = max(self._next_flush, now + patience_s)
+        if self._flusher is not None:
+            if due >= self._flush_at:
+                return
+            self._flusher.cancel()
+        self._flush_at = due
+        if due > now:
+            self._flusher = self._loop.call_at(due, self._flush)
+        else:
             self._flusher = self._loop.call_soon(self._flush)
-        elif self._flusher is None:
-            self._flusher = self._loop.call_at(self._next_flush, self._flush)
 
     def send_prompt(self, stored: "Stored") -> None:
         """Hands a prompt's memory file over."""

@@ -4,7 +4,7 @@ import asyncio
 import ipaddress
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Self
+from typing import Final, Self
 
 from edge.logs import get_logger
 from edge.media import control
@@ -17,6 +17,8 @@ from edge.media.recording import LocalRecording, RecorderLink
 log = get_logger(__name__)
 
 _NOTHING = LegCounters()
+_CLOSE_S: Final = 0.02
+"""Nobody waits for a leg to be closed but the record: it shares the worker's wake for a call that starts."""
 
 
 class LocalLeg:
@@ -149,7 +151,7 @@ class LocalCall:
             own.on_event = None
             if self._link.alive:
                 self._closing.add(own.port)
-            self._link.send(control.encode_port(control.CLOSE, own.port))
+            self._link.send(control.encode_port(control.CLOSE, own.port), _CLOSE_S)
 
     async def counters(self) -> dict[int, LegCounters]:
         """The open legs' counters now, by local port; empty if the worker is gone."""
