@@ -76,7 +76,7 @@ class Access:
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
         """See ``edge.sip.events.AccessPolicy``."""
         snapshot = self._configuration.current
-        source = self._source(request, flow)
+        source = self._source(request, flow) if self._proxies else flow.remote[0]
         trunk = snapshot.trunk_index.by_address(source)
         if trunk is None:
             return self._stranger(request, source, snapshot)
@@ -91,7 +91,7 @@ class Access:
         return self._known(request, source, trunk)
 
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
-        if request.method == "INVITE" and not self._ours(request):
+        if self._domains and request.method == "INVITE" and not self._ours(request):
             remedy = "add the host to sip.domains, or let the carrier send our address"
             return self._deny(
                 _Asker(request, source, trunk), 404, "the Request-URI is for another host", remedy
@@ -100,8 +100,6 @@ class Access:
 
     def _ours(self, request: Request) -> bool:
         """Whether the Request-URI names us; IP addresses always do, names only as configured."""
-        if not self._domains:
-            return True
         try:
             host = parse_uri(request.uri).host
         except SipParseError:
@@ -161,7 +159,7 @@ class Access:
     def _source(self, request: Request, flow: Flow) -> str:
         """The peer's address; behind a trusted proxy, the one that the proxy saw (its Via's)."""
         source = flow.remote[0]
-        if not self._proxies or not self._is_proxy(source):
+        if not self._is_proxy(source):
             return source
         vias = request.headers.values("Via")
         via = parse_via(vias[1]) if len(vias) > 1 else None

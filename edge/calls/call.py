@@ -28,6 +28,7 @@ from edge.calls.transfer import converse
 from edge.calls.voicemail import take_message
 from edge.logs import get_logger
 from edge.media.engine import LegCounters, MediaUnavailable
+from edge.model.callers import NO_PAST
 from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
 from edge.model.ledger import Connect, Finish, OpenCall, Reserve, Unavailable
@@ -184,7 +185,8 @@ class Call:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return
         key = await self._greet(proceed) if proceed.greeting_prompt_id is not None else None
-        await self.recordings.prepare(self.reception, proceed.sounds)
+        if proceed.sounds.record != "off":
+            await self.recordings.prepare(self.reception, proceed.sounds)
         if proceed.menu is not None:
             await self._ask(proceed, proceed.menu, key)
         else:
@@ -229,7 +231,7 @@ class Call:
         self.reception.phase = "ringing"
         if self.reception.answered:
             self.reception.ring(proceed.sounds.ringback_prompt_id)
-        hunt = Hunt(self, proceed, await self.past.before(proceed))
+        hunt = Hunt(self, proceed, await self.past.before(proceed) if self.snapshot.askers else NO_PAST)
         target = await hunt.run()
         if target is not None:
             await self._bridge(caller, target, hunt)
@@ -273,7 +275,8 @@ class Call:
             bridge.reoffer()
         reception.media.bridge(caller.media, target.media)
         bridge.relay()
-        self.recordings.join(reception, target)
+        if self.recordings.wanted:
+            self.recordings.join(reception, target)
 
     def _answer_for(self, caller: Leg, target: Leg) -> bytes | None:
         """The description of our 200; where one went reliably before, that one stands (RFC 3262)."""
@@ -318,9 +321,10 @@ class Call:
         """Gives everything back and writes the record."""
         services, record, media_call = self.services, self.record, self.reception.opened_media
         legs = [leg for leg in (self.reception.caller, *self.former, self.target) if leg is not None]
-        theirs = {id(i): i for i in (self.invite, *(leg.invite for leg in legs)) if i is not None}
-        theirs.pop(id(self._given), None)
-        invites = theirs.values()
+        invites = [] if self.invite is self._given else [self.invite]
+        for leg in legs:
+            if leg.invite is not None and leg.invite is not self._given and leg.invite not in invites:
+                invites.append(leg.invite)
         for invite in invites:
             invite.hang_up(reason)
         self.reception.inbox.close()
@@ -330,9 +334,10 @@ class Call:
         counters = await media_call.finish() if media_call is not None else {}
         await settled(invites)
         services.traces.close(self.trace)
-        media: dict[str, LegCounters] = {
-            leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
-        }
+        media: dict[str, LegCounters] = {}
+        for leg in legs:
+            if leg.media.port in counters:
+                media[leg.name] = counters[leg.media.port]
         ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
         # Nothing of the call changes any more: other threads make texts of it.
         told = partial(record.finished, ended_at, media, self.trace)

@@ -18,7 +18,7 @@ from edge.calls.passing import Onward, passed_on
 from edge.calls.recordings import RECORDABLE
 from edge.calls.redirect import MOST_HOPS, allowed
 from edge.calls.takeover import welcomed
-from edge.calls.whisper import accepted
+from edge.calls.whisper import accepted, asks_target
 from edge.model.config import Target
 from edge.model.placeholders import Lookup
 from edge.sip.endpoint import Unresolvable
@@ -82,7 +82,7 @@ class Dial:
         until = call.services.clock.monotonic() + target.ring_timeout_s
         last = Result(0, "unreachable", "no active trunk with a proxy leads to it")
         for line in self._lines():
-            if line.trunk_id in call.services.down:
+            if line.trunk_id is not None and line.trunk_id in call.services.down:
                 last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
                 continue
             leg, last = await self._through(line, until)
@@ -92,6 +92,8 @@ class Dial:
 
     async def _through(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """One way, within the limits of its trunk, if it has any (rule: Toll fraud)."""
+        if line.trunk_id is None:
+            return await self._line(line, until)
         passage = passage_of(self.call, line)
         if isinstance(passage, str):
             return None, Result(0, "refused", passage, next_address=True)
@@ -175,8 +177,8 @@ class Dial:
         leg.at_once = self._rings
         leg, result = await self._outcome(leg, until)
         leg.at_once = None
-        whispers = self._transfer is None
-        if whispers and result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
+        asks = self._transfer is None and asks_target(self.target)
+        if asks and result.outcome == "answered" and not await accepted(self.reception, leg, self.target):
             result = Result(200, "refused", "it answered, but did not accept the call")
         if result.outcome == "answered":
             return leg, result
@@ -209,6 +211,7 @@ class Dial:
         headers += [header for header in passed if header[0].lower() not in own] if own else passed
         if self._transfer is not None:
             headers += self._transfer.headers
+        hops = call.invite.request.max_forwards
         invite = call.services.dialler.call(
             OutgoingCall(
                 request_uri=line.uri,
@@ -217,7 +220,7 @@ class Dial:
                 to=f"<{line.uri}>",
                 headers=tuple(headers),
                 body=sdp,
-                max_forwards=_hops_left(call.invite.request.max_forwards),
+                max_forwards=(70 if hops is None else hops) - 1,  # loops of B2BUAs must end (RFC 7332)
                 credentials=line.credentials,
                 contact_user=sip.contact_user or "edge",
                 allow_refer=sip.allow_refer and line.trunk_id is None,
@@ -343,8 +346,3 @@ def _both(first: tuple[str, ...] | None, second: tuple[str, ...] | None) -> tupl
         return first or second
     allowed = {name.lower() for name in second}
     return tuple(name for name in first if name.lower() in allowed)
-
-
-def _hops_left(max_forwards: int | None) -> int:
-    """What the other leg may still travel: a loop of B2BUAs must end too (RFC 7332)."""
-    return (70 if max_forwards is None else max_forwards) - 1

@@ -5,6 +5,7 @@ reservation goes back at once.  The attempts and their reasons go into the call'
 """
 
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from edge.calls.dial import Dial
@@ -17,6 +18,7 @@ from edge.model.callers import CallerPast
 from edge.model.config import Target
 from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
 from edge.model.ledger import Release, Reserve, Unavailable
+from edge.model.placeholders import Lookup
 from edge.routing.choose import Skip, choose, mark, recheck
 from edge.routing.inheritance import routes_in
 from edge.routing.known import Known
@@ -40,10 +42,17 @@ class Hunt:
             proceed, call.facts, call.snapshot, services.counts, now, services.draw, down=down, past=past
         )
         self.key = services.key_of(call.facts.call_id)
-        self.values = _values(call, self.key, past)
+        self._past = past
         self.attempt = 0
         self._dialled = 0
         call.record.log.candidates.extend(self.choice.lines)
+
+    @cached_property
+    def values(self) -> Values:
+        """The placeholders known when targets are dialled (rule: placeholders)."""
+        call = self.call
+        known = Known(call.facts, call.snapshot, call.record.number_id, self._past)
+        return Values(known, call.record.tags, self.key, call.snapshot)
 
     async def run(self) -> Leg | None:
         """The leg of the target that answered, or None when nobody did."""
@@ -64,7 +73,7 @@ class Hunt:
         target = call.snapshot.target(candidate.target_id)
         now, down = services.clock.utc(), services.down
         judged = recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
-        if target is not None and not isinstance(judged, Skip):
+        if target is not None and target.max_cps is not None and not isinstance(judged, Skip):
             judged = self._too_fast(target) or judged
         if target is None or isinstance(judged, Skip):
             reason = judged.detail if isinstance(judged, Skip) else "no such target"
@@ -74,7 +83,7 @@ class Hunt:
             return None
         self.attempt = attempt = self.attempt_number()
         started = services.clock.utc()
-        if not await self.reserve(attempt, judged):
+        if (judged or self.proceed.claims) and not await self.reserve(attempt, judged):
             self.note(target, started, Result(0, "cap_taken", "another call took the last slot"))
             return None
         self._dialled += 1
@@ -114,7 +123,9 @@ class Hunt:
         breaker = self.call.services.breaker
         breaker.dialled(target.id)
         try:
-            leg, result = await Dial(self.call, target, self.values.toward(target), self.key).run()
+            asked = target.headers or "[" in target.address
+            values: Lookup = self.values.toward(target) if asked else {}
+            leg, result = await Dial(self.call, target, values, self.key).run()
         except CallOver:
             self.note(target, started, Result(0, "caller_gone", "the call was over"))
             raise
@@ -135,9 +146,3 @@ class Hunt:
         )
         log.info("call.attempt", target=target.name, outcome=result.outcome, status=result.status,
                  reason=result.reason)  # fmt: skip
-
-
-def _values(call: "Call", key: str, past: CallerPast) -> Values:
-    """The placeholders known when targets are dialled (rule: placeholders)."""
-    known = Known(call.facts, call.snapshot, call.record.number_id, past)
-    return Values(known, call.record.tags, key, call.snapshot)

@@ -99,7 +99,8 @@ class Inbox(Generic[T]):
     def put(self, item: T) -> None:
         """Adds an item; never blocks."""
         self._items.append(item)
-        self._wake()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     @property
     def idle(self) -> bool:
@@ -153,8 +154,5 @@ class Inbox(Generic[T]):
 
     def _expire(self) -> None:
         self._alarm = None
-        self._wake()
-
-    def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)

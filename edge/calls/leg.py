@@ -119,10 +119,12 @@ class Leg:
 
     def hear(self, sdp: bytes) -> bool:
         """Takes in what the peer said; False if it said nothing usable (then nothing changes)."""
-        heard = description(sdp)
-        if heard is None:
+        if not sdp:
             return False
-        self.remote = heard
+        try:
+            self.remote = read(sdp)
+        except SdpError:
+            return False
         return True
 
     def off_hold(self) -> None:

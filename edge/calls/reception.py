@@ -118,7 +118,8 @@ class Reception:
                     raise CallOver("server", "no ACK to our 200", "error_sip")
                 case happening:
                     early.append(happening)
-        self.inbox.put_back(early)
+        if early:
+            self.inbox.put_back(early)
 
     def check(self) -> None:
         """Raises CallOver if the caller has gone while the story waited for something else."""

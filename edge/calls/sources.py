@@ -83,6 +83,8 @@ class Sources:
         Twice ``max_cps`` is read, so that what is somewhat over the limit is refused with its reason; twice
         that where each call comes a second time with its credentials.
         """
+        if not self._configuration.current.trunk_index.has_rates:
+            return False
         trunk = self._limited_trunk(host)
         if trunk is None or trunk.max_cps is None:
             return False

@@ -80,8 +80,9 @@ class Switch:
             trunk=trunk, snapshot=snapshot, identity=arrival.identity, others=self,
         )  # fmt: skip
         task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)
+        if not self._calls:
+            self._empty.clear()
         self._calls[facts.call_id] = (call, task)
-        self._empty.clear()
 
     async def _run(self, call: Call) -> None:
         call_id = call.facts.call_id

@@ -15,14 +15,21 @@ _PRESS_S = 0.25
 _PAUSE_S = PAUSE_MS / 1000
 
 
+def asks_target(target: Target) -> bool:
+    """Whether a target hears or is pressed anything before it has the call."""
+    return (
+        target.whisper_prompt_id is not None
+        or target.accept_key is not None
+        or target.send_digits is not None
+    )
+
+
 async def accepted(reception: Reception, leg: Leg, target: Target) -> bool:
     """Presses the target's digits to it and plays the whisper; False when it hung up or pressed no key.
 
     Raises CallOver when the caller is gone.  The caller goes on hearing ringing.
     """
     whispers = target.whisper_prompt_id is not None or target.accept_key is not None
-    if not whispers and target.send_digits is None:
-        return True
     if reception.early is leg:
         reception.media.unbridge()
         reception.forget_early()

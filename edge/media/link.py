@@ -152,7 +152,12 @@ class Link:
     def _flush(self) -> None:
         self._flusher = None
         self._next_flush = self._loop.time() + _FLUSH_S
-        self._pack()
+        frames = b"".join(self._frames)
+        if 0 < len(frames) <= control.MAX_PACKET and not self._waiting:
+            self._frames = []
+            self._waiting.append((frames, None))
+        else:
+            self._pack()
         self._drain()
 
     def _pack(self) -> None:
@@ -164,7 +169,12 @@ class Link:
         waiting = self._waiting
         try:
             while waiting:
-                self._send(*waiting[0])
+                packet, fd = waiting[0]
+                if fd is None:
+                    self._sock.send(packet)
+                else:
+                    socket.send_fds(self._sock, [packet], [fd])
+                    os.close(fd)
                 waiting.popleft()
         except BlockingIOError:
             if len(waiting) > _MAX_WAITING:
@@ -177,13 +187,6 @@ class Link:
                 self._loop.add_writer(self._sock.fileno(), self._drain)
             else:
                 self._loop.remove_writer(self._sock.fileno())
-
-    def _send(self, packet: bytes, fd: int | None) -> None:
-        if fd is None:
-            self._sock.send(packet)
-        else:
-            socket.send_fds(self._sock, [packet], [fd])
-            os.close(fd)
 
     # --- receiving
 

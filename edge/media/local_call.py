@@ -159,13 +159,15 @@ class LocalCall:
             self._link.send(control.encode_port(control.QUERY, port))
         if self._link.alive:
             self._queried.update(self._legs)
-        await self._answers()
+        if self._closing or self._queried:
+            await self._answers()
         return {port: leg.counters for port, leg in self._legs.items()} if self._link.alive else {}
 
     async def finish(self) -> dict[int, LegCounters]:
         """Closes everything; counters by local port, empty if the worker is gone."""
         self._close()
-        await self._answers()
+        if self._closing or self._queried:
+            await self._answers()
         return self._counted if self._link.alive else {}
 
     def answered(self, leg: LocalLeg, *, final: bool) -> None:
@@ -174,23 +176,23 @@ class LocalCall:
         if final:
             self._closing.discard(leg.port)
             self._counted[leg.port] = leg.counters
-        self._wake()
+        if not (self._queried or self._closing):
+            self._wake()
 
     async def _answers(self) -> None:
         """Until the worker has answered everything, or is gone (a hung one is replaced)."""
-        if self._queried or self._closing:
-            waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
-            await waiter
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
 
     def _wake(self) -> None:
-        if not (self._queried or self._closing):
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-            if self._over:
-                self._link.on_died.pop(self, None)
+        """Everything has been answered."""
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._over:
+            self._link.on_died.pop(self, None)
 
     def _close(self) -> None:
         for leg in list(self._legs.values()):
@@ -198,7 +200,8 @@ class LocalCall:
         if not self._over:
             self._over = True
             self._link.calls -= 1
-            self._wake()
+            if not (self._queried or self._closing):
+                self._wake()
 
     def _worker_died(self) -> None:
         self._over = True

@@ -90,7 +90,11 @@ def choose(  # noqa: PLR0917 - the decision's inputs, each of another kind
 
 
 def _any_down(choice: Choice, down: Container[str]) -> bool:
-    return any(candidate.target_id in down for candidate in choice.candidates)
+    # Not with any(), which is one function more for each target.
+    for candidate in choice.candidates:  # noqa: SIM110
+        if candidate.target_id in down:
+            return True
+    return False
 
 
 def _hold_always(tiers: tuple[Tier, ...], snapshot: Snapshot) -> bool:
@@ -190,9 +194,10 @@ def recheck(
 
     Hours are judged at ``now``, cap windows at the call's arrival (rules: Business hours, Caps).
     """
-    return _judge(
-        Entry(candidate.target_id, 1, candidate.group_id), _Case(facts, snapshot, counts, now, down)
-    )
+    target_id, group_id = candidate.target_id, candidate.group_id
+    if group_id is None and target_id in snapshot.undemanding and target_id not in down:
+        return ()
+    return _judge(Entry(target_id, 1, group_id), _Case(facts, snapshot, counts, now, down))
 
 
 def concurrency(candidate: Candidate, facts: CallFacts, snapshot: Snapshot) -> tuple[CapClaim, ...]:
@@ -224,6 +229,7 @@ def _judge(entry: Entry, case: _Case) -> Skip | tuple[CapClaim, ...]:
     if target.id in case.down:
         return Skip("down", "the target does not answer OPTIONS")
     if case.before is None and _takes_any(entry, case.snapshot):
+        case.snapshot.undemanding.keep(target.id, value=True)
         return ()
     above = _above(target, entry.group_id, case.snapshot)
     for owner in above:

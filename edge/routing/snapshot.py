@@ -41,11 +41,13 @@ class Snapshot:
     decisions need the caller's past.  ``failsafe`` is the server's own last resort
     (``[routing] failsafe``), used where a campaign has none.  Trunks are as they work: with what their
     presets say.  ``admitted`` (by number) and ``chosen`` (by route) are decisions that follow from the
-    configuration alone.  Make one with ``build``.
+    configuration alone, ``undemanding`` the targets found so far that take any call at any time.  Make one
+    with ``build``.
     """
 
     __slots__ = (
-        "_tables", "admitted", "askers", "blocks", "chosen", "failsafe", "pools", "trunk_index", "version",
+        "_tables", "admitted", "askers", "blocks", "chosen", "failsafe", "pools", "trunk_index",
+        "undemanding", "version",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - one argument a part
@@ -67,6 +69,7 @@ class Snapshot:
         self.askers = askers
         self.admitted: Remembered[str, Proceed] = Remembered()
         self.chosen: Remembered[tuple[str | None, ...], Choice] = Remembered()
+        self.undemanding: Remembered[str, bool] = Remembered()
 
     @classmethod
     def build(  # noqa: PLR0917 - one argument a kind

@@ -91,20 +91,15 @@ class ConfigurationService:
         self._objects = objects
         self._clock = clock
         self._failsafe = failsafe
-        self._current = Snapshot.build(failsafe=failsafe, presets=presets)
+        self.current = Snapshot.build(failsafe=failsafe, presets=presets)
         self._one_edit = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
         self.on_change: list[Callable[[], None]] = []
 
-    @property
-    def current(self) -> Snapshot:
-        """The newest snapshot; a call keeps the one of its arrival."""
-        return self._current
-
     async def __aenter__(self) -> Self:
         with translated():
             version = await self._objects.version()
-            self._current = Snapshot.build(
+            self.current = Snapshot.build(
                 await self._all(Trunk, "trunk"),
                 await self._all(Number, "number"),
                 await self._all(Campaign, "campaign"),
@@ -121,7 +116,7 @@ class ConfigurationService:
                     *await self._all(CallerList, "caller_list"),
                 ],
                 failsafe=self._failsafe,
-                presets=self._current.presets,
+                presets=self.current.presets,
                 version=version,
             )
         return self
@@ -158,13 +153,13 @@ class ConfigurationService:
     def rehearse(self, kind: Kind, spec: Spec) -> Stored:
         """The object that ``create`` would make, as far as can be judged without storing it."""
         item = self._new(kind, _fields(spec))
-        check(item, self._current)
+        check(item, self.current)
         return item
 
     def rehearse_patch(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Stored:
         """The object that ``patch`` would make, as far as can be judged without storing it."""
         after = self._patched(kind, before, changes)
-        check(after, self._current)
+        check(after, self.current)
         return after
 
     async def add_prompt(self, fields: Mapping[str, Any]) -> Prompt:
@@ -220,17 +215,17 @@ class ConfigurationService:
         return from_text(to_text(self._clock.utc()))
 
     async def _insert(self, kind: Kind, item: Object) -> Object:
-        check(item, self._current)
+        check(item, self.current)
         await self._commit(Edit(kind, None, item))
         return item
 
     async def _insert_many(self, kind: Kind, items: Sequence[Object]) -> Sequence[Object]:
         for item in items:
-            check(item, self._current)
+            check(item, self.current)
         with translated(kind):
             note = Note(acting(), self.now())
             await self._objects.commit([Edit(kind, None, item) for item in items], note)
-        self._publish(self._current.with_changes(items))
+        self._publish(self.current.with_changes(items))
         log.info("configuration changed", kind=kind, count=len(items), action="create", by=acting())
         return items
 
@@ -252,7 +247,7 @@ class ConfigurationService:
         after = edit(before)
         if after == before:
             return before
-        check(after, self._current)
+        check(after, self.current)
         after = after.model_copy(update={"version": before.version + 1, "updated_at": self.now()})
         await self._commit(Edit(kind, before, after, action))
         return after
@@ -270,7 +265,7 @@ class ConfigurationService:
         return filled(before.model_copy(update=fields), before)
 
     async def _put_built_in(self, prompt_id: str, fields: Mapping[str, Any]) -> None:
-        known = self._current.prompt(prompt_id)
+        known = self.current.prompt(prompt_id)
         item = self._new("prompt", fields).model_copy(update={"id": prompt_id})
         if known is not None:
             newer = {"version": known.version + 1, "created_at": known.created_at}
@@ -291,19 +286,19 @@ class ConfigurationService:
         with translated(edit.kind):
             await self._objects.commit([edit], Note(acting(), self.now()))
         put, removed = ([], [edit.item.id]) if edit.after is None else ([edit.after], [])
-        self._publish(self._current.with_changes(put, removed))
+        self._publish(self.current.with_changes(put, removed))
         log.info("configuration changed", kind=edit.kind, id=edit.item.id, action=edit.action, by=acting())
 
     async def _replace(self, edits: Sequence[Edit], basis: Snapshot, after: Snapshot) -> None:
-        if self._current is not basis:
-            raise Stale(self._current.version)
+        if self.current is not basis:
+            raise Stale(self.current.version)
         with translated():
             await self._objects.commit(edits, Note(acting(), self.now()), basis.version)
         self._publish(after)
         log.info("configuration replaced", edits=len(edits), version=after.version, by=acting())
 
     def _publish(self, after: Snapshot) -> None:
-        self._current = after
+        self.current = after
         for changed in self.on_change:
             changed()
 
