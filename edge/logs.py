@@ -232,12 +232,19 @@ class _LineWriter:
     def _run(self) -> None:
         while not self._closing:
             self._wake.get()
-            if not self._closing:
-                # Lines of the next moment share one write: a busy server wakes us 20 times a second.
-                time.sleep(_PAUSE_S)
-            self._woken = False
-            self._write()
+            while not self._closing and self._more():
+                self._write()
         self._write()
+
+    def _more(self) -> bool:
+        """Whether there are lines after a pause, which share one write; with none, the next one wakes us.
+
+        So a busy server looks for lines 20 times a second and its loop need not wake anybody.
+        """
+        time.sleep(_PAUSE_S)
+        if not self._waiting:
+            self._woken = False
+        return bool(self._waiting)
 
     def _write(self) -> None:
         lines = []

@@ -143,10 +143,12 @@ def _packed(entry: _Entry) -> bytes:
     if may_have_secrets(body):
         texts = [without_secrets(data) for data in texts]
         body = b"".join(texts)
-    heads = []
-    for (at, direction, flow, _), text in zip(kept, texts, strict=True):
-        source, target = (flow.remote, flow.local) if direction == "in" else (flow.local, flow.remote)
-        heads.append((round(at, 6), *source, *target, len(text)))
+    heads = [
+        (at, *flow.remote, *flow.local, octets)
+        if direction == "in"
+        else (at, *flow.local, *flow.remote, octets)
+        for (at, direction, flow, _), octets in zip(kept, map(len, texts), strict=True)
+    ]
     head = {"id": entry.call_id, "octets": len(body), "messages": heads}
     return to_json(head) + b"\n" + body + b"\n"
 

@@ -32,9 +32,9 @@ def may_have_secrets(data: bytes) -> bool:
     lowered = data.lower()
     return (
         b"authorization" in lowered
-        or b"-call-key" in lowered
+        or b"x-edge-call-key" in lowered
         or b"inline:" in lowered
         or b"\nk=" in lowered
-        or b"ice-pwd" in lowered
-        or b"key-mgmt" in lowered
+        or b"a=ice-pwd:" in lowered
+        or b"a=key-mgmt:" in lowered
     )
