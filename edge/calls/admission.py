@@ -1,6 +1,5 @@
 """What is decided about a call at its arrival; for a pool's number the store is asked first whose it is."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.calls.attestation import verify
@@ -44,6 +43,6 @@ async def _find_visit(call: "Call") -> bool:
     link = await call.services.store.submit(asked)
     if isinstance(link, Unavailable):
         return False
-    call.facts = replace(facts, link=link)
+    call.facts = facts._replace(link=link)
     call.record.link = link
     return True

@@ -1,7 +1,6 @@
 """What the carrier says of the caller's number: P-Attestation-Indicator, verstat, a header of its own."""
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from edge.calls.ports import IdentityVerifier
@@ -50,7 +49,7 @@ async def verify(call: "Call", verifier: IdentityVerifier) -> None:
     callers = [number for number in (facts.caller, call.identity.withheld) if number is not None]
     found = await verifier.verify(call.invite.request.headers.all("Identity"), callers, facts.called)
     if found.by:
-        call.facts = call.record.facts = replace(facts, attested=found)
+        call.facts = call.record.facts = facts._replace(attested=found)
     call.record.step("identity", found.level or "not verified", found.reason)
 
 

@@ -4,7 +4,6 @@ The hunt for a target goes through several of these, the transfer of a call thro
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from edge.calls import dialplan
@@ -110,7 +109,7 @@ class Dial:
         uri = None if self._transfer is None else self._transfer.uri
         if uri is None:
             return lines
-        return [replace(line, uri=uri, via=dialplan.over(uri, line.sip.transport)) for line in lines[:1]]
+        return [line._replace(uri=uri, via=dialplan.over(uri, line.sip.transport)) for line in lines[:1]]
 
     async def _line(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """The addresses of one way, in order, while the last one says that another may do better."""
@@ -147,7 +146,7 @@ class Dial:
                 continue
             self._redirected.append(uri)
             self.call.record.step("redirect", "followed", printable(uri)[:200])
-            onward = replace(line, uri=uri, via=dialplan.over(uri, line.sip.transport))
+            onward = line._replace(uri=uri, via=dialplan.over(uri, line.sip.transport))
             leg, last = await self._line(onward, until)
             if leg is not None or not last.next_address:
                 break
@@ -158,7 +157,7 @@ class Dial:
             return ", which is not among its redirect_hosts"
         if uri in self._redirected or uri == line.uri:
             return ", in a circle"
-        if (wrong := forbidden(self.call, replace(line, uri=uri))) is not None:
+        if (wrong := forbidden(self.call, line._replace(uri=uri))) is not None:
             return f": {wrong}"
         return f", more than {MOST_HOPS} times" if len(self._redirected) >= MOST_HOPS else None
 

@@ -1,7 +1,6 @@
 """How a target is dialled: its URIs in order, the caller identity shown, the headers added.  Pure."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.calls.placeholders import example, fill, fill_address
 from edge.model.config import Target, Trunk
@@ -24,8 +23,7 @@ OURS: Final = frozenset(
 """Headers that are ours to write: a second one would break the request, or say what is not so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One way to reach a target: ``uri`` is the Request-URI, ``via`` where it is sent (a SIP URI),
     ``country`` the one whose national numbers are written so."""
 

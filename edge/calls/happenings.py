@@ -2,7 +2,7 @@
 
 from asyncio import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.media.engine import MediaEvent
 from edge.media.sdp import Description
@@ -13,16 +13,14 @@ if TYPE_CHECKING:
     from edge.calls.leg import Leg
 
 
-@dataclass(frozen=True, slots=True)
-class SipHappened:
+class SipHappened(NamedTuple):
     """An event of a leg's INVITE dialog usage."""
 
     leg: "Leg"
     event: InviteEvent
 
 
-@dataclass(frozen=True, slots=True)
-class MediaHappened:
+class MediaHappened(NamedTuple):
     """An event of a leg's media."""
 
     leg: "Leg"

@@ -3,7 +3,7 @@
 Pure.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.model.config import Target
 from edge.model.sip import SipSettings
@@ -15,8 +15,7 @@ MAX_NAME = 80
 Lines = list[tuple[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """``caller`` is E.164, or None when withheld; ``private`` when it may reach trusted peers only;
     ``withheld`` is the number that those are told all the same; ``name`` what the caller is called."""
 

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -85,20 +85,20 @@ class Inbox(Generic[T]):
     """A queue with one reader and a deadline: cheaper than a task or a timeout scope per wait.
 
     One alarm serves all waits: it is left running when a wait ends, and moved only for an earlier
-    deadline.  ``close`` stops it when nobody will read any more.
+    deadline.  ``close`` stops it when nobody will read any more.  ``items`` are what waits, the oldest first.
     """
 
-    __slots__ = ("_alarm", "_alarms", "_items", "_waiter")
+    __slots__ = ("_alarm", "_alarms", "_waiter", "items")
 
     def __init__(self) -> None:
         self._alarms = _alarms()
-        self._items: deque[T] = deque()
+        self.items: deque[T] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._alarm: _Alarm | None = None
 
     def put(self, item: T) -> None:
         """Adds an item; never blocks."""
-        self._items.append(item)
+        self.items.append(item)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -107,25 +107,21 @@ class Inbox(Generic[T]):
         """Whether the story waits and nothing has happened since: what happens now is next."""
         return self._waiter is not None and not self._waiter.done()
 
-    def __iter__(self) -> Iterator[T]:
-        """What waits, the oldest first; it stays."""
-        return iter(tuple(self._items))
-
     def take(self, wanted: Callable[[T], bool]) -> list[T]:
         """Takes out what waits and is ``wanted``, the oldest first."""
-        taken = [item for item in self._items if wanted(item)]
+        taken = [item for item in self.items if wanted(item)]
         if taken:
-            self._items = deque(item for item in self._items if not wanted(item))
+            self.items = deque(item for item in self.items if not wanted(item))
         return taken
 
     def put_back(self, items: Iterable[T]) -> None:
         """What was taken too early waits again, before everything else."""
-        self._items.extendleft(reversed(tuple(items)))
+        self.items.extendleft(reversed(tuple(items)))
 
     async def get(self, timeout_s: float | None = None) -> T | None:
         """The next item, or None after ``timeout_s`` seconds."""
-        if self._items:
-            return self._items.popleft()
+        if self.items:
+            return self.items.popleft()
         loop = self._alarms.loop
         until = None if timeout_s is None else loop.time() + max(0.0, timeout_s)
         while True:
@@ -136,8 +132,8 @@ class Inbox(Generic[T]):
                 await self._waiter
             finally:
                 self._waiter = None
-            if self._items:
-                return self._items.popleft()
+            if self.items:
+                return self.items.popleft()
             if until is not None and loop.time() + GRAIN_S >= until:
                 return None
 

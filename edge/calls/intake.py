@@ -1,7 +1,7 @@
 """An INVITE's facts: who calls which number, normalised once (rules: Called number, Caller number)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge.calls.attestation import told
 from edge.calls.identity import Identity, display_name
@@ -14,8 +14,7 @@ from edge.sip.message import Request
 _PLACES = {"to": "To", "p_called_party_id": "P-Called-Party-ID", "diversion": "Diversion"}
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """``caller`` is E.164 or None when withheld; ``called`` E.164, or as dialled if it is none;
     ``identity`` is what targets may be told, ``attested`` what the carrier says of the caller."""
 

@@ -237,7 +237,7 @@ async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
     """The other call's side of it: returns if the call goes on as before, else raises CallOver."""
     kept, party = wanted.leg, bridge.other(wanted.leg)
     mine = kept in (bridge.caller, bridge.target)
-    said = any(isinstance(one, SipHappened) and one.leg is party for one in call.reception.inbox)
+    said = any(isinstance(one, SipHappened) and one.leg is party for one in call.reception.inbox.items)
     if not mine or said or wanted.granted.done() or bridge.busy or party.invite is None:
         wanted.refuse()
         return

@@ -123,7 +123,7 @@ class Reception:
 
     def check(self) -> None:
         """Raises CallOver if the caller has gone while the story waited for something else."""
-        for happening in self.inbox:
+        for happening in self.inbox.items:
             if isinstance(happening, SipHappened) and happening.leg is self.caller:
                 self._gone(happening.event)
 

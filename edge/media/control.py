@@ -175,8 +175,11 @@ def encode_update(port: int, plan: Plan) -> bytes:
     codec = _CODECS.index(plan.play_codec)
     fixed = _PLAN.pack(port, flags, event, codec, plan.play_payload, plan.ptime_ms, plan.clock_rate)
     pairs = bytes(chain.from_iterable(plan.payloads.items()))
-    body = fixed + _address(plan.remote) + _address(plan.remote_rtcp) + pairs
-    return _HEAD.pack(UPDATE, len(body)) + body
+    if plan.remote is not None:
+        fixed += _host(plan.remote[0]) + _PORT.pack(plan.remote[1])
+    if plan.remote_rtcp is not None:
+        fixed += _host(plan.remote_rtcp[0]) + _PORT.pack(plan.remote_rtcp[1])
+    return _HEAD.pack(UPDATE, len(fixed) + len(pairs)) + fixed + pairs
 
 
 def decode_update(body: bytes) -> tuple[int, Plan]:
@@ -203,10 +206,6 @@ def decode_update(body: bytes) -> tuple[int, Plan]:
         clock_rate,
     )
     return port, plan
-
-
-def _address(address: Address | None) -> bytes:
-    return b"" if address is None else _host(address[0]) + _PORT.pack(address[1])
 
 
 @lru_cache(maxsize=1024)

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from edge.model.attestation import UNKNOWN, Attested
 from edge.model.menu import Menu
@@ -33,8 +33,7 @@ Reason = Literal[
 HungUpBy = Literal["caller", "target", "admin", "limit", "server"]
 
 
-@dataclass(frozen=True, slots=True)
-class CallFacts:
+class CallFacts(NamedTuple):
     """What is known of a call at its arrival; numbers are normalised once, before routing.
 
     ``caller`` is E.164, or None when withheld; ``called`` E.164 or the digits as dialled when
@@ -189,8 +188,7 @@ class Choice:
     lines: tuple[CandidateLine, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One dial of one candidate, for the record.  ``status`` is the final SIP status, 0 if none;
     ``sip_reason`` the Reason that came with a refusal (RFC 3326)."""
 

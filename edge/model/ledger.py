@@ -6,14 +6,13 @@ A command is durable when it is answered.  ``edge/store/writer.py`` runs them in
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from edge.model.decision import CapClaim
 from edge.model.visits import VisitCommand
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCall:
+class OpenCall(NamedTuple):
     """A call has arrived: its open record, closed as ``interrupted`` if the server dies."""
 
     call_id: str

@@ -1,6 +1,5 @@
 """No target took the call: its disposition, the caller's answer, and the last resorts."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,7 +53,7 @@ def test_the_refusal_brings_the_reason_of_the_target_that_refused_last() -> None
     snapshot = world(the_campaign=campaign(route("a")))
     proceed = admit(facts(), snapshot, Taken())
     assert isinstance(proceed, Proceed)
-    busy = replace(tried("busy", 486), sip_reason="Q.850;cause=17")
+    busy = tried("busy", 486)._replace(sip_reason="Q.850;cause=17")
     for attempts, reason in (
         ([tried("busy", 486), busy], "Q.850;cause=17"),
         ([busy, tried("no_answer")], None),
