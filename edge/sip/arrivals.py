@@ -113,7 +113,7 @@ def refusal(data: bytes, flow: Flow, tag: str, retry_after_s: int) -> Refusal | 
     if flow.transport == "udp" and "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
         return None  # the answer would go elsewhere (18.2.2)
     key = (via.branch, via.host, via.port, "INVITE")
-    stamped = via.stamp(text, *flow.remote).encode("utf-8", "surrogateescape")
+    stamped = via.stamped(*flow.remote).encode("utf-8", "surrogateescape")
     answer = [b"SIP/2.0 503 Service Unavailable", b"Via: " + stamped]
     for name, value in fields[1:]:
         answer.append(name + b": " + value + (b";tag=" + tag.encode() if name == b"To" else b""))

@@ -38,8 +38,10 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first line's whole value."""
-        known = KNOWN_NAMES.get(name)
         lines = self.by_name
+        if lines is not None and name in lines:
+            return lines[name]
+        known = KNOWN_NAMES.get(name)
         if known is None:
             return next(iter(self.all(name)), default)
         if lines is not None:

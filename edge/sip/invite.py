@@ -42,6 +42,11 @@ class Invite(Teller):
     once when nothing more comes of it: our BYE or CANCEL has had its answer, too.
     """
 
+    # A dictionary of so many attributes would cost more than what is in it.
+    __slots__ = (
+        "_expiry", "_own_offer", "_peer_offer", "_referrals", "allow", "call_id", "credentials", "dialog",
+        "flow", "local_tag", "offer", "on_closed", "peer_allow", "peer_id", "state", "told", "unacked",
+    )  # fmt: skip
     role: Literal["server", "client"]
 
     def __init__(self, core: Core, call_id: str, flow: Flow, offer: bytes, peer_id: str = "") -> None:

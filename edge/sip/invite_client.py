@@ -48,6 +48,10 @@ HANG_UP: Final = {  # state: what a hang-up of ours means in it
 class ClientInvite(Invite):
     """A call of ours."""
 
+    __slots__ = (
+        "_authorization", "_cancel_headers", "_cancelled", "_cseq", "_data", "_datagrams", "_digest",
+        "_early", "_forks", "_outgoing", "_patience", "_reliable", "_transaction",
+    )  # fmt: skip
     role = "client"
 
     def __init__(self, core: Core, outgoing: OutgoingCall, flow: Flow) -> None:

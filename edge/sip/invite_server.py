@@ -28,6 +28,10 @@ HANG_UP: Final = {  # state: what a hang-up of ours means in it
 class ServerInvite(Invite):
     """A call to us."""
 
+    __slots__ = (
+        "_dialog_lines", "_early_answered", "_farewell", "_provisional", "_refresh", "_reliable",
+        "_transaction", "_unsaid", "request",
+    )  # fmt: skip
     role = "server"
 
     def __init__(

@@ -106,7 +106,7 @@ class TransactionLayer:
     def receive_response(self, response: Response) -> None:
         """Hands an answer to its transaction (17.1.3); strays are dropped."""
         self.counters[_RECEIVED_STATUS[response.status // 100]] += 1
-        transaction = self.clients.get((response.via.params.get("branch") or "", response.cseq_method))
+        transaction = self.clients.get((response.branch, response.cseq_method))
         if transaction is None:
             self.counters["dropped_stray_response"] += 1
         else:

@@ -115,13 +115,15 @@ class Request(Message):
 
         ``received`` always, as interoperability wants it; ``rport`` only where it was asked for.
         """
-        line = self.headers.get("Via") or ""
+        lines = self.headers.by_name
+        line = lines["Via"] if lines is not None else self.headers.get("Via") or ""
+        stamped = self.via.stamped(host, port)
         if "," in line:
-            first, *others = split_list(line)
-            line = ", ".join((self.via.stamp(first, host, port), *others))
+            stamped = ", ".join((stamped, *split_list(line)[1:]))
+        if lines is not None:
+            lines["Via"] = stamped
         else:
-            line = self.via.stamp(line, host, port)
-        self.headers.set_first("Via", line)
+            self.headers.set_first("Via", stamped)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"
@@ -137,6 +139,11 @@ class Response(Message):
         self.reason = reason
         self.headers = headers
         self.body = body
+
+    @cached_property
+    def branch(self) -> str:
+        """The top Via's branch: that of the request which it answers."""
+        return self.via.branch
 
     def to_bytes(self) -> bytes:
         """The message as sent; as ``Request.to_bytes``."""
@@ -163,15 +170,14 @@ class ReadRequest(Request):
 
 
 class ReadResponse(Response):
-    """A response that was parsed."""
+    """A response that was parsed; of its Via and From nothing but the branch concerns us."""
 
-    __slots__ = ("call_id", "cseq", "cseq_method", "from_tag", "to_tag", "via")
+    __slots__ = ("branch", "call_id", "cseq", "cseq_method", "to_tag")
+    branch: str
     call_id: str
     cseq: int
     cseq_method: str
-    from_tag: str | None
     to_tag: str | None
-    via: Via
 
 
 def _required(headers: Headers, name: str) -> str:

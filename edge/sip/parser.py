@@ -113,8 +113,8 @@ _NAMES: Final = _Names(KNOWN_NAMES)
 
 def _split_headers(text: str) -> Headers:
     lines = text.split("\r\n")
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks:
+    rest = "".join(lines)
+    if "\n" in rest or "\r" in rest:
         raise SipParseError("CR or LF within a line")
     if len(lines) > MAX_HEADERS:
         lines = _unfold(text)
@@ -190,6 +190,11 @@ def _request(start: str, headers: Headers, body: bytes) -> Request:
     request = ReadRequest(method, uri, headers)
     request.target = parse_uri(uri)
     first = _read(request, body)
+    via = parse_via(first["Via"])
+    if via is None:
+        raise SipParseError("malformed Via")
+    request.via = via
+    request.from_tag = parse_tag("From", first["From"])
     request.max_forwards = parse_max_forwards(first.get("Max-Forwards"))
     if request.cseq_method != method:
         raise SipParseError("the CSeq's method is not the request's")
@@ -212,12 +217,22 @@ def _response(start: str, headers: Headers, body: bytes) -> Response:
     if "\n" in reason or "\r" in reason:
         raise SipParseError("CR or LF within the status line")
     response = ReadResponse(status, reason, headers)
-    _read(response, body)
+    via = _read(response, body)["Via"]
+    branch = via.partition(";branch=")[2].partition(";")[0]
+    response.branch = branch if is_token(branch) else _branch(via)
     return response
 
 
+def _branch(via: str) -> str:
+    """The branch of a Via in which other values, quotes or white space surround it."""
+    parsed = parse_via(via)
+    if parsed is None:
+        raise SipParseError("malformed Via")
+    return parsed.branch
+
+
 def _read(message: ReadRequest | ReadResponse, body: bytes) -> dict[str, str]:
-    """Fills in what every message has (section 8.1.1): top Via, Call-ID, CSeq, From tag, To tag, body.
+    """Fills in what both kinds of messages are asked for (section 8.1.1): Call-ID, CSeq, To tag, body.
 
     Answers each header's first value by name; raises SipParseError also for what comes too often.
     """
@@ -229,18 +244,14 @@ def _read(message: ReadRequest | ReadResponse, body: bytes) -> dict[str, str]:
     elif "," in first.get("Via", "") or "," in first.get("Contact", ""):
         _check_counts(headers)
     try:
-        via = parse_via(first["Via"])
+        _, _, cseq, recipient = first["Via"], first["From"], first["CSeq"], first["To"]
         message.call_id = call_id = first["Call-ID"]
-        cseq, sender, recipient = first["CSeq"], first["From"], first["To"]
     except KeyError as missing:
         raise SipParseError(f"no {missing.args[0]} header") from None
-    if via is None:
-        raise SipParseError("malformed Via")
     if not call_id or " " in call_id:
         raise SipParseError("malformed Call-ID")
-    message.via = via
     message.cseq, message.cseq_method = parse_cseq(cseq)
-    message.from_tag, message.to_tag = parse_tag("From", sender), parse_tag("To", recipient)
+    message.to_tag = parse_tag("To", recipient)
     declared = first.get("Content-Length")
     message.body = body if declared == str(len(body)) else _cut(body, declared)
     return first

@@ -54,7 +54,7 @@ def server_key(request: Request, method: str) -> ServerKey:
     without the magic cookie, or with nothing after it, are matched as RFC 2543 wanted it.
     """
     via = request.via
-    branch = via.params.get("branch") or ""
+    branch = via.branch
     if len(branch) > len(_COOKIE) and branch.startswith(_COOKIE):
         return (branch, via.host, via.port, method)
     return (via.host, via.port, branch, request.call_id, request.cseq, request.from_tag, method)

@@ -10,6 +10,8 @@ from edge.sip.events import InviteEvent
 class Teller:
     """The side of an ``Invite`` that its owner listens to."""
 
+    __slots__ = ("_on_event", "_silent", "_waiting", "core")
+
     def __init__(self, core: Core) -> None:
         self.core = core
         self._on_event: Callable[[InviteEvent], None] | None = None

@@ -1,8 +1,8 @@
 """Timers without a clock of their own: one FIFO queue per duration, so starting one is an append.
 
 SIP uses few durations (RFC 3261 table 4), and within one duration timers fall due in the order in
-which they were started; no heap is needed.  (Lingering ones have queues of their own.)  A cancelled
-timer stays in its queue, empty, until its turn comes.
+which they were started; no heap is needed.  Lingering ones, which may end a little later, end a tick's
+worth at a time.  A cancelled timer stays in its queue, empty, until its turn comes.
 """
 
 from collections import defaultdict, deque
@@ -38,6 +38,16 @@ class Timer:
         self.action = None
 
 
+class Tick:
+    """Timers that end together, at ``due``."""
+
+    __slots__ = ("due", "timers")
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+        self.timers: deque[Timer] = deque()
+
+
 class Timers:
     """All timers of one stack.  ``wake`` is called when the next deadline came nearer."""
 
@@ -45,6 +55,7 @@ class Timers:
         self._clock = clock
         self._wake = wake
         self._queues: defaultdict[float, deque[Timer]] = defaultdict(deque)
+        self._ticks: defaultdict[float, deque[Tick]] = defaultdict(deque)
         self._due: deque[Timer] = deque()
         self._earliest = NEVER
 
@@ -59,10 +70,14 @@ class Timers:
     def linger(self, delay: float, timer: Timer) -> None:
         """The same for a timer that is there, at the next tick of a coarse grid: one wake serves all that
         ends by then."""
-        due = timer.due = ceil((self._clock() + delay) * GRID) / GRID
-        self._queues[-delay].append(timer)
-        if due < self._earliest:
-            self._nearer(due)
+        wanted = timer.due = self._clock() + delay
+        ticks = self._ticks[delay]
+        if not ticks or ticks[-1].due < wanted:
+            due = ceil(wanted * GRID) / GRID
+            ticks.append(Tick(due))
+            if due < self._earliest:
+                self._nearer(due)
+        ticks[-1].timers.append(timer)
 
     def _nearer(self, due: float) -> None:
         self._earliest = due
@@ -95,6 +110,9 @@ class Timers:
                 due.append(queue.popleft())
         due.sort(key=_due)
         self._due = deque(due)
+        for ticks in self._ticks.values():
+            while ticks and ticks[0].due <= now:
+                self._due += ticks.popleft().timers
 
     def _settle(self) -> None:
         """Finds the next deadline."""
@@ -104,6 +122,9 @@ class Timers:
                 queue.popleft()
             if queue and queue[0].due < earliest:
                 earliest = queue[0].due
+        for ticks in self._ticks.values():
+            if ticks and ticks[0].due < earliest:
+                earliest = ticks[0].due
         self._earliest = earliest
         if len(self._queues) > MANY_DURATIONS:  # back-off times are drawn
             for delay in [delay for delay, queue in self._queues.items() if not queue]:
@@ -111,7 +132,10 @@ class Timers:
 
     def __len__(self) -> int:
         """How many timers wait (cancelled ones that are still in the queue not counted)."""
-        return sum(timer.action is not None for queue in self._queues.values() for timer in queue)
+        lingering = [tick.timers for ticks in self._ticks.values() for tick in ticks]
+        return sum(
+            timer.action is not None for queue in (*self._queues.values(), *lingering) for timer in queue
+        )
 
 
 def _due(timer: Timer) -> float:

@@ -18,21 +18,28 @@ class Via:
     """A parsed Via element.
 
     ``transport`` is in upper case; ``host`` as written, an IPv6 literal without its brackets;
-    ``port`` None where there was none; ``params`` by lower-case name (branch, received, rport …).
+    ``port`` None where there was none; ``branch`` empty where the peer sent none (RFC 2543); ``params``
+    by lower-case name (received, rport, branch …), not to be written to: all messages of a peer share them.
     """
 
-    __slots__ = ("host", "params", "port", "transport")
+    __slots__ = ("_around", "branch", "host", "params", "port", "transport")
 
-    def __init__(self, transport: str, host: str, port: int | None, params: Params) -> None:
+    def __init__(
+        self,
+        transport: str,
+        host: str,
+        port: int | None,
+        params: Params,
+        *,
+        branch: str | None = None,
+        around: tuple[str, str] | None = None,
+    ) -> None:
         self.transport = transport
         self.host = host
         self.port = port
         self.params = params
-
-    @property
-    def branch(self) -> str:
-        """The branch parameter, empty where the peer sent none (RFC 2543)."""
-        return self.params.get("branch") or ""
+        self.branch = params.get("branch") or "" if branch is None else branch
+        self._around = around
 
     @property
     def sent_by(self) -> str:
@@ -40,22 +47,19 @@ class Via:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
 
-    def stamp(self, text: str, host: str, port: int) -> str:
-        """Fills in ``received``, and ``rport`` where it was asked for; answers the new text.
-
-        ``text`` is what this was parsed from: mostly it needs no more than two insertions.
-        """
-        params = self.params
-        plain = "received" not in params and '"' not in text
-        params["received"] = host
+    def stamped(self, host: str, port: int) -> str:
+        """The element with ``received``, and with ``rport`` where it was asked for."""
+        if self._around is not None:
+            before, after = _stamped(*self._around, host, port)
+            return f"{before}{self.branch}{after}"
+        params = {**self.params, "received": host}
         if "rport" in params:
-            plain = plain and params["rport"] is None and ";rport;" in text
             params["rport"] = str(port)
-            text = text.replace(";rport;", f";rport={port};", 1)
-        return f"{text};received={host}" if plain else str(self)
+        return str(Via(self.transport, self.host, self.port, params))
 
     def __str__(self) -> str:
-        return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(self.params)}"
+        params = {**self.params, "branch": self.branch} if "branch" in self.params else self.params
+        return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(params)}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Via) and str(self) == str(other)
@@ -74,10 +78,7 @@ def parse_via(value: str) -> Via | None:
     if "," not in after and _PLAIN_BRANCH.fullmatch(branch) is not None:
         head = _parse_around(before, semicolon + after)
         if head is not None:
-            transport, host, port, params = head
-            params = params.copy()
-            params["branch"] = branch
-            return Via(transport, host, port, params)
+            return Via(*head, branch=branch, around=(before, semicolon + after))
     return _parse_any(split_list(value)[0] if "," in value else value)
 
 
@@ -98,6 +99,15 @@ def _parse_around(before: str, after: str) -> tuple[str, str, int | None, Params
         return None
     via = _parse_any(f"{before};branch=x{after}")
     return None if via is None else (via.transport, via.host, via.port, via.params)
+
+
+@lru_cache(CACHED)
+def _stamped(before: str, after: str, host: str, port: int) -> tuple[str, str]:
+    """What stands around the branch in the stamped element; ``before`` ends where the branch begins."""
+    parsed = _parse_any(f"{before};branch=x{after}")
+    assert parsed is not None  # it was parsed before
+    before, _, after = parsed.stamped(host, port).partition(";branch=x")
+    return f"{before};branch=", after
 
 
 @lru_cache(CACHED)
