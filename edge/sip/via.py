@@ -11,6 +11,7 @@ _SENT: Final = re.compile(
     r"(?:\[([0-9A-Fa-f:.]++)\]|([A-Za-z0-9\-_.]++))[ \t]*+(?::[ \t]*+(\d{1,5}+)[ \t]*+)?",
     re.ASCII | re.IGNORECASE,
 )
+_RPORT: Final = re.compile(r";rport(?![^;])")
 _PLAIN_BRANCH: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]++")
 
 
@@ -19,7 +20,7 @@ class Via:
 
     ``transport`` is in upper case; ``host`` as written, an IPv6 literal without its brackets;
     ``port`` None where there was none; ``branch`` empty where the peer sent none (RFC 2543); ``params``
-    by lower-case name (received, rport, branch …), not to be written to: all messages of a peer share them.
+    the others by lower-case name (received, rport …), not to be written to: a peer's messages share them.
     """
 
     __slots__ = ("_around", "branch", "host", "params", "port", "transport")
@@ -31,14 +32,14 @@ class Via:
         port: int | None,
         params: Params,
         *,
-        branch: str | None = None,
+        branch: str,
         around: tuple[str, str] | None = None,
     ) -> None:
         self.transport = transport
         self.host = host
         self.port = port
         self.params = params
-        self.branch = params.get("branch") or "" if branch is None else branch
+        self.branch = branch
         self._around = around
 
     @property
@@ -55,10 +56,10 @@ class Via:
         params = {**self.params, "received": host}
         if "rport" in params:
             params["rport"] = str(port)
-        return str(Via(self.transport, self.host, self.port, params))
+        return str(Via(self.transport, self.host, self.port, params, branch=self.branch))
 
     def __str__(self) -> str:
-        params = {**self.params, "branch": self.branch} if "branch" in self.params else self.params
+        params = {"branch": self.branch, **self.params} if self.branch else self.params
         return f"SIP/2.0/{self.transport} {self.sent_by}{print_params(params)}"
 
     def __eq__(self, other: object) -> bool:
@@ -88,26 +89,34 @@ def _parse_any(text: str) -> Via | None:
     if head is None:
         return None
     params = parse_params(f";{rest}") if semicolon else {}
-    return None if params is None else Via(*head, params)
+    if params is None:
+        return None
+    branch = params.get("branch") or ""
+    if branch:
+        del params["branch"]
+    return Via(*head, params, branch=branch)
 
 
 # What stands around the branch is the same in all messages of a peer; branches never come again.
 @lru_cache(CACHED)
 def _parse_around(before: str, after: str) -> tuple[str, str, int | None, Params] | None:
     """A Via element without its branch; None where that is not as plain as it nearly always is."""
-    if '"' in before or "," in before:
+    text = f"{before};branch=x{after}"
+    if '"' in text or "," in text:
         return None
-    via = _parse_any(f"{before};branch=x{after}")
-    return None if via is None else (via.transport, via.host, via.port, via.params)
+    via = _parse_any(text)
+    if via is None or "received" in via.params:
+        return None
+    if "rport" in via.params and (via.params["rport"] is not None or not _RPORT.search(text)):
+        return None
+    return via.transport, via.host, via.port, via.params
 
 
 @lru_cache(CACHED)
 def _stamped(before: str, after: str, host: str, port: int) -> tuple[str, str]:
-    """What stands around the branch in the stamped element; ``before`` ends where the branch begins."""
-    parsed = _parse_any(f"{before};branch=x{after}")
-    assert parsed is not None  # it was parsed before
-    before, _, after = parsed.stamped(host, port).partition(";branch=x")
-    return f"{before};branch=", after
+    """What stands around the branch once ``received`` is filled in, and ``rport`` where it was asked for."""
+    asked = f";rport={port}"
+    return f"{_RPORT.sub(asked, before)};branch=", f"{_RPORT.sub(asked, after)};received={host}"
 
 
 @lru_cache(CACHED)

@@ -200,33 +200,37 @@ def test_a_bare_line_feed_in_a_reason_phrase_is_no_message() -> None:
 
 
 @pytest.mark.parametrize(
-    ("top", "params"),
+    ("top", "branch", "params"),
     [
-        ("SIP/2.0/UDP h;rport;branch=z1", {"rport": None, "branch": "z1"}),
-        ("SIP/2.0/UDP h;branch=z1;rport", {"branch": "z1", "rport": None}),
-        ("SIP/2.0/UDP h;x=1;branch=z1;y=2, SIP/2.0/UDP i;branch=z2", {"x": "1", "branch": "z1", "y": "2"}),
-        ("SIP/2.0/UDP h;branch=z1, SIP/2.0/UDP i;branch=z2;y", {"branch": "z1"}),
-        ("SIP/2.0/UDP h, SIP/2.0/UDP i;branch=z2", {}),
-        ('SIP/2.0/UDP h;x="a;branch=z1;b";branch=z2', {"x": "a;branch=z1;b", "branch": "z2"}),
-        ('SIP/2.0/UDP h;x="a;branch=z1;b"', {"x": "a;branch=z1;b"}),
-        ('SIP/2.0/UDP h;branch="z1"', {"branch": "z1"}),
-        ("SIP/2.0/UDP h;branch=z1 ;rport", {"branch": "z1", "rport": None}),
-        ("SIP/2.0/UDP h;branch=z1;branch=z2", None),
-        ("SIP/2.0/UDP h;branch=z1;", None),
-        ("SIP/2.0/UDP h;branch", {"branch": None}),
+        ("SIP/2.0/UDP h;rport;branch=z1", "z1", {"rport": None}),
+        ("SIP/2.0/UDP h;branch=z1;rport", "z1", {"rport": None}),
+        ("SIP/2.0/UDP h;x=1;branch=z1;y=2, SIP/2.0/UDP i;branch=z2", "z1", {"x": "1", "y": "2"}),
+        ("SIP/2.0/UDP h;branch=z1, SIP/2.0/UDP i;branch=z2;y", "z1", {}),
+        ("SIP/2.0/UDP h, SIP/2.0/UDP i;branch=z2", "", {}),
+        ('SIP/2.0/UDP h;x="a;branch=z1;b";branch=z2', "z2", {"x": "a;branch=z1;b"}),
+        ('SIP/2.0/UDP h;x="a;branch=z1;b"', "", {"x": "a;branch=z1;b"}),
+        ('SIP/2.0/UDP h;branch="z1"', "z1", {}),
+        ("SIP/2.0/UDP h;branch=z1 ;rport", "z1", {"rport": None}),
+        ("SIP/2.0/UDP h;branch=z1;branch=z2", None, None),
+        ("SIP/2.0/UDP h;branch=z1;", None, None),
+        ("SIP/2.0/UDP h;branch", "", {"branch": None}),
     ],
 )
-def test_a_branch_is_found_wherever_it_stands(top: str, params: dict[str, str | None] | None) -> None:
+def test_a_branch_is_found_wherever_it_stands(
+    top: str, branch: str | None, params: dict[str, str | None] | None
+) -> None:
     for _ in range(2):  # the second time much of it is remembered
         via = parse_via(top)
         assert (None if via is None else via.params) == params
+        assert (None if via is None else via.branch) == branch
 
 
 def test_a_branch_is_each_message_s_own() -> None:
     first, second = (parse_via(f"SIP/2.0/UDP h;branch={name};rport") for name in ("z1", "z2"))
     assert first is not None and second is not None
-    first.params["rport"] = "5060"
-    assert (second.branch, second.params["rport"]) == ("z2", None)
+    assert first.stamped("192.0.2.1", 9) == "SIP/2.0/UDP h;branch=z1;rport=9;received=192.0.2.1"
+    assert second.stamped("192.0.2.2", 8) == "SIP/2.0/UDP h;branch=z2;rport=8;received=192.0.2.2"
+    assert (first.branch, second.branch, str(first)) == ("z1", "z2", "SIP/2.0/UDP h;branch=z1;rport")
 
 
 def test_lines_that_come_again_and_again_are_kept_in_bounds() -> None:

@@ -36,7 +36,15 @@ uris = st.builds(
     headers=st.sampled_from(["", "a=b&c=%20"]),
     password=st.none(),
 )
-vias = st.builds(Via, st.sampled_from(["UDP", "TCP", "TLS", "WS"]), hosts, ports, params)
+vias = st.builds(
+    Via,
+    st.sampled_from(["UDP", "TCP", "TLS", "WS"]),
+    hosts,
+    ports,
+    params.filter(lambda found: "branch" not in found),
+    branch=texts,
+    around=st.none(),
+)
 addresses = st.builds(NameAddr, texts.map(str.strip), uris.map(str), params)
 
 
@@ -52,10 +60,11 @@ def test_uris_print_and_parse(uri: Uri) -> None:
 def test_vias_print_and_parse(via: Via) -> None:
     parsed = parse_via(str(via))
     assert parsed is not None
-    assert (parsed.transport, parsed.host, parsed.port, parsed.params) == (
+    assert (parsed.transport, parsed.host, parsed.port, parsed.branch, parsed.params) == (
         via.transport,
         via.host,
         via.port,
+        via.branch,
         via.params,
     )
 
