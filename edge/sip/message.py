@@ -27,8 +27,9 @@ class Message:
     """What requests and responses share.
 
     The cached fields are parsed at most once: change ``headers`` before they are read, or make a
-    new message.  The parser has refused messages in which they are malformed; in a message of our
-    own making a malformed one raises SipParseError.
+    new message.  The parser has refused messages in which they are malformed; a malformed one raises
+    SipParseError in a message of our own making, and ``via`` and ``from_tag`` in a response: there only
+    the ``branch`` was looked at.
     """
 
     __slots__ = ("__dict__", "body", "headers")

@@ -219,7 +219,7 @@ def _response(start: str, headers: Headers, body: bytes) -> Response:
     response = ReadResponse(status, reason, headers)
     via = _read(response, body)["Via"]
     branch = via.partition(";branch=")[2].partition(";")[0]
-    response.branch = branch if is_token(branch) else _branch(via)
+    response.branch = branch if is_token(branch) and "," not in via else _branch(via)
     return response
 
 

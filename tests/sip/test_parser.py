@@ -225,6 +225,22 @@ def test_a_branch_is_found_wherever_it_stands(
         assert (None if via is None else via.branch) == branch
 
 
+@pytest.mark.parametrize(
+    ("top", "branch"),
+    [
+        ("SIP/2.0/UDP h;received=192.0.2.1;branch=z1;rport=9", "z1"),
+        ("SIP/2.0/UDP h;branch=z1, SIP/2.0/UDP i;branch=z2", "z1"),
+        ("SIP/2.0/UDP h, SIP/2.0/UDP i;branch=z2", ""),
+        ("SIP/2.0/UDP h ; branch = z1", "z1"),
+        ('SIP/2.0/UDP h;branch="z1"', "z1"),
+    ],
+)
+def test_an_answer_s_branch_is_that_of_its_top_via(top: str, branch: str) -> None:
+    parsed = parse(message("SIP/2.0 200 OK", lines(Via=top)))
+    assert isinstance(parsed, Response)
+    assert parsed.branch == branch
+
+
 def test_a_branch_is_each_message_s_own() -> None:
     first, second = (parse_via(f"SIP/2.0/UDP h;branch={name};rport") for name in ("z1", "z2"))
     assert first is not None and second is not None
