@@ -77,8 +77,8 @@ class TraceFiles:
         while not over:
             entries, over = self._next()
             try:
-                for path, found in groupby(entries, lambda entry: self._path(entry.ended_at)):
-                    self._write(path, list(found))
+                for _, found in groupby(entries, _minute):
+                    self._write(list(found))
                 self._failing = False
             except OSError as error:
                 if not self._failing:
@@ -98,7 +98,9 @@ class TraceFiles:
             entry = self._waiting.get()
         return entries, True
 
-    def _write(self, path: Path, entries: Sequence[_Entry]) -> None:
+    def _write(self, entries: Sequence[_Entry]) -> None:
+        """Writes entries of one minute."""
+        path = self._path(entries[0].ended_at)
         if path != self._last:
             path.parent.mkdir(mode=_MODE, parents=True, exist_ok=True)
             self._tidy()
@@ -133,6 +135,10 @@ class TraceFiles:
         except (OSError, ValueError, KeyError):
             return ()
         return ()
+
+
+def _minute(entry: _Entry) -> int:
+    return int(entry.ended_at.timestamp()) // 60
 
 
 def _packed(entry: _Entry) -> bytes:
