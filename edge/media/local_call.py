@@ -17,7 +17,7 @@ from edge.media.recording import LocalRecording, RecorderLink
 log = get_logger(__name__)
 
 _NOTHING = LegCounters()
-_CLOSE_S: Final = 0.02
+_CLOSE_S: Final = 0.03
 """Nobody waits for a leg to be closed but the record: it shares the worker's wake for a call that starts."""
 
 
