@@ -330,7 +330,8 @@ class Call:
         self.reception.inbox.close()
         for leg in legs:
             leg.detach()
-        await self.recordings.finish()
+        if self.recordings.running:
+            await self.recordings.finish()
         counters = await media_call.finish() if media_call is not None else {}
         await settled(invites)
         services.traces.close(self.trace)

@@ -79,20 +79,19 @@ class Dial:
         """The leg that answered, or None, and what it came to; raises CallOver."""
         call, target = self.call, self.target
         until = call.services.clock.monotonic() + target.ring_timeout_s
-        last = Result(0, "unreachable", "no active trunk with a proxy leads to it")
+        last = None
         for line in self._lines():
             if line.trunk_id is not None and line.trunk_id in call.services.down:
                 last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
                 continue
-            leg, last = await self._through(line, until)
+            ring = self._line if line.trunk_id is None else self._through
+            leg, last = await ring(line, until)
             if leg is not None or not last.next_address:
                 return leg, last
-        return None, last
+        return None, last or Result(0, "unreachable", "no active trunk with a proxy leads to it")
 
     async def _through(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """One way, within the limits of its trunk, if it has any (rule: Toll fraud)."""
-        if line.trunk_id is None:
-            return await self._line(line, until)
         passage = passage_of(self.call, line)
         if isinstance(passage, str):
             return None, Result(0, "refused", passage, next_address=True)
@@ -117,7 +116,7 @@ class Dial:
             destinations = await self.call.services.dialler.resolve(line.via)
         except Unresolvable as error:
             return None, Result(0, "unreachable", str(error), next_address=True)
-        last = Result(0, "unreachable", f"{line.via} has no address", next_address=True)
+        last = None
         for destination in destinations:
             leg, last = await self._ring(line, destination, until)
             if last.moved_to:
@@ -126,7 +125,7 @@ class Dial:
                 return leg, last
             if last.status in OUT_OF_SERVICE:
                 self._avoid(destination, last)
-        return None, last
+        return None, last or Result(0, "unreachable", f"{line.via} has no address", next_address=True)
 
     def _avoid(self, destination: Destination, result: Result) -> None:
         """For as long as it said itself, if it did."""

@@ -8,7 +8,7 @@ from edge.calls.identity import Identity, display_name
 from edge.model.attestation import Attested
 from edge.model.config import Trunk
 from edge.model.sip import CallerPlace
-from edge.routing.e164 import called_number, caller_number, user_part
+from edge.routing.e164 import called_number, caller_number, number_in, user_part
 from edge.sip.message import Request
 
 _PLACES = {"to": "To", "p_called_party_id": "P-Called-Party-ID", "diversion": "Diversion"}
@@ -46,6 +46,10 @@ def dialled(request: Request, trunk: Trunk | None) -> str:
 
 def called_text(request: Request, trunk: Trunk) -> str:
     """The number that was dialled, from where this trunk's carrier writes it."""
+    if trunk.called_number_from == "request_uri":
+        number = number_in(request.uri, trunk.country, trunk.number_format_in)
+        if number:
+            return number
     places = {"request_uri": request.uri}
     for place, name in _PLACES.items():
         value = request.headers.get(name)

@@ -22,18 +22,18 @@ def name_of(call_id: str, started_at: datetime, kind: RecordingKind) -> str:
 
 
 class CallRecordings:
-    """The recordings that run.  They end with the call at the latest."""
+    """The recordings of a call.  Those that are ``running`` end with it at the latest."""
 
     def __init__(self, record: CallRecord) -> None:
         self._record = record
-        self._running: dict[RecordingKind, Recording] = {}
+        self.running: dict[RecordingKind, Recording] = {}
         self.wanted = False
 
     def start(self, kind: RecordingKind, media: MediaCall, tracks: int, limit_s: float) -> Recording:
         """Begins a recording; raises MediaUnavailable."""
         facts = self._record.facts
         made = media.record(name_of(facts.call_id, facts.arrived_at, kind), tracks, limit_s)
-        self._running[kind] = made
+        self.running[kind] = made
         return made
 
     async def prepare(self, reception: Reception, sounds: Sounds) -> None:
@@ -58,7 +58,7 @@ class CallRecordings:
     def join(self, reception: Reception, target: Leg) -> None:
         """The call is bridged: its target is the second track."""
         if self.wanted:
-            recording = self._running.get("recording") or self._begin(reception)
+            recording = self.running.get("recording") or self._begin(reception)
             if recording is not None:
                 recording.hear(target.media, 1)
 
@@ -75,11 +75,11 @@ class CallRecordings:
 
     async def finish(self) -> None:
         """Ends what runs, and says in the record what became of it."""
-        for kind, recording in self._running.items():
+        for kind, recording in self.running.items():
             recorded = await recording.finish()
             self._record.recordings[kind] = _told(recorded)
             log.info(f"{kind}.failed" if recorded.error else f"{kind}.ready", duration_s=recorded.duration_s)
-        self._running.clear()
+        self.running.clear()
 
 
 def _told(recorded: Recorded) -> dict[str, object]:
