@@ -54,5 +54,5 @@ class ServerLoop(asyncio.SelectorEventLoop):
                 return
             for _ in range(len(ready)):
                 handle = ready.popleft()
-                if not handle.cancelled():
+                if not handle._cancelled:
                     handle._run()
