@@ -33,6 +33,11 @@ class ServerLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self.create_future = partial(asyncio.Future, loop=self)  # type: ignore[method-assign]
+        self.set_debug(self._debug)
+
+    def set_debug(self, enabled: bool) -> None:
+        super().set_debug(enabled)
+        self.get_debug = partial(bool, enabled)  # type: ignore[method-assign]
 
     def call_soon(
         self,

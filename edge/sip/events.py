@@ -1,7 +1,8 @@
 """What the stack tells the owner of an INVITE dialog usage, and the types both sides share.
 
-One frozen dataclass an event.  An owner never sees a retransmission, a crossing or a race: those
-are rows of the tables in ``transaction`` and ``invite``.
+One immutable record an event; those that every call has are tuples, which are made in a third of the
+time.  An owner never sees a retransmission, a crossing or a race: those are rows of the tables in
+``transaction`` and ``invite``.
 """
 
 from dataclasses import dataclass, field
@@ -103,8 +104,7 @@ class OutgoingRequest:
 # -- events of a call of ours to a target (client) ------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(NamedTuple):
     """A provisional answer above 100.  ``sdp`` is early media's description, empty if none."""
 
     status: int
@@ -112,8 +112,7 @@ class Progress:
     sdp: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """The target's 200.  The owner must ``ack()``: at once if we offered, with an answer if it did."""
 
     sdp: bytes
@@ -185,8 +184,7 @@ class Cancelled:
     reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Acked:
+class Acked(NamedTuple):
     """The ACK to our 200; ``sdp`` is the answer to a late offer, else empty."""
 
     sdp: bytes
@@ -236,8 +234,7 @@ class Info:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """The dialog is over: BYE came (``peer``), or it broke (``no_ack``, ``timeout``, ``gone`` = 481)."""
 
     cause: Literal["peer", "no_ack", "timeout", "gone"]
@@ -264,8 +261,7 @@ InviteEvent = (
 # -- who may talk to us -----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(NamedTuple):
     """The request is of a known peer; ``peer_id`` is its trunk (or target) id."""
 
     peer_id: str

@@ -35,7 +35,7 @@ LINGER_S = 0.025
 # At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
 # command goes at once; at 300 they share commits instead of keeping two threads awake.  A commit costs
 # some 0.2 ms of CPU, most of it in the kernel, however little is in it.
-PACE_S = 0.01
+PACE_S = 0.015
 BURST = 4
 MAX_QUEUED = 50_000
 # What nobody waits for, a call's record above all, wakes the loop no more often than once for so many.
