@@ -63,6 +63,14 @@ class Bridge:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
         return self.caller.plan(self.target) and self.target.plan(self.caller)
 
+    def settle_caller(self) -> None:
+        """With a new target: who was put on hold by the last one, or talks another codec, is told.
+
+        A target that has not said yet what it takes is waited for.
+        """
+        if self.target.remote is not None and (self.caller.held or self.caller.needs_reoffer(self.target)):
+            self.reoffer()
+
     def reoffer(self) -> None:
         """The caller was answered with a codec that the target did not choose: offers it the target's."""
         self._before_ours = self.caller.local
@@ -240,6 +248,7 @@ class Bridge:
         crossing = self._awaits_ack
         if crossing is None and leg.remote is None and leg.hear(sdp):
             self.relay()  # of a phone that took the call over with a late offer
+            self.settle_caller()
         if crossing is None or leg is not crossing.offerer:
             return
         self._awaits_ack = None

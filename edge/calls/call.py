@@ -12,7 +12,7 @@ from typing import Final
 from edge.calls.admission import decided
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import CallOver, HangUpAsked
-from edge.calls.hunt import Hunt
+from edge.calls.hunt import Bridged, Hunt
 from edge.calls.identity import Identity
 from edge.calls.joining import Others
 from edge.calls.leg import Leg
@@ -77,8 +77,7 @@ class Call:
         self.target: Leg | None = None
         self.former: list[Leg] = []
         self._given: Invite | None = None
-        self.bridged_target_id = ""
-        self.bridged_attempt = 0
+        self.bridged = Bridged("", 0)
         self._told = 0
         self._proceed_with: Proceed | None = None
         self._reserved = False
@@ -245,7 +244,7 @@ class Call:
         record, services, reception = self.record, self.services, self.reception
         reception.check()  # a slot that counts bridges is not used up for a caller who is gone
         connected_at, target_id = services.clock.utc(), record.attempts[-1].target_id
-        self.bridged_target_id, self.bridged_attempt = target_id, hunt.attempt
+        self.bridged = Bridged(target_id, hunt.attempt, hunt.group_id)
         connect = Connect(self.facts.call_id, hunt.attempt, target_id, connected_at)
         stored = await services.store.submit(connect)
         if isinstance(stored, Unavailable):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.media.engine import MediaEvent
 from edge.media.sdp import Description
 from edge.model.decision import Disposition, HungUpBy
-from edge.sip.events import Ended, InviteEvent
+from edge.sip.events import Ended, InviteEvent, Offered, Referred, Replaced
 
 if TYPE_CHECKING:
     from edge.calls.leg import Leg
@@ -78,3 +78,19 @@ class CallOver(Exception):
         self.detail = detail
         self.disposition = disposition
         self.reason = reason
+
+
+def put_off(happening: Happening) -> None:
+    """Answers what a peer asks while the call is busy with something else: it may ask again (491)."""
+    if isinstance(happening, PartyWanted):
+        happening.refuse()
+    elif isinstance(happening, SipHappened):
+        match happening.event:
+            case Replaced(invite=invite):
+                invite.reject(491)
+            case Referred(transfer=transfer):
+                transfer.refuse(491)
+            case Offered() if happening.leg.invite is not None:
+                happening.leg.invite.refuse_offer(491)
+            case _:
+                pass

@@ -6,7 +6,7 @@ reservation goes back at once.  The attempts and their reasons go into the call'
 
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge.calls.dial import Dial
 from edge.calls.happenings import CallOver
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 log = get_logger("edge.calls")
 
 
+class Bridged(NamedTuple):
+    """Whom a caller talks with: the target, the attempt that holds its slots, the group that led there."""
+
+    target_id: str
+    attempt: int
+    group_id: str | None = None
+
+
 class Hunt:
     """One pass over the candidates of a call."""
 
@@ -44,6 +52,7 @@ class Hunt:
         self.key = services.key_of(call.facts.call_id)
         self._past = past
         self.attempt = 0
+        self.group_id: str | None = None
         self._dialled = 0
         call.record.log.candidates.extend(self.choice.lines)
 
@@ -82,6 +91,7 @@ class Hunt:
             mark(call.record.log.candidates, candidate.target_id, "skipped", why)
             return None
         self.attempt = attempt = self.attempt_number()
+        self.group_id = candidate.group_id
         started = services.clock.utc()
         if (judged or self.proceed.claims) and not await self.reserve(attempt, judged):
             self.note(target, started, Result(0, "cap_taken", "another call took the last slot"))

@@ -16,7 +16,9 @@ from edge.calls.happenings import (
     PartySettled,
     PartyWanted,
     SipHappened,
+    put_off,
 )
+from edge.calls.hunt import Bridged
 from edge.calls.leg import Leg
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
@@ -38,6 +40,7 @@ GRANT_S: Final = 2.0
 """Seconds for the other call to lend its party: it has nothing to wait for."""
 ANSWER_S: Final = 33.0
 """Seconds for the party to take its new address: as long as a re-INVITE may go without an answer."""
+GONE: Final = Ended("gone", None)
 
 
 class Others(Protocol):
@@ -62,7 +65,7 @@ class Found(NamedTuple):
     @property
     def target_id(self) -> str:
         """The target that is to be joined; empty if it is a caller."""
-        return self.call.bridged_target_id if self.leg is self.call.reception.caller else ""
+        return self.call.bridged.target_id if self.leg is self.call.reception.caller else ""
 
 
 def other_call(call: "Call", replaces: str | None) -> Found | None:
@@ -136,15 +139,13 @@ class Joining:
         resumed, status, over = caller.remote, 503, None
         try:
             status, over = await self._ask_party(meanwhile)
-            if status == 200:
-                return await self._seat()
         except MediaUnavailable:
             pass
         finally:
             if status != 200:
                 caller.remote = told if caller.remote is resumed else caller.remote
                 self._give_back(over)
-        return status
+        return await self._seat() if status == 200 else status
 
     async def _ask_party(self, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         party, reception = self._party, self._call.reception
@@ -154,6 +155,8 @@ class Joining:
         sdp = self._offer(leg)
         if sdp is None:
             return 488, None
+        if party.invite.state != "up":
+            return 480, GONE
         leg.attach(party.invite)
         party.invite.offer_again(sdp)
         self._taken = leg.local  # unless it says no: whoever goes on with it has to undo that
@@ -186,6 +189,8 @@ class Joining:
                 continue
             assert leg.invite is not None
             match happening.event:
+                case OfferAnswered() if leg.invite.state != "up":
+                    return 480, GONE  # its own call has ended in this very moment
                 case OfferAnswered(sdp=sdp):
                     return (200 if leg.hear(sdp) and leg.agreed else 488), None
                 case OfferRefused(status=status):
@@ -203,7 +208,7 @@ class Joining:
         call, other, leg, party = self._call, self._other, self._leg, self._party
         assert leg is not None and party is not None
         leg.passage, party.passage = party.passage, None
-        target_id = other.bridged_target_id if party is other.target else ""
+        joined = other.bridged if party is other.target else Bridged("", 0)
         other.give_away(party)
         other.reception.inbox.put(PartySettled(joined=True))
         assert leg.invite is not None
@@ -211,26 +216,44 @@ class Joining:
         # A caller who heard no consent message is not recorded.
         asked = party is other.target or other.recordings.wanted
         seated = seat(call, self._bridge, leg, recorded=asked)
-        await self._account(target_id)
+        await self._account(joined)
         return seated
 
-    async def _account(self, target_id: str) -> None:
+    async def _account(self, joined: Bridged) -> None:
         """The new target's slot goes from call to call; the old one's is given back (rule: Caps)."""
         call, other, store = self._call, self._other, self._call.services.store
         now, attempt = call.services.clock.utc(), len(call.record.attempts) + 1
-        store.post(Release(call.facts.call_id, call.bridged_attempt, now))
-        if target_id:
+        store.post(Release(call.facts.call_id, call.bridged.attempt, now))
+        if joined.target_id:
             # One after the other in the store's queue: nobody gets the slot in between.
-            store.post(Release(other.facts.call_id, other.bridged_attempt, now))
-            claims = concurrency(Candidate(target_id, 0, 1.0), other.facts, other.snapshot)
+            store.post(Release(other.facts.call_id, joined.attempt, now))
+            candidate = Candidate(joined.target_id, 0, 1.0, joined.group_id)
+            claims = concurrency(candidate, other.facts, other.snapshot)
             if claims:
                 store.post(Reserve(call.facts.call_id, attempt, claims, call.facts.arrived_at))
-            await store.submit(Connect(call.facts.call_id, attempt, target_id, now))
-        call.bridged_attempt, call.bridged_target_id = attempt, target_id
+            await store.submit(Connect(call.facts.call_id, attempt, joined.target_id, now))
+        call.bridged = joined._replace(attempt=attempt)
 
 
 def _is_of(happening: Happening, leg: Leg) -> bool:
     return isinstance(happening, SipHappened | MediaHappened) and happening.leg is leg
+
+
+async def _lent(call: "Call", kept: Leg) -> tuple[PartySettled, Ended | None]:
+    """Until it is known what became of the party; and whether who is left has hung up meanwhile."""
+    gone: Ended | None = None
+    while (happening := await call.reception.next(call.reception.until)) is not None:
+        if isinstance(happening, PartySettled):
+            return happening, gone
+        if (
+            isinstance(happening, SipHappened)
+            and happening.leg is kept
+            and isinstance(happening.event, Ended)
+        ):
+            gone = happening.event
+        else:
+            put_off(happening)
+    raise call.reception.too_long()
 
 
 async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
@@ -243,18 +266,12 @@ async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
         return
     party.invite.on_event = None  # what it says waits for who borrows it
     wanted.granted.set_result(party)
-    gone: Ended | None = None
-    while True:
-        happening = await call.reception.next(call.reception.until)
-        if happening is None:
-            raise call.reception.too_long()
-        if isinstance(happening, PartySettled):
-            break
-        if isinstance(happening, SipHappened) and happening.leg is kept:
-            if isinstance(happening.event, Ended):
-                gone = happening.event
-            elif isinstance(happening.event, Offered) and kept.invite is not None:
-                kept.invite.refuse_offer(491)
+    try:
+        happening, gone = await _lent(call, kept)
+    except CallOver:
+        if party.invite.on_event is not None:  # who borrows it waits for it no longer
+            party.invite.on_event(GONE)
+        raise
     if happening.joined:
         call.record.step("transfer", "joined", f"the {party.name} went to call {wanted.by}")
         raise CallOver("caller" if kept is bridge.caller else "target", f"transferred to call {wanted.by}")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from edge.calls.bridge import Bridge
 from edge.calls.leg import Leg
+from edge.media.engine import MediaUnavailable
 from edge.sip.headers import printable
 from edge.sip.invite import Invite
 from edge.sip.reason import ELSEWHERE
@@ -34,7 +35,11 @@ def welcomed(call: "Call", invite: Invite) -> Leg | None:
     if invite.state != "trying":
         return None
     reception = call.reception
-    leg = Leg("target", reception.media.leg(), reception.inbox)
+    try:
+        leg = Leg("target", reception.media.leg(), reception.inbox)
+    except MediaUnavailable:
+        invite.reject(503)
+        return None
     sdp = _description(leg, reception.caller, invite.offer)
     who = printable(invite.request.headers.get("From") or "")[:100]
     if sdp is None:
@@ -70,8 +75,7 @@ def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Br
     reception.phase = "bridged"
     reception.media.bridge(caller.media, leg.media)
     seated.relay()
-    if caller.held or caller.needs_reoffer(leg):
-        seated.reoffer()
+    seated.settle_caller()
     if recorded:
         call.recordings.join(reception, leg)
     old.detach()

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 from edge.calls.bridge import Bridge
 from edge.calls.dial import Dial, Transferring
-from edge.calls.happenings import CallOver, Happening, MediaHappened, PartyWanted, SipHappened
+from edge.calls.happenings import CallOver, Happening, MediaHappened, PartyWanted, SipHappened, put_off
+from edge.calls.hunt import Bridged
 from edge.calls.joining import Found, Joining, lend, other_call, why_not
 from edge.calls.leg import Leg
 from edge.calls.outcome import Result
@@ -49,7 +50,7 @@ async def _one(call: "Call", hunt: "Hunt", bridge: Bridge, happening: Happening)
     if isinstance(happening, PartyWanted):
         await lend(call, bridge, happening)
     elif isinstance(happening, SipHappened | MediaHappened) and happening.leg in call.former:
-        pass  # what the old target still said crossed its transfer
+        put_off(happening)  # what the old target still said crossed its transfer
     elif isinstance(happening, SipHappened) and isinstance(happening.event, Referred):
         return await Transfer(call, hunt, bridge, happening.event).run()
     elif isinstance(happening, SipHappened) and isinstance(happening.event, Replaced):
@@ -68,7 +69,7 @@ class Transfer:
         self._bridge = bridge
         self._referred = referred
         self._gone = False
-        self._by = call.snapshot.target(call.bridged_target_id)
+        self._by = call.snapshot.target(call.bridged.target_id)
         self._told = self._resumed = bridge.caller.remote
 
     async def run(self) -> Bridge:
@@ -182,14 +183,14 @@ class Transfer:
             return
         if isinstance(happening.event, Ended):
             self._gone = True
-        elif isinstance(happening.event, Replaced):
-            happening.event.invite.reject(491)
         elif isinstance(happening.event, Offered):
             answer = old.answer_locally() if old.hear(happening.event.sdp) else None
             if answer is None:
                 old.invite.refuse_offer(488)
             else:
                 old.invite.accept_offer(answer)
+        else:
+            put_off(happening)
 
     def _go_on(self, result: Result) -> Bridge:
         """It came to nothing: back to the old target, if that is still there."""
@@ -213,8 +214,8 @@ class Transfer:
         call, services = self._call, self._call.services
         now = services.clock.utc()
         await services.store.submit(Connect(call.facts.call_id, attempt, target.id, now))
-        services.store.post(Release(call.facts.call_id, call.bridged_attempt, now))
-        call.bridged_attempt, call.bridged_target_id = attempt, target.id
+        services.store.post(Release(call.facts.call_id, call.bridged.attempt, now))
+        call.bridged = Bridged(target.id, attempt)
         call.reception.forget_early()
         bridge = seat(call, self._bridge, leg)
         self._referred.transfer.end(200, leave=True)

@@ -1,6 +1,6 @@
 """Before the bridge: what the target hears, and the key by which it takes the call (rule: Whisper)."""
 
-from edge.calls.happenings import Happening, MediaHappened, SipHappened
+from edge.calls.happenings import Happening, MediaHappened, SipHappened, put_off
 from edge.calls.keys import Keys
 from edge.calls.leg import Leg
 from edge.calls.reception import Reception
@@ -89,6 +89,7 @@ class _Dialling:
                 return False
             if token is not None and _is_done(happening, self._leg, token):
                 return True
+            put_off(happening)
         return True
 
 
@@ -118,4 +119,6 @@ class _Whisper:
                 return True
             elif _gone(happening, self._leg):
                 return False
+            else:
+                put_off(happening)
         return False

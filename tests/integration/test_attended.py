@@ -165,6 +165,33 @@ async def test_the_caller_gets_whom_the_target_has_called_meanwhile(scene: Scene
     assert attempt["reason"] == f"transferred by {scene.target.address}: target of call {other['id']}"
 
 
+async def test_the_group_s_slot_goes_with_the_call(scene: Scene) -> None:
+    call, invited = await up(scene)
+    api, consult = scene.server.api, another(scene, scene.target, scene.second)
+    desk_id = await lines(consult, 5)
+    cap = {"window": "concurrency", "limit": 3}
+    body = {"name": f"g{desk_id}", "members": [{"target_id": desk_id}], "caps": [cap]}
+    group_id = (await api.post("target-groups", body))["id"]
+    number = await api.get(f"numbers/{consult.number_id}")
+    routes = {"targets": [{"group_id": group_id}]}
+    await api.patch(f"campaigns/{number['campaign_id']}", {"routes": routes})
+    asked, _ = await consult.connected()
+    assert await taken(scene, group_id) == 1
+    await scene.target.say(
+        invited, "REFER", 1, "", replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    )
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await reoffered(scene.second)
+    await told_and_left(scene.target)
+    await consult.record()
+    assert await taken(scene, group_id) == 1, "the call that goes on counts for the group"
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await ended(scene.second)
+    await scene.record()
+    assert await taken(scene, group_id) == 0
+
+
 async def test_two_callers_of_one_target_are_joined(scene: Scene) -> None:
     with RawPhone(scene.server.sip["udp"], host=scene.caller.host) as friend:
         call, invited = await up(scene)
@@ -337,6 +364,49 @@ async def test_a_colleague_without_an_offer_gets_the_callers(scene: Scene, colle
     await ended(scene.caller)
     assert (await scene.record())["hung_up_by"] == "target"
     assert call.phone is scene.caller
+
+
+async def test_a_caller_on_hold_hears_a_colleague_who_brought_no_offer(
+    scene: Scene, colleague: RawPhone
+) -> None:
+    call, invited = await up(scene)
+    await scene.target.say(invited, "INVITE", 1, scene.target.sdp("a=sendonly"))
+    held = await scene.caller.hear("INVITE")
+    assert "a=sendonly" in held.body
+    await scene.caller.answer(held, 200, scene.caller.sdp("a=recvonly"))
+    await scene.caller.hear("ACK")
+    await scene.target.hear("SIP/2.0 200", method="INVITE")
+    await scene.target.say(invited, "ACK", 1)
+    taking = await colleague.invite("edge", "", *replaces(invited, scene.target))
+    await taking.hear("200")
+    await ended(scene.target)
+    await taking.request("ACK", colleague.sdp())
+    back = await reoffered(scene.caller)
+    assert "a=sendonly" not in back.body and "a=inactive" not in back.body
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await ended(colleague)
+    assert (await scene.record())["hung_up_by"] == "caller"
+
+
+async def test_nobody_takes_a_call_whose_caller_is_still_announced(scene: Scene, colleague: RawPhone) -> None:
+    await scene.route(scene.target)
+    await allow(scene)
+    (desk,) = [
+        one
+        for one in (await scene.server.api.get("targets", limit=500))["items"]
+        if one["name"] == scene.target.address
+    ]
+    await scene.server.api.patch(f"targets/{desk['id']}", {"accept_key": "1"})
+    call = await scene.caller.invite(scene.number, scene.caller.sdp())
+    ringing = await scene.target.hear("INVITE")
+    await scene.target.answer(ringing, 200, scene.target.sdp())
+    await scene.target.hear("ACK")
+    taking = await colleague.invite("edge", colleague.sdp(), *replaces(ringing, scene.target))
+    assert (await taking.hear("491", "480", "200")).start.startswith("SIP/2.0 491")
+    await call.request("CANCEL")
+    await ended(scene.target)
+    await scene.record()
 
 
 @pytest.mark.parametrize("late", [False, True])
