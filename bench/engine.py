@@ -19,6 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from edge.memory import collect_seldom
 from edge.sip.events import Acked, Allow, Answered, Destination, Ended, Flow, OutgoingCall, Progress
@@ -63,9 +64,8 @@ class Replay:
     def __init__(self) -> None:
         self.sent: list[bytes] = []
         self.now = 0.0
-        self.stack = Stack(
-            self, lambda: self.now, SeededChance(), access=self, on_call=self.on_call, wake=lambda: None
-        )
+        clock = partial(getattr, self, "now")  # no Python function, as the server's is none
+        self.stack = Stack(self, clock, SeededChance(), access=self, on_call=self.on_call, wake=lambda: None)
 
     def hear(self, call: "Datagrams") -> None:
         """One whole call."""

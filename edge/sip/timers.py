@@ -106,9 +106,15 @@ class Timers:
     def _collect(self, now: float) -> None:
         due = list(self._due)
         for queue in self._queues.values():
-            while queue and (queue[0].due <= now or queue[0].action is None):
-                due.append(queue.popleft())
-        due.sort(key=_due)
+            while queue:
+                first = queue[0]
+                if first.action is not None:
+                    if first.due > now:
+                        break
+                    due.append(first)
+                queue.popleft()
+        if len(due) > 1:
+            due.sort(key=_due)
         self._due = deque(due)
         for ticks in self._ticks.values():
             while ticks and ticks[0].due <= now:
