@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -97,7 +98,9 @@ class Listener:
     async def _heard_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A request is whole with the last octet of its body, however long its answer takes."""
         request.content.on_eof(lambda: self._keep(request))
-        self._idle.pop(request.protocol, None)
+        if self._idle.pop(request.protocol, None) is None:
+            # Its first: the task serves the connection for as long as that lasts, and no answer outlives it.
+            request.task.add_done_callback(partial(self._gone, request.protocol))
         try:
             return await handler(request)
         finally:
@@ -105,6 +108,9 @@ class Listener:
 
     async def _hear(self, request: web.Request, _response: web.StreamResponse) -> None:
         self._keep(request)
+
+    def _gone(self, protocol: web.RequestHandler, _task: "asyncio.Task[None]") -> None:
+        self._idle.pop(protocol, None)
 
     def _keep(self, request: web.Request) -> None:
         timer = self._unheard.pop(request.protocol, None)

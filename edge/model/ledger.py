@@ -98,7 +98,7 @@ class Finish:
     record: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
 
     def told(self) -> Mapping[str, Any]:
-        """The record."""
+        """The record; raises whatever its maker does, and that must cost nobody more than the record."""
         return self.record() if callable(self.record) else self.record
 
 

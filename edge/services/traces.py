@@ -84,6 +84,8 @@ class TraceFiles:
                 if not self._failing:
                     log.error("traces.not_written", reason=str(error))
                 self._failing = True
+            except Exception:
+                log.exception("traces.broke")
 
     def _next(self) -> tuple[list[_Entry], bool]:
         """What waits, at least one; and whether it is the last."""
@@ -106,7 +108,7 @@ class TraceFiles:
             self._tidy()
         self._last = path
         with path.open("ab") as file:
-            file.write(b"".join(map(_packed, entries)))
+            file.write(b"".join(map(_packed_if_it_can_be, entries)))
 
     def _tidy(self) -> None:
         """Gives up the oldest minutes of a directory that is too large."""
@@ -139,6 +141,15 @@ class TraceFiles:
 
 def _minute(entry: _Entry) -> int:
     return int(entry.ended_at.timestamp()) // 60
+
+
+def _packed_if_it_can_be(entry: _Entry) -> bytes:
+    """A call whose messages can not be rendered (a bug) loses them; the others of the file do not."""
+    try:
+        return _packed(entry)
+    except Exception:
+        log.exception("trace.not_made", call_id=entry.call_id)
+        return b""
 
 
 def _packed(entry: _Entry) -> bytes:

@@ -84,8 +84,15 @@ def _points(certificate: x509.Certificate) -> Iterable[x509.DistributionPoint]:
 def _places(certificate: x509.Certificate) -> Iterator[str]:
     for point in _points(certificate):
         for name in point.full_name or ():
-            if isinstance(name, x509.UniformResourceIdentifier) and urlsplit(name.value).scheme == "https":
+            if isinstance(name, x509.UniformResourceIdentifier) and _is_https(name.value):
                 yield name.value
+
+
+def _is_https(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme == "https"
+    except ValueError:  # such as "https://[x/": no address at all
+        return False
 
 
 def _entries(crl: x509.CertificateRevocationList) -> Iterator[tuple[tuple[x509.Name, int], datetime]]:

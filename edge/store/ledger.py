@@ -31,6 +31,7 @@ from edge.model.ledger import (
 )
 from edge.store.instants import to_text
 from edge.store.leases import LeaseBook
+from edge.store.records import bare, made
 from edge.store.slots import Key, Slot, Slots
 
 Answer = Any
@@ -106,14 +107,11 @@ class Ledger:
     def write(self) -> None:
         """Writes what the commands since the last commit came to."""
         slots, db = self._slots, self._db
-        if self._opened:
-            db.executemany(_OPEN, self._opened.values())
+        self._write_open()
         if slots.dirty_slots:
             self._write_slots()
         if slots.dirty_used:
             db.executemany(_USED, [(*key, slots.counter(key).used) for key in slots.dirty_used])
-        if self._bridged:
-            db.executemany(_CONNECTED, self._bridged)
         if self._over:
             db.executemany(_CLOSE, [(call_id,) for call_id in self._over])
             db.executemany(_RECORD, self._over.values())
@@ -216,8 +214,20 @@ class Ledger:
         self._slots.end(call_id)
         self._leases.over(call_id, command.ended_at)
         if call_id not in self._over:
-            self._over[call_id] = _call_row(command)
+            self._over[call_id] = made(command, self._row)
         return None
+
+    def _row(self, command: Finish) -> Row:
+        record = command.told()
+        if "started_at" not in record:  # a bare one
+            record = {**self._opening(command.call_id), **record}
+        return _call_row(command, record)
+
+    def _opening(self, call_id: str) -> dict[str, Any]:
+        """What was known of a call while it was up; nothing of one that was never opened."""
+        self._write_open()
+        found = _found(self._db.execute(f"{_OPEN_CALLS} WHERE id = ?", (call_id,)))
+        return found[0] if found else {}
 
     def _begin(self, call_id: str) -> bool:
         """Whether the call may hold slots: False once it is over."""
@@ -230,6 +240,14 @@ class Ledger:
     def _used(self, key: Key) -> int:
         found = self._db.execute(_LOAD_USED, key).fetchone()
         return 0 if found is None else int(found[0])
+
+    def _write_open(self) -> None:
+        if self._opened:
+            self._db.executemany(_OPEN, self._opened.values())
+            self._opened.clear()
+        if self._bridged:
+            self._db.executemany(_CONNECTED, self._bridged)
+            self._bridged.clear()
 
     def _write_slots(self) -> None:
         kept, gone = [], []
@@ -253,9 +271,9 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _call_row(command: Finish) -> Row:
+def _call_row(command: Finish, told_of_it: Mapping[str, Any]) -> Row:
     """What ``_RECORD`` takes: the record's text without its last word, which the statement adds."""
-    record = dict(command.told())
+    record = dict(told_of_it)
     trace = record.pop("trace", None)
     ended, told = to_text(command.ended_at), record.get
     columns = [_storable(told(column)) for column in _COLUMNS]
@@ -282,7 +300,7 @@ def _json(value: object) -> str:
 
 _INTERRUPTED = "the server stopped while the call was running; it ended at or before this instant"
 _OPEN_CALLS = """SELECT id, started_at, trunk_id, caller, called, number_id, campaign_id, connected_at,
-target_id, publisher_id, sub_id, pool_id, impression_id FROM open_calls ORDER BY id"""
+target_id, publisher_id, sub_id, pool_id, impression_id FROM open_calls"""
 _CUT_OFF = """UPDATE impressions SET call_ended_at = ? WHERE id IN
 (SELECT impression_id FROM open_calls WHERE connected_at IS NOT NULL)"""
 
@@ -293,31 +311,23 @@ def recover(db: sqlite3.Connection, now: datetime) -> int:
     Slots whose trigger was recorded are used already; every other one is released, and
     concurrency is empty (Rule: durable).  Runs in the caller's transaction.
     """
-    cursor = db.execute(_OPEN_CALLS)
-    names = [column[0] for column in cursor.description]
-    rows = cursor.fetchall()
-    for row in rows:
-        db.execute(_RECORD, _call_row(_interrupted(dict(zip(names, row, strict=True)), now)))
+    rows = _found(db.execute(f"{_OPEN_CALLS} ORDER BY id"))
+    for found in rows:
+        finish = Finish(found["id"], now, "interrupted", _interrupted(found, now))
+        db.execute(_RECORD, _call_row(finish, finish.told()))
     db.execute(_CUT_OFF, (to_text(now),))
     db.execute("DELETE FROM open_calls")
     db.execute("DELETE FROM reservations WHERE state IN ('reserved', 'watched')")
     return len(rows)
 
 
-def _interrupted(found: dict[str, Any], now: datetime) -> Finish:
-    record = {
-        **found,
-        "answered_at": None,
-        "ended_at": to_text(now),
-        "disposition": "interrupted",
-        "disposition_detail": _INTERRUPTED,
-        "hung_up_by": "server",
-        "tags": {},
-        "decision": {"steps": [], "candidates": []},
-        "attempts": [],
-        "media": {},
-    }
-    return Finish(found["id"], now, "interrupted", record)
+def _found(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _interrupted(found: dict[str, Any], now: datetime) -> dict[str, Any]:
+    return {**found, **bare(found["id"], now, "interrupted", _INTERRUPTED), "hung_up_by": "server"}
 
 
 def used_since(db: sqlite3.Connection, day: str) -> list[CapCount]:

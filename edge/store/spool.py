@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.model.ledger import Command, Connect, Convert, Finish, Release
+from edge.store.records import made
 
 Fact = Connect | Release | Convert | Finish
 FACTS = (Connect, Release, Convert, Finish)
@@ -72,9 +73,15 @@ def _private(path: str, flags: int) -> int:
 
 
 def _to_line(fact: Fact) -> str:
-    fields = {name: getattr(fact, name) for name in fact.__dataclass_fields__}
-    if isinstance(fact, Finish):
-        fields["record"] = fact.told()
+    return made(fact, _finish_line) if isinstance(fact, Finish) else _line(fact)
+
+
+def _finish_line(fact: Finish) -> str:
+    return _line(fact, record=fact.told())
+
+
+def _line(fact: Fact, **instead: object) -> str:
+    fields = {name: getattr(fact, name) for name in fact.__dataclass_fields__} | instead
     return json.dumps({"type": type(fact).__name__, **fields}, default=_plain) + "\n"
 
 

@@ -1,6 +1,7 @@
 """The two listeners: what each serves, and what a hostile client can not do to them."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -141,6 +142,24 @@ async def _served(listener: Listener) -> bool:
         return False
     finally:
         writer.close()
+
+
+def _handlers() -> int:
+    return sum(isinstance(one, web.RequestHandler) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("line", [b"", b"Connection: close\r\n"], ids=["client closes", "server closes"])
+async def test_nothing_is_kept_of_connections_that_are_over(applications: Applications, line: bytes) -> None:
+    async with Listener(applications.admin, ANYWHERE) as listener, asyncio.timeout(30):
+        before = _handlers()
+        for _ in range(20):
+            reader, writer = await asyncio.open_connection(*listener.addresses[0])
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + line + b"\r\n")
+            assert b"200 OK" in await reader.readuntil(b"}")
+            writer.close()
+        while _handlers() > before:
+            await asyncio.sleep(0.01)
+            gc.collect()
 
 
 async def test_a_used_port_is_told(applications: Applications) -> None:

@@ -1,14 +1,15 @@
 """Calls' SIP messages in files: written, found again, bounded; and as a capture file."""
 
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from edge.calls.trace import Kept
+from edge.calls.trace import Direction, Kept
 from edge.services.pcap import Message, pcap
-from edge.services.traces import TraceFiles
+from edge.services.traces import AT_ONCE, TraceFiles
 from edge.sip.events import Flow
 
 ENDED = datetime(2026, 11, 28, 12, 30, 59, 999000, tzinfo=UTC)
@@ -33,6 +34,25 @@ async def test_messages_are_found_again_without_their_secrets(tmp_path: Path) ->
         assert await files.messages("call_9", ENDED) == ()
         assert await files.messages("call_3", ENDED + timedelta(minutes=1)) == ()
     assert b"k3y" not in b"".join(path.read_bytes() for path in (tmp_path / "traces").iterdir())
+
+
+async def test_messages_that_can_not_be_rendered_cost_no_other_call_its_own(tmp_path: Path) -> None:
+    def breaks() -> list[tuple[float, Direction, Flow, bytes]]:
+        raise LookupError("a bug")
+
+    no_instant = datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))
+    with capture_logs() as lines:
+        async with TraceFiles(tmp_path / "traces", 1_000_000) as files:
+            files.keep("before", ENDED, kept(b"1\n"))
+            files.keep("broken", ENDED, breaks)
+            files.keep("after", ENDED, kept(b"2\n"))
+            files.keep("never", no_instant, kept(b"3\n"))
+            for number in range(AT_ONCE):
+                files.keep(f"later_{number}", ENDED, kept(b"4\n"))
+        asked = ("before", "broken", "after", "later_99")
+        assert [one for one in asked if await files.messages(one, ENDED)] == ["before", "after", "later_99"]
+    told = [(line["event"], line.get("call_id")) for line in lines if line["log_level"] == "error"]
+    assert told == [("trace.not_made", "broken"), ("traces.broke", None)]
 
 
 async def test_the_oldest_go_when_there_is_too_much(tmp_path: Path) -> None:

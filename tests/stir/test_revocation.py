@@ -169,6 +169,15 @@ async def test_a_list_that_is_due_soon_is_fetched_again_then(tmp_path: Path) -> 
     assert await world.doubt() == ""
 
 
+async def test_an_address_that_is_none_is_no_place(tmp_path: Path) -> None:
+    party = Party("carrier", BETWEEN, list_at="https://[bad/")
+    way = chain.signer(chain.read(party.pem), TRUSTED).way
+    assert revocation.places(way) == []
+    world = World(tmp_path, BETWEEN.revoking())
+    assert await world.lists.doubt(way, TRUSTED) == "no revocation list speaks for its certificate"
+    assert world.web.asked == []
+
+
 async def test_nobody_waits_long_for_a_list(tmp_path: Path) -> None:
     world = World(tmp_path, BETWEEN.revoking(CARRIER))
     world.web.go_on.clear()

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from edge.model.ledger import CapCount, Unavailable
+from edge.model.ledger import CapCount, Finish, Unavailable
 from edge.store.database import connect as connect_database
+from edge.store.records import NOT_MADE
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock, Query
-from tests.support.commands import DAY, at_once, connect, daily, finish, opened, release, reserve
+from tests.support.commands import DAY, NOON, at_once, connect, daily, finish, opened, release, reserve
 
 
 class Broken:
@@ -142,3 +144,61 @@ async def test_a_store_that_fails_at_the_start_is_an_error(tmp_path: Path, clock
     with pytest.raises(sqlite3.DatabaseError):
         async with Writer(path, clock):
             pass
+
+
+def unmade(call_id: str) -> Finish:
+    """The end of a call whose record breaks when it is asked for."""
+
+    def breaks() -> dict[str, object]:
+        raise LookupError("a bug")
+
+    return Finish(call_id, NOON, "connected", breaks)
+
+
+KEPT = (
+    "SELECT id, started_at, campaign_id, target_id, disposition, record ->> 'disposition_detail' FROM calls"
+)
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["commits apart", "one commit"])
+async def test_a_record_that_can_not_be_made_costs_nobody_more(
+    broken: Broken, query: Query, apart: bool
+) -> None:
+    before = [opened("a"), reserve("a", 1, at_once("k", 1)), connect("a")]
+    async with broken.running() as writer:
+        with capture_logs() as lines:
+            for command in before:
+                if apart:
+                    await writer.submit(command)
+                else:
+                    writer.post(command)
+            other = writer.submit(finish("b"))
+            assert await writer.submit(unmade("a")) is None
+            assert await other is None
+        assert await writer.submit(finish("no text", caller=object())) is None
+        assert await writer.submit(reserve("next", 1, at_once("k", 1))) is None, "the slot is free again"
+    started = "2026-11-22T12:00:00.000Z"
+    assert query(f"{KEPT} WHERE id = 'a'") == [("a", started, "cmp_1", "tgt_1", "connected", NOT_MADE)]
+    told = [(line["log_level"], line["call_id"]) for line in lines if line["event"] == "record.not_made"]
+    assert told == [("error", "a")]
+    assert query(f"{KEPT} WHERE id = 'no text'") == [("no text", started, None, None, "connected", NOT_MADE)]
+    assert query("SELECT id FROM open_calls") == []
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["the server stays", "another server"])
+async def test_a_record_that_can_not_be_made_while_the_store_fails(
+    broken: Broken, path: Path, clock: HandClock, query: Query, stays: bool
+) -> None:
+    async with broken.running() as writer:
+        await writer.submit(opened("a"))
+        mend = read_only(broken)
+        for command in (unmade("a"), finish("b"), unmade("c")):
+            async with asyncio.timeout(30):
+                assert isinstance(await writer.submit(command), Unavailable)
+        if stays:
+            mend()
+            await broken.back(writer)
+    async with Writer(path, clock) as writer:
+        assert writer.recovered == 0
+    found = query("SELECT id, campaign_id, record ->> 'disposition_detail' FROM calls ORDER BY id")
+    assert found == [("a", "cmp_1", NOT_MADE), ("b", None, None), ("c", None, NOT_MADE)]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -256,7 +257,7 @@ async def test_open_calls_of_a_dead_server_become_interrupted_records(
 
 
 async def test_one_command_that_can_not_be_written_harms_no_other(path: Path, clock: HandClock) -> None:
-    bad = finish("bad", caller=object())
+    bad = opened("bad", caller=cast(str, object()))
     async with Writer(path, clock) as writer:
         futures = [
             writer.submit(command)
