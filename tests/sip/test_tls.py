@@ -323,7 +323,8 @@ async def test_a_peer_that_never_shakes_hands_is_let_go(good: TlsConfig) -> None
 
 async def test_a_message_that_drips_over_tls_is_not_waited_for(authority: Authority, good: TlsConfig) -> None:
     async with endpoint(good, streams=StreamLimits(message_s=0.3)) as (_, port):
-        context = ssl.create_default_context(cafile=authority.file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(authority.file)
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
 
         async def drip() -> None:
@@ -341,7 +342,8 @@ async def test_a_message_that_drips_over_tls_is_not_waited_for(authority: Author
 async def test_a_trunk_s_rate_holds_over_tls_and_loses_nothing(authority: Authority, good: TlsConfig) -> None:
     sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 200)})
     async with endpoint(good, sources=sources) as (us, port):
-        context = ssl.create_default_context(cafile=authority.file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(authority.file)
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         writer.write(b"".join(options(number, "TLS") for number in range(600)))
         async with asyncio.timeout(30):
