@@ -49,8 +49,8 @@ _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 # before (calls that are still up do not count) is asked by the statement that keeps the record.
 _RECORD = """INSERT INTO calls (id, started_at, ended_at, trunk_id, caller, called, number_id, campaign_id,
 target_id, publisher_id, sub_id, pool_id, impression_id, buyer_id, disposition, trace, record)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-?17 || iif(EXISTS (SELECT 1 FROM calls WHERE caller = ?5 AND number_id = ?7), 'true}', 'false}'))
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
+? || iif(EXISTS (SELECT 1 FROM calls WHERE caller = ? AND number_id = ?), 'true}', 'false}'))
 ON CONFLICT DO NOTHING"""
 _SLOT = """INSERT INTO reservations
 (call_id, attempt, cap_id, window_key, owner_id, counts_on, cap_limit, warning, state, since)
@@ -272,7 +272,8 @@ _COLUMNS = (
 
 
 def _call_row(command: Finish, told_of_it: Mapping[str, Any]) -> Row:
-    """What ``_RECORD`` takes: the record's text without its last word, which the statement adds."""
+    """What ``_RECORD`` takes: the record's text without its last word, which the statement adds, and whom it
+    asks about for that: the caller and the number."""
     record = dict(told_of_it)
     trace = record.pop("trace", None)
     ended, told = to_text(command.ended_at), record.get
@@ -280,7 +281,8 @@ def _call_row(command: Finish, told_of_it: Mapping[str, Any]) -> Row:
     ladder = None if trace is None else _json(trace)
     text = _json(record)[:-1] + (',"is_repeat":' if record else '"is_repeat":')
     stamps = (told("started_at") or ended, ended)
-    return (command.call_id, *stamps, *columns, command.disposition, ladder, text)
+    _, caller, _, number_id, *_ = columns
+    return (command.call_id, *stamps, *columns, command.disposition, ladder, text, caller, number_id)
 
 
 def _storable(value: str | None) -> str | None:
