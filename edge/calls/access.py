@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from edge.calls import intake
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog, SourceGuard
-from edge.calls.sources import Sources, is_address, is_in, networks
+from edge.calls.sources import Sources, is_in, networks
 from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.routing.snapshot import Snapshot
@@ -20,6 +20,7 @@ from edge.sip.bans import Reason
 from edge.sip.digest import ServerDigest
 from edge.sip.errors import SipParseError
 from edge.sip.events import Allow, Deny, Flow
+from edge.sip.grammar import is_address
 from edge.sip.message import Request
 from edge.sip.uri import parse_uri
 from edge.sip.via import parse_via

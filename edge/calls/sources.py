@@ -15,6 +15,7 @@ from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.routing.snapshot import Snapshot
 from edge.sip.errors import SipParseError
+from edge.sip.grammar import is_address
 from edge.sip.guard import Allowance
 from edge.sip.uri import parse_uri
 
@@ -83,8 +84,6 @@ class Sources:
         Twice ``max_cps`` is read, so that what is somewhat over the limit is refused with its reason; twice
         that where each call comes a second time with its credentials.
         """
-        if not self._configuration.current.trunk_index.has_rates:
-            return False
         trunk = self._limited_trunk(host)
         if trunk is None or trunk.max_cps is None:
             return False
@@ -125,15 +124,6 @@ def is_in(host: str, those: Iterable[Network]) -> bool:
     except ValueError:
         return False
     return any(address in network for network in those)
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is written as an IP address."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _host(address: str) -> str:

@@ -1,15 +1,14 @@
 """``edge serve``: runs the server until SIGTERM or SIGINT."""
 
 import asyncio
-import contextlib
 import json
-import resource
 from pathlib import Path
 
 from edge import app
 from edge.commands.failure import CommandFailed
 from edge.commands.loop import ServerLoop
 from edge.commands.network_checks import listeners
+from edge.descriptors import raise_limit
 from edge.logs import configured
 from edge.media.engine import MediaUnavailable
 from edge.services.presets import PresetsUnusable
@@ -20,7 +19,7 @@ from edge.store.opening import SchemaTooNew, StoreUnusable
 
 def serve(settings: Settings, ready_file: Path | None) -> None:
     """Runs; raises CommandFailed when the server can not start."""
-    _raise_descriptor_limit()
+    raise_limit()
     with configured(settings.logs.level, settings.logs.format):
         try:
             with asyncio.Runner(loop_factory=ServerLoop) as runner:
@@ -29,13 +28,6 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
             raise CommandFailed(str(error)) from error
         except OSError as error:
             raise CommandFailed(_why(settings, error)) from error
-
-
-def _raise_descriptor_limit() -> None:
-    """A shell's usual 1,024 are too few for the connections that ``[public]`` and SIP may have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _why(settings: Settings, error: OSError) -> str:

@@ -4,12 +4,10 @@
 ignores SIGINT and SIGTERM, for the main process ends it when its calls are done.
 """
 
-import contextlib
 import gc
 import mmap
 import os
 import random
-import resource
 import signal
 import socket
 import sys
@@ -18,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+from edge.descriptors import raise_limit
 from edge.media import blocks, control
 from edge.media.leg import Leg
 from edge.media.player import Player, Prompt
@@ -296,12 +295,6 @@ def _share(config: control.WorkerConfig) -> list[int]:
     return list(evens[config.index :: config.count])
 
 
-def _raise_descriptor_limit() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _first_word(sock: socket.socket) -> control.WorkerConfig | None:
     """The configuration, None when the main process went away instead."""
     packet = sock.recv(control.READ_SIZE)
@@ -335,7 +328,7 @@ def main() -> None:
     """Entry point of the process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _raise_descriptor_limit()
+    raise_limit()
     serve(int(sys.argv[1]))
 
 

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 from edge.sip.events import Destination, Flow, Transport, default_port
-from edge.sip.grammar import CACHED, split_name_addr
+from edge.sip.grammar import CACHED, is_address, split_name_addr
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Request, Response, SipParseError
 from edge.sip.printing import Lines, PrintedRequest, print_message
@@ -210,15 +210,6 @@ def uri_in(value: str) -> str | None:
     """The URI of a name-addr or addr-spec."""
     parts = split_name_addr(value)
     return None if parts is None else parts[1]
-
-
-def is_address(host: str) -> bool:
-    """Whether a host is an IP literal and no name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _parsed(text: str) -> Uri | None:

@@ -5,7 +5,6 @@ those that are given.
 """
 
 import asyncio
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ import dns.resolver
 import structlog
 
 from edge.clock import Clock
+from edge.sip.grammar import is_address
 
 log = structlog.get_logger(__name__)
 
@@ -238,15 +238,7 @@ class _Hosts:
         names: dict[str, list[str]] = {}
         for line in text.splitlines():
             words = line.partition("#")[0].split()
-            if len(words) > 1 and _is_address(words[0]):
+            if len(words) > 1 and is_address(words[0]):
                 for name in words[1:]:
                     names.setdefault(name.lower(), []).append(words[0])
         return names
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

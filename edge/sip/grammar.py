@@ -96,6 +96,15 @@ def decimal(text: str, below: int) -> int | None:
     return value if value < below else None
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is an IP literal and no name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_ipv6(literal: str) -> bool:
     """Whether ``literal`` (without brackets) is an IPv6 address; one with a zone is not."""
     try:

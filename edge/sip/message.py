@@ -116,15 +116,10 @@ class Request(Message):
 
         ``received`` always, as interoperability wants it; ``rport`` only where it was asked for.
         """
-        lines = self.headers.by_name
-        line = lines["Via"] if lines is not None else self.headers.get("Via") or ""
-        stamped = self.via.stamped(host, port)
+        line, stamped = self.headers.get("Via") or "", self.via.stamped(host, port)
         if "," in line:
             stamped = ", ".join((stamped, *split_list(line)[1:]))
-        if lines is not None:
-            lines["Via"] = stamped
-        else:
-            self.headers.set_first("Via", stamped)
+        self.headers.set_first("Via", stamped)
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.uri}>"

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from edge.sip.core import Core, Usage
 from edge.sip.errors import SipParseError
 from edge.sip.events import Flow, Replaced
-from edge.sip.headers import printable
+from edge.sip.grammar import parse_params
 from edge.sip.invite import Invite
 from edge.sip.message import Request
 from edge.sip.timers import LIMIT
@@ -30,15 +30,11 @@ class Replaces(NamedTuple):
 
 def parse_replaces(value: str) -> Replaces:
     """A header's value; SipParseError 400 unless it names one dialog."""
-    call_id, *params = [part.strip() for part in value.split(";")]
-    found: dict[str, str] = {}
-    for param in params:
-        name, _, text = param.partition("=")
-        name = name.strip().lower()
-        if name in found:
-            raise SipParseError(f"Replaces has two {printable(name)[:20]}")
-        found[name] = text.strip()
-    to_tag, from_tag = found.get("to-tag", ""), found.get("from-tag", "")
+    call_id, semicolon, rest = value.partition(";")
+    call_id, found = call_id.strip(), parse_params(semicolon + rest) if semicolon else {}
+    if found is None:
+        raise SipParseError("malformed parameters of Replaces")
+    to_tag, from_tag = found.get("to-tag") or "", found.get("from-tag") or ""
     if not (call_id and to_tag and from_tag) or not set(call_id).isdisjoint(', \t"'):
         raise SipParseError("Replaces names no dialog")
     return Replaces(call_id, to_tag, from_tag, "early-only" in found)

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
-from edge.sip.dialog import is_address, transport_of
+from edge.sip.dialog import transport_of
 from edge.sip.dns import Kind, LookupFailed, Naptr, Records, Srv
 from edge.sip.events import Destination, Transport, default_port
+from edge.sip.grammar import is_address
 from edge.sip.message import SipParseError
 from edge.sip.uri import Uri, parse_uri
 
