@@ -1,4 +1,5 @@
-"""SIP messages without their secrets, for whoever looks at them later: logins, call keys, media keys."""
+"""SIP messages without their secrets, for whoever looks at them later: logins, call keys, media keys, and
+what INFO tells of keys that are pressed, which may be a card's number."""
 
 import re
 from typing import Final
@@ -19,6 +20,9 @@ def without_secrets(data: bytes) -> bytes:
     """
     if not may_have_secrets(data):
         return data
+    if data.startswith(b"INFO "):
+        head, blank, body = data.partition(b"\r\n\r\n")
+        data = head + blank + (REMOVED if body else b"")
     data = _HEADER.sub(rb"\1\2 " + REMOVED, data)
     data = _INLINE.sub(rb"\1" + REMOVED, data)
     return _LINE.sub(rb"\1" + REMOVED, data)
@@ -37,4 +41,5 @@ def may_have_secrets(data: bytes) -> bool:
         or b"\nk=" in lowered
         or b"a=ice-pwd:" in lowered
         or b"a=key-mgmt:" in lowered
+        or b"info sip" in lowered
     )
