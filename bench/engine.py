@@ -84,7 +84,7 @@ class Replay:
         self.sent.append(data)
         return True
 
-    def route(self, destination: Destination) -> Flow:
+    def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
         return BACK
 
     def alive(self, flow: Flow) -> bool:

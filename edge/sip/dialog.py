@@ -31,12 +31,12 @@ class Dialog:
     """One dialog.  ``local`` and ``remote`` are whole From/To values, tags and all.
 
     ``flow`` is where the peer was last heard, or where its INVITE went: it is used when the remote
-    target is no address, or lies behind a NAT.
+    target is no address, or lies behind a NAT.  ``dialled`` is where our INVITE went.
     """
 
     __slots__ = (
-        "_contact", "_hop", "call_id", "flow", "local", "local_cseq", "local_tag", "remote", "remote_cseq",
-        "remote_tag", "routes", "target",
+        "_contact", "_hop", "call_id", "dialled", "flow", "local", "local_cseq", "local_tag", "remote",
+        "remote_cseq", "remote_tag", "routes", "target",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,7 @@ class Dialog:
         self.routes: list[str] = []
         self.target = target or _uri_of(flow.remote)
         self.flow = flow
+        self.dialled: Flow | None = None
         self._hop: Flow | None = None
         self._contact = ""
 
@@ -111,12 +112,19 @@ class Dialog:
     def hop(self, wire: Wire) -> Flow:
         """The flow to the first route, or else to the remote target."""
         flow = self.flow
-        if flow.transport != "udp" and not self.routes and wire.alive(flow):
+        alive = flow.transport == "udp" or wire.alive(flow)
+        if flow.transport != "udp" and alive and self._is_next_hop(flow.remote[0]):
             return flow  # an open connection serves better than dialling a Contact behind a NAT
         if self._hop is None or not wire.alive(self._hop):
-            destination = self._destination()
-            self._hop = flow if destination is None else wire.route(destination)
+            destination = self._destination() or (None if alive else self._back())
+            self._hop = flow if destination is None else wire.route(destination, flow.local)
         return self._hop
+
+    def _is_next_hop(self, host: str) -> bool:
+        """Whether the peer that we hear from ``host`` is the first route, or there is none."""
+        text = uri_in(self.routes[0]) if self.routes else None
+        uri = _parsed(text) if text else None
+        return uri is None or not is_address(uri.host) or uri.host == host
 
     def first_line(self) -> tuple[str, list[str]]:
         """Request-URI and Route values for loose and strict routers (12.2.1.1)."""
@@ -147,6 +155,19 @@ class Dialog:
             return None
         name = (flow.name or uri.host) if transport == "tls" else ""
         return Destination(transport, uri.host, port, name)
+
+    def _back(self) -> Destination | None:
+        """Where the peer of a connection that is gone takes new ones: where we dialled it, or at its address
+        and the port that the next hop's URI names."""
+        if self.dialled is not None:
+            return Destination(self.dialled.transport, *self.dialled.remote, self.dialled.name)
+        text, flow = uri_in(self.routes[0]) if self.routes else self.target, self.flow
+        uri = _parsed(text) if text else None
+        if uri is None:
+            return None
+        transport = transport_of(uri, flow.transport) or flow.transport
+        name = (flow.name or uri.host) if transport == "tls" else ""
+        return Destination(transport, flow.remote[0], uri.port or default_port(transport), name)
 
     def _behind_nat(self, host: str) -> bool:
         """A private Contact of a peer that we hear from a public address leads nowhere."""
@@ -184,6 +205,7 @@ def dialog_of_ours(invite: Calling, response: Response, flow: Flow) -> Dialog:
     remote = (response.headers.get("To") or "", response.to_tag or "")
     dialog = Dialog(call_id, (local, local_tag), remote, flow, uri)
     dialog.local_cseq = cseq
+    dialog.dialled = flow
     dialog.confirm(response)
     return dialog
 

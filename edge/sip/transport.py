@@ -211,19 +211,31 @@ class Transport:
             return listener.send_again(data, flow.remote)
         return True
 
-    def route(self, destination: Destination) -> Flow:
-        """The flow to a destination: through the first listener of its transport and family."""
+    def route(self, destination: Destination, local: Address | None = None) -> Flow:
+        """The flow to a destination: a datagram's through the listener ``local``, else through the one whose
+        address the kernel would use, or the first of its family."""
         if destination.transport != "udp" and self._streams is not None:
             names = self._listening.get(destination.transport) or self._udp
             return self._streams.toward(self._local(names, destination.host), destination)
+        if local in self._udp and (":" in destination.host) == (":" in local[0]):
+            return Flow(destination.transport, local, (destination.host, destination.port))
         flow = self._routes.get(destination)
         if flow is None:
             if len(self._routes) >= MAX_KNOWN:
                 self._routes.clear()
-            local = self._local(self._udp, destination.host)
+            local = self._listener_toward(destination.host)
             flow = Flow(destination.transport, local, (destination.host, destination.port))
             self._routes[destination] = flow
         return flow
+
+    def _listener_toward(self, host: str) -> Address:
+        """Of several listeners (an inner and an outer network, say) the one that the peer can answer to."""
+        if len(self._udp) > 1:
+            ours = local_address_toward(host)
+            for name in self._udp:
+                if name[0] == ours:
+                    return name
+        return self._local(self._udp, host)
 
     def _local(self, names: Iterable[Address], host: str) -> Address:
         """Ours of the same family; none when we listen on no such address."""

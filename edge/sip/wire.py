@@ -16,8 +16,10 @@ class Wire(Protocol):
         """Sends one message; False when that failed at once (later: ``Stack.transport_failed``)."""
         ...
 
-    def route(self, destination: Destination) -> Flow:
-        """The flow to a destination: the listener to use, and an open connection if there is one."""
+    def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
+        """The flow to a destination: the listener to use, and an open connection if there is one.
+
+        A datagram leaves through the listener ``local``, if there is one of that address."""
         ...
 
     def alive(self, flow: Flow) -> bool:

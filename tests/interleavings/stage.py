@@ -83,7 +83,7 @@ class Node:
         self.air.carry(data, self.address, flow.remote)
         return True
 
-    def route(self, destination: Destination) -> Flow:
+    def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
         return Flow("udp", self.address, (destination.host, destination.port))
 
     def alive(self, flow: Flow) -> bool:

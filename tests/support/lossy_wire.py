@@ -139,7 +139,7 @@ class Node:
             self.net.carry(data, self.address, flow.remote)
         return not self.fails
 
-    def route(self, destination: Destination) -> Flow:
+    def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
         remote = destination.host, destination.port
         if destination.transport == "tcp" and self.net.transport == "udp":
             self._connections += 1

@@ -1,0 +1,201 @@
+"""Where the requests of a dialog go: over what it came over while that stands, then where that leads."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from edge.clock import SystemClock
+from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
+from edge.sip.events import Allow, Destination, Flow, OutgoingCall
+from edge.sip.framer import Framer
+from edge.sip.invite import Invite
+from edge.sip.message import Request, Response
+from edge.sip.printing import print_answer
+from edge.sip.transport import Transport, UdpListener
+from tests.support.lossy_wire import SDP
+from tests.support.raw_phone import RawPhone
+from tests.support.server import eventually
+
+
+class Open:
+    """Everyone is welcome."""
+
+    def judge(self, request: Request, flow: Flow) -> Allow:
+        return Allow("trk_1")
+
+
+@asynccontextmanager
+async def endpoint(*listen: Listen) -> AsyncIterator[tuple[Endpoint, list[Invite]]]:
+    """An endpoint that answers every call."""
+    calls: list[Invite] = []
+
+    def answered(usage: Invite) -> None:
+        usage.on_event = lambda event: None
+        usage.answer(SDP)
+        calls.append(usage)
+
+    config = EndpointConfig(listen or [Listen("tcp", "127.0.0.1", 0)])
+    async with Endpoint(config, SystemClock(), Open(), answered) as opened:
+        yield opened, calls
+
+
+class Line:
+    """One TCP connection of a raw peer."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self._framer = Framer()
+        self._frames: list[object] = []
+
+    async def next(self) -> Request | Response:
+        """The next message."""
+        async with asyncio.timeout(30):
+            while not self._frames:
+                data = await self.reader.read(65536)
+                assert data, "the connection was closed"
+                self._frames += self._framer.feed(data)
+        found = self._frames.pop(0)
+        assert isinstance(found, Request | Response)
+        return found
+
+    async def until(self, method: str) -> Request:
+        """The next request of this method."""
+        while True:
+            found = await self.next()
+            if isinstance(found, Request) and found.method == method:
+                return found
+
+    def answer(self, request: Request, *lines: tuple[str, str], body: bytes = b"") -> None:
+        """200, of a tag of our own."""
+        self.writer.write(print_answer(request, 200, None, "peer", lines=lines, body=body))
+
+
+class Peer:
+    """A raw peer that takes TCP connections."""
+
+    async def __aenter__(self) -> "Peer":
+        self._lines: asyncio.Queue[Line] = asyncio.Queue()
+        self._server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+
+    async def line(self) -> Line:
+        """The next connection to it."""
+        async with asyncio.timeout(30):
+            return await self._lines.get()
+
+    async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._lines.put(Line(reader, writer))
+
+
+def request(method: str, contact: str, *lines: str, to_tag: str = "") -> bytes:
+    """A request of a call to us."""
+    tag = f";tag={to_tag}" if to_tag else ""
+    body = SDP.decode() if method == "INVITE" else ""
+    head = [
+        f"{method} sip:x@127.0.0.1 SIP/2.0", f"Via: SIP/2.0/TCP 127.0.0.1:9;branch=z9hG4bK{method};rport",
+        "Max-Forwards: 70", "From: <sip:a@b>;tag=1", f"To: <sip:c@d>{tag}", "Call-ID: c1",
+        f"CSeq: 1 {method}", f"Contact: <{contact}>", *lines,
+        "Content-Type: application/sdp", f"Content-Length: {len(body)}", "", body,
+    ]  # fmt: skip
+    return "\r\n".join(head).encode()
+
+
+async def called(line: Line, us: list[Invite], contact: str, *lines: str) -> Invite:
+    """A call over a connection, that is up."""
+    line.writer.write(request("INVITE", contact, *lines))
+    while (answer := await line.next()) and not (isinstance(answer, Response) and answer.status == 200):
+        pass
+    line.writer.write(request("ACK", contact, to_tag=answer.to_tag or ""))
+    await eventually(lambda: us[0].state == "up")
+    return us[0]
+
+
+ROUTES = ["", "Record-Route: <sip:127.0.0.1:1;transport=tcp;lr>", "Record-Route: <sip:sbc.example:1;lr>"]
+"""Nobody listens at port 1: proxies record their own port, and their connections come from any."""
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_what_came_over_a_connection_is_said_over_it(route: str) -> None:
+    async with endpoint() as (us, calls):
+        line = Line(*await asyncio.open_connection("127.0.0.1", us.addresses[0].port))
+        usage = await called(line, calls, "sip:a@127.0.0.1:1;transport=tcp", *([route] if route else []))
+        usage.hang_up()
+        bye = await line.until("BYE")
+        assert bye.headers.values("Route") == [part.partition(": ")[2] for part in [route] if part]
+        line.answer(bye)
+
+
+@pytest.mark.parametrize(
+    "contact", ["sip:a@127.0.0.1:{};transport=tcp", "sip:a@pbx.example:{};transport=tcp"]
+)
+async def test_a_callers_connection_that_is_gone_is_made_again(contact: str) -> None:
+    async with endpoint() as (us, calls), Peer() as peer:
+        line = Line(*await asyncio.open_connection("127.0.0.1", us.addresses[0].port))
+        usage = await called(line, calls, contact.format(peer.port))
+        line.writer.close()
+        await eventually(lambda: us.counters["connections"] == 0)
+        usage.hang_up()
+        again = await peer.line()
+        again.answer(await again.until("BYE"))
+
+
+@pytest.mark.parametrize("contact", ["sip:a@127.0.0.1:{};transport=tcp", "sip:a@pbx.example;transport=tcp"])
+async def test_a_targets_connection_that_is_gone_is_made_again(contact: str) -> None:
+    async with endpoint() as (us, _), Peer() as peer:
+        to = Destination("tcp", "127.0.0.1", peer.port)
+        usage = us.call(OutgoingCall("sip:x@pbx.example", to, "<sip:a@b>", "<sip:x@y>", body=SDP))
+        usage.on_event = lambda event: usage.ack()
+        line = await peer.line()
+        where = ("Contact", f"<{contact.format(peer.port)}>")
+        line.answer(await line.until("INVITE"), where, ("Content-Type", "application/sdp"), body=SDP)
+        await line.until("ACK")
+        line.writer.close()
+        await eventually(lambda: us.counters["connections"] == 0)
+        usage.hang_up()
+        again = await peer.line()
+        again.answer(await again.until("BYE"))
+
+
+async def test_a_dialog_stays_with_the_listener_that_it_came_to() -> None:
+    listen = [Listen("udp", "127.0.0.1", 0), Listen("udp", "127.0.0.1", 0)]
+    async with endpoint(*listen) as (us, calls):
+        second = ("127.0.0.1", us.addresses[1].port)
+        with RawPhone(second, "127.0.0.1") as caller, RawPhone(second, "127.0.0.1") as contact:
+            await _said(caller, request("INVITE", f"sip:a@{contact.address}"))
+            tag = (await caller.hear("SIP/2.0 200")).get("To").partition("tag=")[2]
+            await _said(caller, request("ACK", f"sip:a@{contact.address}", to_tag=tag))
+            await eventually(lambda: calls[0].state == "up")
+            calls[0].hang_up()
+            bye = await contact.hear("BYE")
+            assert bye.source == second
+            await contact.answer(bye, 200)
+
+
+async def _said(phone: RawPhone, data: bytes) -> None:
+    data = data.replace(b"/TCP", b"/UDP")
+    await asyncio.get_running_loop().sock_sendto(phone.socket, data, phone.server)
+
+
+@pytest.mark.parametrize(("ours", "used"), [("127.0.0.3", "127.0.0.3"), ("127.0.0.9", "127.0.0.2")])
+async def test_a_call_of_ours_leaves_through_the_listener_that_can_be_answered(
+    monkeypatch: pytest.MonkeyPatch, ours: str, used: str
+) -> None:
+    monkeypatch.setattr("edge.sip.transport.local_address_toward", lambda host: ours)
+    transport, loop = Transport(""), asyncio.get_running_loop()
+    for host in ("127.0.0.2", "127.0.0.3"):
+        transport.add_udp(
+            UdpListener(
+                loop, (host, 0), lambda data, flow: True,
+                admits=lambda host: True, on_read=lambda drained: None, on_undelivered=lambda data: None,
+            )
+        )  # fmt: skip
+    try:
+        assert transport.route(Destination("udp", "192.0.2.1", 5060)).local[0] == used
+    finally:
+        await transport.close()
