@@ -11,11 +11,13 @@ from typing import Final
 from edge.calls.ports import CallLimits
 from edge.settings import Settings
 from edge.settings.sections import CallsSection, SipSection
-from edge.sip.endpoint import EndpointConfig, Listen
+from edge.sip.listening import EndpointConfig, Listen
 from edge.sip.tls import TlsConfig
 from edge.sip.transport import WILDCARDS, local_address_toward
 
 SECRET_OCTETS: Final = 32
+MESSAGES_A_CALL: Final = 25
+"""Of a carrier that brings all the calls that the server takes, and takes them too: twice what they need."""
 _OUTSIDE: Final = "192.0.2.1"
 
 
@@ -66,6 +68,11 @@ def call_limits(calls: CallsSection) -> CallLimits:
         calls.max_duration_s, calls.drain_max_s, calls.max_live, calls.max_cps,
         voicemail_max_s=calls.voicemail_max_s, recording_max_s=calls.recording_max_s,
     )  # fmt: skip
+
+
+def most_messages(settings: Settings) -> float:
+    """How many SIP messages a second one known source may send."""
+    return float(settings.sip.max_messages_per_second or MESSAGES_A_CALL * settings.calls.max_cps)
 
 
 def _is_literal(host: str) -> bool:

@@ -5,7 +5,6 @@ Bodies are JSON, sent as ``text/plain`` so that no browser asks beforehand (or a
 
 import ipaddress
 import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from edge.admin.snippet import PATH as SCRIPT_PATH
 from edge.admin.snippet import served
 from edge.model.types import Dialled
 from edge.model.visits import PageView
+from edge.networks import Networks
 from edge.services.visits import Asking, Shown
 from edge.snippet.script import script
 
@@ -29,7 +29,6 @@ _TYPES = ("text/plain", "application/json", "application/octet-stream")
 VisitorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Url = Annotated[str, StringConstraints(max_length=4000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
-Networks = Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 Data = Annotated[dict[str, Any], Field(max_length=200)]
 
@@ -98,7 +97,7 @@ class PublicFace:
     def __init__(self, ports: Ports) -> None:
         self._visits = ports.pools.visits
         self._enrichment = ports.enrichment
-        self._proxies = tuple(ipaddress.ip_network(each) for each in ports.trusted_proxies)
+        self._proxies = Networks.of(ports.trusted_proxies)
         self._url = ports.public_url
 
     def add_to(self, application: web.Application) -> None:
@@ -180,11 +179,11 @@ class PublicFace:
         return Asking(address, headers.get("Origin"), headers.get("User-Agent", ""))
 
 
-def client_address(request: web.Request, proxies: Networks) -> str:
+def client_address(request: web.Request, proxies: Networks[bool]) -> str:
     """Whom a request comes from: what the last proxy that is trusted says, read from the right."""
     address = request.remote or ""
     named = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
-    while named and _is_in(address, proxies):
+    while named and address in proxies:
         said = named.pop()
         if not _is_address(said):
             break
@@ -192,12 +191,12 @@ def client_address(request: web.Request, proxies: Networks) -> str:
     return address
 
 
-def asked_url(request: web.Request, proxies: Networks) -> str:
+def asked_url(request: web.Request, proxies: Networks[bool]) -> str:
     """``http(s)://host`` as the browser wrote it; a trusted proxy may say that it was https."""
     if _HOST.fullmatch(request.host) is None:
         raise Problem(400, "the Host header names no host")
     said = request.headers.get("X-Forwarded-Proto", "")
-    believed = said in {"http", "https"} and _is_in(request.remote or "", proxies)
+    believed = said in {"http", "https"} and (request.remote or "") in proxies
     return f"{said if believed else request.scheme}://{request.host}"
 
 
@@ -207,13 +206,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_in(address: str, networks: Networks) -> bool:
-    if not _is_address(address):
-        return False
-    ip = ipaddress.ip_address(address)
-    return any(ip in network for network in networks)
 
 
 async def _body(request: web.Request, model: type[Any]) -> Any:

@@ -12,9 +12,10 @@ from typing import Literal, NamedTuple
 
 from edge.calls import intake
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog, SourceGuard
-from edge.calls.sources import Sources, is_in, networks
+from edge.calls.sources import Sources
 from edge.clock import Clock
 from edge.model.config import Trunk
+from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.bans import Reason
 from edge.sip.digest import ServerDigest
@@ -65,7 +66,7 @@ class Access:
         sources: Sources,
     ) -> None:
         self._unknown_status = 403 if config.unknown_sources == "403" else 0
-        self._proxies = networks(config.trusted_proxies)
+        self._proxies = Networks.of(config.trusted_proxies)
         self._domains = frozenset(domain.lower() for domain in config.domains)
         self._configuration = configuration
         self._digest = digest
@@ -160,16 +161,13 @@ class Access:
     def _source(self, request: Request, flow: Flow) -> str:
         """The peer's address; behind a trusted proxy, the one that the proxy saw (its Via's)."""
         source = flow.remote[0]
-        if not self._is_proxy(source):
+        if source not in self._proxies:
             return source
         vias = request.headers.values("Via")
         via = parse_via(vias[1]) if len(vias) > 1 else None
         if via is None:
             return source
         return via.params.get("received") or via.host
-
-    def _is_proxy(self, source: str) -> bool:
-        return is_in(source, self._proxies)
 
 
 def _remedy(source: str, snapshot: Snapshot) -> str:

@@ -1,25 +1,22 @@
 """Who may send what, by address: asked before anything is read.
 
-Addresses of trunks and targets, proxies in front and the allow list are never banned.  A trunk with
-``max_cps`` has one bucket for new calls and one for messages of any kind, over all its addresses and
-connections; where a target has the same address there is none for messages, since its answers count too.
+Addresses of trunks and targets, proxies in front and the allow list are never banned.  A trunk has one
+bucket for messages of any kind, over all its addresses and connections, and with ``max_cps`` one for new
+calls.  What is none, or is dialled too, so that its answers count, has one for each address.
 """
 
-import ipaddress
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
 from edge.calls.trunk_load import Rates
 from edge.clock import Clock
 from edge.model.config import Trunk
+from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import is_address
 from edge.sip.guard import Allowance
 from edge.sip.uri import parse_uri
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MESSAGES_A_CALL: Final = 50
 """Messages of a trunk for each call that it may send: far more than any call needs."""
@@ -31,19 +28,28 @@ _SEVERAL: Final = ""
 
 
 class Sources:
-    """See ``edge.sip.guard.Sources``; ``never_ban`` are addresses and networks that are never banned."""
+    """See ``edge.sip.guard.Sources``.
+
+    ``proxies`` in front of us, whatever trunk they may belong to, and ``never_ban`` are never banned;
+    ``most`` is how many messages a second anybody may send who is not limited to fewer.
+    """
 
     def __init__(
         self,
         configuration: ConfigurationHolder,
         refused: RefusedLog,
         clock: Clock,
-        never_ban: Sequence[Network] = (),
+        *,
+        most: float,
+        proxies: Networks[bool],
+        never_ban: Networks[bool],
     ) -> None:
         self._configuration = configuration
         self._refused = refused
         self._clock = clock
-        self._never_ban = tuple(never_ban)
+        self._most = most
+        self._proxies = proxies
+        self._never_ban = never_ban
         self._calls = Rates()
         self._logins: dict[str, tuple[str, float]] = {}
         self._targets: tuple[Snapshot | None, frozenset[str]] = (None, frozenset())
@@ -53,7 +59,7 @@ class Sources:
         snapshot = self._configuration.current
         if snapshot.trunk_index.by_address(host) is not None or self.is_target(host):
             return True
-        return bool(self._never_ban) and is_in(host, self._never_ban)
+        return host in self._never_ban or host in self._proxies
 
     def is_target(self, host: str) -> bool:
         """Whether a target is written with this address."""
@@ -63,20 +69,25 @@ class Sources:
             self._targets = (snapshot, frozenset(host for host in hosts if is_address(host)))
         return host in self._targets[1]
 
-    def allowance(self, host: str) -> Allowance | None:
-        """The messages of an address's trunk; None where it has no limit."""
-        trunk = None if self.is_target(host) else self._limited_trunk(host)
-        if trunk is None or trunk.max_cps is None:
-            return None
-        return Allowance(trunk.id, max(float(LEAST_MESSAGES), MESSAGES_A_CALL * trunk.max_cps))
+    def allowance(self, host: str, *, dialled: bool) -> Allowance:
+        """The messages of an address's trunk; one that is dialled has its own, since it answers, too."""
+        trunk = None if dialled or self.is_target(host) else self._trunk(host)
+        if trunk is None:
+            return Allowance(host, self._most)
+        if trunk.max_cps is None:
+            return Allowance(trunk.id, self._most)
+        its = max(float(LEAST_MESSAGES), MESSAGES_A_CALL * trunk.max_cps)
+        return Allowance(trunk.id, min(self._most, its))
 
     def flooded(self, host: str, allowance: Allowance) -> None:
-        """Lists a trunk that sends more than its messages."""
+        """Lists who sends more than its messages."""
         trunk = self._configuration.current.trunk_index.by_id(allowance.owner)
-        if trunk is not None:
-            reason = f"more than {allowance.per_second:g} messages per second of trunk {trunk.name}"
-            remedy = "raise the trunk's max_cps, or let the carrier find out what it repeats"
-            self._refused.note(RefusedCall(host, "", "", 0, reason, remedy))
+        whose = "this address" if trunk is None else f"trunk {trunk.name}"
+        own = trunk is not None and trunk.max_cps is not None and allowance.per_second < self._most
+        what = "the trunk's max_cps" if own else "sip.max_messages_per_second"
+        remedy = f"raise {what}, or let them find out what they repeat"
+        reason = f"more than {allowance.per_second:g} messages per second of {whose}"
+        self._refused.note(RefusedCall(host, "", "", 0, reason, remedy))
 
     def over(self, host: str) -> bool:
         """Whether a new call of this address is far more than its trunk may send.
@@ -84,7 +95,9 @@ class Sources:
         Twice ``max_cps`` is read, so that what is somewhat over the limit is refused with its reason; twice
         that where each call comes a second time with its credentials.
         """
-        trunk = self._limited_trunk(host)
+        if not self._configuration.current.trunk_index.has_rates:
+            return False
+        trunk = self._trunk(host)
         if trunk is None or trunk.max_cps is None:
             return False
         times = 2 if trunk.username is None else 4
@@ -100,30 +113,16 @@ class Sources:
         shared = until > now and found != trunk.id
         self._logins[host] = (_SEVERAL if shared else trunk.id, now + _LOGIN_S)
 
-    def _limited_trunk(self, host: str) -> Trunk | None:
-        """The trunk that an address belongs to, looked for only while any trunk has a rate."""
-        index = self._configuration.current.trunk_index
-        if not index.has_rates:
+    def _trunk(self, host: str) -> Trunk | None:
+        """The one trunk that all comes from that an address sends, if there is one."""
+        if host in self._proxies:
             return None
+        index = self._configuration.current.trunk_index
         trunk = index.by_address(host)
         if trunk is not None or host not in self._logins:
             return trunk
         trunk_id, until = self._logins[host]
         return index.by_id(trunk_id) if until > self._clock.monotonic() else None
-
-
-def networks(written: Iterable[str]) -> tuple[Network, ...]:
-    """Addresses and networks as configured."""
-    return tuple(ipaddress.ip_network(each) for each in written)
-
-
-def is_in(host: str, those: Iterable[Network]) -> bool:
-    """Whether an address is in one of the networks."""
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return any(address in network for network in those)
 
 
 def _host(address: str) -> str:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from edge.calls.access import Access, AccessConfig
 from edge.calls.services import CallServices
-from edge.calls.sources import Sources, networks
+from edge.calls.sources import Sources
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
-from edge.derived import call_key, call_limits, endpoint_config, tls_config
+from edge.derived import call_key, call_limits, endpoint_config, most_messages, tls_config
+from edge.networks import Networks
 from edge.parts.ground import Ground
 from edge.services.peers import PeerService
 from edge.services.traces import TRACES, TraceFiles
@@ -58,8 +59,10 @@ async def opened(ground: Ground) -> Calling:
 
 def _sources(ground: Ground) -> Sources:
     sip = ground.settings.sip
-    never_ban = networks((*sip.never_ban, *sip.trusted_proxies))
-    return Sources(ground.configuration, ground.refused, ground.clock, never_ban)
+    return Sources(
+        ground.configuration, ground.refused, ground.clock, most=most_messages(ground.settings),
+        proxies=Networks.of(sip.trusted_proxies), never_ban=Networks.of(sip.never_ban),
+    )  # fmt: skip
 
 
 def _access(ground: Ground, sources: Sources, guard: Guard) -> Access:

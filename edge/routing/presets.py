@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from edge.model.config import Trunk
 from edge.model.preset import Preset
-from edge.routing.networks import Networks
+from edge.networks import Networks
 
 
 class Presets:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from edge.model.config import Trunk
-from edge.routing.networks import Networks
+from edge.networks import Networks
 from edge.routing.presets import NO_PRESETS, Presets
 
 

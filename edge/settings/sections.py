@@ -112,6 +112,7 @@ class SipSection(Section):
     unknown_sources: Literal["drop", "403"] = "drop"
     trusted_proxies: tuple[Cidr, ...] = ()
     never_ban: tuple[Cidr, ...] = ()
+    max_messages_per_second: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     tls_certificate: str = ""
     tls_private_key: str = ""
     tls_trust: str = ""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from edge.sip.events import Flow
+from edge.sip.message import Request
 from edge.sip.server_transaction import ServerKey
 from edge.sip.via import parse_via
 
@@ -27,7 +28,9 @@ _NAMES: Final = {
     b"call-id": b"Call-ID", b"i": b"Call-ID", b"cseq": b"CSeq",
 }  # fmt: skip
 
-Receive = Callable[[bytes, Flow], None]
+Message = bytes | Request
+"""A datagram as it came, or what a stream's framer has cut out."""
+Receive = Callable[[Message, Flow], None]
 
 
 class Arrivals:
@@ -50,7 +53,8 @@ class Arrivals:
         self._again = again
         self._limited = limited
         self._drained = True
-        self._waiting: deque[tuple[float, bytes, Flow]] = deque()
+        self._called = False
+        self._waiting: deque[tuple[float, Message, Flow]] = deque()
 
     def take(self, data: bytes, flow: Flow) -> bool:
         """Keeps a datagram if it is a new call; False for everything else, which goes first."""
@@ -58,11 +62,30 @@ class Arrivals:
             return False
         if self._limited is not None and self._limited(data, flow):
             return True
-        if len(self._waiting) >= MAX_WAITING:
-            self._shed(data, flow)
-        else:
-            self._waiting.append((self._clock(), data, flow))
+        self._wait(data, flow)
         return True
+
+    def take_framed(self, message: object, flow: Flow) -> bool:
+        """The same for what came over a stream, which nobody tells of reading: whatever else has come goes
+        first, and then ``go_on``."""
+        if not isinstance(message, Request) or message.method != "INVITE" or message.to_tag is not None:
+            return False
+        self._wait(message, flow)
+        if self._drained:
+            self._call()
+        return True
+
+    def _wait(self, message: Message, flow: Flow) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self._shed(message, flow)
+        else:
+            self._waiting.append((self._clock(), message, flow))
+
+    def _call(self) -> None:
+        """Asks for ``go_on``, once."""
+        if not self._called:
+            self._called = True
+            self._again()
 
     def read(self, drained: bool) -> None:
         """The sockets were read; ``drained`` when nothing is left in them, so that there is time."""
@@ -72,6 +95,7 @@ class Arrivals:
 
     def go_on(self) -> None:
         """Turns away what waited too long, and serves what there is time for."""
+        self._called = False
         waiting, overdue = self._waiting, self._clock() - MAX_WAIT
         for _ in range(SHED_AT_ONCE):
             if not waiting or waiting[0][0] > overdue:
@@ -80,7 +104,7 @@ class Arrivals:
         for _ in range(min(AT_ONCE, len(waiting)) if self._drained else 0):
             self._serve(*waiting.popleft()[1:])
         if waiting and self._drained:
-            self._again()
+            self._call()
 
 
 def is_new_call(data: bytes) -> bool:

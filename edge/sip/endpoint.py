@@ -4,30 +4,28 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import structlog
 
 from edge.clock import Clock
-from edge.sip.arrivals import Arrivals, is_new_call
+from edge.sip.arrivals import Arrivals, Message, is_new_call
 from edge.sip.avoided import AVOID_S, Avoided
 from edge.sip.chance import SystemChance
 from edge.sip.complaints import Complaints
-from edge.sip.connection import StreamLimits
 from edge.sip.dns import Dns
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.events import Transport as SipTransport
 from edge.sip.exchange import made_here
 from edge.sip.framer import Frame, Keepalive
-from edge.sip.gate import Limits
 from edge.sip.guard import Friends, Guard
 from edge.sip.invite import Invite
 from edge.sip.lag import Lag
+from edge.sip.listening import EndpointConfig, Listen
 from edge.sip.message import Response, SipParseError
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Stack
 from edge.sip.streams import Streams
-from edge.sip.tls import Certificates, TlsConfig
+from edge.sip.tls import Certificates
 from edge.sip.transport import Transport, UdpListener, bound_socket
 from edge.sip.wire import Trace
 
@@ -37,30 +35,6 @@ FAREWELL_S = 1.0
 """Seconds that the last BYEs may take when the endpoint closes: one repetition fits in."""
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """One listening address: ``udp://0.0.0.0:5060``; port 0 takes a free one."""
-
-    transport: str
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class EndpointConfig:
-    """``advertised`` is the public host[:port] written to Via and Contact, empty: the socket's own
-    (for a wildcard socket: the local address of the route to the peer)."""
-
-    listen: Sequence[Listen]
-    advertised: str = ""
-    domains: Sequence[str] = ()
-    user_agent: str = "Edge"
-    limits: Limits = field(default_factory=Limits)
-    streams: StreamLimits = field(default_factory=StreamLimits)
-    tls: TlsConfig = field(default_factory=TlsConfig)
-    dns_servers: Sequence[str] = ()
 
 
 class Endpoint:
@@ -99,7 +73,7 @@ class Endpoint:
         self._all_left: asyncio.Event | None = None
         self._over = over
         self._arrivals = Arrivals(
-            clock.monotonic, self._receive, self._turn_away, self._serve_more,
+            clock.monotonic, self._serve, self._turn_away, self._serve_more,
             limited=None if over is None else self._limited,
         )  # fmt: skip
         self.stack = Stack(
@@ -252,12 +226,22 @@ class Endpoint:
         over = self._over is not None and self._over(flow.remote[0])
         return over and self.stack.turn_away(data, flow, 1)
 
-    def _turn_away(self, data: bytes, flow: Flow) -> None:
+    def _serve(self, message: Message, flow: Flow) -> None:
+        """There is time for a new call; if its connection has ended meanwhile nobody waits for it."""
+        if isinstance(message, bytes):
+            self._receive(message, flow)
+        elif self._transport.alive(flow):
+            self._receive_framed(message, flow)
+        else:
+            self.stack.count("dropped_gone")
+
+    def _turn_away(self, message: Message, flow: Flow) -> None:
         """No time for a new call: 503, and nothing at all for strangers."""
+        data = message if isinstance(message, bytes) else message.to_bytes()
         if not self._guard.is_free(flow.remote[0]):
             self.stack.count("dropped_stranger")
         elif not self.stack.turn_away(data, flow):
-            self._receive(data, flow)
+            self._serve(message, flow)
 
     def admits(self, host: str, cost: float = 1.0) -> bool:
         """Whether to take a connection from there, which counts for so many messages."""
@@ -285,7 +269,11 @@ class Endpoint:
         self._arm()
 
     def on_frame(self, frame: Frame, flow: Flow) -> None:
-        """A message of a connection, or what was none."""
+        """A message of a connection, or what was none: a new call waits until nothing else does."""
+        if not self._arrivals.take_framed(frame, flow):
+            self._receive_framed(frame, flow)
+
+    def _receive_framed(self, frame: Frame, flow: Flow) -> None:
         try:
             if isinstance(frame, SipParseError):
                 self.stack.receive_error(frame, flow)

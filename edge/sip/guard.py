@@ -1,12 +1,13 @@
 """Who is heard at all: a token bucket and a score per unknown source, asked before anything is parsed.
 
-Known sources (trunks, targets, the allow list) always are; a trunk that has limits has one bucket for all
-its addresses, and what is over it is lost as on a bad line, or read later.  Everybody else may send a
-little; what is no SIP, comes from no trunk, or fails to log in adds to the source's score, which decays;
-too much of it bans the source for a while.
+Known sources (trunks, targets, proxies in front, the allow list) may send what an honest one never
+reaches; a trunk has one bucket for all its addresses, and what is over it is lost as on a bad line, or read
+later.  Everybody else may send a little; what is no SIP, comes from no trunk, or fails to log in adds to
+the source's score, which decays; too much of it bans the source for a while.
 """
 
 import ipaddress
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,16 +36,19 @@ RATE_OF_ALL: Final = 1000.0
 MAX_SOURCES: Final = 10_000
 FREE_S: Final = 60.0
 """Seconds for which a known source is not asked about again."""
+BURST_S: Final = 2.0
+"""Seconds' worth of messages that any source may send at once."""
+_ROUNDING_S: Final = 1e-6
 HANDSHAKE: Final = 10.0
 """Messages that a TLS handshake counts for: it costs us a signature."""
 PROVEN_S: Final = 3600.0
-"""Seconds for which who has logged in, or was dialled by us, goes without a bucket."""
+"""Seconds for which who has logged in, or was dialled by us, is no stranger."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What a known source may send: messages a second, with a burst of two seconds, from all the addresses
-    and connections of its ``owner`` together."""
+    """What a known source may send: messages a second, with a burst of ``BURST_S`` seconds, from all the
+    addresses and connections of its ``owner`` together."""
 
     owner: str
     per_second: float
@@ -57,8 +61,8 @@ class Sources(Protocol):
         """Whether an address may never be banned."""
         ...
 
-    def allowance(self, host: str) -> Allowance | None:
-        """What an address that is known, or has logged in, may send; None: all it wants."""
+    def allowance(self, host: str, *, dialled: bool) -> Allowance:
+        """What an address that is known, has logged in, or was ``dialled`` by us, may send."""
         ...
 
     def flooded(self, host: str, allowance: Allowance) -> None:
@@ -73,12 +77,12 @@ class Friends:
         """They are."""
         return True
 
-    def allowance(self, host: str) -> Allowance | None:
+    def allowance(self, host: str, *, dialled: bool) -> Allowance:
         """Without a limit."""
-        return None
+        return Allowance("", math.inf)
 
     def flooded(self, host: str, allowance: Allowance) -> None:
-        """Never called: nobody has an allowance."""
+        """Never called: nobody has a limit."""
 
 
 class _Bucket:
@@ -88,13 +92,13 @@ class _Bucket:
 
     def __init__(self, rate: float, now: float) -> None:
         self.at = now
-        self.tokens = 2 * rate
+        self.tokens = BURST_S * rate
         self.score = 0.0
         self.worst: Reason | None = None
 
     def refill(self, rate: float, now: float) -> None:
         passed, self.at = now - self.at, now
-        self.tokens = min(2 * rate, self.tokens + passed * rate)
+        self.tokens = min(BURST_S * rate, self.tokens + passed * rate)
         self.score = max(0.0, self.score - passed * DECAY)
         if not self.score:
             self.worst = None
@@ -106,29 +110,51 @@ class _Bucket:
         return True
 
 
+class _Meter:
+    """What one owner has sent, as the instant up to which its rate has room for it."""
+
+    __slots__ = ("seconds", "until")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0  # that a message takes at this rate
+        self.until = 0.0
+
+    def takes(self, cost: float, now: float) -> bool:
+        """Counts so many messages, unless that were more than the burst."""
+        until = (self.until if self.until > now else now) + cost * self.seconds
+        if until - now > BURST_S + _ROUNDING_S:
+            return False
+        self.until = until
+        return True
+
+    def over_s(self, now: float) -> float:
+        """Counts a message in any case; answers for how many seconds no further one fits."""
+        self.until = (self.until if self.until > now else now) + self.seconds
+        return max(0.0, self.until - now - BURST_S - _ROUNDING_S)
+
+
 class _Pace:
-    """The bucket that an address of a trunk with an allowance shares, as it was found: until ``until``."""
+    """An address that is known, and the meter that it shares, as they were found: until ``until``."""
 
-    __slots__ = ("allowance", "bucket", "until")
+    __slots__ = ("allowance", "meter", "until")
 
-    def __init__(self, allowance: Allowance, bucket: _Bucket, until: float) -> None:
-        self.allowance, self.bucket, self.until = allowance, bucket, until
+    def __init__(self, allowance: Allowance, meter: _Meter, until: float) -> None:
+        self.allowance, self.meter, self.until = allowance, meter, until
 
 
 class Guard:
     """Judges sources by their address.  ``sources`` tells whether one may never be banned; it is asked
     again before anything of a stranger is dropped, so that an edit of the configuration holds at once.
 
-    ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``; of trunks over their allowance
-    ``dropped_trunk_flood`` (datagrams) and ``slowed_trunk_flood`` (messages of streams).
+    ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``; of known sources over their
+    allowance ``dropped_known_flood`` (datagrams) and ``slowed_known_flood`` (messages of streams).
     """
 
     def __init__(self, clock: Callable[[], float], sources: Sources) -> None:
         self._clock = clock
         self._sources = sources
-        self._free: dict[str, float] = {}
         self._paced: dict[str, _Pace] = {}
-        self._allowed: dict[str, _Bucket] = {}
+        self._meters: dict[str, _Meter] = {}
         self._proven: dict[str, float] = {}
         self._dialled: dict[str, float] = {}
         self._buckets: dict[str, _Bucket] = {}
@@ -142,15 +168,14 @@ class Guard:
         ``cost`` is what it counts for, in messages.
         """
         now = self._clock()
-        if self._free.get(host, 0.0) > now or self._is_free(host, now):
-            return True
         pace = self._paced.get(host)
-        if pace is None:
-            return self._admits_stranger(source_of(host), now, cost)
-        pace.bucket.refill(pace.allowance.per_second, now)
-        if pace.bucket.take(cost):
+        if pace is None or pace.until <= now:
+            pace = self._known(host, now)
+            if pace is None:
+                return self._admits_stranger(source_of(host), now, cost)
+        if pace.meter.takes(cost, now):
             return True
-        self.counters["dropped_trunk_flood"] += 1
+        self.counters["dropped_known_flood"] += 1
         self._sources.flooded(host, pace.allowance)
         return False
 
@@ -160,19 +185,16 @@ class Guard:
         What is known is slowed down and not cut off, for nothing that came over a stream comes again.
         """
         now = self._clock()
-        if self._free.get(host, 0.0) > now or self._is_free(host, now):
-            return 0.0
         pace = self._paced.get(host)
-        if pace is None:
-            return 0.0 if self._admits_stranger(source_of(host), now, 1.0) else None
-        bucket, per_second = pace.bucket, pace.allowance.per_second
-        bucket.refill(per_second, now)
-        bucket.tokens -= 1.0
-        if bucket.tokens >= 0.0:
-            return 0.0
-        self.counters["slowed_trunk_flood"] += 1
-        self._sources.flooded(host, pace.allowance)
-        return -bucket.tokens / per_second
+        if pace is None or pace.until <= now:
+            pace = self._known(host, now)
+            if pace is None:
+                return 0.0 if self._admits_stranger(source_of(host), now, 1.0) else None
+        over_s = pace.meter.over_s(now)
+        if over_s > 0.0:
+            self.counters["slowed_known_flood"] += 1
+            self._sources.flooded(host, pace.allowance)
+        return over_s
 
     def _admits_stranger(self, source: str, now: float, cost: float) -> bool:
         if self._bans.holds(source, now):
@@ -187,8 +209,8 @@ class Guard:
         return False
 
     def is_free(self, host: str) -> bool:
-        """Whether an address is heard without a bucket: it is known, has logged in, or was dialled."""
-        return host in self._free or host in self._paced
+        """Whether an address that was admitted is no stranger's: known, logged in, or dialled."""
+        return host in self._paced
 
     def banned(self, host: str) -> bool:
         """Whether an address is banned: for sources that only a message tells (behind a proxy)."""
@@ -201,7 +223,7 @@ class Guard:
             source = source_of(host)
             if self._score(source, self._bucket(source, now), reason):
                 self._proven.pop(host, None)
-                self._forget(host)
+                self._paced.pop(host, None)
 
     def proven(self, host: str) -> None:
         """Someone there has just logged in with right credentials."""
@@ -218,7 +240,6 @@ class Guard:
 
     def reconsider(self) -> None:
         """The configuration was edited: everybody is looked up again."""
-        self._free.clear()
         self._paced.clear()
 
     # -- for whoever operates the server -------------------------------------------------------------
@@ -248,35 +269,27 @@ class Guard:
     def _never_banned(self, host: str, now: float) -> bool:
         return self._dialled.get(host, 0.0) > now or self._sources.knows(host)
 
-    def _is_free(self, host: str, now: float) -> bool:
-        """Whether an address has no bucket, looked up anew; it is in ``_paced`` if it has a trunk's."""
-        pace = self._paced.get(host)
-        if pace is not None and pace.until > now:
-            return False
-        self._forget(host)
+    def _known(self, host: str, now: float) -> _Pace | None:
+        """Looks an address up anew: how it is paced; None for a stranger."""
+        self._paced.pop(host, None)
         if self._proven.get(host, 0.0) <= now and not self._never_banned(host, now):
-            return False
-        allowance = None if self._dialled.get(host, 0.0) > now else self._sources.allowance(host)
-        if allowance is None:
-            _remember(self._free, host, now + FREE_S)
-            return True
-        bucket = self._allowed.get(allowance.owner)
-        if bucket is None:
-            bucket = _Bucket(allowance.per_second, now)
-            _remember(self._allowed, allowance.owner, bucket)
-        _remember(self._paced, host, _Pace(allowance, bucket, now + FREE_S))
-        return False
+            return None
+        allowance = self._sources.allowance(host, dialled=self._dialled.get(host, 0.0) > now)
+        meter = self._meters.get(allowance.owner)
+        if meter is None:
+            meter = _Meter()
+            _remember(self._meters, allowance.owner, meter)
+        meter.seconds = 1.0 / allowance.per_second
+        pace = _Pace(allowance, meter, now + FREE_S)
+        _remember(self._paced, host, pace)
+        return pace
 
     def _trust(self, table: dict[str, float], host: str) -> None:
         """Notes an address for ``PROVEN_S`` seconds; it is looked up again if that is news."""
         now = self._clock()
         if table.get(host, 0.0) <= now:
-            self._forget(host)
+            self._paced.pop(host, None)
         _remember(table, host, now + PROVEN_S)
-
-    def _forget(self, host: str) -> None:
-        self._free.pop(host, None)
-        self._paced.pop(host, None)
 
     def _bucket(self, source: str, now: float) -> _Bucket:
         bucket = self._buckets.get(source)

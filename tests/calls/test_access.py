@@ -8,8 +8,9 @@ from pydantic import SecretStr
 
 from edge.calls.access import Access, AccessConfig
 from edge.calls.ports import RefusedCall
-from edge.calls.sources import Sources, networks
+from edge.calls.sources import Sources
 from edge.model.config import Target, Trunk
+from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.digest import ClientDigest, ServerDigest
 from edge.sip.events import Allow, Credentials, Deny, Flow
@@ -34,8 +35,10 @@ class Bench:
 
     def __post_init__(self) -> None:
         clock = VirtualClock()
-        never_ban = networks((*self.never_ban, *self.config.trusted_proxies))
-        self.sources = Sources(self, self, clock, never_ban)
+        self.sources = Sources(
+            self, self, clock, most=1e4, proxies=Networks.of(self.config.trusted_proxies),
+            never_ban=Networks.of(self.never_ban),
+        )  # fmt: skip
         self.guard = Guard(clock.monotonic, self.sources)
         digest = ServerDigest("edge", b"k" * 32)
         self.access = Access(self.config, self, digest, self, clock, guard=self.guard, sources=self.sources)

@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge.calls.ports import RefusedCall
-from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources, networks
+from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources
 from edge.model.config import Target
+from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.guard import Allowance
 from tests.calls.test_access import BY_LOGIN, COMMON, trunk
 from tests.support.virtual_time import VirtualClock
 
 GATEWAYS = ("192.0.2.1/32", "192.0.2.16/28", "2001:db8::/64")
+PROXY = "192.0.2.20"
+MOST = 10_000.0
 EVERY = ("192.0.2.1", "192.0.2.17", "2001:db8::7")
 
 
@@ -24,7 +27,10 @@ class World:
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()
-        self.sources = Sources(self, self, self.clock, networks(["203.0.113.0/24"]))
+        self.sources = Sources(
+            self, self, self.clock, most=MOST, proxies=Networks.of([PROXY]),
+            never_ban=Networks.of(["203.0.113.0/24"]),
+        )  # fmt: skip
 
     def note(self, refused: RefusedCall) -> None:
         self.noted.append(refused)
@@ -32,6 +38,9 @@ class World:
     def over(self, host: str, times: int) -> int:
         """How many of so many calls at once are too many."""
         return sum(self.sources.over(host) for _ in range(times))
+
+    def allowed(self, host: str, *, dialled: bool = False) -> Allowance:
+        return self.sources.allowance(host, dialled=dialled)
 
 
 def world(*trunks: Any, **more: Any) -> World:
@@ -59,33 +68,52 @@ def test_who_logged_in_is_its_trunk_for_an_hour_unless_the_address_is_shared() -
     seen = world(one, other)
     seen.sources.logged_in("198.51.100.7", one)
     assert seen.over("198.51.100.7", 10) == 6
-    assert seen.sources.allowance("198.51.100.7") == Allowance("trk_1", LEAST_MESSAGES)
+    assert seen.allowed("198.51.100.7") == Allowance("trk_1", LEAST_MESSAGES)
     seen.clock.advance(3600)
     assert seen.over("198.51.100.7", 10) == 0
     seen.sources.logged_in("198.51.100.7", one)
     seen.sources.logged_in("198.51.100.7", other)
-    assert seen.over("198.51.100.7", 10) == 0 and seen.sources.allowance("198.51.100.7") is None
+    assert seen.over("198.51.100.7", 10) == 0
+    assert seen.allowed("198.51.100.7") == Allowance("198.51.100.7", MOST)
 
 
 def test_a_trunk_s_messages_have_a_rate_that_no_honest_one_reaches() -> None:
     seen = world(trunk(addresses=GATEWAYS, max_cps=100), trunk("trk_2", addresses=("192.0.2.2/32",)))
     wanted = Allowance("trk_1", 100 * MESSAGES_A_CALL)
-    assert [seen.sources.allowance(host) for host in EVERY] == [wanted] * 3
-    assert seen.sources.allowance("192.0.2.2") is seen.sources.allowance("198.51.100.7") is None
+    assert [seen.allowed(host) for host in EVERY] == [wanted] * 3
+    assert seen.allowed("192.0.2.2") == Allowance("trk_2", MOST), "no max_cps: what the server can take"
 
 
-def test_a_trunk_that_is_a_target_too_has_none_for_its_answers_count() -> None:
+def test_nobody_may_send_more_than_the_server_can_take() -> None:
+    assert world(trunk(addresses=GATEWAYS, max_cps=5000)).allowed(EVERY[0]).per_second == MOST
+
+
+def test_what_we_dial_is_paced_by_itself_and_not_as_a_trunk_for_its_answers_count() -> None:
     pbx = Target(id="tgt_1", name="pbx", address=f"sip:a@{EVERY[0]}", **COMMON)
     seen = world(trunk(addresses=GATEWAYS, max_cps=1), targets=[pbx])
-    assert seen.sources.allowance(EVERY[0]) is None and seen.sources.allowance(EVERY[1]) is not None
+    assert seen.allowed(EVERY[0]) == Allowance(EVERY[0], MOST)
+    assert seen.allowed(EVERY[1]) == Allowance("trk_1", LEAST_MESSAGES)
+    assert seen.allowed(EVERY[1], dialled=True) == Allowance(EVERY[1], MOST)
+
+
+def test_a_proxy_in_front_is_paced_by_itself_whatever_trunk_has_its_address() -> None:
+    seen = world(trunk(addresses=GATEWAYS, max_cps=1))
+    assert seen.allowed(PROXY) == Allowance(PROXY, MOST)
+    assert seen.over(PROXY, 50) == 0
 
 
 def test_a_flood_is_listed_with_its_remedy() -> None:
-    seen = world(trunk(addresses=GATEWAYS, max_cps=100))
-    seen.sources.flooded(EVERY[0], Allowance("trk_1", 5000))
-    (noted,) = seen.noted
-    assert (noted.source, noted.reason) == (EVERY[0], "more than 5000 messages per second of trunk trk_1")
-    assert "max_cps" in noted.remedy
+    one, other = trunk(addresses=GATEWAYS, max_cps=100), trunk("trk_2", addresses=("192.0.2.2/32",))
+    seen = world(one, other)
+    for host in (EVERY[0], "192.0.2.2", PROXY):
+        seen.sources.flooded(host, seen.allowed(host))
+    assert [(noted.source, noted.reason) for noted in seen.noted] == [
+        (EVERY[0], "more than 5000 messages per second of trunk trk_1"),
+        ("192.0.2.2", "more than 10000 messages per second of trunk trk_2"),
+        (PROXY, "more than 10000 messages per second of this address"),
+    ]
+    remedies = [noted.remedy.partition(",")[0] for noted in seen.noted]
+    assert remedies == ["raise the trunk's max_cps", *["raise sip.max_messages_per_second"] * 2]
 
 
 def test_the_allow_list_is_known() -> None:

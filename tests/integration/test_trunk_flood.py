@@ -11,13 +11,13 @@ from tests.support.server import eventually, running_server
 
 
 @asynccontextmanager
-async def limited(directory: Path) -> AsyncIterator[tuple[Scene, str]]:
-    """A trunk that may send one call a second, and a number for it to dial."""
+async def limited(directory: Path, max_cps: int | None = 1, **env: str) -> AsyncIterator[tuple[Scene, str]]:
+    """A trunk that may send so many calls a second, and a number for it to dial."""
     with RawPhone(("", 0)) as carrier, RawPhone(("", 0)) as pbx:
-        async with running_server(directory) as server:
+        async with running_server(directory, **env) as server:
             carrier.server = pbx.server = server.sip["udp"]
             scene = Scene(server, carrier, pbx)
-            await scene.trunk(max_cps=1)
+            await scene.trunk(max_cps=max_cps)
             yield scene, await scene.number()
 
 
@@ -71,12 +71,12 @@ async def test_a_flood_of_anything_else_is_dropped_and_listed(tmp_path: Path) ->
     async with limited(tmp_path) as (scene, number):
         call = await scene.carrier.invite(number, scene.carrier.sdp())
         await scene.pbx.hear("INVITE")
-        dropped = 'edge_sip_events_total{event="dropped_trunk_flood"}'
+        dropped = 'edge_sip_events_total{event="dropped_known_flood"}'
 
         async def flooded() -> bool:
-            for _ in range(200):
+            for _ in range(1200):
                 await call.request("INFO")
-            return "dropped_trunk_flood" in await scene.server.api.get("/metrics")
+            return "dropped_known_flood" in await scene.server.api.get("/metrics")
 
         await eventually(flooded)
         assert await scene.server.api.metric(dropped) >= 1
@@ -94,3 +94,19 @@ async def test_a_flood_of_anything_else_is_dropped_and_listed(tmp_path: Path) ->
             return bool(await scene.server.api.metric(read) >= before + 200)
 
         await eventually(all_read)
+
+
+async def test_a_trunk_without_a_rate_may_send_what_the_server_is_set_to_take(tmp_path: Path) -> None:
+    async with limited(tmp_path, None, EDGE_SIP__MAX_MESSAGES_PER_SECOND="50") as (scene, number):
+        call = await scene.carrier.invite(number, scene.carrier.sdp())
+        await scene.pbx.hear("INVITE")
+
+        async def listed() -> bool:
+            for _ in range(200):
+                await call.request("INFO")
+            return bool(await refused(scene))
+
+        await eventually(listed)
+        (line,) = (await scene.server.api.get("sip/refused"))["items"]
+        assert line["reason"] == f"more than 50 messages per second of trunk {scene.carrier.host}"
+        assert line["remedy"].startswith("raise sip.max_messages_per_second")

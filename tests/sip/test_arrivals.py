@@ -3,7 +3,7 @@
 import pytest
 
 from edge.sip import arrivals
-from edge.sip.arrivals import Arrivals, refusal
+from edge.sip.arrivals import Arrivals, Message, refusal
 from edge.sip.events import Flow
 from edge.sip.message import Response
 from edge.sip.parser import parse
@@ -30,8 +30,8 @@ class Desk:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.served: list[bytes] = []
-        self.shed: list[bytes] = []
+        self.served: list[Message] = []
+        self.shed: list[Message] = []
         self.asked = 0
         self.arrivals = Arrivals(
             lambda: self.now,
@@ -82,6 +82,24 @@ def test_while_the_sockets_are_full_no_call_is_served_and_late_ones_are_turned_a
     assert (len(desk.served), len(desk.shed)) == (0, 3)
     desk.arrivals.read(True)
     assert (len(desk.served), len(desk.shed)) == (1, 3)
+
+
+def test_calls_of_streams_wait_too_and_ask_for_their_turn_once() -> None:
+    desk, call = Desk(), parse(INVITE)
+    in_dialog = parse(INVITE.replace(b"t: <sip:c@d>", b"t: <sip:c@d>;tag=ours"))
+    options = parse(INVITE.replace(b"INVITE sip", b"OPTIONS sip").replace(b"7 INVITE", b"7 OPTIONS"))
+    assert not any(desk.arrivals.take_framed(each, FLOW) for each in (in_dialog, options, ValueError()))
+    for _ in range(3):
+        assert desk.arrivals.take_framed(call, FLOW)
+    assert (desk.served, desk.asked) == ([], 1)
+    desk.arrivals.go_on()
+    assert desk.served == [call] * 3
+    desk.arrivals.read(False)
+    desk.arrivals.take_framed(call, FLOW)
+    assert desk.asked == 1, "the datagrams' reader will ask"
+    desk.now += arrivals.MAX_WAIT
+    desk.arrivals.read(False)
+    assert desk.shed == [call]
 
 
 def test_memory_is_bounded() -> None:

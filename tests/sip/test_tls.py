@@ -349,7 +349,7 @@ async def test_a_trunk_s_rate_holds_over_tls_and_loses_nothing(authority: Author
         async with asyncio.timeout(30):
             answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(600)]
         assert all(f"Call-ID: {n}\r\n".encode() in answer for n, answer in enumerate(answers))
-        assert us.counters["slowed_trunk_flood"] > 100
+        assert us.counters["slowed_known_flood"] > 100
         writer.transport.abort()
 
 

@@ -1,5 +1,6 @@
 """Who is known to a guard, set by hand."""
 
+import math
 from dataclasses import dataclass, field
 
 from edge.sip.guard import Allowance
@@ -7,7 +8,8 @@ from edge.sip.guard import Allowance
 
 @dataclass
 class Known:
-    """``hosts`` are known; ``allowances`` by host; ``floods`` collects who was over one."""
+    """``hosts`` are known; ``allowances`` by host, which who is dialled has none of; ``floods`` collects
+    who was over one."""
 
     hosts: set[str] = field(default_factory=set)
     allowances: dict[str, Allowance] = field(default_factory=dict)
@@ -16,8 +18,9 @@ class Known:
     def knows(self, host: str) -> bool:
         return host in self.hosts or host in self.allowances
 
-    def allowance(self, host: str) -> Allowance | None:
-        return self.allowances.get(host)
+    def allowance(self, host: str, *, dialled: bool) -> Allowance:
+        found = None if dialled else self.allowances.get(host)
+        return found or Allowance(host, math.inf)
 
     def flooded(self, host: str, allowance: Allowance) -> None:
         self.floods.append((host, allowance.owner))

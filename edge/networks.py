@@ -1,4 +1,4 @@
-"""What belongs to an IP address: found by the longest prefix."""
+"""What belongs to an IP address, and which addresses belong together: found by the longest prefix."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -24,6 +24,17 @@ class Networks(Generic[V]):
             known = by_prefix[network.version].setdefault(network.prefixlen, {})
             known.setdefault(int(network.network_address), value)
         self._by_prefix = {v: dict(sorted(by.items(), reverse=True)) for v, by in by_prefix.items()}
+
+    @classmethod
+    def of(cls, cidrs: Iterable[str]) -> "Networks[bool]":
+        """A set of addresses, to be asked with ``in``."""
+        return Networks((cidr, True) for cidr in cidrs)
+
+    def __bool__(self) -> bool:
+        return any(self._by_prefix.values())
+
+    def __contains__(self, address: str) -> bool:
+        return self.get(address) is not None
 
     def get(self, address: str) -> V | None:
         """What has the longest prefix around an address; None if nothing has.
