@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from edge.admin.pool_ports import Enrichment, PoolPorts
+from edge.model.bans import Banned
 from edge.model.base import Stored
 from edge.model.buyer import Buyer
 from edge.model.calendars import HolidayCalendar
@@ -24,7 +25,6 @@ from edge.model.peers import Reachability, Registration
 from edge.model.preset import Preset
 from edge.model.publishers import Publisher
 from edge.model.release import Carrier
-from edge.services.bans import Ban
 from edge.services.callers import Mode, Written
 from edge.services.identity import Identity
 from edge.services.inheritance import Deviation
@@ -244,7 +244,7 @@ class RefusedSources(Protocol):
 class Bans(Protocol):
     """Sources that SIP does not hear for a while."""
 
-    def active(self, limit: int) -> Sequence[Ban]:
+    def active(self, limit: int) -> Sequence[Banned]:
         """The newest bans that hold."""
 
     async def lift(self, source: str | None) -> None:

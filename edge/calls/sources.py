@@ -15,7 +15,7 @@ from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import is_address
-from edge.sip.guard import Allowance
+from edge.sip.meters import Allowance
 from edge.sip.uri import parse_uri
 
 MESSAGES_A_CALL: Final = 50

@@ -13,12 +13,14 @@ from edge.calls.trace import TraceBook
 from edge.derived import call_key, call_limits, endpoint_config, most_messages, tls_config
 from edge.networks import Networks
 from edge.parts.ground import Ground
+from edge.services.bans import KeptBans
 from edge.services.peers import PeerService
 from edge.services.traces import TRACES, TraceFiles
 from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint
 from edge.sip.exporter import Exporter
 from edge.sip.guard import Guard
+from edge.store.bans import BanRecords
 from edge.store.usage import TrunkUsage
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Calling:
     switch: Switch
     peers: PeerService
     messages: TraceFiles
+    bans: KeptBans
 
 
 async def opened(ground: Ground) -> Calling:
@@ -51,10 +54,11 @@ async def opened(ground: Ground) -> Calling:
     peers = PeerService(endpoint, ground.configuration, ground.clock, TrunkUsage(ground.database))
     services = await _services(ground, endpoint, peers, messages)
     ground.said.live = switch = Switch(services, ground.configuration, ground.refused)
+    bans = await enter(KeptBans(guard, BanRecords(ground.database), ground.clock))
     await enter(endpoint)
     await enter(peers)
     await enter(switch)
-    return Calling(endpoint, guard, switch, peers, messages)
+    return Calling(endpoint, guard, switch, peers, messages, bans)
 
 
 def _sources(ground: Ground) -> Sources:

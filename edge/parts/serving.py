@@ -84,7 +84,7 @@ async def _ports(ground: Ground, calling: Calling) -> Ports:
         caps=CapService(configuration, insight, Holdings(database), writer, clock),
         simulation=SimulationService(configuration, writer.counts, clock, ground.callers.past),
         refused=ground.refused,
-        bans=BanService(calling.guard, clock, audit),
+        bans=BanService(calling.guard, calling.bans, clock, audit),
         health=Readiness(_conditions(writer, ground.engine), calling.switch),
         figures=figures_of(
             writer, ground.engine, calling.switch, calling.endpoint, ground.refused, calling.peers

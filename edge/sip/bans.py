@@ -1,7 +1,7 @@
 """Which sources are banned, why and until when: bounded, forgotten after a day, no IO."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, cast, get_args
 
 Reason = Literal["scanner", "wrong credentials", "no credentials", "unknown source", "bad messages", "flood"]
 
@@ -11,6 +11,11 @@ LONGEST_S: Final = 86_400.0
 MEMORY_S: Final = 86_400.0
 """Seconds after the end of a ban in which a new one counts as a further one."""
 MAX_BANS: Final = 10_000
+
+
+def as_reason(text: str) -> Reason:
+    """A reason as it was stored; one that is not known any more counts as the mildest."""
+    return cast(Reason, text) if text in get_args(Reason) else "unknown source"
 
 
 @dataclass(slots=True)
@@ -44,18 +49,27 @@ class BanList:
         return True
 
     def add(self, source: str, reason: Reason, now: float) -> Ban:
-        """Bans a source; when the list is full the oldest ban ends."""
+        """Bans a source, for longer than the last time."""
         old = self._bans.pop(source, None)
         times = 1 if old is None or old.until + MEMORY_S < now else old.times + 1
         length = min(FIRST_S * 2.0 ** min(times - 1, 20), LONGEST_S)
-        if len(self._bans) >= MAX_BANS:
-            del self._bans[next(iter(self._bans))]
-        ban = self._bans[source] = Ban(source, reason, now, now + length, times)
+        ban = Ban(source, reason, now, now + length, times)
+        self.put(ban)
         return ban
+
+    def put(self, ban: Ban) -> None:
+        """Takes up a ban as it is; when the list is full the oldest one ends."""
+        if len(self._bans) >= MAX_BANS and ban.source not in self._bans:
+            del self._bans[next(iter(self._bans))]
+        self._bans[ban.source] = ban
 
     def active(self, now: float) -> list[Ban]:
         """The bans that hold, newest first."""
         return [ban for ban in reversed(self._bans.values()) if ban.until > now]
+
+    def remembered(self, now: float) -> list[Ban]:
+        """The bans that hold, and those over which a new one would last longer; oldest first."""
+        return [ban for ban in self._bans.values() if ban.until + MEMORY_S >= now]
 
     def lift(self, source: str) -> bool:
         """Ends and forgets a ban; False if there was none."""

@@ -9,12 +9,12 @@ the source's score, which decays; too much of it bans the source for a while.
 import ipaddress
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
 from edge.sip.bans import Ban, BanList, Reason
+from edge.sip.meters import Allowance, Bucket, Meter
 
 T = TypeVar("T")
 
@@ -27,8 +27,6 @@ OFFENCES: Final[dict[Reason, float]] = {
     "flood": 0.2,
 }
 BAN_AT: Final = 60.0
-DECAY: Final = 0.5
-"""Points that a score loses in a second."""
 RATE: Final = 50.0
 """Messages a second of one unknown source, with a burst of two seconds."""
 RATE_OF_ALL: Final = 1000.0
@@ -36,22 +34,10 @@ RATE_OF_ALL: Final = 1000.0
 MAX_SOURCES: Final = 10_000
 FREE_S: Final = 60.0
 """Seconds for which a known source is not asked about again."""
-BURST_S: Final = 2.0
-"""Seconds' worth of messages that any source may send at once."""
-_ROUNDING_S: Final = 1e-6
 HANDSHAKE: Final = 10.0
 """Messages that a TLS handshake counts for: it costs us a signature."""
 PROVEN_S: Final = 3600.0
 """Seconds for which who has logged in, or was dialled by us, is no stranger."""
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a known source may send: messages a second, with a burst of ``BURST_S`` seconds, from all the
-    addresses and connections of its ``owner`` together."""
-
-    owner: str
-    per_second: float
 
 
 class Sources(Protocol):
@@ -85,60 +71,12 @@ class Friends:
         """Never called: nobody has a limit."""
 
 
-class _Bucket:
-    """Tokens for messages, and the score of offences; each brought up to date when it is looked at."""
-
-    __slots__ = ("at", "score", "tokens", "worst")
-
-    def __init__(self, rate: float, now: float) -> None:
-        self.at = now
-        self.tokens = BURST_S * rate
-        self.score = 0.0
-        self.worst: Reason | None = None
-
-    def refill(self, rate: float, now: float) -> None:
-        passed, self.at = now - self.at, now
-        self.tokens = min(BURST_S * rate, self.tokens + passed * rate)
-        self.score = max(0.0, self.score - passed * DECAY)
-        if not self.score:
-            self.worst = None
-
-    def take(self, cost: float) -> bool:
-        if self.tokens < cost:
-            return False
-        self.tokens -= cost
-        return True
-
-
-class _Meter:
-    """What one owner has sent, as the instant up to which its rate has room for it."""
-
-    __slots__ = ("seconds", "until")
-
-    def __init__(self) -> None:
-        self.seconds = 0.0  # that a message takes at this rate
-        self.until = 0.0
-
-    def takes(self, cost: float, now: float) -> bool:
-        """Counts so many messages, unless that were more than the burst."""
-        until = (self.until if self.until > now else now) + cost * self.seconds
-        if until - now > BURST_S + _ROUNDING_S:
-            return False
-        self.until = until
-        return True
-
-    def over_s(self, now: float) -> float:
-        """Counts a message in any case; answers for how many seconds no further one fits."""
-        self.until = (self.until if self.until > now else now) + self.seconds
-        return max(0.0, self.until - now - BURST_S - _ROUNDING_S)
-
-
 class _Pace:
     """An address that is known, and the meter that it shares, as they were found: until ``until``."""
 
     __slots__ = ("allowance", "meter", "until")
 
-    def __init__(self, allowance: Allowance, meter: _Meter, until: float) -> None:
+    def __init__(self, allowance: Allowance, meter: Meter, until: float) -> None:
         self.allowance, self.meter, self.until = allowance, meter, until
 
 
@@ -154,11 +92,11 @@ class Guard:
         self._clock = clock
         self._sources = sources
         self._paced: dict[str, _Pace] = {}
-        self._meters: dict[str, _Meter] = {}
+        self._meters: dict[str, Meter] = {}
         self._proven: dict[str, float] = {}
         self._dialled: dict[str, float] = {}
-        self._buckets: dict[str, _Bucket] = {}
-        self._all = _Bucket(RATE_OF_ALL, clock())
+        self._buckets: dict[str, Bucket] = {}
+        self._all = Bucket(RATE_OF_ALL, clock())
         self._bans = BanList()
         self.counters: Counter[str] = Counter()
 
@@ -250,6 +188,17 @@ class Guard:
         found = self._bans.active(now)
         return list(islice((ban for ban in found if not self._never_banned(ban.source, now)), limit))
 
+    def remembered(self) -> list[Ban]:
+        """Every ban that a further one would count, oldest first."""
+        return self._bans.remembered(self._clock())
+
+    def remember(self, bans: Iterable[Ban]) -> None:
+        """Takes up bans of before the start, oldest first, but for those whose source is known now."""
+        now = self._clock()
+        for ban in bans:
+            if not self._never_banned(ban.source, now):
+                self._bans.put(ban)
+
     def figures(self) -> dict[str, int]:
         """The counters, and ``bans`` that hold now."""
         return {**self.counters, "bans": len(self._bans.active(self._clock()))}
@@ -277,7 +226,7 @@ class Guard:
         allowance = self._sources.allowance(host, dialled=self._dialled.get(host, 0.0) > now)
         meter = self._meters.get(allowance.owner)
         if meter is None:
-            meter = _Meter()
+            meter = Meter()
             _remember(self._meters, allowance.owner, meter)
         meter.seconds = 1.0 / allowance.per_second
         pace = _Pace(allowance, meter, now + FREE_S)
@@ -291,16 +240,16 @@ class Guard:
             self._paced.pop(host, None)
         _remember(table, host, now + PROVEN_S)
 
-    def _bucket(self, source: str, now: float) -> _Bucket:
+    def _bucket(self, source: str, now: float) -> Bucket:
         bucket = self._buckets.get(source)
         if bucket is None:
-            bucket = _Bucket(RATE, now)
+            bucket = Bucket(RATE, now)
             _remember(self._buckets, source, bucket)
         else:
             bucket.refill(RATE, now)
         return bucket
 
-    def _score(self, source: str, bucket: _Bucket, reason: Reason) -> bool:
+    def _score(self, source: str, bucket: Bucket, reason: Reason) -> bool:
         """Adds to a score (just brought up to date); True when that banned the source."""
         bucket.score += OFFENCES[reason]
         if bucket.worst is None or OFFENCES[reason] > OFFENCES[bucket.worst]:

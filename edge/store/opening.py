@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA = "0010"
+SCHEMA = "0011"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

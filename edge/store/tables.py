@@ -305,6 +305,17 @@ refused_calls = sa.Table(
     sa.Column("last_seen", sa.Text, nullable=False),
 )
 
+bans = sa.Table(
+    "bans",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("dropped", sa.Integer, nullable=False),
+)
+
 meta = sa.Table(
     "meta",
     metadata,

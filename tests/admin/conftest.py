@@ -15,7 +15,7 @@ from edge.admin.listener import Listener
 from edge.admin.ports import Ports, Sample
 from edge.model.peers import Reachability, Registration
 from edge.services.audit import AuditService
-from edge.services.bans import BanService
+from edge.services.bans import BanService, KeptBans
 from edge.services.blocks import BlockService
 from edge.services.calendars import CalendarService
 from edge.services.callers import CallerService
@@ -42,6 +42,7 @@ from edge.settings.sections import PublicSection
 from edge.sip.guard import Guard
 from edge.store.audio import AudioFiles
 from edge.store.audit import AuditTrail
+from edge.store.bans import BanRecords
 from edge.store.callers import CallerRecords
 from edge.store.calls import CallRecords
 from edge.store.engine import Database
@@ -186,6 +187,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         TokenService(Tokens(database), clock, SecretStr(ADMIN)) as tokens,
     ):
         audit = AuditService(AuditTrail(database), clock)
+        kept = KeptBans(backstage.guard, BanRecords(database), clock)
         insight = InsightService(configuration, backstage.writer.counts, clock)
         prompts = PromptService(configuration, AudioFiles(tmp_path / "prompts"), backstage.engine)
         records = NumberRecords(database)
@@ -222,7 +224,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
             simulation=SimulationService(configuration, backstage.writer.counts, clock, callers.past),
             refused=backstage.refused,
-            bans=BanService(backstage.guard, clock, audit),
+            bans=BanService(backstage.guard, kept, clock, audit),
             health=Readiness(conditions, backstage.switch),
             figures=Figures(),
             peers=Peers(),

@@ -8,7 +8,7 @@ from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources
 from edge.model.config import Target
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
-from edge.sip.guard import Allowance
+from edge.sip.meters import Allowance
 from tests.calls.test_access import BY_LOGIN, COMMON, trunk
 from tests.support.virtual_time import VirtualClock
 

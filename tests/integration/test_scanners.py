@@ -1,6 +1,7 @@
 """What the internet sends all day: sipvicious finds nothing and is banned, garbage disturbs nobody."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -105,6 +106,28 @@ async def test_a_banned_source_is_heard_again_once_it_is_a_trunk(site: Site) -> 
     await site.server.api.post("trunks", {"name": source, "addresses": [source]})
     assert source not in await site.bans()
     (await call(site.directory, site.server.address(), NUMBER, asks, host=source, limit_s=10)).check()
+
+
+async def test_a_ban_survives_a_restart_but_not_that_its_source_is_never_to_be_banned(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server:
+        sources = [await Site(server, "", tmp_path).banned() for _ in range(2)]
+        assert await server.stop() == 0
+    async with running_server(tmp_path, EDGE_SIP__NEVER_BAN=json.dumps(sources[:1])) as server:
+        site = Site(server, "", tmp_path)
+        assert await site.bans() == {sources[1]: "scanner"}
+        with socket.socket(type=socket.SOCK_DGRAM) as scanner:
+            scanner.bind((sources[1], 0))
+            scanner.sendto(SCAN.replace(b"HERE", sources[1].encode()), server.sip["udp"])
+        dropped = 'edge_sip_events_total{event="dropped_banned"}'
+        await eventually(lambda: _is_counted(server, dropped))
+        await server.api.delete(f"sip/bans?source={sources[1]}")
+        server.kill()  # that it was lifted is written at once
+    async with running_server(tmp_path) as server:
+        assert await Site(server, "", tmp_path).bans() == {}
+
+
+async def _is_counted(server: Server, event: str) -> bool:
+    return event in await server.api.get("/metrics")
 
 
 async def test_ten_thousand_datagrams_of_garbage_disturb_nobody(site: Site) -> None:

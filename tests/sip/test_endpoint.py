@@ -26,9 +26,10 @@ from edge.sip.events import (
     Refused,
 )
 from edge.sip.framer import Framer, Keepalive
-from edge.sip.guard import RATE, Allowance, Friends, Guard, Sources
+from edge.sip.guard import RATE, Friends, Guard, Sources
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
+from edge.sip.meters import Allowance
 from tests.support.known import Known
 from tests.support.lossy_wire import SDP
 from tests.support.server import eventually

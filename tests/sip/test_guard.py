@@ -3,7 +3,8 @@
 import pytest
 
 from edge.sip import bans, guard
-from edge.sip.guard import PROVEN_S, Allowance, Guard, source_of
+from edge.sip.guard import PROVEN_S, Guard, source_of
+from edge.sip.meters import Allowance
 from tests.support.known import Known
 
 STRANGER = "203.0.113.9"

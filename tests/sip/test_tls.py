@@ -24,8 +24,9 @@ from edge.sip.events import (
     OutgoingCall,
     Refused,
 )
-from edge.sip.guard import Allowance, Friends, Guard, Sources
+from edge.sip.guard import Friends, Guard, Sources
 from edge.sip.invite import Invite
+from edge.sip.meters import Allowance
 from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
 from tests.sip.test_endpoint import Open, Owner, options
 from tests.support.certificates import Authority

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 
-from edge.sip.guard import Allowance
+from edge.sip.meters import Allowance
 
 
 @dataclass

@@ -1,0 +1,121 @@
+"""Bans over a restart: what goes on, what has ended, who is known now, and how much is written."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+
+import pytest
+
+from edge.services.bans import KeptBans
+from edge.sip.bans import MAX_BANS, MEMORY_S, Ban
+from edge.sip.guard import Guard
+from edge.store.bans import SLICE, BanRecords
+from edge.store.engine import Database
+from tests.store.conftest import NOON
+from tests.support.known import Known
+
+STRANGER = "203.0.113.9"
+
+
+class Clock:
+    """Time of day, and a monotonic clock that begins anew at each start of the machine."""
+
+    def __init__(self, passed_s: float, began_s: float) -> None:
+        self.passed_s, self.began_s = passed_s, began_s
+
+    def utc(self) -> datetime:
+        return NOON + timedelta(seconds=self.passed_s)
+
+    def monotonic(self) -> float:
+        return self.passed_s - self.began_s
+
+
+class World:
+    """A database, and servers that are started on it one after another."""
+
+    def __init__(self, database: Database) -> None:
+        self.records = BanRecords(database)
+        self.sources = Known()
+        self.passed_s = 0.0
+
+    @asynccontextmanager
+    async def server(self) -> AsyncIterator[Guard]:
+        """One start; its monotonic clock is at zero then."""
+        self.clock = Clock(self.passed_s, self.passed_s)
+        guard = Guard(self.clock.monotonic, self.sources)
+        async with KeptBans(guard, self.records, self.clock) as self.kept:
+            yield guard
+        self.passed_s = self.clock.passed_s
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
+
+
+async def test_a_ban_goes_on_after_a_restart_and_ends_when_it_would_have(world: World) -> None:
+    async with world.server() as guard:
+        guard.offend(STRANGER, "scanner")
+        world.clock.passed_s += 100
+    async with world.server() as guard:
+        (ban,) = guard.active(10)
+        assert (ban.source, ban.reason, ban.times, ban.until) == (STRANGER, "scanner", 1, 500)
+        assert not guard.admits(STRANGER)
+        world.clock.passed_s += 501
+        assert guard.admits(STRANGER)
+
+
+async def test_a_further_ban_is_longer_after_a_restart_too_for_a_day(world: World) -> None:
+    async with world.server() as guard:
+        guard.offend(STRANGER, "scanner")
+        world.clock.passed_s += 1000
+    async with world.server() as guard:
+        assert guard.active(10) == []
+        guard.offend(STRANGER, "scanner")
+        assert guard.active(10)[0].times == 2
+        world.clock.passed_s += 2000 + MEMORY_S
+    async with world.server() as guard:
+        guard.offend(STRANGER, "scanner")
+        assert guard.active(10)[0].times == 1
+
+
+async def test_who_has_become_known_is_not_banned_again(world: World) -> None:
+    async with world.server() as guard:
+        for host in (STRANGER, "203.0.113.10"):
+            guard.offend(host, "scanner")
+    world.sources.hosts.add(STRANGER)
+    async with world.server() as guard:
+        assert [ban.source for ban in guard.active(10)] == ["203.0.113.10"]
+    world.sources.hosts.clear()
+    async with world.server() as guard:
+        assert [ban.source for ban in guard.active(10)] == ["203.0.113.10"]
+
+
+async def test_a_lifted_ban_is_forgotten_at_once(world: World) -> None:
+    async with world.server() as guard:
+        for host in (STRANGER, "203.0.113.10"):
+            guard.offend(host, "scanner")
+        await world.kept.write()
+        guard.lift(STRANGER)
+        await world.kept.write()
+        assert [row.source for row in await world.records.all(NOON, 10)] == ["203.0.113.10"]
+
+
+async def test_what_is_kept_is_bounded_and_only_what_has_changed_is_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    put = world.records.put
+    async with world.server() as guard:
+        for n in range(MAX_BANS + SLICE):
+            guard.remember([Ban(f"10.0.{n >> 8}.{n & 255}", "flood", n / 1e4, 600.0)])
+        await world.kept.write()
+        monkeypatch.setattr(
+            world.records, "put", lambda rows: put(written.append(row.source) or row for row in rows)
+        )
+        world.clock.passed_s += 10
+        guard.offend(STRANGER, "scanner")
+        await world.kept.write()
+        assert written == [STRANGER]
+        rows = await world.records.all(NOON, 2 * MAX_BANS)
+        assert len(rows) == MAX_BANS and rows[-1].source == STRANGER
