@@ -20,12 +20,13 @@ from edge.calls.happenings import (
 )
 from edge.calls.hunt import Bridged
 from edge.calls.leg import Leg
+from edge.calls.outcome import Result
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
 from edge.media.engine import MediaUnavailable
 from edge.media.sdp import Description
-from edge.model.decision import Candidate
-from edge.model.ledger import Connect, Release, Reserve
+from edge.model.decision import Candidate, CapClaim
+from edge.model.ledger import Connect, Release, Reserve, Unavailable
 from edge.routing.choose import concurrency
 from edge.sip.errors import SipParseError
 from edge.sip.events import Ended, OfferAnswered, Offered, OfferRefused
@@ -113,6 +114,8 @@ class Joining:
         self._party: Leg | None = None
         self._leg: Leg | None = None
         self._taken: Description | None = None
+        self._attempt = len(call.record.attempts) + 1
+        self._held: tuple[CapClaim, ...] | None = None
 
     async def ask(self) -> bool:
         """Borrows the other party; False if its call is in no state to lend it."""
@@ -130,14 +133,17 @@ class Joining:
             return False
         return self._party is not None
 
-    async def join(self, meanwhile: "Callable[[Happening], None]") -> Bridge | int:
-        """Offers the party the caller's codecs at our new address.  The bridge to it, or the status that
-        says why not: then both calls are as before.  Raises CallOver if the call ends meanwhile."""
+    async def join(self, meanwhile: "Callable[[Happening], None]") -> Bridge | Result:
+        """Offers the party the caller's codecs at our new address.  The bridge to it, or what says why
+        not: then both calls are as before.  Raises CallOver if the call ends meanwhile."""
         caller = self._bridge.caller
         told = caller.remote
         caller.off_hold()
         resumed, status, over = caller.remote, 503, None
         try:
+            full = await self._move_slots()
+            if full is not None:
+                return full
             status, over = await self._ask_party(meanwhile)
         except MediaUnavailable:
             pass
@@ -145,7 +151,46 @@ class Joining:
             if status != 200:
                 caller.remote = told if caller.remote is resumed else caller.remote
                 self._give_back(over)
-        return await self._seat() if status == 200 else status
+        return await self._seat() if status == 200 else Result(status, "refused", "")
+
+    @property
+    def _joined(self) -> Bridged:
+        """Whom the caller would talk with, as the other call has it; nobody's slot counts for a caller."""
+        return self._other.bridged if self._party is self._other.target else Bridged("", 0)
+
+    async def _move_slots(self) -> Result | None:
+        """The conversation's slots go from call to call, in one step: nobody gets them in between.  What this
+        call's own configuration asks on top must be free, else why not (rule: Caps)."""
+        call, other, joined = self._call, self._other, self._joined
+        if not joined.target_id:
+            return None
+        candidate = Candidate(joined.target_id, 0, 1.0, joined.group_id)
+        held = concurrency(candidate, other.facts, other.snapshot)
+        caps = {claim.cap_id for claim in held}
+        own = concurrency(candidate, call.facts, call.snapshot)
+        claims = (*held, *(claim for claim in own if claim.cap_id not in caps))
+        if not claims:
+            return None
+        giver = (other.facts.call_id, joined.attempt)
+        facts = call.facts
+        full = await call.services.store.submit(
+            Reserve(facts.call_id, self._attempt, claims, facts.arrived_at, giver)
+        )
+        if isinstance(full, Unavailable):
+            return Result(503, "refused", "the store can not write")
+        if full is not None:
+            return Result(0, "cap_taken", "another call took the last slot")
+        self._held = held
+        return None
+
+    def _return_slots(self) -> None:
+        """The party stays with its call, and so does what it holds."""
+        if self._held is None:
+            return
+        other, services = self._other.facts, self._call.services
+        mine = (self._call.facts.call_id, self._attempt)
+        services.store.post(Reserve(other.call_id, self._joined.attempt, self._held, other.arrived_at, mine))
+        services.store.post(Release(*mine, services.clock.utc()))  # if the other call is over by now
 
     async def _ask_party(self, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         party, reception = self._party, self._call.reception
@@ -167,6 +212,7 @@ class Joining:
         party, leg, inbox = self._party, self._leg, self._other.reception.inbox
         assert party is not None and party.invite is not None
         party.attach(party.invite)
+        self._return_slots()
         inbox.put(PartySettled(joined=False, ended=over, taken=self._taken))
         if leg is not None:
             self._call.reception.media.close_leg(leg.media)
@@ -208,7 +254,7 @@ class Joining:
         call, other, leg, party = self._call, self._other, self._leg, self._party
         assert leg is not None and party is not None
         leg.passage, party.passage = party.passage, None
-        joined = other.bridged if party is other.target else Bridged("", 0)
+        joined = self._joined
         other.give_away(party)
         other.reception.inbox.put(PartySettled(joined=True))
         assert leg.invite is not None
@@ -220,19 +266,12 @@ class Joining:
         return seated
 
     async def _account(self, joined: Bridged) -> None:
-        """The new target's slot goes from call to call; the old one's is given back (rule: Caps)."""
-        call, other, store = self._call, self._other, self._call.services.store
-        now, attempt = call.services.clock.utc(), len(call.record.attempts) + 1
+        """The old target's slot is given back; the new one's is held already (rule: Caps)."""
+        call, store, now = self._call, self._call.services.store, self._call.services.clock.utc()
         store.post(Release(call.facts.call_id, call.bridged.attempt, now))
         if joined.target_id:
-            # One after the other in the store's queue: nobody gets the slot in between.
-            store.post(Release(other.facts.call_id, joined.attempt, now))
-            candidate = Candidate(joined.target_id, 0, 1.0, joined.group_id)
-            claims = concurrency(candidate, other.facts, other.snapshot)
-            if claims:
-                store.post(Reserve(call.facts.call_id, attempt, claims, call.facts.arrived_at))
-            await store.submit(Connect(call.facts.call_id, attempt, joined.target_id, now))
-        call.bridged = joined._replace(attempt=attempt)
+            await store.submit(Connect(call.facts.call_id, self._attempt, joined.target_id, now))
+        call.bridged = joined._replace(attempt=self._attempt)
 
 
 def _is_of(happening: Happening, leg: Leg) -> bool:

@@ -109,11 +109,11 @@ class Transfer:
         reception.phase = "transfer"
         joined = await joining.join(self._meanwhile)
         reception.phase = "bridged"
-        done = isinstance(joined, Bridge)
-        call.record.step("transfer", "joined" if done else "refused", words)
-        result = (
-            Result(200, "answered", words) if isinstance(joined, Bridge) else Result(joined, "refused", words)
-        )
+        if isinstance(joined, Bridge):
+            result = Result(200, "answered", words)
+        else:
+            result = joined._replace(reason=f"{words}: {joined.reason}" if joined.reason else words)
+        call.record.step("transfer", "joined" if isinstance(joined, Bridge) else "refused", result.reason)
         if target is not None:
             self._note(target, started, result)
         if not isinstance(joined, Bridge):

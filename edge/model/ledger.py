@@ -32,13 +32,15 @@ class OpenCall(NamedTuple):
 class Reserve:
     """Take one slot of every claim, or none.  ``attempt`` 0 is the admission, then each dial.
 
-    Answered by ``None`` (taken) or by the ``cap_id`` that was full.
+    Answered by ``None`` (taken) or by the ``cap_id`` that was full.  ``instead_of`` is a call's attempt
+    whose slots pass on: what it had reserved is given back in the same step, and kept if a claim is full.
     """
 
     call_id: str
     attempt: int
     claims: tuple[CapClaim, ...]
     at: datetime
+    instead_of: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,9 @@ class Ledger:
         call_id, slots = command.call_id, self._slots
         if not self._begin(call_id):
             return Unavailable(f"call {call_id} is over: nothing can be reserved for it")
-        full = slots.take(call_id, command.attempt, command.claims, to_text(command.at))
+        wanted = (call_id, command.attempt, command.claims, to_text(command.at))
+        giver = command.instead_of
+        full = slots.take(*wanted) if giver is None else slots.take_over(*wanted, giver=giver)
         if full is None and command.attempt > 0:
             slots.use(call_id, command.attempt, ("attempt",))
         return full

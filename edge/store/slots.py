@@ -77,16 +77,45 @@ class Slots:
         held = self._held[call_id]
         new = {claim.cap_id: claim for claim in claims if (attempt, claim.cap_id) not in held}
         for claim in new.values():
-            counter = self.counter((claim.cap_id, claim.window))
-            if counter.used + (counter.reserved if claim.strict else 0) >= claim.limit:
+            if self._is_full(claim):
                 return claim.cap_id
         for claim in new.values():
-            if claim.strict:
-                key = (claim.cap_id, claim.window)
-                self._count(key, self.counter(key), 0, 1)
-            state: SlotState = "reserved" if claim.strict else "watched"
-            self._put(call_id, held, (attempt, claim.cap_id), Slot(claim, state, since))
+            self._hold(call_id, held, (attempt, claim.cap_id), claim, since)
         return None
+
+    def take_over(
+        self, call_id: str, attempt: int, claims: tuple[CapClaim, ...], since: str, *, giver: tuple[str, int]
+    ) -> str | None:
+        """As ``take``, in place of what another call's attempt has reserved.
+
+        A slot that goes from hand to hand need not be free; if another claim is full nothing changes.
+        """
+        given = self._held.get(giver[0], {})
+        moving = {
+            (slot.claim.cap_id, slot.claim.window)
+            for place, slot in given.items()
+            if place[0] == giver[1] and slot.state == "reserved"
+        }
+        held = self._held[call_id]
+        new = [claim for claim in claims if (attempt, claim.cap_id) not in held]
+        for claim in new:
+            if (claim.cap_id, claim.window) not in moving and self._is_full(claim):
+                return claim.cap_id
+        self.release(*giver)
+        for claim in new:
+            self._hold(call_id, held, (attempt, claim.cap_id), claim, since)
+        return None
+
+    def _hold(self, call_id: str, held: Held, place: tuple[int, str], claim: CapClaim, since: str) -> None:
+        if claim.strict:
+            key = (claim.cap_id, claim.window)
+            self._count(key, self.counter(key), 0, 1)
+        state: SlotState = "reserved" if claim.strict else "watched"
+        self._put(call_id, held, place, Slot(claim, state, since))
+
+    def _is_full(self, claim: CapClaim) -> bool:
+        counter = self.counter((claim.cap_id, claim.window))
+        return counter.used + (counter.reserved if claim.strict else 0) >= claim.limit
 
     def use(self, call_id: str, attempt: int, triggered: tuple[str, ...]) -> None:
         """The trigger came: what the admission and the attempt reserved for it is used up."""

@@ -192,6 +192,42 @@ async def test_the_group_s_slot_goes_with_the_call(scene: Scene) -> None:
     assert await taken(scene, group_id) == 0
 
 
+async def test_a_party_for_whom_the_call_has_no_slot_stays_where_it_is(scene: Scene) -> None:
+    """A cap that is younger than the other call, and taken: it is one of the configuration of the call that
+    would go on."""
+    consult = another(scene, scene.target, scene.second)
+    await consult.route(scene.second)
+    asked, answered = await consult.connected()
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    desk_id = next(one["id"] for one in found if one["name"] == scene.second.address)
+    cap = {"window": "concurrency", "limit": 1}
+    await scene.server.api.patch(f"targets/{desk_id}", {"caps": [cap]})
+    last = await scene.caller.invite(consult.number, scene.caller.sdp())
+    await scene.second.answer(await scene.second.hear("INVITE"), 200, scene.second.sdp())
+    await last.hear("200")
+    await last.request("ACK")
+    call, invited = await up(scene)
+    assert await taken(scene, desk_id) == 1
+    await scene.target.say(
+        invited, "REFER", 1, "", replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    )
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    assert await notified(scene.target) == "SIP/2.0 100 Trying"
+    assert (await notified(scene.target)).startswith("SIP/2.0 480")
+    # Each has whom it had, and the third its slot.
+    await scene.second.say(answered, "INFO", 7, "Signal=1\r\n")
+    assert (await scene.target.hear("INFO")).get("Call-ID") == asked.call_id
+    assert await taken(scene, desk_id) == 1
+    for one, phone in ((call, scene.target), (asked, scene.second), (last, scene.second)):
+        await one.request("BYE")
+        await ended(phone)
+    first = await scene.record()
+    assert first["attempts"][1]["outcome"] == "cap_taken"
+    assert first["attempts"][1]["reason"].endswith(": another call took the last slot")
+    await consult.records(2)
+    assert await taken(scene, desk_id) == 0
+
+
 async def test_two_callers_of_one_target_are_joined(scene: Scene) -> None:
     with RawPhone(scene.server.sip["udp"], host=scene.caller.host) as friend:
         call, invited = await up(scene)

@@ -68,18 +68,28 @@ class Model:
         key = (call, attempt, cap)
         return any((s.call, s.attempt, s.claim.cap_id) == key for s in self.slots)
 
-    def reserve(self, call: str, attempt: int, caps: list[str]) -> str | None:
+    def reserve(
+        self, call: str, attempt: int, caps: list[str], giver: tuple[str, int] = ("", 0)
+    ) -> str | None:
         new: list[Slot] = []
         for cap in caps:
             if self.held(call, attempt, cap):
                 continue
-            if self.taken(cap) >= LIMITS[cap]:
+            if self.taken(cap) - self.passes_on(*giver, cap) >= LIMITS[cap]:
                 return cap
             new.append(Slot(call, attempt, claim(cap)))
+        self.drop(*giver)
         self.slots += new
         if attempt > 0:
             self.use(call, attempt, {"attempt"})
         return None
+
+    def passes_on(self, call: str, attempt: int, cap: str) -> bool:
+        """Whether a slot of the cap is given back by it, so that the next one has room."""
+        return any(
+            (s.call, s.attempt, s.claim.cap_id) == (call, attempt, cap) and s.counted and not self.stays(s)
+            for s in self.slots
+        )
 
     def use(self, call: str, attempt: int, triggers: set[str]) -> None:
         for slot in self.slots:
@@ -143,6 +153,19 @@ class LedgerMachine(RuleBasedStateMachine):
             assert isinstance(answer, Unavailable)
         else:
             assert answer == self.model.reserve(call, attempt, caps)
+
+    @rule(call=CALLS, giver=CALLS, attempt=ATTEMPTS, other=ATTEMPTS, caps=CLAIMS)
+    def take_over(self, call: str, giver: str, attempt: int, other: int, caps: list[str]) -> None:
+        """A party goes from call to call, and its slots with it."""
+        if call == giver:
+            return
+        call, giver = f"{call}{self.starts}", f"{giver}{self.starts}"
+        wanted = reserve(call, attempt, *map(claim, caps), instead_of=(giver, other))
+        (answer,) = self.group.run([wanted])
+        if call in self.model.over:
+            assert isinstance(answer, Unavailable)
+        else:
+            assert answer == self.model.reserve(call, attempt, caps, (giver, other))
 
     @rule(call=CALLS, attempt=ATTEMPTS)
     def connect(self, call: str, attempt: int) -> None:

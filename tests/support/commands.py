@@ -28,8 +28,10 @@ def opened(call_id: str, caller: str | None = "+12025550123") -> OpenCall:
     return OpenCall(call_id, NOON, "trk_1", caller, "+18005550100", "num_1", "cmp_1")
 
 
-def reserve(call_id: str, attempt: int, *claims: CapClaim) -> Reserve:
-    return Reserve(call_id, attempt, claims, NOON)
+def reserve(
+    call_id: str, attempt: int, *claims: CapClaim, instead_of: tuple[str, int] | None = None
+) -> Reserve:
+    return Reserve(call_id, attempt, claims, NOON, instead_of)
 
 
 def connect(call_id: str, attempt: int = 1) -> Connect:
