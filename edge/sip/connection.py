@@ -86,7 +86,7 @@ class Keeper(Protocol):
 class Connection(asyncio.Protocol):
     """One connection.  Until it is made, and over TLS the peer's name proven, what is sent waits.
 
-    ``source`` is the address or network that it counts for among the connections.
+    ``source`` is the address or network that it counts for among the connections; empty for one of ours.
     """
 
     def __init__(self, streams: Keeper, flow: Flow, source: str) -> None:

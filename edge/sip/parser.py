@@ -187,6 +187,8 @@ def _request(start: str, headers: Headers, body: bytes) -> Request:
         _check_version(version)
     if method not in _METHODS and not is_token(method):
         raise SipParseError("malformed method")
+    if len(uri) > MAX_VALUE:
+        raise SipParseError(f"a Request-URI of more than {MAX_VALUE} characters", 414, close=True)
     request = ReadRequest(method, uri, headers)
     request.target = parse_uri(uri)
     first = _read(request, body)

@@ -153,7 +153,7 @@ class Streams:
         """The flow to a peer: over the connection there is, or one that is being made."""
         connection = self._by_peer.get(destination)
         if connection is None or connection.closing:
-            connection = self._remember(local, destination, destination.host)
+            connection = self._remember(local, destination, "")
             self._start(self._dial(connection))
         return connection.flow
 

@@ -292,6 +292,7 @@ WRONG: list[Wrong] = [
         "21 Contacts", message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["m: <sip:x@y.test>"] * 20]), 400
     ),
     Wrong("value too long", invite(Subject="x" * 8193), 513),
+    Wrong("Request-URI too long", invite().replace(b"INVITE sip:", b"INVITE sip:" + b"x" * 8193, 1), 414),
     Wrong("folded value too long", invite(Subject="\r\n x" * 5000), 513),
     # Silence: nobody to answer, or nobody who may be answered.
     Wrong("no Via", invite(Via=None), 0),

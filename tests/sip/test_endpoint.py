@@ -417,6 +417,18 @@ async def test_connections_per_address_are_capped() -> None:
         assert isinstance(await a.answer(), Response)
 
 
+async def test_connections_that_we_made_take_nobodys_place() -> None:
+    busy, one = endpoint("tcp", lambda usage: usage.reject(486)), StreamLimits(per_address=1)
+    async with busy as (_, theirs), endpoint("tcp", streams=one) as (us, port), stream(port) as peer:
+        assert isinstance(await Owner(us.call(outgoing("tcp", theirs))).next(), Refused)
+        assert us.counters["connections"] == 2
+        peer.writer.transport.abort()
+        await eventually(lambda: us.counters["connections"] == 1)
+        async with stream(port) as again:
+            again.writer.write(options(1))
+            assert isinstance(await again.answer(), Response)
+
+
 async def test_connections_in_all_are_capped() -> None:
     limits = StreamLimits(connections=2)
     async with (
