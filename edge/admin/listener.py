@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -36,10 +37,15 @@ _log = logging.getLogger("edge.http")
 _log.addFilter(_brief)
 
 
-class _Refuse(asyncio.Protocol):
+class _Arriving(asyncio.Protocol):
+    """A connection before it is counted."""
+
+    def __init__(self, take: Callable[[asyncio.Transport], None]) -> None:
+        self._take = take
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        self._take(transport)
 
 
 class Listener:
@@ -73,7 +79,7 @@ class Listener:
         )
         await self._runner.setup()
         try:
-            self._server = await asyncio.get_running_loop().create_server(self._connection, *self._wanted)
+            self._server = await asyncio.get_running_loop().create_server(self._arriving, *self._wanted)
         except OSError:
             await self._runner.cleanup()
             raise
@@ -117,15 +123,29 @@ class Listener:
         if timer is not None:
             timer.cancel()
 
-    def _connection(self) -> asyncio.Protocol:
+    def _arriving(self) -> asyncio.Protocol:
+        return _Arriving(self._take)
+
+    def _take(self, transport: asyncio.Transport) -> None:
+        """Counts a connection in, or closes it."""
         server = self._runner.server
         assert server is not None
         if len(server.connections) >= self._most and not self._make_room():
-            return _Refuse()
+            transport.abort()
+            return
+        if len(self._unheard) >= 2 * self._most:
+            self._forget_ended()
         protocol = server()
         loop = asyncio.get_running_loop()
         self._unheard[protocol] = loop.call_later(FIRST_REQUEST_S, self._reap, protocol)
-        return protocol
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+
+    def _forget_ended(self) -> None:
+        """Those who left without a word: what is known of silent connections stays bounded however fast
+        they come and go."""
+        for protocol in [one for one in self._unheard if one.transport is None]:
+            self._unheard.pop(protocol).cancel()
 
     def _make_room(self) -> bool:
         """A new connection that said nothing yet goes last: many may have come at once."""
@@ -137,8 +157,8 @@ class Listener:
         while self._unheard:
             protocol, timer = next(iter(self._unheard.items()))
             alive = protocol.transport is not None
-            if timer.when() > now - for_s or (not alive and timer.when() > now - YOUNG_S):
-                return False  # the latter: asyncio has not connected it yet
+            if alive and timer.when() > now - for_s:
+                return False
             timer.cancel()
             self._reap(protocol)
             if alive:

@@ -46,14 +46,20 @@ async def test_a_client_that_asked_in_time_is_kept(
     applications: Applications, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.5)
-    async with Listener(applications.admin, ANYWHERE) as listener:
+    async with Listener(applications.admin, ANYWHERE) as listener, asyncio.timeout(30):
         reader, writer = await asyncio.open_connection(*listener.addresses[0])
-        for wait_s in (0, 0.8):
-            # Past the limit for a first request: the connection of a served client must outlive it.
-            await asyncio.sleep(wait_s)
+        for _ in range(2):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
             assert b"200 OK" in await reader.readuntil(b"}")
+            await _time_is_up(listener)
         writer.close()
+
+
+async def _time_is_up(listener: Listener) -> None:
+    """Until a connection that begins now is closed for its silence: older ones have outlived that then."""
+    reader, writer = await asyncio.open_connection(*listener.addresses[0])
+    assert await reader.read() == b""
+    writer.close()
 
 
 @pytest.mark.parametrize("length", [0, 4])
@@ -65,7 +71,7 @@ async def test_a_whole_request_may_be_worked_on_for_longer(
 
     async def works(request: web.Request) -> web.Response:
         await request.read()
-        await asyncio.sleep(0.4)
+        await _time_is_up(listener)
         return web.Response(text="done")
 
     application.router.add_post("/", works)
@@ -179,3 +185,13 @@ async def test_silent_connections_lock_nobody_out(applications: Applications) ->
             assert await silent[0][0].read() == b""
         for _, writer in silent:
             writer.close()
+
+
+async def test_what_is_known_of_silent_connections_is_bounded(applications: Applications) -> None:
+    async with Listener(applications.admin, ANYWHERE, most=3) as listener, asyncio.timeout(30):
+        for _ in range(50):
+            _, writer = await asyncio.open_connection(*listener.addresses[0])
+            writer.transport.abort()
+            assert len(listener._unheard) <= 6
+        while not await _served(listener):
+            pass

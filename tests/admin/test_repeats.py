@@ -6,7 +6,7 @@ import pytest
 
 from edge.admin import problem
 from edge.admin.app import Applications
-from edge.admin.idempotency import KEEP_S, Repeats
+from edge.admin.idempotency import KEEP_S, LARGEST, MOST_OCTETS, Repeats
 from edge.admin.listener import Listener
 from edge.admin.problem import Problem
 from edge.admin.routes import Reply
@@ -16,9 +16,10 @@ from tests.admin.conftest import ADMIN, ANYWHERE, Clock
 
 
 class Counted:
-    """Something done, and how often."""
+    """Something done, and how often; its reply has so many more octets."""
 
-    def __init__(self) -> None:
+    def __init__(self, octets: int = 0) -> None:
+        self.octets = octets
         self.times = 0
         self.go_on = asyncio.Event()
         self.go_on.set()
@@ -26,7 +27,7 @@ class Counted:
     async def __call__(self) -> Reply:
         self.times += 1
         await self.go_on.wait()
-        return Reply(str(self.times).encode())
+        return Reply(str(self.times).encode() + b" " * self.octets)
 
 
 async def test_a_repeat_is_answered_alike_for_an_hour(clock: Clock) -> None:
@@ -66,6 +67,39 @@ async def test_replies_are_bounded(clock: Clock) -> None:
     assert done.times == 1100
     await repeats.once("tok", "/p", "0", b"", done)
     assert done.times == 1101
+
+
+async def test_replies_are_bounded_in_size_too(clock: Clock) -> None:
+    repeats, done = Repeats(clock), Counted(LARGEST - 10)
+    for number in range(20):
+        await repeats.once("tok", "/p", str(number), b"", done)
+    assert 0.8 * MOST_OCTETS < sum(entry.octets for entry in repeats._entries.values()) <= MOST_OCTETS
+    await repeats.once("tok", "/p", "19", b"", done)
+    assert done.times == 20
+    await repeats.once("tok", "/p", "0", b"", done)
+    assert done.times == 21
+
+
+async def test_of_a_reply_that_is_too_large_it_is_only_known_that_it_was_given(clock: Clock) -> None:
+    repeats, done = Repeats(clock), Counted(LARGEST)
+    await repeats.once("tok", "/p", "key", b"", done)
+    with pytest.raises(Problem, match="too large to be kept") as refused:
+        await repeats.once("tok", "/p", "key", b"", done)
+    assert (refused.value.status, done.times) == (409, 1)
+
+
+async def test_what_still_runs_is_not_forgotten_for_others(clock: Clock) -> None:
+    repeats, slow, done = Repeats(clock), Counted(), Counted()
+    slow.go_on.clear()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(repeats.once("tok", "/p", "slow", b"", slow))
+        await asyncio.sleep(0)
+        for number in range(1100):
+            await repeats.once("tok", "/p", str(number), b"", done)
+        with pytest.raises(Problem, match="still running"):
+            await repeats.once("tok", "/p", "slow", b"", slow)
+        slow.go_on.set()
+    assert slow.times == 1
 
 
 async def test_a_body_that_never_ends_is_not_waited_for(
