@@ -1,5 +1,6 @@
 """Builds the two applications: the admin's, and the public one that knows nothing of it."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from edge.admin.metrics import metrics
 from edge.admin.openapi import document
 from edge.admin.ports import Ports
 from edge.admin.present import encode
-from edge.admin.problem import Handler, problems
+from edge.admin.problem import problems
 from edge.admin.public import PublicFace
 from edge.admin.resources import ROUTES
 from edge.admin.resources.scoped import SCOPED_ROUTES
@@ -38,23 +39,36 @@ def _application() -> web.Application:
     return web.Application(middlewares=[problems], client_max_size=MAX_JSON)
 
 
-def _fixed(body: bytes, kind: str, headers: dict[str, str] | None = None) -> Handler:
-    async def handle(_request: web.Request) -> web.Response:
-        return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
-
-    return handle
-
-
 @cache
 def _description() -> tuple[bytes, bytes]:
     described = document(BASE, ROUTES, SCOPED_ROUTES)
     return encode(described), docs.page(described).encode()
 
 
-def _describe(application: web.Application) -> None:
-    as_json, as_page = _description()
-    application.router.add_get(f"{BASE}/openapi.json", _fixed(as_json, "application/json"))
-    application.router.add_get("/api/docs", _fixed(as_page, "text/html", docs.HEADERS))
+class _Description:
+    """The API's description, as a document and as a page: made once, by a thread, when it is first asked for.
+
+    It takes a third of a second, which no start and no call should wait for.
+    """
+
+    def __init__(self) -> None:
+        self._one = asyncio.Lock()
+
+    def add_to(self, application: web.Application) -> None:
+        application.router.add_get(f"{BASE}/openapi.json", self.document)
+        application.router.add_get("/api/docs", self.page)
+
+    async def document(self, _request: web.Request) -> web.Response:
+        body, _ = await self._made()
+        return web.Response(body=body, content_type="application/json", charset="utf-8")
+
+    async def page(self, _request: web.Request) -> web.Response:
+        _, body = await self._made()
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=docs.HEADERS)
+
+    async def _made(self) -> tuple[bytes, bytes]:
+        async with self._one:
+            return await asyncio.to_thread(_description)
 
 
 def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:
@@ -65,7 +79,7 @@ def _admin(ports: Ports, monotonic: Callable[[], float]) -> web.Application:
     application.router.add_get("/healthz", health.alive)
     application.router.add_get("/readyz", health.ready(ports))
     application.router.add_get("/metrics", metrics(ports.figures))
-    _describe(application)
+    _Description().add_to(application)
     return application
 
 
