@@ -13,7 +13,7 @@ from edge.calls.identity import from_header, identity_headers, identity_of
 from edge.calls.leg import Leg
 from edge.calls.outbound import forbidden, passage_of
 from edge.calls.outcome import OUT_OF_SERVICE, Result, result_of
-from edge.calls.passing import Onward, passed_on
+from edge.calls.passing import Onward, kept_call_id, passed_on
 from edge.calls.recordings import RECORDABLE
 from edge.calls.redirect import MOST_HOPS, allowed
 from edge.calls.takeover import welcomed
@@ -223,6 +223,7 @@ class Dial:
                 contact_user=sip.contact_user or "edge",
                 allow_refer=sip.allow_refer and line.trunk_id is None,
                 stream_if_big=";transport=" not in line.via.lower(),
+                call_id="" if sip.call_id == "new" else kept_call_id(call.invite.request, line),
             )
         )
         call.services.traces.open(invite.call_id, call.trace)

@@ -17,6 +17,8 @@ from edge.sip.uri import escape_user
 MAX_OCTETS: Final = 8192
 """So much is passed on of one call's headers, names and values together."""
 MAX_VALUES: Final = 20
+MAX_CALL_ID: Final = 256
+"""Characters of a caller's Call-ID that is kept or told of; a longer one is not."""
 _SAID_OTHERWISE: Final = frozenset(
     ("p-asserted-identity", "p-preferred-identity", "remote-party-id", "privacy", "diversion", "history-info",
      "identity", "date", "reason", "record-route", "path", "server", "warning", "timestamp", "accept",
@@ -54,9 +56,22 @@ def passed_on(request: Request, onward: Onward) -> Lines:
         headers += _diversions(request, onward)
     if sip.history_info != "none":
         headers += _history(request, onward.line)
+    if sip.call_id == "correlate" and len(request.call_id) <= MAX_CALL_ID:
+        headers = [header for header in headers if header[0].lower() != "x-call-id"]
+        headers.append(("X-Call-ID", without_breaks(request.call_id)))
     if "Identity" in request.headers and not is_hidden(onward.identity, sip):
         headers += _signed(request, onward)
     return headers
+
+
+def kept_call_id(request: Request, line: Line) -> str:
+    """The caller's Call-ID where the peer is to have the same; empty: it gets one of its own.
+
+    The two dialogs do not meet: each is found by our tag in it, which is given once, and a request by the
+    tags of both sides.
+    """
+    kept = line.sip.call_id == "keep" and len(request.call_id) <= MAX_CALL_ID
+    return request.call_id if kept else ""
 
 
 @lru_cache(maxsize=256)

@@ -25,6 +25,9 @@ def _known_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+CallIdSetting = Literal["new", "correlate", "keep"]
+"""The SIP Call-ID of a call to a peer: its own, the same with the caller's in X-Call-ID, or the caller's."""
+
 HostPort = Annotated[
     str, StringConstraints(pattern=r"^(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,253})(:[0-9]{1,5})?$")
 ]
@@ -39,6 +42,8 @@ class SipSettings(Record):
     ``tech_prefix`` stands before the number that is dialled.  ``trusted`` peers are told who calls even
     if the caller withholds it, in P-Asserted-Identity (and with ``remote_party_id`` there as well).
     ``header_allow`` names the caller's headers that are passed on to it (``X-Acme-*``: all that begin so).
+    ``call_id`` is ``new`` (it learns nothing of the caller's), ``correlate`` (the caller's is told in
+    X-Call-ID) or ``keep`` (the caller's serves for both).
     ``redirect_hosts`` are where it may send a call on to (hosts, or ``host:port``), ``allow_refer`` whether
     it may transfer a call that is up.
     """
@@ -57,6 +62,7 @@ class SipSettings(Record):
     diversion: Passing = "none"
     history_info: Passing = "none"
     header_allow: HeaderAllow = ("User-to-User",)
+    call_id: CallIdSetting = "new"
     redirect_hosts: Annotated[tuple[HostPort, ...], Field(max_length=50)] = ()
     allow_refer: bool = False
 

@@ -64,7 +64,7 @@ class OutgoingCall(NamedTuple):
     tags; ``route`` is the preloaded route set.  ``stream_if_big``: an INVITE that is too big for a datagram
     goes by TCP, if the destination takes a connection (18.1.1).  ``allow_refer``: the target may transfer
     the call, and let another phone of its own take it.  ``no_provisional_s`` is how long to wait
-    for any answer before the destination counts as unreachable.
+    for any answer before the destination counts as unreachable.  ``call_id`` empty: one of its own.
     """
 
     request_uri: str
@@ -80,6 +80,7 @@ class OutgoingCall(NamedTuple):
     stream_if_big: bool = False
     allow_refer: bool = False
     contact_user: str = "edge"
+    call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

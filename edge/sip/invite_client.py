@@ -55,7 +55,8 @@ class ClientInvite(Invite):
     role = "client"
 
     def __init__(self, core: Core, outgoing: OutgoingCall, flow: Flow) -> None:
-        super().__init__(core, core.chance.token() + core.chance.token(), flow, outgoing.body)
+        call_id = outgoing.call_id or core.chance.token() + core.chance.token()
+        super().__init__(core, call_id, flow, outgoing.body)
         self._outgoing = outgoing
         self._cseq = 0
         self._early: dict[str, Dialog] = {}

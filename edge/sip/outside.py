@@ -58,6 +58,6 @@ def ask(core: Core, outgoing: OutgoingRequest, flow: Flow, on_answer: Callable[[
 
 def check_lines(outgoing: OutgoingCall | OutgoingRequest) -> None:
     """Refuses what would become a header line, or a request, of its own."""
-    more = outgoing.route if isinstance(outgoing, OutgoingCall) else (outgoing.call_id,)
-    said = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, *more)
+    more = outgoing.route if isinstance(outgoing, OutgoingCall) else ()
+    said = (outgoing.request_uri, outgoing.from_, outgoing.to, outgoing.contact_user, outgoing.call_id, *more)
     refuse_breaks("".join(chain(said, *outgoing.headers)))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from edge.calls import dialplan
 from edge.calls.identity import Identity, display_name, from_header, identity_headers
-from edge.calls.passing import Onward, may_allow, passed_on
+from edge.calls.passing import MAX_CALL_ID, Onward, kept_call_id, may_allow, passed_on
 from edge.model.decision import CallFacts
 from edge.model.sip import SipSettings
 from edge.routing.snapshot import Snapshot
@@ -43,6 +43,21 @@ def test_only_headers_that_are_allowed_go_on() -> None:
     assert passed(request, header_allow=()) == []
     assert passed(request, header_allow=("X-Other", "x-acme-id")) != []
     assert passed(request, header_allow=("X-Acme-*",)) == [("X-Acme-Id", "7"), ("x-acme-Name", "Anna")]
+
+
+@pytest.mark.parametrize("call_id", ["a1@192.0.2.9", "x" * (MAX_CALL_ID + 1)])
+def test_a_call_id_is_new_unless_the_target_wants_it(call_id: str) -> None:
+    request = invite(("Call-ID", call_id), ("X-Call-ID", "of the carrier"))
+    short = len(call_id) <= MAX_CALL_ID
+
+    def line(**sip: Any) -> dialplan.Line:
+        return dialplan.Line("sip:a@b", "sip:a@b", SipSettings(**sip), None)
+
+    assert passed(request) == passed(request, call_id="keep") == []
+    told = passed(request, call_id="correlate", header_allow=("X-*",))
+    assert told == [("X-Call-ID", call_id if short else "of the carrier")]
+    kept = [kept_call_id(request, line(call_id=how)) for how in ("new", "correlate", "keep")]
+    assert kept == ["", "", call_id if short else ""]
 
 
 def test_a_beginning_never_reaches_headers_that_are_decided_otherwise() -> None:

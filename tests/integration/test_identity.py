@@ -139,3 +139,40 @@ async def test_a_signed_identity_goes_on_only_to_the_number_that_was_dialled(sce
     assert (await scene.offered(same, signed)).get("Identity") == signed.removeprefix("Identity: ")
     other = await scene.number()
     assert (await scene.offered(other, signed)).all("Identity") == []
+
+
+async def test_the_target_may_be_told_the_caller_s_call_id(scene: Scene) -> None:
+    await scene.trunk()
+    plain = await scene.offered(await scene.number())
+    told = await scene.offered(await scene.number(sip={"call_id": "correlate"}))
+    asked = [said.get("Call-ID") for said in scene.carrier.log]
+    assert plain.get("Call-ID") not in asked and not plain.get("X-Call-ID")
+    assert told.get("Call-ID") not in asked and told.get("X-Call-ID") == asked[-1]
+
+
+async def test_both_legs_may_have_one_call_id_though_one_phone_is_both_ends(scene: Scene) -> None:
+    """One socket, one Call-ID, two dialogs: what is said in one never lands in the other."""
+    await scene.trunk()
+    phone = scene.pbx = scene.carrier
+    number = await scene.number(sip={"call_id": "keep"})
+    call = await phone.invite(number, phone.sdp())
+    invite = await phone.hear("INVITE")
+    assert invite.get("Call-ID") == call.call_id
+    await phone.answer(invite, 200, phone.sdp(), tag="other-end")
+    await call.hear("200")
+    await call.request("ACK")
+    ours = invite.get("From").partition(";tag=")[2]
+    assert ours != call.remote_tag
+    await call.request("INFO", "Signal=5\r\n", "Content-Type: application/dtmf-relay")
+    heard = await phone.hear("INFO")
+    assert (heard.get("From").partition(";tag=")[2], heard.get("To").partition(";tag=")[2]) == (
+        ours, "other-end",
+    )  # fmt: skip
+    await phone.answer(heard, 200)
+    await call.request("BYE")
+    bye = await phone.hear("BYE")
+    assert bye.get("To").endswith(";tag=other-end")
+    await phone.answer(bye, 200)
+    record = await scene.record(number)
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
+    assert [one["outcome"] for one in record["attempts"]] == ["answered"]

@@ -49,6 +49,46 @@ def test_the_invite_carries_what_the_owner_said(us: Node, peer: Peer) -> None:
     assert invite.via.params["rport"] is None and invite.from_tag and invite.to_tag is None
 
 
+def test_a_call_id_for_both_legs_of_one_peer_mixes_nothing_up(us: Node, peer: Peer, net: Network) -> None:
+    """Caller and target are one socket, and the two dialogs have one Call-ID: only the tags differ."""
+    peer.request("INVITE", us, call_id="both", body=SDP)
+    (caller,) = us.calls
+    target, invite = dialled(us, peer, call_id="both")
+    assert invite.call_id == caller.call_id == target.call_id == "both"
+    assert invite.from_tag not in ("peer", caller.local_tag), "no copy of the caller's INVITE"
+    peer.respond(invite, 200, us, tag="desk", body=SDP)
+    target.ack()
+    caller.answer(SDP)
+    net.run(0.01)
+    peer.request("ACK", us, call_id="both", to_tag=caller.local_tag, branch="z9hG4bKack")
+    assert (caller.state, target.state) == ("up", "up")
+    with pytest.raises(ValueError, match="CR, LF or NUL"):
+        us.dial(peer, call_id="a\r\nb")
+    # Each BYE ends its own dialog.
+    target.hang_up()
+    net.run(0.01)
+    bye = peer.requests("BYE")[0]
+    assert (bye.from_tag, bye.to_tag) == (target.local_tag, "desk")
+    peer.respond(bye, 200, us)
+    assert not [event for event in us.heard[caller] if isinstance(event, Ended)]
+    peer.request("BYE", us, call_id="both", cseq=2, to_tag=caller.local_tag, branch="z9hG4bKbye")
+    assert [event for event in us.heard[caller] if isinstance(event, Ended)]
+    assert us.stack.counters["dialogs"] == 0
+
+
+def test_a_call_that_comes_back_with_its_call_id_is_no_copy_of_itself(
+    us: Node, peer: Peer, net: Network
+) -> None:
+    """A proxy sends it back to us: that is a loop, which Max-Forwards ends, and no merged request (482)."""
+    peer.request("INVITE", us, call_id="both", body=SDP)
+    _, invite = dialled(us, peer, call_id="both")
+    via = "Via: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKproxy\r\n"
+    head, _, rest = invite.to_bytes().partition(b"\r\n")
+    peer.send(head + b"\r\n" + via.encode() + rest, us)
+    net.run(0.01)
+    assert len(us.calls) == 2 and 482 not in peer.statuses()
+
+
 @pytest.mark.parametrize("bad", ["a\r\nX: y", "a\nb", "a\x00b"])
 def test_no_header_can_be_smuggled_in(us: Node, peer: Peer, bad: str) -> None:
     with pytest.raises(ValueError, match="CR, LF or NUL"):
