@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edge import app
 from edge.commands.failure import CommandFailed
-from edge.commands.loop import ServerLoop
+from edge.commands.loop import server_loop
 from edge.commands.network_checks import listeners
 from edge.descriptors import raise_limit
 from edge.logs import configured
@@ -22,7 +22,7 @@ def serve(settings: Settings, ready_file: Path | None) -> None:
     raise_limit()
     with configured(settings.logs.level, settings.logs.format):
         try:
-            with asyncio.Runner(loop_factory=ServerLoop) as runner:
+            with asyncio.Runner(loop_factory=server_loop) as runner:
                 runner.run(app.serve(settings, lambda addresses: _tell(addresses, ready_file)))
         except (SchemaTooNew, StoreUnusable, StoreInUse, MediaUnavailable, PresetsUnusable) as error:
             raise CommandFailed(str(error)) from error

@@ -144,7 +144,8 @@ class SipSection(Section):
 class StirSection(Section):
     """``[stir]``: whether callers' signed identities are verified; ``trust`` empty: they are not.
 
-    ``wait_s`` is how long a call may wait for a certificate, ``max_age_s`` how old an identity may be.
+    ``wait_s`` is how long a call may wait for a certificate, ``max_age_s`` how old an identity may be,
+    ``crl_refresh_s`` how old a revocation list from the web.
     """
 
     trust: str = ""
@@ -153,6 +154,7 @@ class StirSection(Section):
     private_hosts: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     crls: str = ""
     crl_hosts: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    crl_refresh_s: Annotated[float, Field(ge=60, le=86_400)] = 300
     wait_s: Annotated[float, Field(gt=0, le=10)] = 1
     max_age_s: Annotated[float, Field(ge=1, le=3600)] = 60
 

@@ -16,7 +16,6 @@ from edge.stir.errors import Unproven
 from edge.stir.revocation import Listing
 from edge.stir.web import Web
 
-KEPT_S: Final = 3600.0
 FAILED_S: Final = 60.0
 MAX_KEPT: Final = 100
 MAX_FILES: Final = 100
@@ -27,16 +26,19 @@ log = get_logger("edge.stir")
 @dataclass(frozen=True, slots=True)
 class ListConfig:
     """``directory`` holds lists (``*.crl``, ``*.pem``); ``hosts`` are those that lists are fetched from, if
-    a certificate says that its list is there; ``patience_s`` is how long a fetch is waited for."""
+    a certificate says that its list is there; ``refresh_s`` is how old such a list may become,
+    ``patience_s`` how long a fetch is waited for."""
 
     directory: Path | None = None
     hosts: frozenset[str] = frozenset()
     patience_s: float = 0.5
+    refresh_s: float = 300.0
 
 
 class Lists:
-    """Lists are read, and judged, in a thread; those of the web are kept for an hour, or until their next is
-    due.  Nothing is waited for long: what has not come in time is there for the next call."""
+    """Lists are read, and judged, in a thread; those of the web are fetched again after ``refresh_s``, or
+    when their next is due.  Nothing is waited for long: what has not come in time is there for the next
+    call, and a list that has only just become too old serves until the new one is there."""
 
     def __init__(self, config: ListConfig, web: Web, clock: Clock) -> None:
         self._config = config
@@ -99,14 +101,27 @@ class Lists:
         found = revocation.places(way)
         wanted = [place for place in found if (urlsplit(place).hostname or "") in self._config.hosts]
         tasks = {place: self._asking(place) for place in wanted if self._recent(place) is None}
-        if tasks:
-            await asyncio.wait(tasks.values(), timeout=self._config.patience_s)
+        missing = [task for place, task in tasks.items() if not self._serves_yet(place)]
+        if missing:
+            await asyncio.wait(missing, timeout=self._config.patience_s)
         refused = [Unproven("its host is not one of stir.crl_hosts")] * (len(wanted) < len(found))
-        return [self._recent(place) or Unproven("it did not come in time") for place in wanted] + refused
+        late = Unproven("it did not come in time")
+        return [self._recent(place) or self._last(place) or late for place in wanted] + refused
 
     def _recent(self, place: str) -> Listing | Unproven | None:
         until, found = self._kept.get(place, (0.0, None))
         return found if self._clock.monotonic() < until else None
+
+    def _last(self, place: str) -> Listing | None:
+        """The list of a place, however old: it tells so itself."""
+        _, found = self._kept.get(place, (0.0, None))
+        return found if isinstance(found, Listing) else None
+
+    def _serves_yet(self, place: str) -> bool:
+        """Whether the new list of a place need not be waited for: the last one is not much too old."""
+        until, _ = self._kept.get(place, (0.0, None))
+        last, now = self._last(place), self._clock.monotonic()
+        return last is not None and now < until + self._config.refresh_s and self._clock.utc() < last.until
 
     def _asking(self, place: str) -> "asyncio.Task[Listing | Unproven]":
         task = self._asked.get(place)
@@ -137,4 +152,4 @@ class Lists:
         if isinstance(found, Unproven):
             return FAILED_S
         left_s = (found.until - self._clock.utc()).total_seconds()
-        return max(FAILED_S, min(KEPT_S, left_s))
+        return max(FAILED_S, min(self._config.refresh_s, left_s))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -18,11 +18,15 @@ from edge.stir.lists import Lists
 from edge.stir.web import Web
 
 KEPT_S: Final = 3600.0
+CHECKED_S: Final = 60.0
+"""Seconds until a signer is judged anew where someone may have revoked its certificate."""
 FAILED_S: Final = 60.0
 MAX_KEPT: Final = 1000
 MAX_AT_ONCE: Final = 20
 
 log = get_logger("edge.stir")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,12 @@ class SignerStore:
 
     def __init__(self, config: StoreConfig, web: Web, clock: Clock, lists: Lists | None = None) -> None:
         self._lists = lists
+        self._judged_for_s = KEPT_S if lists is None else CHECKED_S
         self._config = config
         self._web = web
         self._clock = clock
         self._kept: dict[str, tuple[float, Signer | Unproven]] = {}
+        self._fetched: dict[str, tuple[float, bytes]] = {}
         self._asked: dict[str, asyncio.Task[Signer | Unproven]] = {}
 
     async def signer(self, address: str) -> Signer:
@@ -83,22 +89,32 @@ class SignerStore:
         except Exception:
             log.exception("identity.certificate_failed", address=address)
             found = Unproven("an internal error; the log has it")
-        for_s = FAILED_S if isinstance(found, Unproven) or found.doubt else KEPT_S
-        if len(self._kept) >= MAX_KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[address] = self._clock.monotonic() + for_s, found
+        for_s = FAILED_S if isinstance(found, Unproven) or found.doubt else self._judged_for_s
+        _keep(self._kept, address, (self._clock.monotonic() + for_s, found))
         return found
 
     async def _look(self, address: str) -> Signer:
         pem = await asyncio.to_thread(self._stored, address)
         if pem is None:
-            if not self._config.fetch:
-                raise Unproven("the certificate is not in the directory")
-            pem = await self._web.get(address)
-        signer, trusted = await asyncio.to_thread(self._judged, pem)
+            signer, trusted = await self._fetch(address)
+        else:
+            signer, trusted = await asyncio.to_thread(self._judged, pem)
         if self._lists is None:
             return signer
         return signer._replace(doubt=await self._lists.doubt(signer.way, trusted))
+
+    async def _fetch(self, address: str) -> tuple[Signer, Sequence[x509.Certificate]]:
+        """From the web; what was good is not asked for again within ``KEPT_S``."""
+        if not self._config.fetch:
+            raise Unproven("the certificate is not in the directory")
+        until, pem = self._fetched.get(address, (0.0, b""))
+        now = self._clock.monotonic()
+        if now < until:
+            return await asyncio.to_thread(self._judged, pem)
+        pem = await self._web.get(address)
+        judged = await asyncio.to_thread(self._judged, pem)
+        _keep(self._fetched, address, (now + KEPT_S, pem))
+        return judged
 
     def _stored(self, address: str) -> bytes | None:
         directory = self._config.directory
@@ -118,8 +134,15 @@ class SignerStore:
         return chain.signer(chain.read(pem), trusted), trusted
 
     def _trusted(self) -> Sequence[x509.Certificate]:
-        """Read anew each time, which is seldom: an edited list counts within ``KEPT_S``."""
+        """Read anew each time, which is seldom: an edited list counts when a signer is judged again."""
         try:
             return x509.load_pem_x509_certificates(self._config.trust.read_bytes())
         except (OSError, ValueError) as error:
             raise Unproven(f"the trust list can not be read: {error}") from None
+
+
+def _keep(table: dict[str, T], address: str, value: T) -> None:
+    """From a full table the oldest goes."""
+    if len(table) >= MAX_KEPT and address not in table:
+        del table[next(iter(table))]
+    table[address] = value

@@ -88,4 +88,4 @@ def _lists(stir: StirSection) -> ListConfig | None:
     if not stir.crls and not stir.crl_hosts:
         return None
     hosts = frozenset(host.lower() for host in stir.crl_hosts)
-    return ListConfig(Path(stir.crls) if stir.crls else None, hosts, stir.wait_s / 2)
+    return ListConfig(Path(stir.crls) if stir.crls else None, hosts, stir.wait_s / 2, stir.crl_refresh_s)

@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
-from edge.commands.loop import ServerLoop
+from edge.commands import loop as module
+from edge.commands.loop import ServerLoop, server_loop
 
 T = TypeVar("T")
 
@@ -98,3 +100,24 @@ def test_a_loop_that_is_stopped_leaves_the_rest_for_later() -> None:
     loop.run_forever()
     assert said == ["later"]
     loop.close()
+
+
+def test_it_is_the_one_that_the_server_runs_on() -> None:
+    with capture_logs() as lines, asyncio.Runner(loop_factory=server_loop) as runner:
+        assert isinstance(runner.get_loop(), ServerLoop) and lines == []
+
+
+@pytest.mark.parametrize("names", ["LOOP_NAMES", "HANDLE_NAMES"])
+def test_where_asyncio_is_built_otherwise_its_own_serves_and_the_log_says_so(
+    names: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, names, (*getattr(module, names), "_gone"))
+
+    async def story() -> str:
+        return await asyncio.to_thread(lambda: "served")
+
+    with capture_logs() as lines, asyncio.Runner(loop_factory=server_loop) as runner:
+        assert runner.run(story()) == "served"
+        assert type(runner.get_loop()) is asyncio.SelectorEventLoop
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["missing"]) == ("loop.usual", "warning", ["_gone"])

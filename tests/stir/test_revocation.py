@@ -16,6 +16,7 @@ from edge.stir.errors import Unproven, Wrong
 from edge.stir.lists import ListConfig, Lists
 from edge.stir.web import Web
 from tests.stir.test_verifier import Now
+from tests.support.server import eventually
 from tests.support.signer import Party
 
 LIST = "https://lists.example/carriers.crl"
@@ -146,7 +147,7 @@ async def test_files_are_read_in_both_forms_and_again_when_they_change(tmp_path:
     assert world.web.asked == []
 
 
-async def test_a_list_of_the_web_is_kept_for_an_hour_and_the_last_one_while_no_new_one_comes(
+async def test_a_list_of_the_web_is_kept_for_a_while_and_the_last_one_while_no_new_one_comes(
     tmp_path: Path,
 ) -> None:
     world = World(tmp_path, BETWEEN.revoking(CARRIER))
@@ -154,12 +155,33 @@ async def test_a_list_of_the_web_is_kept_for_an_hour_and_the_last_one_while_no_n
         with pytest.raises(Wrong, match="revoked on"):
             await world.doubt()
     assert world.web.asked == [LIST]
-    world.now.passed, world.web.crl = 3600.0, None
+    world.now.passed, world.web.crl = 600.0, None
     with pytest.raises(Wrong, match="revoked on"):
         await world.doubt()
-    world.now.passed, world.web.crl = 3660.0, BETWEEN.revoking()
+    world.now.passed, world.web.crl = 960.0, BETWEEN.revoking()
     assert await world.doubt() == ""
     assert world.web.asked == [LIST] * 3
+
+
+async def test_the_new_list_is_not_waited_for_while_the_last_one_is_not_much_too_old(tmp_path: Path) -> None:
+    world = World(tmp_path, BETWEEN.revoking())
+    assert await world.doubt() == ""
+    world.now.passed, world.web.crl = 300.0, BETWEEN.revoking(CARRIER)
+    world.web.go_on.clear()
+    assert await world.doubt() == ""
+    world.web.go_on.set()
+    await eventually(lambda: not world.lists._asked)
+    with pytest.raises(Wrong, match="revoked on"):
+        await world.doubt()
+    assert world.web.asked == [LIST] * 2
+
+
+async def test_the_new_list_is_waited_for_after_a_long_silence(tmp_path: Path) -> None:
+    world = World(tmp_path, BETWEEN.revoking())
+    assert await world.doubt() == ""
+    world.now.passed, world.web.crl = 600.0, BETWEEN.revoking(CARRIER)
+    with pytest.raises(Wrong, match="revoked on"):
+        await world.doubt()
 
 
 async def test_a_list_that_is_due_soon_is_fetched_again_then(tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ async def test_a_revoked_certificate_has_failed_and_one_of_which_nobody_tells_ha
     config = VerifierConfig(StoreConfig(tmp_path / "trust.pem"), lists=ListConfig(crls))
     (tmp_path / "trust.pem").write_bytes(ROOT.pem)
     now = Now()
-    async with Verifier(config, cast(Web, FakeWeb(CARRIER.pem)), cast(Clock, now)) as checking:
+    web = FakeWeb(CARRIER.pem)
+    async with Verifier(config, cast(Web, web), cast(Clock, now)) as checking:
 
         async def found() -> Attested:
             return await checking.verify([CARRIER.identity(AT, ANNA, US)], [ANNA], US)
@@ -141,10 +142,14 @@ async def test_a_revoked_certificate_has_failed_and_one_of_which_nobody_tells_ha
         assert await found() == PASSED, "asked again soon, as it was not certain"
         (crls / "root.crl").write_bytes(ROOT.revoking(CARRIER))
         assert await found() == PASSED
-        now.passed = 3660.0
+        now.passed = 120.0
         failed = await found()
         assert (failed.level, failed.verstat, failed.by) == ("", "TN-Validation-Failed", "verified")
         assert failed.reason.startswith("the certificate was revoked on ")
+        (crls / "root.crl").write_bytes(ROOT.revoking())
+        now.passed = 180.0
+        assert await found() == PASSED
+        assert web.asked == [AT], "a list is looked at each minute, the certificate fetched once an hour"
 
 
 async def test_a_trust_list_that_is_not_there_proves_nothing(tmp_path: Path) -> None:
