@@ -9,7 +9,7 @@ async def test_presets_are_listed_and_read(api: Client) -> None:
     found = (await api.get("trunk-presets/telnyx")).json
     assert found["as_of"] == "2026-11-28"
     assert "192.76.120.10/32" in found["addresses"]
-    assert (found["confirmed"], len(found["evidence"])) == ("carrier", 2)
+    assert (found["confirmed"], len(found["evidence"])) == ("carrier", 3)
     assert (await api.get("trunk-presets/twilio")).json["media_addresses"] == ["168.86.128.0/18"]
     assert (await api.get("trunk-presets/nobody")).status == 404
 
