@@ -1,6 +1,8 @@
 """One TCP or TLS connection: framed, bounded in time and memory."""
 
 import asyncio
+import socket
+import sys
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -15,6 +17,10 @@ Address = tuple[str, int]
 
 MAX_UNSENT: Final = 256 * 1024
 """Bytes that wait for a peer that does not read; beyond it the connection is dropped."""
+GONE_S: Final = 10
+"""Seconds without any sign of the peer's kernel, after which the connection is lost."""
+PROBED_S: Final = 30
+"""Seconds of silence after which it is asked for one, which also keeps the way through firewalls open."""
 
 log = structlog.get_logger(__name__)
 
@@ -111,6 +117,7 @@ class Connection(asyncio.Protocol):
         """Sends what has waited."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        watch(transport.get_extra_info("socket"))
         name = self.flow.name
         if name and not certified(transport.get_extra_info("peercert") or {}, name):
             log.warning("sip_tls_name", remote=self.flow.remote[0], wanted=name)
@@ -246,3 +253,15 @@ class Connection(asyncio.Protocol):
         if self._overdue is not None:
             self._overdue.cancel()
             self._overdue = None
+
+
+def watch(sock: socket.socket | None) -> None:
+    """Lets the kernel find out that a peer is gone without a word (a firewall that forgot the connection):
+    the next request would wait for it in vain, and so would all others for a quarter of an hour."""
+    if sock is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, PROBED_S)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, GONE_S // 2)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_S * 1000)

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -400,6 +401,22 @@ async def test_an_idle_connection_is_closed() -> None:
     limits = StreamLimits(idle_s=0.05)
     async with endpoint("tcp", streams=limits) as (_, port), stream(port) as peer:
         assert await peer.answer() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such option")
+async def test_the_system_watches_that_the_peers_of_connections_are_there() -> None:
+    """What is sent into a connection that a firewall forgot would wait for a quarter of an hour."""
+    busy = endpoint("tcp", lambda usage: usage.reject(486))
+    async with busy as (them, port), endpoint("tcp") as (us, _):
+        assert isinstance(await Owner(us.call(outgoing("tcp", port))).next(), Refused)
+        for one in (them, us):
+            assert one._transport._streams is not None
+            (connection,) = one._transport._streams._by_number.values()
+            assert connection._transport is not None
+            sock = connection._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
+            assert 4_000 <= sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 16_000
 
 
 async def test_connections_per_address_are_capped() -> None:
