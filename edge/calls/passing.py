@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from edge.calls.dialplan import OURS, Line
 from edge.calls.identity import Identity, is_hidden
 from edge.model.decision import CallFacts
-from edge.routing.e164 import normalise, user_part
+from edge.routing.e164 import normalise, user_part, written
 from edge.sip.grammar import canonical
 from edge.sip.headers import without_breaks
 from edge.sip.message import Request
@@ -113,8 +113,9 @@ def _diversions(request: Request, onward: Onward) -> Lines:
     if not sip.trusted:
         values = [value for value in values if _is_open(value)]
     if sip.diversion == "make" and called:
-        host = sip.from_host or onward.our_host
-        values.insert(0, f"<sip:{escape_user(called)}@{host}>;reason=unconditional;counter=1")
+        host, is_number = sip.from_host or onward.our_host, called[0] == "+"
+        shown = written(called, sip.number_format, onward.line.country) if is_number else called
+        values.insert(0, f"<sip:{escape_user(shown)}@{host}>;reason=unconditional;counter=1")
     return _bounded(("Diversion", value) for value in values)
 
 

@@ -99,6 +99,14 @@ def test_diversions(choice: str, trusted: bool, expected: list[str]) -> None:
     assert found == [("Diversion", value) for value in expected]
 
 
+@pytest.mark.parametrize(
+    ("number_format", "user"), [("e164_plus", DIALLED), ("e164", "18005550100"), ("national", "8005550100")]
+)
+def test_our_diversion_is_written_in_the_peers_format(number_format: str, user: str) -> None:
+    ((_, value),) = passed(invite(), diversion="make", number_format=number_format)
+    assert value == f"<sip:{user}@us>;reason=unconditional;counter=1"
+
+
 def test_history() -> None:
     came = ("History-Info", "<sip:+13125550177@c>;index=1,<sip:+18005550100@c>;index=1.1;mp=1")
     whole = ["<sip:+13125550177@c>;index=1", "<sip:+18005550100@c>;index=1.1;mp=1"]
