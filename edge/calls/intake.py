@@ -34,7 +34,7 @@ def arrival(request: Request, trunk: Trunk) -> Arrival:
         "from": headers.all("From"),
     }
     caller = caller_number(trunk, places, privacy)
-    private = privacy is not None and privacy.strip() != "none"
+    private = privacy is not None and privacy.strip().lower() != "none"
     identity = Identity(caller.number, private, caller.withheld, display_name(headers.get("From") or ""))
     return Arrival(caller.number, called_text(request, trunk), identity, told(request, trunk))
 
