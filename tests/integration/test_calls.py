@@ -63,9 +63,11 @@ class Line:
     e164: str
     number: Json
     targets: list[Json]
+    transport: str
 
-    async def call(self, *steps: str, transport: str = "udp", seconds: float = 45) -> Result:
+    async def call(self, *steps: str, transport: str = "", seconds: float = 45) -> Result:
         """Places one call to the number and waits for its end."""
+        transport = transport or self.transport
         scenario = written(self.directory, "caller", *steps)
         address = self.server.address(transport)
         return await call(
@@ -82,16 +84,21 @@ class Line:
 
 
 class World:
-    """Makes the targets and lines of one test, and ends its SIPps with it."""
+    """Makes the targets and lines of one test, and ends its SIPps with it; all speak over ``transport``
+    unless a test says otherwise."""
 
-    def __init__(self, server: Server, directory: Path, stack: AsyncExitStack) -> None:
+    def __init__(
+        self, server: Server, directory: Path, stack: AsyncExitStack, transport: str = "udp"
+    ) -> None:
         self.server = server
         self.directory = directory
         self._stack = stack
+        self._transport = transport
         self._count = itertools.count(1)
 
-    async def target(self, *steps: str, transport: str = "udp", calls: int = 1) -> Sipp:
+    async def target(self, *steps: str, transport: str = "", calls: int = 1) -> Sipp:
         """A SIPp that plays a target, ``calls`` times."""
+        transport = transport or self._transport
         scenario = written(self.directory, f"target-{next(self._count)}", *steps)
         playing = sipp(self.directory, scenario, transport=transport, calls=calls)
         return await self._stack.enter_async_context(playing)
@@ -101,6 +108,8 @@ class World:
         api, host, e164 = self.server.api, own_address(), f"+{next(_digits)}"
         await api.post("trunks", {"name": host, "addresses": [f"{host}/32"]})
         fields = (campaign or {}).pop("target", {})
+        if self._transport == "tcp":
+            addresses = tuple(f"{address};transport=tcp" for address in addresses)
         targets = [
             await api.post("targets", {"name": address, "address": f"sip:sales@{address}", **fields})
             for address in addresses
@@ -110,13 +119,17 @@ class World:
         body["routes"] = {"targets": routes, **body.pop("routes", {})}
         made = await api.post("campaigns", body)
         numbered = await api.post("numbers", {"e164": e164, "campaign_id": made["id"], **number})
-        return Line(self.server, self.directory, host, e164, numbered, targets)
+        return Line(self.server, self.directory, host, e164, numbered, targets, self._transport)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(server: Server, tmp_path: Path) -> AsyncIterator[World]:
+async def world(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        yield World(server, tmp_path, stack)
+        yield World(server, tmp_path, stack, getattr(request, "param", "udp"))
+
+
+over_both = pytest.mark.parametrize("world", ["udp", "tcp"], indirect=True)
+"""The same by datagrams and by connections."""
 
 
 def outcomes(record: Json) -> list[str]:
@@ -153,6 +166,7 @@ async def test_the_target_hangs_up(world: World) -> None:
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "target")
 
 
+@over_both
 async def test_early_media_reaches_the_caller(world: World) -> None:
     target = await world.target(called(), answer(183, sdp()), pause(0.1), *TAKES_THE_CALL[2:])
     line = await world.line(target.address)
@@ -171,6 +185,7 @@ async def test_tcp_on_either_side(world: World, transport: str) -> None:
     assert (await line.record())["disposition"] == "connected"
 
 
+@over_both
 async def test_a_late_offer_is_answered_with_ours(world: World) -> None:
     target = await world.target(called(having="m=audio"), *TAKES_THE_CALL[1:])
     line = await world.line(target.address)
@@ -202,6 +217,7 @@ async def test_a_target_that_does_not_take_the_call_gives_way(
     assert record["disposition"] == "connected"
 
 
+@over_both
 async def test_a_target_that_rings_too_long_is_cancelled_and_the_next_dialled(world: World) -> None:
     first = await world.target(called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
     second = await world.target(*TAKES_THE_CALL)
@@ -254,6 +270,7 @@ async def test_a_full_target_is_passed_over(world: World) -> None:
 # -- the caller hangs up, in each state -------------------------------------------------------------------
 
 
+@over_both
 async def test_cancel_before_the_target_rings(world: World) -> None:
     target = await world.target(
         called(), answer(100, phrase="Trying"), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
@@ -267,6 +284,7 @@ async def test_cancel_before_the_target_rings(world: World) -> None:
     assert outcomes(record) == ["caller_gone"]
 
 
+@over_both
 async def test_cancel_while_the_target_rings(world: World) -> None:
     target = await world.target(
         called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
@@ -309,6 +327,7 @@ def refreshed(direction: str, answered: str, cseq: int, version: int) -> str:
     return offer + expect(100, optional=True) + expect(200, having=f"a={answered}") + ack(cseq=cseq)
 
 
+@over_both
 async def test_hold_and_resume_cross_from_the_caller(world: World) -> None:
     held = (arrives("INVITE", having="a=sendonly"), reply(200, sdp("recvonly", 2)), arrives("ACK"))
     back = (arrives("INVITE", having="a=sendrecv"), reply(200, sdp("sendrecv", 3)), arrives("ACK"))
@@ -320,6 +339,7 @@ async def test_hold_and_resume_cross_from_the_caller(world: World) -> None:
     assert (await line.record())["disposition"] == "connected"
 
 
+@over_both
 async def test_hold_crosses_from_the_target(world: World) -> None:
     hold = (
         target_request("INVITE", 1, sdp("sendonly", 2)),
@@ -334,6 +354,7 @@ async def test_hold_crosses_from_the_target(world: World) -> None:
     (await target.result()).check()
 
 
+@over_both
 async def test_a_refused_reinvite_leaves_the_call_as_it_was(world: World) -> None:
     refused = (arrives("INVITE"), reply(488), arrives("ACK"))
     target = await world.target(*ANSWERED, *refused, arrives("BYE"), reply())
@@ -563,6 +584,7 @@ async def test_where_a_trunk_is_known_by_its_credentials_strangers_are_challenge
     (await line.call(options(), expect(401))).check()
 
 
+@over_both
 async def test_a_target_that_challenges_gets_our_credentials(world: World) -> None:
     challenge = 'WWW-Authenticate: Digest realm="pbx",nonce="abc",algorithm=MD5,qop="auth"'
     asked = (called(), answer(401, None, challenge, phrase="Unauthorized"), arrives("ACK"))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.integration.test_calls import ANSWERED, World, outcomes
+from tests.integration.test_calls import ANSWERED, World, outcomes, over_both
 from tests.integration.test_crossings import Scene
 from tests.support.raw_phone import Outgoing, RawPhone, Said
 from tests.support.scenario import (
@@ -45,9 +45,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(server: Server, tmp_path: Path) -> AsyncIterator[World]:
+async def world(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        yield World(server, tmp_path, stack)
+        yield World(server, tmp_path, stack, getattr(request, "param", "udp"))
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -134,6 +134,7 @@ async def test_early_media_of_one_target_and_the_answer_of_another_in_another_co
     assert (await scene.record())["disposition"] == "connected"
 
 
+@over_both
 async def test_a_late_offer_with_prack_hears_early_media(world: World) -> None:
     """Cisco CUBE: delayed offer, rel1xx required on the way in."""
     target = await world.target(
@@ -149,6 +150,7 @@ async def test_a_late_offer_with_prack_hears_early_media(world: World) -> None:
     assert (await line.record())["disposition"] == "connected"
 
 
+@over_both
 async def test_a_late_offer_that_requires_prack_is_offered_ours_with_the_first_180(world: World) -> None:
     target = await world.target(*ANSWERED, arrives("BYE"), reply())
     line = await world.line(target.address)
@@ -163,6 +165,7 @@ async def test_a_late_offer_that_requires_prack_is_offered_ours_with_the_first_1
 # -- UPDATE and session timers in the call ------------------------------------------------------------------
 
 
+@over_both
 async def test_an_update_with_hold_crosses_a_call_that_is_up(world: World) -> None:
     allow = "Allow: INVITE, ACK, CANCEL, BYE, UPDATE"
     target = await world.target(
@@ -177,6 +180,7 @@ async def test_an_update_with_hold_crosses_a_call_that_is_up(world: World) -> No
     (await target.result()).check()
 
 
+@over_both
 async def test_a_session_timer_of_the_caller_is_kept_by_its_refreshes(world: World) -> None:
     target = await world.target(*ANSWERED, arrives("BYE"), reply())
     line = await world.line(target.address)
@@ -228,6 +232,7 @@ async def test_a_direct_media_re_invite_is_absorbed(scene: Scene) -> None:
     assert not [one for one in scene.caller.log if one.start.startswith("INVITE")]
 
 
+@over_both
 async def test_an_asker_for_an_offer_in_mid_call_gets_the_other_sides(world: World) -> None:
     target = await world.target(
         *ANSWERED, arrives("INVITE"), reply(200, sdp("sendrecv", 2)), arrives("ACK", having="m=audio"),
@@ -243,6 +248,7 @@ async def test_an_asker_for_an_offer_in_mid_call_gets_the_other_sides(world: Wor
     (await target.result()).check()
 
 
+@over_both
 async def test_a_target_that_holds_by_re_invite(world: World) -> None:
     target = await world.target(
         *ANSWERED, target_request("INVITE", 1, sdp("sendonly", 2)), expect(100, optional=True),
