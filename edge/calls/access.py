@@ -78,7 +78,7 @@ class Access:
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
         """See ``edge.sip.events.AccessPolicy``."""
         snapshot = self._configuration.current
-        source = self._source(request, flow) if self._proxies else flow.remote[0]
+        source = self.source(request, flow) if self._proxies else flow.remote[0]
         trunk = snapshot.trunk_index.by_address(source)
         if trunk is None:
             return self._stranger(request, source, snapshot)
@@ -158,7 +158,7 @@ class Access:
 
     # -- sources --------------------------------------------------------------------------------------
 
-    def _source(self, request: Request, flow: Flow) -> str:
+    def source(self, request: Request, flow: Flow) -> str:
         """The peer's address; behind a trusted proxy, the one that the proxy saw (its Via's)."""
         source = flow.remote[0]
         if source not in self._proxies:

@@ -50,7 +50,7 @@ class Bridge:
         self.target = target
         self._crossing: _Crossing | None = None
         self._awaits_ack: _Crossing | None = None
-        self._before_ours: Description | None = None
+        self._before_ours: tuple[Leg, Description | None] | None = None
         self._last_try = False
         self._restoring = False
 
@@ -63,26 +63,36 @@ class Bridge:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
         return self.caller.plan(self.target) and self.target.plan(self.caller)
 
-    def settle_caller(self) -> None:
-        """With a new target: who was put on hold by the last one, or talks another codec, is told.
+    def settle(self, leg: Leg) -> None:
+        """With a new peer at the other side: who was put on hold by the last one, or talks another codec, is
+        told.
 
-        A target that has not said yet what it takes is waited for.
+        A peer that has not said yet what it takes is waited for.
         """
-        if self.target.remote is not None and (self.caller.held or self.caller.needs_reoffer(self.target)):
-            self.reoffer()
+        other = self.other(leg)
+        if other.remote is not None and (leg.held or leg.needs_reoffer(other)):
+            self._offer_anew(leg)
 
     def reoffer(self) -> None:
         """The caller was answered with a codec that the target did not choose: offers it the target's."""
-        self._before_ours = self.caller.local
-        sdp = self.caller.offer_of(self.target)
+        self._offer_anew(self.caller)
+
+    def _offer_anew(self, leg: Leg) -> None:
+        self._before_ours = leg, leg.local
+        sdp = leg.offer_of(self.other(leg))
         if sdp is None:
-            self._meet_the_caller()
+            self._stay(*self._before_ours)
         else:
-            _invite(self.caller).offer_again(sdp)
+            _invite(leg).offer_again(sdp)
+
+    def _stay(self, leg: Leg, before: Description | None) -> None:
+        """A peer does not take what the other one speaks; a target stays with what it has."""
+        leg.local, self._before_ours = before, None
+        if leg is self.caller:
+            self._meet_the_caller()
 
     def _meet_the_caller(self) -> None:
         """The caller stays with its codec: the target is offered that one; without it there is no call."""
-        self.caller.local, self._before_ours = self._before_ours, None
         voice = self.caller.voice
         sdp = self.target.offer_of(self.caller, allowed=(voice,)) if voice is not None else None
         if sdp is None:
@@ -248,7 +258,7 @@ class Bridge:
         crossing = self._awaits_ack
         if crossing is None and leg.remote is None and leg.hear(sdp):
             self.relay()  # of a phone that took the call over with a late offer
-            self.settle_caller()
+            self.settle(self.other(leg))
         if crossing is None or leg is not crossing.offerer:
             return
         self._awaits_ack = None
@@ -278,7 +288,7 @@ class Bridge:
         if self._last_try:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
         if self._before_ours is not None:
-            self._meet_the_caller()
+            self._stay(*self._before_ours)
 
 
 def _invite(leg: Leg) -> Invite:

@@ -319,7 +319,7 @@ class Call:
     async def _close(self, reason: str | None) -> None:
         """Gives everything back and writes the record."""
         services, record, media_call = self.services, self.record, self.reception.opened_media
-        legs = [leg for leg in (self.reception.caller, *self.former, self.target) if leg is not None]
+        legs = [leg for leg in (*self.former, self.reception.caller, self.target) if leg is not None]
         invites = [] if self.invite is self._given else [self.invite]
         for leg in legs:
             if leg.invite is not None and leg.invite is not self._given and leg.invite not in invites:

@@ -116,6 +116,8 @@ class Dial:
             destinations = await self.call.services.dialler.resolve(line.via)
         except Unresolvable as error:
             return None, Result(0, "unreachable", str(error), next_address=True)
+        if line.sip.allow_refer and line.trunk_id is None:
+            self.call.services.peers.led_to(self.target.id, destinations)
         last = None
         for destination in destinations:
             leg, last = await self._ring(line, destination, until)
@@ -222,6 +224,7 @@ class Dial:
                 credentials=line.credentials,
                 contact_user=sip.contact_user or "edge",
                 allow_refer=sip.allow_refer and line.trunk_id is None,
+                peer_id=target.id,
                 stream_if_big=";transport=" not in line.via.lower(),
                 call_id="" if sip.call_id == "new" else kept_call_id(call.invite.request, line),
             )
@@ -273,7 +276,7 @@ class Dial:
 
     def _picked_up(self, ringing: Leg, invite: Invite) -> Leg:
         """Another phone of the target wants the call that rings here."""
-        leg = welcomed(self.call, invite)
+        leg = welcomed(self.call, ringing, self.reception.caller, invite)
         if leg is None:
             return ringing
         self._give_up(ringing, ELSEWHERE)

@@ -21,6 +21,7 @@ from edge.calls.happenings import (
 from edge.calls.hunt import Bridged
 from edge.calls.leg import Leg
 from edge.calls.outcome import Result
+from edge.calls.peers import Peer
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
 from edge.media.engine import MediaUnavailable
@@ -95,13 +96,14 @@ def why_not(call: "Call", bridge: Bridge, found: Found, replaces: str | None) ->
 
 
 def _same_peer(call: "Call", target: Leg, found: Found) -> bool:
-    """Whether the dialog is with who transfers: at its address, or from the trunk that has its address."""
+    """Whether the dialog is with who transfers: at an address of its PBX, or from a trunk of that."""
     assert target.invite is not None and found.leg.invite is not None
-    host = target.invite.flow.remote[0]
-    if found.leg.invite.flow.remote[0] == host:
+    peers = call.services.peers
+    peer = Peer(call.snapshot.target(call.bridged.target_id), target.invite.flow.remote[0])
+    if peers.is_at(peer, found.leg.invite.flow.remote[0]):
         return True
-    trunk = call.snapshot.trunk_index.by_address(host)
-    return found.leg is found.call.reception.caller and trunk is not None and trunk.id == found.call.trunk.id
+    called_us = found.leg is found.call.reception.caller
+    return called_us and peers.comes_by(peer, found.call.trunk.id, call.snapshot)
 
 
 class Joining:

@@ -28,6 +28,7 @@ from edge.sip.events import (
     OfferAnswered,
     Offered,
     OfferRefused,
+    Replaced,
 )
 from edge.sip.invite import Invite
 
@@ -232,6 +233,8 @@ class Reception:
                 self._late_answer(caller, answer)
             case EarlyAnswer(sdp=answer):
                 self._late_answer(caller, answer)
+            case Replaced(invite=invite):
+                invite.reject(491)  # not before the bridge
             case _:
                 pass
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from edge.calls.breaker import Breaker
 from edge.calls.outbound import OutboundLoad
+from edge.calls.peers import Peers
 from edge.calls.ports import (
     CallLimits,
     CallStore,
@@ -29,8 +30,9 @@ class CallServices:
     a prompt under this id; ``key_of`` makes a call's key, with which a buyer proves that it was given
     the call.  ``past`` tells what is known of a caller, and never raises.  ``down`` holds the ids of targets
     and trunks that are not to be dialled now: they do not answer OPTIONS, or ``breaker`` passes them over.
-    ``rates`` are those of targets with a ``max_cps``.  ``verifier`` is None while identities are not
-    verified, ``said`` what publishers said of callers; ``messages`` keeps their SIP.
+    ``peers`` knows whose PBX has an address.  ``rates`` are those of targets with a ``max_cps``.
+    ``verifier`` is None while identities are not verified, ``said`` what publishers said of callers;
+    ``messages`` keeps their SIP.
     """
 
     clock: Clock
@@ -46,6 +48,7 @@ class CallServices:
     breaker: Breaker
     outbound: OutboundLoad
     past: Callable[[str], Awaitable[CallerPast]]
+    peers: Peers
     down: Container[str] = ()
     verifier: IdentityVerifier | None = None
     rates: Rates = field(default_factory=Rates)

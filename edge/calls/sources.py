@@ -7,16 +7,15 @@ calls.  What is none, or is dialled too, so that its answers count, has one for 
 
 from typing import Final
 
+from edge.calls.peers import host_of
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
 from edge.calls.trunk_load import Rates
 from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
-from edge.sip.errors import SipParseError
 from edge.sip.grammar import is_address
 from edge.sip.meters import Allowance
-from edge.sip.uri import parse_uri
 
 MESSAGES_A_CALL: Final = 50
 """Messages of a trunk for each call that it may send: far more than any call needs."""
@@ -52,7 +51,9 @@ class Sources:
         self._never_ban = never_ban
         self._calls = Rates()
         self._logins: dict[str, tuple[str, float]] = {}
-        self._targets: tuple[Snapshot | None, frozenset[str]] = (None, frozenset())
+        self._targets: tuple[Snapshot | None, frozenset[str], Networks[bool]] = (
+            None, frozenset(), Networks(()),
+        )  # fmt: skip
 
     def knows(self, host: str) -> bool:
         """Whether an address is a trunk's, a target's, a proxy's in front or on the allow list."""
@@ -62,12 +63,15 @@ class Sources:
         return host in self._never_ban or host in self._proxies
 
     def is_target(self, host: str) -> bool:
-        """Whether a target is written with this address."""
+        """Whether a target is written with this address, or has it among its ``peer_addresses``."""
         snapshot = self._configuration.current
         if self._targets[0] is not snapshot:  # once for each snapshot
-            hosts = (_host(target.address) for target in snapshot.targets())
-            self._targets = (snapshot, frozenset(host for host in hosts if is_address(host)))
-        return host in self._targets[1]
+            hosts = (host_of(target.address) for target in snapshot.targets())
+            more = (cidr for target in snapshot.targets() for cidr in target.sip.peer_addresses)
+            known = frozenset(host for host in hosts if is_address(host))
+            self._targets = (snapshot, known, Networks.of(more))
+        _, known, networks = self._targets
+        return host in known or host in networks
 
     def allowance(self, host: str, *, dialled: bool) -> Allowance:
         """The messages of an address's trunk; one that is dialled has its own, since it answers, too."""
@@ -123,10 +127,3 @@ class Sources:
             return trunk
         trunk_id, until = self._logins[host]
         return index.by_id(trunk_id) if until > self._clock.monotonic() else None
-
-
-def _host(address: str) -> str:
-    try:
-        return parse_uri(address).host
-    except SipParseError:
-        return ""

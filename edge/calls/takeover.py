@@ -13,34 +13,36 @@ if TYPE_CHECKING:
     from edge.calls.call import Call
 
 
-def take_over(call: "Call", bridge: Bridge, invite: Invite) -> Bridge:
-    """In a call that is up; the bridge that goes on: with the new phone or, if that can not be, the old."""
+def take_over(call: "Call", bridge: Bridge, replaced: Leg, invite: Invite) -> Bridge:
+    """In a call that is up, at either side; the bridge that goes on: with the new phone or, if that can not
+    be, the old."""
     if bridge.busy:
         invite.reject(491)
         return bridge
-    caller, told = bridge.caller, bridge.caller.remote
-    caller.off_hold()
-    leg = welcomed(call, invite)
+    stays = bridge.other(replaced)
+    told = stays.remote
+    stays.off_hold()
+    leg = welcomed(call, replaced, stays, invite)
     if leg is None:
-        caller.remote = told
+        stays.remote = told
         return bridge
-    seated = seat(call, bridge, leg)
-    if bridge.target.invite is not None:
-        bridge.target.invite.hang_up(ELSEWHERE)
+    seated = seat(call, bridge, leg) if leg.name == "target" else _seat_caller(call, bridge, leg, invite)
+    if replaced.invite is not None:
+        replaced.invite.hang_up(ELSEWHERE)
     return seated
 
 
-def welcomed(call: "Call", invite: Invite) -> Leg | None:
-    """A leg for the phone, which has its 200; None if it has gone, or has no codec of the caller's."""
+def welcomed(call: "Call", replaced: Leg, stays: Leg | None, invite: Invite) -> Leg | None:
+    """A leg for the phone, which has its 200; None if it has gone, or shares no codec with who ``stays``."""
     if invite.state != "trying":
         return None
     reception = call.reception
     try:
-        leg = Leg("target", reception.media.leg(), reception.inbox)
+        leg = Leg(replaced.name, reception.media.leg(), reception.inbox)
     except MediaUnavailable:
         invite.reject(503)
         return None
-    sdp = _description(leg, reception.caller, invite.offer)
+    sdp = _description(leg, stays, invite.offer)
     who = printable(invite.request.headers.get("From") or "")[:100]
     if sdp is None:
         reception.media.close_leg(leg.media)
@@ -48,21 +50,24 @@ def welcomed(call: "Call", invite: Invite) -> Leg | None:
         call.record.step("transfer", "refused", f"{who}: no shared codec")
         return None
     call.services.traces.open(invite.call_id, call.trace)
-    call.record.step("transfer", "taken over", f"by {who}")
-    invite.let_refer()
+    call.record.step(
+        "transfer", "taken over", f"by {who}" if leg.name == "target" else f"from the caller by {who}"
+    )
+    if replaced.invite is not None and replaced.invite.takes_refer:
+        invite.let_refer()
     leg.attach(invite)
     invite.answer(sdp)
     return leg
 
 
-def _description(leg: Leg, caller: Leg | None, offer: bytes) -> bytes | None:
-    """What the phone is told: the caller's codecs, ours while the caller has named none."""
+def _description(leg: Leg, other: Leg | None, offer: bytes) -> bytes | None:
+    """What the phone is told: the other side's codecs, ours while that has named none."""
     heard = leg.hear(offer)
     if offer and not heard:
         return None
-    if caller is None or caller.remote is None:
+    if other is None or other.remote is None:
         return leg.answer_locally() if heard else leg.offer_ours()
-    return leg.answer_of(caller) if heard else leg.offer_of(caller)
+    return leg.answer_of(other) if heard else leg.offer_of(other)
 
 
 def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Bridge:
@@ -75,9 +80,24 @@ def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Br
     reception.phase = "bridged"
     reception.media.bridge(caller.media, leg.media)
     seated.relay()
-    seated.settle_caller()
+    seated.settle(caller)
     if recorded:
         call.recordings.join(reception, leg)
+    old.detach()
+    reception.media.close_leg(old.media)
+    return seated
+
+
+def _seat_caller(call: "Call", bridge: Bridge, leg: Leg, invite: Invite) -> Bridge:
+    """``leg`` talks with the target instead of the old caller.  It heard no consent message: what the call
+    records from now on is the target alone (rule: Recordings)."""
+    old, target, reception = bridge.caller, bridge.target, call.reception
+    call.former.append(old)
+    reception.caller, reception.invite = leg, invite
+    seated = Bridge(leg, target)
+    reception.media.bridge(leg.media, target.media)
+    seated.relay()
+    seated.settle(target)
     old.detach()
     reception.media.close_leg(old.media)
     return seated

@@ -54,7 +54,7 @@ async def _one(call: "Call", hunt: "Hunt", bridge: Bridge, happening: Happening)
     elif isinstance(happening, SipHappened) and isinstance(happening.event, Referred):
         return await Transfer(call, hunt, bridge, happening.event).run()
     elif isinstance(happening, SipHappened) and isinstance(happening.event, Replaced):
-        return take_over(call, bridge, happening.event.invite)
+        return take_over(call, bridge, happening.leg, happening.event.invite)
     else:
         bridge.handle(happening)
     return bridge

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from edge.model.base import Record
-from edge.model.types import Codec, HeaderName, Password, UriPart, Username
+from edge.model.types import Cidr, Codec, HeaderName, Password, Reference, UriPart, Username
 
 NumberFormat = Literal["e164_plus", "e164", "national"]
 """How a peer wants numbers written: ``+13125550100``, ``13125550100``, or as they are dialled at home."""
@@ -45,7 +45,8 @@ class SipSettings(Record):
     ``call_id`` is ``new`` (it learns nothing of the caller's), ``correlate`` (the caller's is told in
     X-Call-ID) or ``keep`` (the caller's serves for both).
     ``redirect_hosts`` are where it may send a call on to (hosts, or ``host:port``), ``allow_refer`` whether
-    it may transfer a call that is up.
+    it may transfer a call that is up.  ``peer_addresses`` (addresses and networks) and ``peer_trunk_ids`` say
+    from where else its PBX speaks to us, and so may take its calls over.
     """
 
     transport: Literal["udp", "tcp", "tls"] | None = None
@@ -65,6 +66,8 @@ class SipSettings(Record):
     call_id: CallIdSetting = "new"
     redirect_hosts: Annotated[tuple[HostPort, ...], Field(max_length=50)] = ()
     allow_refer: bool = False
+    peer_addresses: Annotated[tuple[Cidr, ...], Field(max_length=50)] = ()
+    peer_trunk_ids: Annotated[tuple[Reference, ...], Field(max_length=20)] = ()
 
 
 class RegisterSpec(Record):

@@ -6,6 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.calls.access import Access, AccessConfig
+from edge.calls.peers import Peers
+from edge.calls.replacing import Replacing
 from edge.calls.services import CallServices
 from edge.calls.sources import Sources
 from edge.calls.switch import Switch
@@ -45,14 +47,15 @@ async def opened(ground: Ground) -> Calling:
     sources = _sources(ground)
     guard = Guard(ground.clock.monotonic, sources)
     ground.configuration.on_change.append(guard.reconsider)
-    access = _access(ground, sources, guard)
+    access, whose = _access(ground, sources, guard), Peers(ground.clock)
     endpoint = Endpoint(
         endpoint_config(sip), ground.clock, access, lambda invite: switch.take(invite),  # noqa: PLW0108 - it is made below
         guard=guard, over=sources.over,
+        replacing=Replacing(access, whose, ground.configuration, ground.refused),
     )  # fmt: skip
     messages = await enter(TraceFiles(ground.settings.data_dir / TRACES, sip.trace_max_mb * 1_000_000))
     peers = PeerService(endpoint, ground.configuration, ground.clock, TrunkUsage(ground.database))
-    services = await _services(ground, endpoint, peers, messages)
+    services = await _services(ground, endpoint, peers, messages, whose)
     ground.said.live = switch = Switch(services, ground.configuration, ground.refused)
     bans = await enter(KeptBans(guard, BanRecords(ground.database), ground.clock))
     await enter(endpoint)
@@ -83,7 +86,7 @@ def _access(ground: Ground, sources: Sources, guard: Guard) -> Access:
 
 
 async def _services(
-    ground: Ground, endpoint: Endpoint, peers: PeerService, messages: TraceFiles
+    ground: Ground, endpoint: Endpoint, peers: PeerService, messages: TraceFiles, whose: Peers
 ) -> CallServices:
     """What a call needs of everybody."""
     return CallServices(
@@ -100,6 +103,7 @@ async def _services(
         breaker=peers.breaker,
         outbound=peers.outbound,
         past=ground.callers.past,
+        peers=whose,
         down=peers.down,
         verifier=await _verifier(ground),
         said=ground.said,

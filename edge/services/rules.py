@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from edge.calls.dialplan import is_ours, wrong_address
 from edge.calls.passing import may_allow
@@ -212,6 +212,9 @@ def _above_targets(item: Buyer | Group | Publisher) -> Iterator[FieldError]:
         yield from _once([member.target_id for member in item.members], "members[{}].target_id", "target")
 
 
+_OF_A_PBX: Final = ("peer_addresses", "peer_trunk_ids")
+
+
 def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
     for name in target.headers:
         if is_ours(name):
@@ -223,6 +226,9 @@ def _target(target: Target, snapshot: Snapshot) -> Iterator[FieldError]:
     if target.address.startswith("+"):
         if target.sip.allow_refer:
             yield FieldError("sip.allow_refer", "its calls are a carrier's; only a SIP address may transfer")
+        for name in _OF_A_PBX:
+            if getattr(target.sip, name):
+                yield FieldError(f"sip.{name}", "a phone number has no PBX that could take its calls over")
         for index, trunk_id in enumerate(target.trunk_ids):
             trunk = snapshot.trunk(trunk_id)
             if trunk is not None and not trunk.proxy:
@@ -241,6 +247,9 @@ def of_a_carrier(sip: SipSettings) -> Iterator[FieldError]:
     yield from _allowed(sip)
     if sip.allow_refer:
         yield FieldError("sip.allow_refer", "a carrier transfers no calls; set it on a target")
+    for name in _OF_A_PBX:
+        if getattr(sip, name):
+            yield FieldError(f"sip.{name}", "nobody takes over the calls of a carrier; set it on a target")
 
 
 def _trunk(written: Trunk, snapshot: Snapshot) -> Iterator[FieldError]:

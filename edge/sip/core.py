@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol
 
 from edge.sip.avoided import Avoided
 from edge.sip.dialog import Dialog, Named
@@ -29,9 +29,21 @@ class Told(Protocol):
 
 
 class Usage(Told, Protocol):
-    """An INVITE usage as the stack sees it; ``flow`` is where its INVITE came from, or went to."""
+    """An INVITE usage as the stack sees it; ``flow`` is where its INVITE came from, or went to, ``peer_id``
+    who that is."""
 
     flow: Flow
+    peer_id: str
+
+    @property
+    def role(self) -> Literal["server", "client"]:
+        """``server`` for a call to us."""
+        ...
+
+    @property
+    def request(self) -> Request:
+        """The INVITE."""
+        ...
 
     @property
     def state(self) -> str:

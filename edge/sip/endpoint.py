@@ -22,6 +22,7 @@ from edge.sip.invite import Invite
 from edge.sip.lag import Lag
 from edge.sip.listening import EndpointConfig, Listen
 from edge.sip.message import Response, SipParseError
+from edge.sip.replaces import Policy
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Stack
 from edge.sip.streams import Streams
@@ -42,7 +43,7 @@ class Endpoint:
 
     ``on_call`` is called for each new call that the access policy allowed; 100 has been sent.
     ``guard`` judges sources before anything of theirs is read (None: all are heard); ``over`` says whether
-    a new call of an address is more than its trunk may send.
+    a new call of an address is more than its trunk may send; ``replacing`` whose dialog gives way to whom.
     Whoever drains refuses new calls there with 503; the endpoint goes on with everything in a dialog.
     """
 
@@ -55,6 +56,7 @@ class Endpoint:
         *,
         guard: Guard | None = None,
         over: Callable[[str], bool] | None = None,
+        replacing: Policy | None = None,
     ) -> None:
         self._config = config
         self._guard = guard or Guard(clock.monotonic, Friends())
@@ -86,6 +88,7 @@ class Endpoint:
             report=self._on_bad_message,
             user_agent=config.user_agent,
             limits=config.limits,
+            replacing=replacing,
             overloaded=self._lag.is_too_much,
         )
 

@@ -63,8 +63,9 @@ class OutgoingCall(NamedTuple):
     ``headers`` are added as they are (CR, LF and NUL are refused); From/To are name-addrs without
     tags; ``route`` is the preloaded route set.  ``stream_if_big``: an INVITE that is too big for a datagram
     goes by TCP, if the destination takes a connection (18.1.1).  ``allow_refer``: the target may transfer
-    the call, and let another phone of its own take it.  ``no_provisional_s`` is how long to wait
-    for any answer before the destination counts as unreachable.  ``call_id`` empty: one of its own.
+    the call, and let another phone of its own take it; ``peer_id`` is who that is.
+    ``no_provisional_s`` is how long to wait for any answer before the destination counts as unreachable.
+    ``call_id`` empty: one of its own.
     """
 
     request_uri: str
@@ -81,6 +82,7 @@ class OutgoingCall(NamedTuple):
     allow_refer: bool = False
     contact_user: str = "edge"
     call_id: str = ""
+    peer_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

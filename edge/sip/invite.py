@@ -38,8 +38,8 @@ class Invite(Teller):
 
     ``role`` is ``server`` for a call to us; ``call_id`` the SIP Call-ID; ``request`` the initial
     INVITE as received or sent; ``flow`` where it came from or went to; ``peer_id`` what the access
-    policy said (server); ``offer`` the INVITE's SDP, empty for a late offer.  ``on_closed`` is called
-    once when nothing more comes of it: our BYE or CANCEL has had its answer, too.
+    policy said (server), or the owner (client); ``offer`` the INVITE's SDP, empty for a late offer.
+    ``on_closed`` is called once when nothing more comes of it: our BYE or CANCEL has had its answer, too.
     """
 
     # A dictionary of so many attributes would cost more than what is in it.

@@ -56,7 +56,7 @@ class ClientInvite(Invite):
 
     def __init__(self, core: Core, outgoing: OutgoingCall, flow: Flow) -> None:
         call_id = outgoing.call_id or core.chance.token() + core.chance.token()
-        super().__init__(core, call_id, flow, outgoing.body)
+        super().__init__(core, call_id, flow, outgoing.body, outgoing.peer_id)
         self._outgoing = outgoing
         self._cseq = 0
         self._early: dict[str, Dialog] = {}

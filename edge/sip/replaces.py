@@ -1,15 +1,15 @@
 """Replaces (RFC 3891): an INVITE that takes the place of a dialog of ours, and is no call of its own.
 
-Only a dialog whose peer may transfer its call gives way, and only to that peer: the INVITE comes from the
-address that ours went to.
+Whose dialog gives way to whom is for a policy to say.  Without one only a dialog whose peer may transfer its
+call does, and only to that peer: the INVITE comes from the address that ours went to.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from edge.sip.core import Core, Usage
 from edge.sip.errors import SipParseError
-from edge.sip.events import Flow, Replaced
+from edge.sip.events import AccessPolicy, Deny, Flow, Replaced
 from edge.sip.grammar import parse_params
 from edge.sip.invite import Invite
 from edge.sip.message import Request
@@ -59,22 +59,47 @@ def named(usages: Mapping[str, Usage], replaces: Replaces | None) -> Usage | Non
     return usage if usage is not None and usage.dialog_for(replaces) is not None else None
 
 
-def is_theirs(usage: Usage | None, flow: Flow) -> bool:
-    """Whether a dialog gives way to who asks over this flow."""
-    return usage is not None and usage.takes_refer and usage.flow.remote[0] == flow.remote[0]
+class Policy(Protocol):
+    """Whose dialog gives way to whom."""
+
+    def gives_way(self, request: Request, flow: Flow, usage: Usage | None) -> bool | Deny:
+        """Whether the dialog that an INVITE names does; ``Deny`` to who is not heard at all, whatever it
+        names."""
+        ...
+
+    def refused(self, request: Request, flow: Flow, usage: Usage | None, status: int) -> None:
+        """It was refused with this status: for whoever operates the server."""
+        ...
 
 
-def verdict(replaces: Replaces | None, usage: Usage | None, flow: Flow) -> int:
-    """The status that refuses it (section 3); 0 if it may be."""
+class SamePeer:
+    """The policy where nobody says more of the peers; who else is heard is for ``access`` to say."""
+
+    def __init__(self, access: AccessPolicy) -> None:
+        self._access = access
+
+    def gives_way(self, request: Request, flow: Flow, usage: Usage | None) -> bool | Deny:
+        """To whom its INVITE went, if that peer may transfer."""
+        if usage is not None and usage.takes_refer and usage.flow.remote[0] == flow.remote[0]:
+            return True
+        verdict = self._access.judge(request, flow)
+        return verdict if isinstance(verdict, Deny) else False
+
+    def refused(self, request: Request, flow: Flow, usage: Usage | None, status: int) -> None:
+        """Nobody is told."""
+
+
+def verdict(replaces: Replaces | None, usage: Usage | None, *, theirs: bool) -> int:
+    """The status that refuses it (section 3); 0 if it may be.  ``theirs``: the dialog gives way to them."""
     if replaces is None:
         return 400
     if usage is None:
         return 481
-    if usage.state in _ENDING or not is_theirs(usage, flow):
+    if usage.state in _ENDING or not theirs:
         return 603
     if usage.state in _CONFIRMED:
         return 486 if replaces.early_only else 0
-    return 0 if usage.state == "proceeding" else 481
+    return 0 if usage.state == "proceeding" else 481  # only what we dial ourselves is replaced early
 
 
 def offer(core: Core, usage: Usage, invite: Invite) -> None:

@@ -28,7 +28,8 @@ class Stack:
     """One SIP user agent.
 
     ``on_call`` is given each new call that the policy allowed; 100 has been sent.  ``report`` hears of
-    bad input: why, and from where.  While ``overloaded`` says so, new calls get 503.
+    bad input: why, and from where.  ``replacing`` says which dialogs give way to
+    others.  While ``overloaded`` says so, new calls get 503.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class Stack:
         report: Callable[[str, Flow], None] = lambda why, flow: None,
         user_agent: str = "Edge",
         limits: Limits | None = None,
+        replacing: replaces.Policy | None = None,
         overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._core = Core(wire, clock, chance, wake)
         self._core.user_agent = user_agent
         self._layer = self._core.layer
         self._access = access
+        self._replacing = replacing or replaces.SamePeer(access)
         self._on_call = on_call
         self._report = report
         self._limits = limits or Limits()
@@ -255,15 +258,18 @@ class Stack:
         """An INVITE with Replaces is part of a call that is there, or nothing."""
         wanted = replaces.wanted(request)
         usage = replaces.named(self._core.usages, wanted)
-        if not replaces.is_theirs(usage, flow) and self._allowed(request, flow, size) is None:
+        theirs = self._replacing.gives_way(request, flow, usage)
+        if isinstance(theirs, Deny):
+            self._denied(theirs, request, flow, size)
             return
-        objection = gate.objection(request) or gate.stranger_objection(request)
-        status = replaces.verdict(wanted, usage, flow)
-        if objection is not None or status:
-            self._report(f"Replaces refused with {status}", flow)
-            self._answer(request, flow, *(objection or (status, ())))
+        status = replaces.verdict(wanted, usage, theirs=theirs)
+        if (objection := gate.objection(request) or gate.stranger_objection(request)) is not None:
+            self._answer(request, flow, *objection)
+        elif usage is None or status:
+            self._replacing.refused(request, flow, usage, status)
+            self._answer(request, flow, status)
         else:
-            self._receive_call(request, flow, key, "", usage)
+            self._receive_call(request, flow, key, usage.peer_id, usage)
 
     def _receive_call(
         self, request: Request, flow: Flow, key: ServerKey, peer_id: str, replaced: Usage | None = None
@@ -295,11 +301,14 @@ class Stack:
         verdict = self._access.judge(request, flow)
         if not isinstance(verdict, Deny):
             return verdict.peer_id
+        self._denied(verdict, request, flow, size)
+        return None
+
+    def _denied(self, verdict: Deny, request: Request, flow: Flow, size: int) -> None:
         self._drop("denied" if verdict.status else "stranger")
         challenged = verdict.status in (401, 407)
         if verdict.status and not (challenged and request.method == "CANCEL"):  # 22.1
             self._answer(request, flow, verdict.status, verdict.headers, most=size)
-        return None
 
     def _answer(
         self,

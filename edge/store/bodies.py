@@ -66,6 +66,7 @@ _NAMES: dict[str, Kind] = {
     "group_id": "group",
     "buyer_id": "buyer",
     "trunk_ids": "trunk",
+    "peer_trunk_ids": "trunk",
     "default_number_id": "number",
     "number_id": "number",
     "primary_number_id": "number",

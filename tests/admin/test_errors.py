@@ -45,6 +45,21 @@ async def test_a_body_that_can_not_be_read(
         ("trunks", {"name": "t", "addresses": ["192.0.2.1"], "sip": {"codec": []}}, "sip.codec"),
         ("trunks", {"name": "t"}, ""),
         (
+            "trunks",
+            {"name": "t", "addresses": ["192.0.2.1"], "sip": {"peer_addresses": ["192.0.2.2"]}},
+            "sip.peer_addresses",
+        ),
+        (
+            "targets",
+            {"name": "b", "address": "sip:a@b", "sip": {"peer_addresses": ["192.0.2.1", "pbx.example"]}},
+            "sip.peer_addresses[1]",
+        ),
+        (
+            "targets",
+            {"name": "b", "address": "sip:a@b", "sip": {"peer_trunk_ids": ["trk_gone"]}},
+            "sip.peer_trunk_ids[0]",
+        ),
+        (
             "targets",
             {"name": "b", "address": "sip:a@b", "caps": [{"window": "day", "limit": -1}]},
             "caps[0].limit",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from edge.calls.bridge import Bridge
 from edge.calls.happenings import Happening, PartySettled
 from edge.calls.inbox import Inbox
 from edge.calls.joining import Found, Joining
@@ -55,7 +56,7 @@ async def held() -> Any:
     caller, target = leg("caller", ONLY_HEARS), leg("target", HOLDS)
     assert caller.offer_of(target) and caller.held
     reception = SimpleNamespace(media=NoPorts(), inbox=caller.inbox, caller=caller)
-    bridge = SimpleNamespace(caller=caller, target=target, busy=False)
+    bridge = Bridge(caller, target)
     record = SimpleNamespace(attempts=[])
     return SimpleNamespace(reception=reception, record=record), bridge
 
@@ -67,7 +68,7 @@ def on_hold(bridge: Any) -> bool:
 async def test_of_a_take_over(held: Any) -> None:
     call, bridge = held
     invite: Any = Usage()
-    assert take_over(call, bridge, invite) is bridge
+    assert take_over(call, bridge, bridge.target, invite) is bridge
     assert invite.rejected == [503] and on_hold(bridge)
 
 

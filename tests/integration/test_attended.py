@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from edge.sip.digest import ClientDigest
+from edge.sip.events import Credentials
+from edge.sip.message import Headers, Response
 from tests.integration.test_crossings import Scene
 from tests.support.raw_phone import Outgoing, RawPhone, Said
 from tests.support.rtp_end import End, packet
@@ -486,3 +489,113 @@ async def test_a_call_that_is_over_is_not_taken(scene: Scene, colleague: RawPhon
     await scene.record()
     taking = await colleague.invite("edge", colleague.sdp(), *replaces(invited, scene.target))
     await taking.refused("481")
+
+
+async def target_id(scene: Scene) -> str:
+    """The target of the route."""
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    return next(str(one["id"]) for one in reversed(found) if one["name"] == scene.target.address)
+
+
+async def takes(call: Outgoing, scene: Scene, taking: Outgoing) -> None:
+    """It is answered, the first phone is left, and the caller ends the call with the second one."""
+    await taking.hear("200")
+    await taking.request("ACK")
+    assert (await ended(scene.target)).get("Reason") == ELSEWHERE
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await ended(taking.phone)
+    assert steps(await scene.record())[-1][0] == "taken over"
+
+
+async def refusal(scene: Scene, source: str) -> dict[str, Any]:
+    """What the operator is told of a source."""
+    found = (await scene.server.api.get("sip/refused", limit=500))["items"]
+    return next(dict(one) for one in found if one["source"] == source)
+
+
+async def test_another_node_of_the_pbx_takes_the_call_once_it_is_known(scene: Scene) -> None:
+    with RawPhone(scene.server.sip["udp"]) as node:
+        await scene.server.api.post("trunks", {"name": node.host, "addresses": [f"{node.host}/32"]})
+        call, invited = await up(scene)
+        taking = await node.invite("edge", node.sdp(), *replaces(invited, scene.target))
+        await taking.refused("603")
+        told = await refusal(scene, node.host)
+        assert scene.target.address in told["reason"]
+        assert f"add {node.host} to the target's sip.peer_addresses" in told["remedy"]
+        await allow(scene, peer_addresses=[f"{node.host}/31"])
+        taking = await node.invite("edge", node.sdp(), *replaces(invited, scene.target))
+        await takes(call, scene, taking)
+
+
+async def test_a_phone_of_the_pbx_logs_in_and_takes_the_call_from_anywhere(scene: Scene) -> None:
+    api = scene.server.api
+    login = {"name": f"pbx {scene.target.host}", "username": scene.target.host, "password": "of the pbx"}
+    trunk_id = (await api.post("trunks", login))["id"]
+    await scene.route(scene.target)
+    await allow(scene, peer_trunk_ids=[trunk_id])
+    call, invited = await scene.connected()
+    with RawPhone(scene.server.sip["udp"]) as away:
+        taking = await away.invite("edge", away.sdp(), *replaces(invited, scene.target))
+        asked = await taking.refused("401")
+        digest = ClientDigest(Credentials(scene.target.host, "of the pbx"), lambda: "cnonce")
+        challenge = Headers([("WWW-Authenticate", asked.get("WWW-Authenticate"))])
+        assert digest.accept(Response(401, "Unauthorized", challenge))
+        ((_, answer),) = digest.headers("INVITE", f"sip:edge@{away.server[0]}:{away.server[1]}")
+        taking = await away.invite(
+            "edge", away.sdp(), f"Authorization: {answer}", *replaces(invited, scene.target)
+        )
+        await takes(call, scene, taking)
+    await api.patch(f"targets/{await target_id(scene)}", {"sip": {"peer_trunk_ids": []}})
+    await api.delete(f"trunks/{trunk_id}")
+
+
+async def test_a_colleague_takes_the_place_of_a_caller_of_the_pbx(scene: Scene, colleague: RawPhone) -> None:
+    """The PBX has called out through us: its call moves to another of its phones, and the other side is
+    taken off hold."""
+    await scene.route(scene.target)
+    await allow(scene)
+    outward = another(scene, scene.target, scene.second)
+    await outward.route(scene.second)
+    asked, answered = await outward.connected()
+    await asked.request("INVITE", scene.target.sdp("a=sendonly"))
+    held = await scene.second.hear("INVITE")
+    assert "a=sendonly" in held.body
+    await scene.second.answer(held, 200, scene.second.sdp("a=recvonly"))
+    await scene.second.hear("ACK")
+    await asked.hear("200")
+    await asked.request("ACK", cseq=asked.cseq)
+    named = f"{asked.call_id};to-tag={asked.remote_tag};from-tag={scene.target.tag}"
+    early = await colleague.invite("edge", colleague.sdp(), f"Replaces: {named};early-only")
+    await early.refused("486")
+    taking = await colleague.invite("edge", colleague.sdp(), f"Replaces: {named}")
+    answer = await taking.hear("200")
+    assert answer.audio_port and "a=recvonly" not in answer.body and "a=inactive" not in answer.body
+    await taking.request("ACK")
+    left = await ended(scene.target)
+    assert (left.get("Call-ID"), left.get("Reason")) == (asked.call_id, ELSEWHERE)
+    back = await reoffered(scene.second)
+    assert "a=sendonly" not in back.body and "a=inactive" not in back.body
+    await taking.request("INFO", "Signal=1\r\n")
+    await taking.hear("200", method="INFO")
+    assert (await scene.second.hear("INFO")).get("Call-ID") == answered.get("Call-ID")
+    await taking.request("BYE")
+    await taking.hear("200", method="BYE")
+    await ended(scene.second)
+    record = await outward.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
+    ((result, reason),) = steps(record)
+    assert result == "taken over" and reason.startswith("from the caller by ")
+
+
+async def test_nobody_takes_the_place_of_a_carrier_s_caller(scene: Scene, colleague: RawPhone) -> None:
+    call, _ = await up(scene)
+    named = f"{call.call_id};to-tag={call.remote_tag};from-tag={scene.caller.tag}"
+    for phone in (colleague, scene.caller):
+        taking = await phone.invite("edge", phone.sdp(), f"Replaces: {named}")
+        await taking.refused("603")
+        told = await refusal(scene, phone.host)
+        assert "carrier" in told["reason"] and "peer_trunk_ids" in told["remedy"]
+    await call.request("BYE")
+    await ended(scene.target)
+    assert steps(await scene.record()) == []

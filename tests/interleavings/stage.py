@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from edge.calls.breaker import Breaker
 from edge.calls.outbound import OutboundLoad
+from edge.calls.peers import Peers
 from edge.calls.ports import CallLimits, RefusedCall
 from edge.calls.services import CallServices
 from edge.calls.switch import Switch
@@ -217,7 +218,7 @@ class Edge:
             media=self.media,  # type: ignore[arg-type]
             traces=TraceBook(clock.monotonic), limits=CallLimits(max_call_s=600), draw=air.random.random,
             prompt_ready=lambda _: True, key_of=lambda call_id: f"key of {call_id}", breaker=breaker,
-            past=_nothing_known, outbound=OutboundLoad(clock),
+            past=_nothing_known, peers=Peers(clock), outbound=OutboundLoad(clock),
         )  # fmt: skip
         self.switch = Switch(services, self, self)
 

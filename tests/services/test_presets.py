@@ -89,6 +89,10 @@ def test_an_operator_may_empty_a_list_and_leave_it_to_the_trunks(tmp_path: Path)
         ("[twilio]\nsip = 'udp'", "twilio.sip"),
         ("[twilio]\nproxy = 'pstn.twilio.com'", "twilio.proxy"),
         ("[twilio]\nsip = { allow_refer = true }", "twilio.sip.allow_refer: a carrier transfers no calls"),
+        (
+            "[twilio]\nsip = { peer_addresses = ['192.0.2.1'] }",
+            "twilio.sip.peer_addresses: nobody takes over",
+        ),
         ("[twilio]\nsip = { header_allow = ['Via'] }", r"twilio.sip.header_allow\[0\]"),
         ("[twilio]\nconfirmed = 'none'", "twilio: .*confirmed says who vouches"),
         ("[bandwidth]\nconfirmed = 'carrier'", "bandwidth: .*confirmed says who vouches"),
