@@ -5,9 +5,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Protocol, Self
 from uuid import uuid4
 
 from edge.calls import dialplan
@@ -37,10 +37,20 @@ SOONEST_S: Final = 10.0
 LONGEST_S: Final = 86_400
 REFRESH: Final = (0.75, 0.85)
 """The part of the granted time after which it is asked for again."""
+STANDS_S: Final = 60.0
+"""Seconds after which a connection that is lost was meant to stay: some registrars close theirs at once."""
+AGAIN_S: Final = (1.0, 5.0)
+"""Seconds between the loss of the connection and the attempt to make it again."""
 CSEQS: Final = 8
 """Numbers kept for one attempt: its challenges and the longer time may take some each."""
 _ELSEWHERE: Final = frozenset((408, 500, 502, 503, 504))
 _EXPIRES: Final = re.compile(r';[ \t]*expires[ \t]*=[ \t]*"?(\d{1,9})', re.IGNORECASE)
+
+
+class Registrant(Asker, Protocol):
+    """The SIP endpoint, as far as registrations need it."""
+
+    def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None: ...
 
 
 class Outcome(NamedTuple):
@@ -53,7 +63,9 @@ class Outcome(NamedTuple):
 
 @dataclass(slots=True)
 class _Account:
-    """One registration and its state; Call-ID and CSeq go on over its refreshes (section 10.2.4)."""
+    """One registration and its state; Call-ID and CSeq go on over its refreshes (section 10.2.4).
+
+    ``lost`` is set when the connection ends over which the carrier reaches us."""
 
     register: RegisterSpec
     since: datetime
@@ -64,6 +76,7 @@ class _Account:
     expires_at: datetime | None = None
     reason: str = ""
     failures: int = 0
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class RegistrationWatch:
@@ -74,7 +87,7 @@ class RegistrationWatch:
 
     def __init__(
         self,
-        asker: Asker,
+        asker: Registrant,
         configuration: ConfigurationHolder,
         clock: Clock,
         uniform: Callable[[float, float], float],
@@ -129,12 +142,21 @@ class RegistrationWatch:
         try:
             while True:
                 outcome = await self._attempt(trunk, account, account.expires_s)
-                await asyncio.sleep(self._note(trunk, account, outcome))
+                await self._rest(account, self._note(trunk, account, outcome))
         finally:
             if account.state == "registered" and self._is_over(trunk):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(GOODBYE_S):
                         await self._attempt(trunk, account, 0)
+
+    async def _rest(self, account: _Account, seconds: float) -> None:
+        """Waits for the next attempt; it comes sooner when the connection is lost (RFC 5626 section 4.5)."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.sleep(min(seconds, STANDS_S))
+                account.lost.clear()
+                await account.lost.wait()
+                await asyncio.sleep(self._uniform(*AGAIN_S))
 
     def _is_over(self, trunk: Trunk) -> bool:
         """Whether to sign off: not for an edit that leaves the registration as it was."""
@@ -182,6 +204,8 @@ class RegistrationWatch:
                 account.expires_s = expires_s = _longer(answer, expires_s)
                 answer = await self._ask(account, destination, expires_s)
             outcome = _judged(answer, expires_s)
+            if outcome.granted_s:
+                self._asker.hold(destination, outcome.granted_s, account.lost.set)
             if answer.status not in _ELSEWHERE:
                 break
             self._asker.avoid(destination)

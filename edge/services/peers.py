@@ -7,8 +7,8 @@ from typing import Self
 
 from edge.calls.breaker import Breaker
 from edge.calls.outbound import OutboundLoad
-from edge.calls.reachability import Asker, ReachabilityWatch
-from edge.calls.registration import RegistrationWatch
+from edge.calls.reachability import ReachabilityWatch
+from edge.calls.registration import Registrant, RegistrationWatch
 from edge.clock import Clock
 from edge.model.peers import Reachability, Registration
 from edge.services.configuration import ConfigurationService
@@ -31,7 +31,7 @@ class PeerService:
     """Follows the configuration; an async context manager within the endpoint's."""
 
     def __init__(
-        self, asker: Asker, configuration: ConfigurationService, clock: Clock, usage: TrunkUsage
+        self, asker: Registrant, configuration: ConfigurationService, clock: Clock, usage: TrunkUsage
     ) -> None:
         self._configuration = configuration
         self._reachability = ReachabilityWatch(asker, configuration, clock, random.uniform)

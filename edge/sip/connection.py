@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -93,12 +94,14 @@ class Connection(asyncio.Protocol):
     """One connection.  Until it is made, and over TLS the peer's name proven, what is sent waits.
 
     ``source`` is the address or network that it counts for among the connections; empty for one of ours.
+    ``holders`` are whom it is kept for while it is idle, and until when.
     """
 
     def __init__(self, streams: Keeper, flow: Flow, source: str) -> None:
         self.flow = flow
         self.source = source
         self.stranger = False
+        self.holders: dict[Callable[[], None], float] = {}
         self._streams = streams
         self._framer = Framer(self._judge)
         self._transport: asyncio.Transport | None = None
@@ -243,11 +246,16 @@ class Connection(asyncio.Protocol):
         self._idle = streams.loop.call_later(streams.limits.idle_s, self._check_idle)
 
     def _check_idle(self) -> None:
-        if self._heard or self._streams.owner.in_use(self.flow):
+        if self._heard or self.held_by() or self._streams.owner.in_use(self.flow):
             self._heard = False
             self._watch_idle()
         elif self._transport is not None:
             self._transport.close()
+
+    def held_by(self) -> list[Callable[[], None]]:
+        """Those who still need it."""
+        now = self._streams.loop.time()
+        return [lost for lost, until in self.holders.items() if until > now]
 
     def _stop_overdue(self) -> None:
         if self._overdue is not None:

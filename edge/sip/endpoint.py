@@ -135,6 +135,11 @@ class Endpoint:
         """A destination failed: others are better for a while."""
         self._avoided.add(destination, seconds)
 
+    def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:
+        """The connection to a registrar, if there is one, is kept for so long though nothing comes over it:
+        calls will.  ``lost`` is called should it end before."""
+        self._transport.hold(destination, seconds, lost)
+
     def local_host(self, destination: Destination) -> str:
         """The host by which a destination knows us: what our From carries."""
         sent_by = self._transport.sent_by(self._transport.route(destination))

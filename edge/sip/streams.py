@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
 
@@ -167,6 +167,13 @@ class Streams:
         connection = self._by_number.get(flow.connection)
         return connection is not None and not connection.closing
 
+    def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:
+        """Keeps the connection to a peer, if there is one, though it be idle; ``lost`` is called if it ends
+        within so many seconds.  Several may hold one, each by its own ``lost``."""
+        connection = self._by_peer.get(destination)
+        if connection is not None:
+            connection.holders[lost] = self.loop.time() + seconds
+
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
         flow = connection.flow
@@ -180,6 +187,8 @@ class Streams:
             del self._per_address[connection.source]
         self._strangers -= connection.stranger
         self.owner.on_lost(flow)
+        for lost in connection.held_by():
+            lost()
 
     async def close(self) -> None:
         """Stops listening and drops every connection."""

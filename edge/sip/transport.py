@@ -241,6 +241,11 @@ class Transport:
         """Ours of the same family; none when we listen on no such address."""
         return next((name for name in names if (":" in name[0]) == (":" in host)), ("", 0))
 
+    def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:
+        """See ``Streams.hold``; of datagrams there is no connection."""
+        if self._streams is not None:
+            self._streams.hold(destination, seconds, lost)
+
     @property
     def connections(self) -> int:
         """TCP and TLS connections now."""

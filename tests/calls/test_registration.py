@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from edge.calls.registration import BACKOFF_S, RegistrationWatch
+from edge.calls.registration import AGAIN_S, BACKOFF_S, STANDS_S, RegistrationWatch
 from edge.model.config import Trunk
 from edge.model.sip import RegisterSpec
-from edge.sip.events import OutgoingRequest
+from edge.sip.events import Destination, OutgoingRequest
 from edge.sip.message import Headers, Response
 from tests.calls.test_reachability import COMMON, Asker, Holder
 from tests.support.virtual_time import VirtualClock, run_virtual
@@ -26,6 +26,7 @@ class Registrar(Asker):
         self._clock = clock
         self.replies: list[Response] = []
         self.at: list[float] = []
+        self.lose: Callable[[], None] = lambda: None
 
     async def ask(self, outgoing: OutgoingRequest, patience_s: float) -> Response:
         self.asked.append(outgoing)
@@ -36,6 +37,10 @@ class Registrar(Asker):
             if self.replies
             else reply(200, ("Contact", f"<sip:us@x>;expires={GRANTED_S}"))
         )
+
+    def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:
+        assert seconds == GRANTED_S
+        self.lose = lost
 
     @property
     def waits(self) -> list[float]:
@@ -141,6 +146,19 @@ def test_a_refresh_that_fails_leaves_us_registered_until_the_time_is_over() -> N
         assert state(watch) == "registered"
         await asyncio.sleep(GRANTED_S)
         assert state(watch) == "failed"
+
+    kept(story)
+
+
+def test_a_connection_that_is_lost_is_made_again_unless_it_was_never_meant_to_stay() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(STANDS_S / 2)
+        registrar.lose()
+        await asyncio.sleep(STANDS_S)
+        assert len(registrar.at) == 1
+        registrar.lose()
+        await asyncio.sleep(AGAIN_S[1] + 1)
+        assert len(registrar.at) == 2 and state(watch) == "registered"
 
     kept(story)
 

@@ -434,6 +434,27 @@ async def test_connections_per_address_are_capped() -> None:
         assert isinstance(await a.answer(), Response)
 
 
+async def test_an_idle_connection_that_is_held_stays_and_its_loss_is_told() -> None:
+    limits, lost = StreamLimits(idle_s=0.05), asyncio.Event()
+    busy = endpoint("tcp", lambda usage: usage.reject(486))
+    async with busy as (them, port), endpoint("tcp", streams=limits) as (us, _), asyncio.timeout(30):
+        peer = Destination("tcp", "127.0.0.1", port)
+        assert them._transport._streams is not None and us._transport._streams is not None
+        assert isinstance(await Owner(us.call(outgoing("tcp", port))).next(), Refused)
+        us.hold(peer, 60, lost.set)
+        (connection,) = us._transport._streams._by_number.values()
+        for _ in range(3):
+            before = connection._idle
+            await eventually(lambda before=before: connection._idle is not before)
+        us.hold(peer, 0, lost.set)
+        await eventually(lambda: us.counters["connections"] == 0)
+        assert not lost.is_set(), "its time was over"
+        assert isinstance(await Owner(us.call(outgoing("tcp", port))).next(), Refused)
+        us.hold(peer, 60, lost.set)
+        await them._transport._streams.close()
+        await lost.wait()
+
+
 async def test_connections_that_we_made_take_nobodys_place() -> None:
     busy, one = endpoint("tcp", lambda usage: usage.reject(486)), StreamLimits(per_address=1)
     async with busy as (_, theirs), endpoint("tcp", streams=one) as (us, port), stream(port) as peer:
