@@ -13,7 +13,7 @@ from edge.calls.identity import from_header, identity_headers, identity_of
 from edge.calls.leg import Leg
 from edge.calls.outbound import forbidden, passage_of
 from edge.calls.outcome import OUT_OF_SERVICE, Result, result_of
-from edge.calls.passing import Onward, kept_call_id, passed_on
+from edge.calls.passing import Onward, attached, kept_call_id, passed_on
 from edge.calls.recordings import RECORDABLE
 from edge.calls.redirect import MOST_HOPS, allowed
 from edge.calls.takeover import welcomed
@@ -205,30 +205,30 @@ class Dial:
         sip, (identity, caller_id) = line.sip, identity_of(target, call.identity, call.facts.called)
         headers = dialplan.target_headers(target, call.facts.call_id, self.key, self.values)
         headers += identity_headers(identity, sip, host, caller_id, line.country)
-        shown = None if sip.from_user else caller_id or identity.caller
-        passed = passed_on(call.invite.request, Onward(call.facts, line, identity, shown, host))
+        shown, request = None if sip.from_user else caller_id or identity.caller, call.invite.request
+        passed = passed_on(request, onward := Onward(call.facts, line, identity, shown, host))
         own = {name.lower() for name in target.headers} if passed and target.headers else None
         headers += [header for header in passed if header[0].lower() not in own] if own else passed
         if self._transfer is not None:
             headers += self._transfer.headers
-        hops = call.invite.request.max_forwards
-        invite = call.services.dialler.call(
-            OutgoingCall(
-                request_uri=line.uri,
-                destination=destination,
-                from_=from_header(identity, sip, host, caller_id, line.country),
-                to=f"<{line.uri}>",
-                headers=tuple(headers),
-                body=sdp,
-                max_forwards=(70 if hops is None else hops) - 1,  # loops of B2BUAs must end (RFC 7332)
-                credentials=line.credentials,
-                contact_user=sip.contact_user or "edge",
-                allow_refer=sip.allow_refer and line.trunk_id is None,
-                peer_id=target.id,
-                stream_if_big=";transport=" not in line.via.lower(),
-                call_id="" if sip.call_id == "new" else kept_call_id(call.invite.request, line),
-            )
+        hops = request.max_forwards
+        outgoing = OutgoingCall(
+            request_uri=line.uri,
+            destination=destination,
+            from_=from_header(identity, sip, host, caller_id, line.country),
+            to=f"<{line.uri}>",
+            headers=tuple(headers),
+            body=sdp,
+            max_forwards=(70 if hops is None else hops) - 1,  # loops of B2BUAs must end (RFC 7332)
+            credentials=line.credentials,
+            contact_user=sip.contact_user or "edge",
+            allow_refer=sip.allow_refer and line.trunk_id is None,
+            peer_id=target.id,
+            attached=attached(request, onward) if sip.body_allow else (),
+            stream_if_big=";transport=" not in line.via.lower(),
+            call_id="" if sip.call_id == "new" else kept_call_id(request, line),
         )
+        invite = call.services.dialler.call(outgoing)
         call.services.traces.open(invite.call_id, call.trace)
         return invite
 

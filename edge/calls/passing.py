@@ -1,5 +1,6 @@
-"""What of the caller's INVITE is passed on to a target: headers that its settings allow, diversions, the
-signed identity.  Pure; nothing is written that could become a header of its own."""
+"""What of the caller's INVITE is passed on to a target: headers and parts of its body that the target's
+settings allow, diversions, the signed identity.  Pure; nothing is written that could become a header of its
+own."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -9,6 +10,7 @@ from edge.calls.dialplan import OURS, Line
 from edge.calls.identity import Identity, is_hidden
 from edge.model.decision import CallFacts
 from edge.routing.e164 import normalise, user_part, written
+from edge.sip.attached import Attached
 from edge.sip.grammar import canonical
 from edge.sip.headers import without_breaks
 from edge.sip.message import Request
@@ -62,6 +64,15 @@ def passed_on(request: Request, onward: Onward) -> Lines:
     if "Identity" in request.headers and not is_hidden(onward.identity, sip):
         headers += _signed(request, onward)
     return headers
+
+
+def attached(request: Request, onward: Onward) -> tuple[Attached, ...]:
+    """What stood beside the description in the caller's INVITE and goes on; where the caller withholds its
+    number nothing does, for it may stand there as well."""
+    sip = onward.line.sip
+    if not request.attached or is_hidden(onward.identity, sip):
+        return ()
+    return tuple(part for part in request.attached if part.kind in sip.body_allow)
 
 
 def kept_call_id(request: Request, line: Line) -> str:

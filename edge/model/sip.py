@@ -25,6 +25,17 @@ def _known_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _beside_the_description(types: tuple[str, ...]) -> tuple[str, ...]:
+    for kind in types:
+        if kind == "application/sdp" or kind.startswith("multipart/"):
+            raise ValueError("write types of single parts; the session description is the server's own")
+    return types
+
+
+MediaType = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9!#$&^_.+-]{1,63}/[A-Za-z0-9!#$&^_.+-]{1,100}$", to_lower=True)
+]
+BodyAllow = Annotated[tuple[MediaType, ...], Field(max_length=20), AfterValidator(_beside_the_description)]
 CallIdSetting = Literal["new", "correlate", "keep"]
 """The SIP Call-ID of a call to a peer: its own, the same with the caller's in X-Call-ID, or the caller's."""
 
@@ -41,7 +52,8 @@ class SipSettings(Record):
     ``from_user``, ``from_host``, ``contact_user`` and ``ruri_host`` are what it knows us and itself by.
     ``tech_prefix`` stands before the number that is dialled.  ``trusted`` peers are told who calls even
     if the caller withholds it, in P-Asserted-Identity (and with ``remote_party_id`` there as well).
-    ``header_allow`` names the caller's headers that are passed on to it (``X-Acme-*``: all that begin so).
+    ``header_allow`` names the caller's headers that are passed on to it (``X-Acme-*``: all that begin so),
+    ``body_allow`` the media types that are, of what stands in the caller's INVITE beside the description.
     ``call_id`` is ``new`` (it learns nothing of the caller's), ``correlate`` (the caller's is told in
     X-Call-ID) or ``keep`` (the caller's serves for both).
     ``redirect_hosts`` are where it may send a call on to (hosts, or ``host:port``), ``allow_refer`` whether
@@ -63,6 +75,7 @@ class SipSettings(Record):
     diversion: Passing = "none"
     history_info: Passing = "none"
     header_allow: HeaderAllow = ("User-to-User",)
+    body_allow: BodyAllow = ()
     call_id: CallIdSetting = "new"
     redirect_hosts: Annotated[tuple[HostPort, ...], Field(max_length=50)] = ()
     allow_refer: bool = False

@@ -1,12 +1,15 @@
 """The session description in a message, alone or among other parts (RFC 5621, 2046, 3204).
 
-Carriers put ISUP, locations or call cards beside the description; we take that out, and leave what we need
-not understand.  All of it is bounded: parts, nesting, headers of a part, the boundary.
+Carriers put ISUP, locations or call cards beside the description; we take that out.  What we need not
+understand is left out, but for an INVITE's, which may be passed on.  All of it is bounded: parts, nesting,
+headers of a part, the boundary, what is kept.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from edge.sip.attached import Attached, bounded
 from edge.sip.core import ACCEPT
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params
@@ -20,6 +23,7 @@ MAX_BOUNDARY: Final = 70
 """RFC 2046 section 5.1.1."""
 
 _SDP: Final = "application/sdp"
+_OF_CONTENT: Final = re.compile(r"content-[a-z][a-z-]{0,40}")
 _PLAIN: Final = ("", "7bit", "8bit", "binary")
 
 
@@ -36,6 +40,7 @@ class _Part(NamedTuple):
     unsaid: bool
     encoding: str
     data: bytes
+    said: dict[str, str]
 
     @property
     def is_description(self) -> bool:
@@ -57,7 +62,7 @@ def only_description(message: Request | Response) -> tuple[int, Lines] | None:
     """Leaves of a body its session description, or nothing; the status and header lines if a request can
     not be served so: 415 for a part that must be understood, 400 for what is no multipart.
 
-    Of a response what can not be read is as good as not there.
+    The rest of an INVITE's is ``attached``.  Of a response what can not be read is as good as not there.
     """
     if not message.body or _is_description(message):
         return None
@@ -69,31 +74,43 @@ def only_description(message: Request | Response) -> tuple[int, Lines] | None:
     said = [(name, headers.get(name) or "") for name in _OF_PART]
     try:
         whole = _part({name.lower(): value for name, value in said}, body, alone=True)
-        found = _description(whole, 0)
+        beside: list[_Part] = []
+        found = _description(whole, 0, beside)
     except SipParseError as error:
         return (error.status, (ACCEPT,)) if error.status == 415 else (error.status, ())
     message.body = found or b""
+    if beside and isinstance(message, Request) and message.method == "INVITE":
+        message.attached = bounded(map(_attached, beside))
     return None
 
 
 _OF_PART: Final = ("Content-Type", "Content-Disposition", "Content-Transfer-Encoding")
 
 
-def _description(part: _Part, nested: int) -> bytes | None:
-    """The first description in a part; SipParseError 415 or 400."""
+def _attached(part: _Part) -> Attached:
+    """A part to be passed on.  Names are written as usual, whatever their case was."""
+    headers = [(name.title(), value) for name, value in part.said.items() if _OF_CONTENT.fullmatch(name)]
+    return Attached(part.kind, tuple(headers), part.data)
+
+
+def _description(part: _Part, nested: int, beside: list[_Part]) -> bytes | None:
+    """The first description in a part; SipParseError 415 or 400.  Other parts are put ``beside``, but for
+    what is there instead of a description."""
     if part.is_description:
         return part.data
     if not part.kind.startswith("multipart/"):
         if part.optional or part.unsaid:
+            beside.append(part)
             return None
         raise SipParseError("a body that must be understood is not", 415)
     if nested == MAX_NESTING:
         raise SipParseError("a multipart in too many others")
     found: bytes | None = None
     refused: SipParseError | None = None
+    others = beside if part.kind != "multipart/alternative" else []
     for inner in _parts(part):
         try:
-            read = _description(inner, nested + 1)
+            read = _description(inner, nested + 1, others)
         except SipParseError as error:
             if error.status != 415:
                 raise
@@ -153,7 +170,7 @@ def _part(said: dict[str, str], data: bytes, *, alone: bool = False) -> _Part:
     optional = (how.get("handling") or "").lower() == "optional"
     unsaid = purpose is None and not alone
     encoding = said.get("content-transfer-encoding", "").strip().lower()
-    return _Part(kind, params, disposition, optional, unsaid, encoding, data)
+    return _Part(kind, params, disposition, optional, unsaid, encoding, data, said)
 
 
 def _value(text: str) -> tuple[str, Params]:

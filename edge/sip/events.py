@@ -8,6 +8,7 @@ time.  An owner never sees a retransmission, a crossing or a race: those are row
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
+from edge.sip.attached import Attached
 from edge.sip.message import Headers, Request
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class OutgoingCall(NamedTuple):
     goes by TCP, if the destination takes a connection (18.1.1).  ``allow_refer``: the target may transfer
     the call, and let another phone of its own take it; ``peer_id`` is who that is.
     ``no_provisional_s`` is how long to wait for any answer before the destination counts as unreachable.
-    ``call_id`` empty: one of its own.
+    ``call_id`` empty: one of its own.  ``attached`` goes beside the description, in a body of several parts.
     """
 
     request_uri: str
@@ -83,6 +84,7 @@ class OutgoingCall(NamedTuple):
     contact_user: str = "edge"
     call_id: str = ""
     peer_id: str = ""
+    attached: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from edge.sip.attached import print_body
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Calling, Dialog, Named, dialog_of_ours
@@ -35,6 +36,7 @@ ANSWERS: Final = {  # (state, answer): what is done
     ("cancelling", "2xx"): "_crossed",  # ACK and BYE; further 2xx go to Forks
     ("cancelling", "3xx+"): "_gone",
 }
+_MIME: Final = ("MIME-Version", "1.0")
 _CLASS: Final = ("", "1xx", "2xx", "3xx+", "3xx+", "3xx+", "3xx+")
 
 HANG_UP: Final = {  # state: what a hang-up of ours means in it
@@ -121,8 +123,11 @@ class ClientInvite(Invite):
             f"From: {outgoing.from_};tag={self.local_tag}\r\nTo: {outgoing.to}\r\n"
             f"Call-ID: {self.call_id}\r\nCSeq: {self._cseq} INVITE\r\n{print_lines(ours)}"
         )
-        lines = with_sdp((*self._authorization, *outgoing.headers), outgoing.body)
-        return print_message(head, lines, outgoing.body)
+        lines = (*self._authorization, *outgoing.headers)
+        if outgoing.attached:
+            kind, body = print_body(outgoing.body, outgoing.attached, self.core.chance.token())
+            return print_message(head, (*lines, ("Content-Type", kind), _MIME), body)
+        return print_message(head, with_sdp(lines, outgoing.body), outgoing.body)
 
     @property
     def request(self) -> Request:  # type: ignore[override]

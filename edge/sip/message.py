@@ -6,6 +6,7 @@ Text is decoded as UTF-8 with ``surrogateescape``, so that any bytes survive a r
 from functools import cached_property, lru_cache
 from typing import Final
 
+from edge.sip.attached import Attached
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import (
     CACHED,
@@ -26,6 +27,7 @@ __all__ = ["Headers", "Message", "Request", "Response", "SipParseError", "Via", 
 class Message:
     """What requests and responses share.
 
+    ``attached`` is what stood beside the description in an INVITE's body, which ``bodies`` has taken out.
     The cached fields are parsed at most once: change ``headers`` before they are read, or make a
     new message.  The parser has refused messages in which they are malformed; a malformed one raises
     SipParseError in a message of our own making, and ``via`` and ``from_tag`` in a response: there only
@@ -35,6 +37,7 @@ class Message:
     __slots__ = ("__dict__", "body", "headers")
     headers: Headers
     body: bytes
+    attached: tuple[Attached, ...] = ()
 
     @cached_property
     def via(self) -> Via:

@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from edge.calls import dialplan
 from edge.calls.identity import Identity, display_name, from_header, identity_headers
-from edge.calls.passing import MAX_CALL_ID, Onward, kept_call_id, may_allow, passed_on
+from edge.calls.passing import MAX_CALL_ID, Onward, attached, kept_call_id, may_allow, passed_on
 from edge.model.decision import CallFacts
 from edge.model.sip import SipSettings
 from edge.routing.snapshot import Snapshot
+from edge.sip.attached import Attached
 from edge.sip.grammar import quote
 from edge.sip.message import Headers, Request
 from edge.sip.parser import parse
@@ -58,6 +59,29 @@ def test_a_call_id_is_new_unless_the_target_wants_it(call_id: str) -> None:
     assert told == [("X-Call-ID", call_id if short else "of the carrier")]
     kept = [kept_call_id(request, line(call_id=how)) for how in ("new", "correlate", "keep")]
     assert kept == ["", "", call_id if short else ""]
+
+
+def test_only_parts_that_are_allowed_go_on_and_none_of_who_withholds_its_number() -> None:
+    request = invite()
+    isup, card = Attached("application/isup", (), b"1"), Attached("text/vcard", (), b"2")
+    request.attached = (isup, card)
+
+    def gone_on(identity: Identity, **sip: Any) -> list[Attached]:
+        facts = CallFacts("call_1", "trk_1", ANNA, DIALLED, datetime(2026, 1, 1, tzinfo=UTC))
+        line = dialplan.Line("sip:a@b", "sip:a@b", SipSettings(**sip), None)
+        return list(attached(request, Onward(facts, line, identity, ANNA, "us")))
+
+    anna, withheld = Identity(ANNA), Identity(ANNA, private=True)
+    assert gone_on(anna) == []
+    assert gone_on(anna, body_allow=("Application/ISUP",)) == [isup]
+    assert gone_on(withheld, body_allow=("application/isup",)) == []
+    assert gone_on(withheld, body_allow=("application/isup",), trusted=True) == [isup]
+
+
+@pytest.mark.parametrize("kind", ["application/sdp", "multipart/mixed", "isup", "a/b c", "a/*", "a/b;c=d"])
+def test_what_is_no_part_of_its_own_can_not_be_allowed(kind: str) -> None:
+    with pytest.raises(ValidationError):
+        SipSettings(body_allow=(kind,))
 
 
 def test_a_beginning_never_reaches_headers_that_are_decided_otherwise() -> None:

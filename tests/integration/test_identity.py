@@ -89,7 +89,7 @@ async def test_a_trusted_pbx_is_told_everything_in_its_own_way(scene: Scene) -> 
     assert said.get("Remote-Party-ID").startswith("<sip:2125550188@edge.example>;party=calling;privacy=off")
     assert said.get("Contact").startswith("<sip:acme@")
     assert said.all("Diversion") == [
-        f"<sip:{number}@edge.example>;reason=unconditional;counter=1",
+        f"<sip:{number[2:]}@edge.example>;reason=unconditional;counter=1",
         "<sip:+12125550199@c>;reason=no-answer",
     ]
     assert [value.partition(";")[2] for value in said.all("History-Info")] == ["index=1", "index=1.1;mp=1"]
@@ -176,3 +176,33 @@ async def test_both_legs_may_have_one_call_id_though_one_phone_is_both_ends(scen
     record = await scene.record(number)
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
     assert [one["outcome"] for one in record["attempts"]] == ["answered"]
+
+
+async def test_parts_beside_the_offer_go_on_to_a_target_that_wants_them(scene: Scene) -> None:
+    parts = {
+        "application/sdp": scene.carrier.sdp(),
+        "application/isup": "an IAM",
+        "application/pidf+xml": "<presence/>",
+    }
+    lines = [f"--b1\r\nContent-Type: {kind}\r\n\r\n{body}\r\n" for kind, body in parts.items()]
+    body = "".join(lines) + "--b1--\r\n"
+    await scene.trunk()
+    number = await scene.number(sip={"body_allow": ["application/isup"]})
+    call = await scene.carrier.invite(number, body, "Content-Type: multipart/mixed;boundary=b1")
+    invite = await scene.pbx.hear("INVITE")
+    assert invite.get("Content-Type").startswith("multipart/mixed;boundary=")
+    assert "Content-Type: application/isup\r\n\r\nan IAM\r\n" in invite.body
+    assert invite.audio_port and "<presence/>" not in invite.body
+    await scene.pbx.answer(invite, 200, scene.pbx.sdp())
+    assert (await call.hear("200")).audio_port
+    await call.request("ACK")
+    await call.request("BYE")
+    await scene.pbx.answer(await scene.pbx.hear("BYE"), 200)
+    assert (await scene.record(number))["disposition"] == "connected"
+    plain = await scene.carrier.invite(
+        await scene.number(), body, "Content-Type: multipart/mixed;boundary=b1"
+    )
+    invite = await scene.pbx.hear("INVITE")
+    assert invite.get("Content-Type") == "application/sdp" and "IAM" not in invite.body
+    await scene.pbx.answer(invite, 603)
+    await plain.refused("480")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from edge.sip.attached import MAX_OCTETS, Attached, print_body
 from edge.sip.bodies import MAX_PARTS, only_description
 from edge.sip.events import Answered
 from edge.sip.message import Headers, Request
@@ -152,3 +153,51 @@ def test_a_targets_answer_is_found_and_one_that_can_not_be_read_is_none(
         peer.send(text.encode() + data.encode("latin-1"), us)
         (answered,) = [event for event in us.heard[usage] if isinstance(event, Answered)]
         assert answered.sdp.rstrip() == expected
+
+
+LOCATION = (
+    b"Content-Type: application/pidf+xml\r\nContent-ID: <at@pbx.example>\r\nX-Odd: 1\r\n\r\n<presence/>"
+)
+
+
+def beside(body: bytes, kind: str = "multipart/mixed;boundary=b1", method: str = "INVITE") -> list[Attached]:
+    request = Request(method, "sip:a@b.example", Headers([("Content-Type", kind)]), body)
+    assert only_description(request) is None
+    return list(request.attached)
+
+
+def test_what_stands_beside_an_offer_is_kept_as_it_came() -> None:
+    isup, location = beside(joined(OPTIONAL, OFFER, nested(joined(LOCATION, boundary="b2"), "b2")))
+    assert isup == Attached(
+        "application/isup",
+        (("Content-Type", "application/isup"), ("Content-Disposition", "signal;handling=optional")),
+        b"\x01\x00\r\n\x7f",
+    )
+    assert location.headers == (("Content-Type", "application/pidf+xml"), ("Content-Id", "<at@pbx.example>"))
+    assert beside(joined(OFFER), method="INVITE") == beside(joined(OFFER, CARD), method="UPDATE") == []
+
+
+def test_what_is_there_instead_of_an_offer_is_not_kept() -> None:
+    assert beside(joined(CARD, OFFER), "multipart/alternative;boundary=b1") == []
+
+
+def test_no_more_is_kept_than_has_room() -> None:
+    big = b"Content-Type: a/big\r\n\r\n" + b"x" * MAX_OCTETS
+    assert [part.kind for part in beside(joined(big, CARD, OFFER))] == ["text/vcard"]
+
+
+def test_it_is_printed_and_read_again(us: Node, peer: Peer) -> None:
+    kept = tuple(beside(joined(OPTIONAL, CARD, OFFER)))
+    us.dial(peer, attached=kept)
+    us.net.run(0.01)
+    (invite,) = peer.requests("INVITE")
+    assert invite.headers.get("MIME-Version") == "1.0"
+    assert (invite.headers.get("Content-Type") or "").startswith("multipart/mixed;boundary=")
+    assert only_description(invite) is None
+    assert (invite.body, invite.attached) == (SDP, kept)
+
+
+def test_no_header_of_a_part_becomes_two() -> None:
+    odd = b"Content-Type: text/vcard\r\nContent-ID: <a\rX: 1\nY: 2\x00>\r\n\r\n1"
+    kind, body = print_body(SDP, beside(joined(odd, OFFER)), "b1")
+    assert b"Content-Id: <aX: 1Y: 2>\r\n\r\n1\r\n--b1--\r\n" in body and kind.endswith("boundary=b1")
