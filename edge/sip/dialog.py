@@ -170,9 +170,9 @@ class Dialog:
         return Destination(transport, flow.remote[0], uri.port or default_port(transport), name)
 
     def _behind_nat(self, host: str) -> bool:
-        """A private Contact of a peer that we hear from a public address leads nowhere, and so does one of a
-        provider's own (RFC 6598)."""
-        if host == self.flow.remote[0] or self.routes:
+        """A private Contact or route of a peer that we hear from a public address leads nowhere, and so does
+        one of a provider's own (RFC 6598)."""
+        if host == self.flow.remote[0]:
             return False
         said, heard = ipaddress.ip_address(host), ipaddress.ip_address(self.flow.remote[0])
         return (said.is_private and not heard.is_private) or (heard.is_global and not said.is_global)

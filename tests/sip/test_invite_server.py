@@ -248,6 +248,20 @@ def test_a_contact_behind_a_nat_is_reached_where_it_was_heard(us: Node, net: Net
     assert bye.uri == f"sip:me@{contact}"
 
 
+def test_a_proxy_that_records_its_private_address_is_reached_where_it_was_heard(
+    us: Node, net: Network
+) -> None:
+    proxy = net.peer("8.8.4.4", 40000)
+    proxy.request("INVITE", us, body=SDP, headers="Record-Route: <sip:10.0.0.5;lr>\n")
+    us.calls[0].answer(SDP)
+    net.run(0.01)
+    proxy.request("ACK", us, to_tag=tag_of(proxy), branch="z9hG4bKack")
+    us.calls[0].hang_up()
+    net.run(0.01)
+    (bye,) = proxy.requests("BYE")
+    assert bye.headers.values("Route") == ["<sip:10.0.0.5;lr>"]
+
+
 def test_requests_out_of_order_get_500(us: Node, peer: Peer) -> None:
     tag = answered(us, peer)
     peer.request("OPTIONS", us, to_tag=tag, cseq=7)
