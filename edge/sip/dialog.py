@@ -14,7 +14,8 @@ from edge.sip.wire import Wire
 
 _TRANSPORTS: dict[str, Transport] = {"udp": "udp", "tcp": "tcp", "tls": "tls"}
 MAX_ROUTES = 20
-"""A longer route set is refused: it would be copied into every request."""
+"""It is copied into every request: a call to us with a longer route set is refused, of an answer's the rest
+is left out."""
 
 
 class Named(Protocol):

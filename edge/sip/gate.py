@@ -6,10 +6,11 @@ from typing import Final
 
 from edge.sip.bodies import only_description
 from edge.sip.core import ALLOW
+from edge.sip.dialog import MAX_ROUTES
 from edge.sip.events import Flow
 from edge.sip.expiry import MIN_SE, too_small
 from edge.sip.layer import METHODS
-from edge.sip.message import Request
+from edge.sip.message import Headers, Request
 from edge.sip.printing import Lines
 from edge.sip.timers import T1
 from edge.sip.uri import SCHEMES
@@ -76,10 +77,15 @@ def stranger_objection(request: Request) -> Objection | None:
     if request.method != "INVITE" and "Replaces" in request.headers:  # RFC 3891 section 3
         return 400, ()
     if request.method == "INVITE":
-        if "Accept" in request.headers and not _accepts_sdp(request.headers.values("Accept")):
-            return 406, ()  # 8.2.3, 21.4.7
-    elif request.method != "OPTIONS":  # 12.2.2: it is of a dialog that we do not know
-        return 481, ()
+        return _invite_objection(request.headers)
+    return None if request.method == "OPTIONS" else (481, ())  # 12.2.2: it is of a dialog that we do not know
+
+
+def _invite_objection(headers: Headers) -> Objection | None:
+    if "Accept" in headers and not _accepts_sdp(headers.values("Accept")):
+        return 406, ()  # 8.2.3, 21.4.7
+    if "Record-Route" in headers and len(headers.values("Record-Route")) > MAX_ROUTES:
+        return 400, ()
     return None
 
 

@@ -61,6 +61,7 @@ OBJECTIONS = [
     ),
     ("INVITE", {"body": b"v=0\r\n" + b"a=x\r\n" * 512}, 400, None),
     ("INVITE", {"headers": "Accept: text/plain\n"}, 406, None),
+    ("INVITE", {"headers": "Record-Route: <sip:a;lr>, <sip:b;lr>, <sip:c;lr>\n" * 7}, 400, None),
     ("INVITE", {"uri": "urn:service:sos"}, 416, None),
     ("INVITE", {"to_tag": "gone"}, 481, None),
     ("BYE", {"to_tag": "gone"}, 481, None),
