@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from edge.calls.access import Access, AccessConfig
+from edge.calls.carried import Carried
 from edge.calls.peers import Peers
 from edge.calls.replacing import Replacing
 from edge.calls.services import CallServices
@@ -52,6 +53,7 @@ async def opened(ground: Ground) -> Calling:
         endpoint_config(sip), ground.clock, access, lambda invite: switch.take(invite),  # noqa: PLW0108 - it is made below
         guard=guard, over=sources.over,
         replacing=Replacing(access, whose, ground.configuration, ground.refused),
+        carried=Carried(ground.configuration),
     )  # fmt: skip
     messages = await enter(TraceFiles(ground.settings.data_dir / TRACES, sip.trace_max_mb * 1_000_000))
     peers = PeerService(endpoint, ground.configuration, ground.clock, TrunkUsage(ground.database))

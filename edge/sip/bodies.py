@@ -6,7 +6,7 @@ headers of a part, the boundary, what is kept.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from edge.sip.attached import Attached, bounded
@@ -25,6 +25,15 @@ MAX_BOUNDARY: Final = 70
 _SDP: Final = "application/sdp"
 _OF_CONTENT: Final = re.compile(r"content-[a-z][a-z-]{0,40}")
 _PLAIN: Final = ("", "7bit", "8bit", "binary")
+
+
+Carried = Callable[[str], bool]
+"""Says of a media type in lower case whether parts of it are passed on to somebody."""
+
+
+def nothing(_kind: str) -> bool:
+    """No part is passed on."""
+    return False
 
 
 class _Part(NamedTuple):
@@ -58,11 +67,12 @@ def _is_description(message: Request | Response) -> bool:
     return plain and "Content-Disposition" not in headers and "Content-Encoding" not in headers
 
 
-def only_description(message: Request | Response) -> tuple[int, Lines] | None:
+def only_description(message: Request | Response, carried: Carried = nothing) -> tuple[int, Lines] | None:
     """Leaves of a body its session description, or nothing; the status and header lines if a request can
     not be served so: 415 for a part that must be understood, 400 for what is no multipart.
 
-    The rest of an INVITE's is ``attached``.  Of a response what can not be read is as good as not there.
+    The rest of an INVITE's is ``attached``; what is ``carried`` on need not be understood.  Of a response
+    what can not be read is as good as not there.
     """
     if not message.body or _is_description(message):
         return None
@@ -75,7 +85,7 @@ def only_description(message: Request | Response) -> tuple[int, Lines] | None:
     try:
         whole = _part({name.lower(): value for name, value in said}, body, alone=True)
         beside: list[_Part] = []
-        found = _description(whole, 0, beside)
+        found = _description(whole, 0, beside, carried)
     except SipParseError as error:
         return (error.status, (ACCEPT,)) if error.status == 415 else (error.status, ())
     message.body = found or b""
@@ -93,13 +103,13 @@ def _attached(part: _Part) -> Attached:
     return Attached(part.kind, tuple(headers), part.data)
 
 
-def _description(part: _Part, nested: int, beside: list[_Part]) -> bytes | None:
+def _description(part: _Part, nested: int, beside: list[_Part], carried: Carried) -> bytes | None:
     """The first description in a part; SipParseError 415 or 400.  Other parts are put ``beside``, but for
     what is there instead of a description."""
     if part.is_description:
         return part.data
     if not part.kind.startswith("multipart/"):
-        if part.optional or part.unsaid:
+        if part.optional or part.unsaid or carried(part.kind):
             beside.append(part)
             return None
         raise SipParseError("a body that must be understood is not", 415)
@@ -110,7 +120,7 @@ def _description(part: _Part, nested: int, beside: list[_Part]) -> bytes | None:
     others = beside if part.kind != "multipart/alternative" else []
     for inner in _parts(part):
         try:
-            read = _description(inner, nested + 1, others)
+            read = _description(inner, nested + 1, others, carried)
         except SipParseError as error:
             if error.status != 415:
                 raise

@@ -10,6 +10,7 @@ import structlog
 from edge.clock import Clock
 from edge.sip.arrivals import Arrivals, Message, is_new_call
 from edge.sip.avoided import AVOID_S, Avoided
+from edge.sip.bodies import Carried, nothing
 from edge.sip.chance import SystemChance
 from edge.sip.complaints import Complaints
 from edge.sip.dns import Dns
@@ -43,7 +44,8 @@ class Endpoint:
 
     ``on_call`` is called for each new call that the access policy allowed; 100 has been sent.
     ``guard`` judges sources before anything of theirs is read (None: all are heard); ``over`` says whether
-    a new call of an address is more than its trunk may send; ``replacing`` whose dialog gives way to whom.
+    a new call of an address is more than its trunk may send; ``replacing`` whose dialog gives way to whom,
+    ``carried`` which parts of an INVITE's body somebody is passed.
     Whoever drains refuses new calls there with 503; the endpoint goes on with everything in a dialog.
     """
 
@@ -57,6 +59,7 @@ class Endpoint:
         guard: Guard | None = None,
         over: Callable[[str], bool] | None = None,
         replacing: Policy | None = None,
+        carried: Carried = nothing,
     ) -> None:
         self._config = config
         self._guard = guard or Guard(clock.monotonic, Friends())
@@ -89,6 +92,7 @@ class Endpoint:
             user_agent=config.user_agent,
             limits=config.limits,
             replacing=replacing,
+            carried=carried,
             overloaded=self._lag.is_too_much,
         )
 

@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Final
 
-from edge.sip.bodies import only_description
+from edge.sip.bodies import Carried, nothing, only_description
 from edge.sip.core import ALLOW
 from edge.sip.dialog import MAX_ROUTES
 from edge.sip.events import Flow
@@ -45,10 +45,10 @@ class Limits:
 Objection = tuple[int, Lines]
 
 
-def objection(request: Request, *, refer: bool = False) -> Objection | None:
+def objection(request: Request, *, refer: bool = False, carried: Carried = nothing) -> Objection | None:
     """Why a request is not served, in any dialog or none: status and header lines; None: it is.
 
-    ``refer``: its dialog takes REFER.
+    ``refer``: its dialog takes REFER.  ``carried`` parts of its body need not be understood.
     """
     if request.method not in _ALLOWED and not (refer and request.method == "REFER"):  # 8.2.1
         return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
@@ -60,7 +60,7 @@ def objection(request: Request, *, refer: bool = False) -> Objection | None:
     if request.method in _TIMED and "Session-Expires" in headers and too_small(request):
         return 422, (("Min-SE", str(MIN_SE)),)
     if request.body and request.method in _WITH_SDP:
-        refused = only_description(request)  # 8.2.3
+        refused = only_description(request, carried)  # 8.2.3
         if refused is not None:
             return refused
         if request.body.count(b"\n") > MAX_LINES:

@@ -7,7 +7,7 @@ call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, 
 from collections.abc import Callable
 
 from edge.sip import arrivals, gate, replaces
-from edge.sip.bodies import only_description
+from edge.sip.bodies import Carried, nothing, only_description
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
@@ -28,8 +28,8 @@ class Stack:
     """One SIP user agent.
 
     ``on_call`` is given each new call that the policy allowed; 100 has been sent.  ``report`` hears of
-    bad input: why, and from where.  ``replacing`` says which dialogs give way to
-    others.  While ``overloaded`` says so, new calls get 503.
+    bad input: why, and from where.  ``replacing`` says which dialogs give way, ``carried`` which parts of
+    bodies somebody is passed.  While ``overloaded`` says so, new calls get 503.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Stack:
         user_agent: str = "Edge",
         limits: Limits | None = None,
         replacing: replaces.Policy | None = None,
+        carried: Carried = nothing,
         overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._core = Core(wire, clock, chance, wake)
@@ -52,8 +53,7 @@ class Stack:
         self._layer = self._core.layer
         self._access = access
         self._replacing = replacing or replaces.SamePeer(access)
-        self._on_call = on_call
-        self._report = report
+        self._on_call, self._report, self._carried = on_call, report, carried
         self._limits = limits or Limits()
         self._overloaded = overloaded
 
@@ -62,8 +62,8 @@ class Stack:
     @property
     def counters(self) -> dict[str, int]:
         """Counts since the start by bounded names (see ``layer``), and ``transactions``, ``dialogs`` now."""
-        now = {"transactions": len(self._layer), "dialogs": len(self._core.usages)}
-        return {**self._layer.counters, **now}
+        layer = self._layer
+        return {**layer.counters, "transactions": len(layer), "dialogs": len(self._core.usages)}
 
     @property
     def trace(self) -> Trace | None:
@@ -246,7 +246,7 @@ class Stack:
         peer_id = self._allowed(request, flow, size)
         if peer_id is None:
             return
-        objection = gate.objection(request) or gate.stranger_objection(request)
+        objection = gate.objection(request, carried=self._carried) or gate.stranger_objection(request)
         if objection is not None:
             self._answer(request, flow, *objection)
         elif request.method == "OPTIONS":

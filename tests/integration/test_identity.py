@@ -184,14 +184,17 @@ async def test_parts_beside_the_offer_go_on_to_a_target_that_wants_them(scene: S
         "application/isup": "an IAM",
         "application/pidf+xml": "<presence/>",
     }
-    lines = [f"--b1\r\nContent-Type: {kind}\r\n\r\n{body}\r\n" for kind, body in parts.items()]
+    must = {"application/isup": "Content-Disposition: signal;handling=required\r\n"}
+    lines = [
+        f"--b1\r\nContent-Type: {kind}\r\n{must.get(kind, '')}\r\n{body}\r\n" for kind, body in parts.items()
+    ]
     body = "".join(lines) + "--b1--\r\n"
     await scene.trunk()
     number = await scene.number(sip={"body_allow": ["application/isup"]})
     call = await scene.carrier.invite(number, body, "Content-Type: multipart/mixed;boundary=b1")
     invite = await scene.pbx.hear("INVITE")
     assert invite.get("Content-Type").startswith("multipart/mixed;boundary=")
-    assert "Content-Type: application/isup\r\n\r\nan IAM\r\n" in invite.body
+    assert f"Content-Type: application/isup\r\n{must['application/isup']}\r\nan IAM\r\n" in invite.body
     assert invite.audio_port and "<presence/>" not in invite.body
     await scene.pbx.answer(invite, 200, scene.pbx.sdp())
     assert (await call.hear("200")).audio_port

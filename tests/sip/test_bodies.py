@@ -201,3 +201,13 @@ def test_no_header_of_a_part_becomes_two() -> None:
     odd = b"Content-Type: text/vcard\r\nContent-ID: <a\rX: 1\nY: 2\x00>\r\n\r\n1"
     kind, body = print_body(SDP, beside(joined(odd, OFFER)), "b1")
     assert b"Content-Id: <aX: 1Y: 2>\r\n\r\n1\r\n--b1--\r\n" in body and kind.endswith("boundary=b1")
+
+
+def test_what_is_carried_on_need_not_be_understood() -> None:
+    request = Request(
+        "INVITE", "sip:a@b.example", Headers([("Content-Type", "multipart/mixed;boundary=b1")]),
+        joined(OFFER, REQUIRED),
+    )  # fmt: skip
+    assert only_description(request, lambda kind: kind == "application/isup") is None
+    assert [part.kind for part in request.attached] == ["application/isup"]
+    assert ("Content-Disposition", "signal;handling=required") in request.attached[0].headers
