@@ -10,6 +10,7 @@ from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappene
 from edge.calls.leg import Leg, description
 from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description
+from edge.media.streams import audible
 from edge.model.decision import HungUpBy
 from edge.sip.events import (
     Acked,
@@ -43,7 +44,14 @@ class _Crossing:
 
 
 class Bridge:
-    """Relays media and signalling between two answered legs until one of them ends."""
+    """Relays media and signalling between two answered legs until one of them ends.
+
+    ``hold_source`` is what the caller hears while the target has it on hold; None: what the target sends.
+    """
+
+    # Few calls have one: the others need not even set it.
+    hold_source: str | None = None
+    _holding = False
 
     def __init__(self, caller: Leg, target: Leg) -> None:
         self.caller = caller
@@ -61,7 +69,25 @@ class Bridge:
 
     def relay(self) -> bool:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
-        return self.caller.plan(self.target) and self.target.plan(self.caller)
+        relayed = self.caller.plan(self.target) and self.target.plan(self.caller)
+        if self.hold_source is not None:
+            self._hold(self.hold_source)
+        return relayed
+
+    def _hold(self, source: str) -> None:
+        """Plays while the target has the caller on hold; goes on where nothing changed."""
+        held = self.target.deaf and self.caller.listens
+        if held and not self._holding:
+            self.caller.media.play(source, loop=True)
+        elif not held:
+            self.hush()
+        self._holding = held
+
+    def hush(self) -> None:
+        """What the caller heard on hold is over: something else is to be heard."""
+        if self._holding:
+            self._holding = False
+            self.caller.media.stop()
 
     def settle(self, leg: Leg) -> None:
         """With a new peer at the other side: who was put on hold by the last one, or talks another codec, is
@@ -191,8 +217,9 @@ class Bridge:
         crossing = _Crossing(leg, other, heard is None, before)
         sdp: bytes | None = b""
         if heard is not None:
-            leg.remote = heard
+            leg.remote = heard if self.hold_source is None else self._as_told(leg, heard)
             sdp = other.offer_of(leg)
+            leg.remote = heard
         if sdp is None:
             crossing.undo()
             _invite(leg).refuse_offer(488)
@@ -202,6 +229,10 @@ class Bridge:
         else:
             self._crossing = crossing
             _invite(other).offer_again(sdp, soon=soon)
+
+    def _as_told(self, leg: Leg, heard: Description) -> Description:
+        """A target that neither sends nor listens leaves it to us what the caller hears."""
+        return audible(heard) if leg is self.target and self.caller.can_hear_us else heard
 
     def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
         crossing = self._crossing

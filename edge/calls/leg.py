@@ -22,7 +22,7 @@ from edge.media.negotiate import (
 )
 from edge.media.plans import event_payload_toward, plan_for, share_voice
 from edge.media.sdp import Description, SdpError
-from edge.media.streams import direction_of, resumed
+from edge.media.streams import RECEIVES, SENDS, direction_of, resumed
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite
 
@@ -155,6 +155,18 @@ class Leg:
         """Whether what we last told the peer lets audio flow in one direction at most."""
         stream = self.local.audio if self.local is not None else None
         return stream is not None and direction_of(stream) != "sendrecv"
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the peer takes no audio: it has the other side on hold."""
+        stream = self.remote.audio if self.remote is not None else None
+        return stream is not None and stream.port != 0 and not RECEIVES[direction_of(stream)]
+
+    @property
+    def listens(self) -> bool:
+        """Whether the peer would hear what we play."""
+        stream = self.local.audio if self.local is not None else None
+        return stream is not None and SENDS[stream.direction] and self.can_hear_us and not self.deaf
 
     @property
     def agreed(self) -> bool:

@@ -173,6 +173,10 @@ class Reception:
         if self.answered:
             self.listen().media.play(self._ringing, loop=True)
 
+    def on_hold(self, prompt_id: str) -> str | None:
+        """What is heard on hold: None where the prompt can not be played."""
+        return prompt_id if self.services.prompt_ready(prompt_id) else None
+
     def source(self, prompt_id: str | None, built_in: str) -> str:
         """What stands for a prompt: itself, or the built-in one where it can not be played."""
         return prompt_id if prompt_id is not None and self.services.prompt_ready(prompt_id) else built_in

@@ -76,7 +76,9 @@ def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Br
     if old not in call.former:
         call.former.append(old)
     call.target = leg
+    bridge.hush()
     seated = Bridge(caller, leg)
+    seated.hold_source = bridge.hold_source
     reception.phase = "bridged"
     reception.media.bridge(caller.media, leg.media)
     seated.relay()
@@ -95,6 +97,7 @@ def _seat_caller(call: "Call", bridge: Bridge, leg: Leg, invite: Invite) -> Brid
     call.former.append(old)
     reception.caller, reception.invite = leg, invite
     seated = Bridge(leg, target)
+    seated.hold_source = bridge.hold_source
     reception.media.bridge(leg.media, target.media)
     seated.relay()
     seated.settle(target)

@@ -141,6 +141,7 @@ class Transfer:
         caller.off_hold()
         self._resumed = caller.remote
         reception.phase = "transfer"
+        self._bridge.hush()
         reception.media.unbridge()
         reception.ring_on()
         started = call.services.clock.utc()

@@ -25,8 +25,20 @@ def resumed(description: Description) -> Description:
     stream = description.audio
     if stream is None or direction_of(stream) == "sendrecv":
         return description
+    return _flowing(description, stream, "sendrecv")
+
+
+def audible(description: Description) -> Description:
+    """The same, but that its peer may hear something."""
+    stream = description.audio
+    if stream is None or stream.port == 0 or direction_of(stream) != "inactive":
+        return description
+    return _flowing(description, stream, "sendonly")
+
+
+def _flowing(description: Description, stream: MediaDescription, direction: Direction) -> Description:
     flowing = copy(stream)
-    flowing.direction = "sendrecv"
+    flowing.direction = direction
     media = [flowing if each is stream else each for each in description.media]
     return Description(description.origin, description.host, media)
 

@@ -138,11 +138,13 @@ class Announce:
 
 @dataclass(frozen=True, slots=True)
 class Sounds:
-    """What a campaign wants recorded (``off``, ``connect``, ``start``) and heard while targets ring."""
+    """What a campaign wants recorded (``off``, ``connect``, ``start``), heard while targets ring, and heard
+    on hold."""
 
     record: Literal["off", "connect", "start"] = "off"
     consent_prompt_id: str | None = None
     ringback_prompt_id: str | None = None
+    hold_prompt_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from edge.model.types import Reference
 class CampaignPrompts(Record):
     """What callers hear: ``greeting_prompt_id`` before the targets are dialled, ``consent_prompt_id``
     before a call that is recorded, ``ringback_prompt_id`` over and over in place of a ringing tone,
-    ``voicemail_prompt_id`` before they may leave a message."""
+    ``hold_prompt_id`` over and over while the target has them on hold, ``voicemail_prompt_id`` before they
+    may leave a message."""
 
     greeting_prompt_id: Reference | None = None
     consent_prompt_id: Reference | None = None
+    hold_prompt_id: Reference | None = None
     ringback_prompt_id: Reference | None = None
     voicemail_prompt_id: Reference | None = None
 

@@ -99,6 +99,7 @@ def sounds_of(owner: Owner, snapshot: Snapshot) -> Sounds:
         owner.routes.record,
         known_prompt(snapshot, prompts.consent_prompt_id),
         known_prompt(snapshot, prompts.ringback_prompt_id),
+        known_prompt(snapshot, prompts.hold_prompt_id),
     )
 
 

@@ -81,6 +81,7 @@ _NAMES: dict[str, Kind] = {
     "voicemail_prompt_id": "prompt",
     "consent_prompt_id": "prompt",
     "ringback_prompt_id": "prompt",
+    "hold_prompt_id": "prompt",
     "whisper_prompt_id": "prompt",
 }
 _CALLED = ("name", "e164", "pattern")

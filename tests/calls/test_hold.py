@@ -1,0 +1,146 @@
+"""What the caller hears while the target has it on hold: the campaign's prompt, if it has one."""
+
+from typing import Any, Literal
+
+import pytest
+
+from edge.calls.bridge import Bridge
+from edge.calls.happenings import Happening, SipHappened
+from edge.calls.inbox import Inbox
+from edge.calls.leg import Leg
+from edge.media.streams import direction_of
+from edge.sip.events import OfferAnswered, Offered, OfferRefused
+from tests.support.raw_phone import sdp
+
+MUSIC = "prm_music"
+
+
+class Usage:
+    """As much of a dialog usage, and of a media leg, as a bridge takes."""
+
+    host, port, on_event, state, may_offer = "192.0.2.1", 20000, None, "up", True
+
+    def __init__(self) -> None:
+        self.offered: list[bytes] = []
+        self.answered: list[bytes] = []
+        self.heard: list[str | None] = []
+
+    def offer_again(self, offer: bytes, *, soon: bool = False) -> None:
+        self.offered.append(offer)
+
+    def accept_offer(self, answer: bytes) -> None:
+        self.answered.append(answer)
+
+    def refuse_offer(self, status: int, reason: str | None = None) -> None:
+        self.answered.append(b"%d" % status)
+
+    def update(self, plan: object) -> None:
+        pass
+
+    def play(self, source: str, *, loop: bool = False) -> int:
+        assert loop
+        self.heard.append(source)
+        return 1
+
+    def stop(self) -> None:
+        self.heard.append(None)
+
+
+def leg(name: Literal["caller", "target"], formats: str) -> Leg:
+    made = Leg(name, Usage(), Inbox[Happening]())  # type: ignore[arg-type]
+    assert made.hear(said("sendrecv", formats))
+    made.attach(Usage())  # type: ignore[arg-type]
+    return made
+
+
+def said(direction: str, formats: str = "0 8 101", *, host: str = "192.0.2.9") -> bytes:
+    return sdp(host, 4000, f"a={direction}", formats=formats).encode()
+
+
+class Talk:
+    """Two who talk; the target asks for hold and takes it off."""
+
+    def __init__(self, formats: str = "0 8 101") -> None:
+        self.bridge = Bridge(leg("caller", formats), leg("target", formats))
+        self.bridge.hold_source = MUSIC
+        assert self.bridge.caller.offer_of(self.bridge.target)
+        assert self.bridge.target.offer_of(self.bridge.caller)
+        self.bridge.relay()
+
+    @property
+    def heard(self) -> list[str | None]:
+        """What was played to the caller; None is the end of it."""
+        media: Any = self.bridge.caller.media
+        return list(media.heard)
+
+    def target_offers(self, direction: str, answer: str, **more: Any) -> tuple[str, str]:
+        """The target's offer, the caller's answer: what the caller was offered, what the target was told."""
+        caller: Any = self.bridge.caller.invite
+        target: Any = self.bridge.target.invite
+        before = len(caller.offered)
+        self.bridge.handle(SipHappened(self.bridge.target, Offered(said(direction, **more), "INVITE")))
+        if len(caller.offered) > before:
+            self.bridge.handle(SipHappened(self.bridge.caller, OfferAnswered(said(answer))))
+        return _direction(caller.offered[-1]), _direction(target.answered[-1])
+
+
+def _direction(description: bytes) -> str:
+    found = [line[2:] for line in description.decode().split() if line[2:] in
+             ("sendrecv", "sendonly", "recvonly", "inactive")]  # fmt: skip
+    return found[0] if found else "sendrecv"
+
+
+@pytest.mark.parametrize(("hold", "told"), [("sendonly", "recvonly"), ("inactive", "inactive")])
+async def test_the_caller_hears_the_prompt_until_the_target_is_back(hold: str, told: str) -> None:
+    talk = Talk()
+    assert talk.heard == []
+    assert talk.target_offers(hold, "recvonly") == ("sendonly", told)
+    assert talk.heard == [MUSIC]
+    assert talk.target_offers("sendrecv", "sendrecv") == ("sendrecv", "sendrecv")
+    assert talk.heard == [MUSIC, None]
+
+
+async def test_a_zero_address_is_a_hold_as_well() -> None:
+    talk = Talk()
+    talk.target_offers("sendrecv", "recvonly", host="0.0.0.0")
+    assert talk.heard == [MUSIC]
+
+
+async def test_it_goes_on_when_the_hold_is_said_otherwise() -> None:
+    """As some PBXs do, first to silence the line and then for music of their own."""
+    talk = Talk()
+    talk.target_offers("inactive", "recvonly")
+    talk.target_offers("sendonly", "recvonly")
+    assert talk.heard == [MUSIC]
+
+
+async def test_without_a_prompt_the_caller_is_told_what_the_target_said() -> None:
+    talk = Talk()
+    talk.bridge.hold_source = None
+    assert talk.target_offers("inactive", "inactive") == ("inactive", "inactive")
+    assert talk.heard == []
+
+
+async def test_a_caller_that_would_not_hear_it_is_played_nothing() -> None:
+    talk = Talk()
+    talk.target_offers("sendonly", "inactive")
+    assert talk.heard == []
+    wide = Talk("9 0")  # G.722 first: we can not play in it
+    assert wide.target_offers("inactive", "inactive", formats="9 0") == ("inactive", "inactive")
+    assert wide.heard == []
+
+
+async def test_a_hold_that_the_caller_refuses_is_none() -> None:
+    talk = Talk()
+    talk.bridge.handle(SipHappened(talk.bridge.target, Offered(said("inactive"), "INVITE")))
+    talk.bridge.handle(SipHappened(talk.bridge.caller, OfferRefused(488, "Not Acceptable Here")))
+    assert talk.heard == [] and talk.bridge.target.remote is not None
+    assert talk.bridge.target.remote.audio is not None
+    assert direction_of(talk.bridge.target.remote.audio) == "sendrecv"
+
+
+async def test_a_hold_by_the_caller_is_not_played_to_the_caller() -> None:
+    talk = Talk()
+    talk.bridge.handle(SipHappened(talk.bridge.caller, Offered(said("sendonly"), "INVITE")))
+    talk.bridge.handle(SipHappened(talk.bridge.target, OfferAnswered(said("recvonly"))))
+    assert talk.heard == []
