@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from edge.sip.events import Flow
-from edge.sip.message import Request
+from edge.sip.framer import Held
 from edge.sip.server_transaction import ServerKey
 from edge.sip.via import parse_via
 
@@ -28,8 +28,8 @@ _NAMES: Final = {
     b"call-id": b"Call-ID", b"i": b"Call-ID", b"cseq": b"CSeq",
 }  # fmt: skip
 
-Message = bytes | Request
-"""A datagram as it came, or what a stream's framer has cut out."""
+Message = bytes | Held
+"""A datagram, or what a stream's framer has cut out."""
 Receive = Callable[[Message, Flow], None]
 
 
@@ -43,7 +43,7 @@ class Arrivals:
         clock: Callable[[], float],
         serve: Receive,
         shed: Receive,
-        again: Callable[[], None],
+        again: Callable[[], object],
         *,
         limited: Callable[[bytes, Flow], bool] | None = None,
     ) -> None:
@@ -65,15 +65,12 @@ class Arrivals:
         self._wait(data, flow)
         return True
 
-    def take_framed(self, message: object, flow: Flow) -> bool:
-        """The same for what came over a stream, which nobody tells of reading: whatever else has come goes
-        first, and then ``go_on``."""
-        if not isinstance(message, Request) or message.method != "INVITE" or message.to_tag is not None:
-            return False
-        self._wait(message, flow)
+    def hold(self, held: Held, flow: Flow) -> None:
+        """Keeps a new call of a stream, which nobody tells of reading: whatever else has come goes first,
+        and then ``go_on``."""
+        self._wait(held, flow)
         if self._drained:
             self._call()
-        return True
 
     def _wait(self, message: Message, flow: Flow) -> None:
         if len(self._waiting) >= MAX_WAITING:

@@ -57,8 +57,8 @@ class StreamOwner(Protocol):
         """Seconds not to read on after a message from this address; None: nothing more is read of it."""
         ...
 
-    def turned_away(self, head: bytes, flow: Flow) -> bool:
-        """Whether a message was one too many, by its header block, and is answered: it is not read."""
+    def judge(self, head: bytes, flow: Flow) -> Verdict:
+        """What to do with a message, by its header block: one too many is answered here, and skipped."""
         ...
 
     def is_known(self, host: str) -> bool:
@@ -177,6 +177,11 @@ class Connection(asyncio.Protocol):
             return False
         return True
 
+    def close(self) -> None:
+        """Closes, once what was sent has gone."""
+        if self._transport is not None:
+            self._transport.close()
+
     def abort(self) -> None:
         """Closes at once."""
         self._aborted = True
@@ -197,10 +202,10 @@ class Connection(asyncio.Protocol):
         if not self._counted and not self._is_heard():
             return "stop"
         self._counted = False
-        if not self._streams.owner.turned_away(head, self.flow):
-            return "read"
-        self._stop_overdue()
-        return "skip"
+        verdict = self._streams.owner.judge(head, self.flow)
+        if verdict == "skip":
+            self._stop_overdue()
+        return verdict
 
     def _rest(self) -> None:
         """Reads no more for a while; what the peer sends waits at its end."""
@@ -237,8 +242,8 @@ class Connection(asyncio.Protocol):
             self.send(b"\r\n")  # RFC 5626 3.5.1
             return
         self._streams.owner.on_frame(frame, self.flow)
-        if isinstance(frame, Exception) and frame.close and self._transport is not None:
-            self._transport.close()
+        if isinstance(frame, Exception) and frame.close:
+            self.close()
 
     def _watch_idle(self) -> None:
         """Closes a connection on which nothing came for a whole period and that no dialog needs."""
@@ -249,8 +254,8 @@ class Connection(asyncio.Protocol):
         if self._heard or self.held_by() or self._streams.owner.in_use(self.flow):
             self._heard = False
             self._watch_idle()
-        elif self._transport is not None:
-            self._transport.close()
+        else:
+            self.close()
 
     def held_by(self) -> list[Callable[[], None]]:
         """Those who still need it."""

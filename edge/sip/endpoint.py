@@ -17,12 +17,12 @@ from edge.sip.dns import Dns
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.events import Transport as SipTransport
 from edge.sip.exchange import made_here
-from edge.sip.framer import Frame, Keepalive
+from edge.sip.framer import Frame, Held, Keepalive, Verdict, read
 from edge.sip.guard import Friends, Guard
 from edge.sip.invite import Invite
 from edge.sip.lag import Lag
 from edge.sip.listening import EndpointConfig, Listen
-from edge.sip.message import Response, SipParseError
+from edge.sip.message import Request, Response, SipParseError
 from edge.sip.replaces import Policy
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Stack
@@ -78,7 +78,7 @@ class Endpoint:
         self._all_left: asyncio.Event | None = None
         self._over = over
         self._arrivals = Arrivals(
-            clock.monotonic, self._serve, self._turn_away, self._serve_more,
+            clock.monotonic, self._serve, self._turn_away, lambda: self._loop.call_soon(self._arrivals.go_on),
             limited=None if over is None else self._limited,
         )  # fmt: skip
         self.stack = Stack(
@@ -235,21 +235,23 @@ class Endpoint:
 
     def _limited(self, data: bytes, flow: Flow) -> bool:
         """Whether a new call was one too many of its source, and has been turned away, unread."""
-        over = self._over is not None and self._over(flow.remote[0])
-        return over and self.stack.turn_away(data, flow, 1)
+        return self._over is not None and self._over(flow.remote[0]) and self.stack.turn_away(data, flow, 1)
 
     def _serve(self, message: Message, flow: Flow) -> None:
         """There is time for a new call; if its connection has ended meanwhile nobody waits for it."""
         if isinstance(message, bytes):
             self._receive(message, flow)
-        elif self._transport.alive(flow):
-            self._receive_framed(message, flow)
-        else:
+        elif not self._transport.alive(flow):
             self.stack.count("dropped_gone")
+        else:
+            found = read(message)
+            self._receive_framed(found, flow)
+            if isinstance(found, SipParseError) and found.close:
+                self._transport.hang_up(flow)
 
     def _turn_away(self, message: Message, flow: Flow) -> None:
         """No time for a new call: 503, and nothing at all for strangers."""
-        data = message if isinstance(message, bytes) else message.to_bytes()
+        data = message if isinstance(message, bytes) else message.data
         if not self._guard.is_free(flow.remote[0]):
             self.stack.count("dropped_stranger")
         elif not self.stack.turn_away(data, flow):
@@ -263,9 +265,11 @@ class Endpoint:
         """Seconds not to read on after a message from there; None: nothing more is read of it."""
         return self._guard.pause_s(host)
 
-    def turned_away(self, head: bytes, flow: Flow) -> bool:
-        """Whether a stream's message is a new call too many of its trunk, answered from its header block."""
-        return self._over is not None and is_new_call(head) and self._limited(head + b"\r\n\r\n", flow)
+    def judge(self, head: bytes, flow: Flow) -> Verdict:
+        """What becomes of a stream's message: a new call waits, or is too many of its trunk and answered."""
+        if not is_new_call(head):
+            return "read"
+        return "skip" if self._limited(head + b"\r\n\r\n", flow) else "hold"
 
     def is_known(self, host: str) -> bool:
         """Whether an address that is admitted is a trunk's, a target's, or has logged in."""
@@ -282,10 +286,12 @@ class Endpoint:
 
     def on_frame(self, frame: Frame, flow: Flow) -> None:
         """A message of a connection, or what was none: a new call waits until nothing else does."""
-        if not self._arrivals.take_framed(frame, flow):
+        if isinstance(frame, Held):
+            self._arrivals.hold(frame, flow)
+        else:
             self._receive_framed(frame, flow)
 
-    def _receive_framed(self, frame: Frame, flow: Flow) -> None:
+    def _receive_framed(self, frame: Request | Response | Keepalive | SipParseError, flow: Flow) -> None:
         try:
             if isinstance(frame, SipParseError):
                 self.stack.receive_error(frame, flow)
@@ -315,9 +321,6 @@ class Endpoint:
         if not self._awake:
             self._awake = True
             self._loop.call_soon(self._pump)
-
-    def _serve_more(self) -> None:
-        self._loop.call_soon(self._arrivals.go_on)
 
     def _pump(self) -> None:
         self._awake = False

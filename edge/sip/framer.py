@@ -17,10 +17,11 @@ _END: Final = b"\r\n\r\n"
 _LENGTHS: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:([^\r\n]*+)", re.IGNORECASE)
 _FOLD: Final = re.compile(rb"\n[ \t]")
 
-Verdict = Literal["read", "skip", "stop"]
+Verdict = Literal["read", "hold", "skip", "stop"]
 Gate = Callable[[bytes], Verdict]
-"""Asked about each message's header block before anything in it is parsed: ``skip`` drops the message,
-``stop`` the whole stream.  One that does not tell its length plainly is read all the same."""
+"""Asked about each message's header block before anything in it is parsed: ``hold`` cuts the message out
+unread, ``skip`` drops it, ``stop`` drops the whole stream.  One that does not tell its length plainly is read
+all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,20 @@ class Keepalive:
     """The peer's ping (CRLF CRLF between messages): answer it with one CRLF."""
 
 
-Frame = Request | Response | Keepalive | SipParseError
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A message that is to be read later, if at all."""
+
+    head: bytes
+    body: bytes
+
+    @property
+    def data(self) -> bytes:
+        """The message as it came."""
+        return self.head + _END + self.body
+
+
+Frame = Request | Response | Held | Keepalive | SipParseError
 
 
 def _open(head: bytes) -> Verdict:
@@ -51,7 +65,7 @@ class Framer:
         self._gate = gate
         self._buffer = bytearray()
         self._scanned = 0  # no end of the header block starts before this
-        self._head: parser.Head | None = None
+        self._head: parser.Head | bytes | None = None  # bytes: of a message that is held
         self._need = 0  # octets of body that were declared, by ``_head`` or by what is skipped
         self._skipping = False
         self._pinged = False  # one CRLF of a ping has been read
@@ -127,12 +141,16 @@ class Framer:
         if verdict == "stop":
             self._end()
             return
-        plain = _plain_length(raw) if verdict == "skip" else None
-        if plain is not None:
-            self._skipping, self._need = True, plain
-        else:
+        plain = None if verdict == "read" else _plain_length(raw)
+        if plain is None or (verdict == "hold" and plain > MAX_BODY):
             self._head = _framed_head(raw)
             self._need = _declared_length(self._head, raw)
+            return
+        self._need = plain
+        if verdict == "hold":
+            self._head = raw
+        else:
+            self._skipping = True
 
     def _skip(self) -> bool:
         """Drops the body of a message that is not wanted; True once it is all gone."""
@@ -142,14 +160,22 @@ class Framer:
         self._skipping = self._need > 0
         return not self._skipping
 
-    def _finish(self, head: parser.Head) -> Frame | None:
+    def _finish(self, head: parser.Head | bytes) -> Frame | None:
         """The message, once its body is complete."""
         if len(self._buffer) < self._need:
             return None
         body = bytes(self._buffer[: self._need])
         del self._buffer[: self._need]
         self._head = None
-        return parser.build(head, body)
+        return Held(head, body) if isinstance(head, bytes) else parser.build(head, body)
+
+
+def read(held: Held) -> Request | Response | SipParseError:
+    """What the framer would have made of a message that it held."""
+    try:
+        return parser.build(_framed_head(held.head), held.body)
+    except SipParseError as error:
+        return error
 
 
 def _framed_head(raw: bytes) -> parser.Head:

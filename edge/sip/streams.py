@@ -174,6 +174,12 @@ class Streams:
         if connection is not None:
             connection.holders[lost] = self.loop.time() + seconds
 
+    def hang_up(self, flow: Flow) -> None:
+        """Closes the flow's connection, once what was sent has gone."""
+        connection = self._by_number.get(flow.connection)
+        if connection is not None:
+            connection.close()
+
     def forget(self, connection: Connection) -> None:
         """A connection is gone."""
         flow = connection.flow

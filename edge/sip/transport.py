@@ -255,6 +255,11 @@ class Transport:
         """Whether a flow's connection still stands."""
         return not flow.connection or (self._streams is not None and self._streams.alive(flow))
 
+    def hang_up(self, flow: Flow) -> None:
+        """Closes a flow's connection, once what was sent has gone."""
+        if self._streams is not None:
+            self._streams.hang_up(flow)
+
     def sent_by(self, flow: Flow) -> str:
         """``host[:port]`` for our Via and Contact toward this flow's peer."""
         key = (flow.local, flow.remote[0])

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from edge.sip.framer import MAX_BODY, MAX_HEAD, MAX_MESSAGE, Frame, Framer, Keepalive, Verdict
+from edge.sip.framer import MAX_BODY, MAX_HEAD, MAX_MESSAGE, Frame, Framer, Held, Keepalive, Verdict, read
 from edge.sip.message import Request, SipParseError
 from tests.sip.corpus import BODY, WRONG, invite, lines, message
 
@@ -175,7 +175,32 @@ def test_what_is_skipped_is_not_even_parsed() -> None:
     assert gated(broken + invite(Call_ID="1"), 50, "skip", "read") == ["1"]
 
 
+@pytest.mark.parametrize("step", [1, 7, 500, 100_000])
+def test_what_is_held_comes_out_unread_in_its_place(step: int) -> None:
+    said = iter(("read", "hold", "hold"))
+    framer = Framer(lambda head: next(said))  # type: ignore[arg-type]
+    data = MANY[: len(MANY) // 4 * 2] + message(INVITE, lines(), b"abc", "4")
+    frames = [frame for at in range(0, len(data), step) for frame in framer.feed(data[at : at + step])]
+    assert kinds(frames) == ["Request", "Held"] and framer.pending
+    (last,) = framer.feed(b"d")
+    assert isinstance(frames[1], Held) and frames[1].data == MANY[len(MANY) // 4 : len(MANY) // 4 * 2]
+    assert isinstance(last, Held) and last.body == b"abcd"
+
+
+def test_what_was_held_is_read_as_it_would_have_been() -> None:
+    for data in (invite(), invite(CSeq="x"), invite().replace(b"Via: ", b"Via "), invite(X="x" * 9000)):
+        (early,) = Framer().feed(data)
+        (held,) = Framer(lambda head: "hold").feed(data)
+        assert isinstance(held, Held)
+        late = read(held)
+        assert type(late) is type(early)
+        if isinstance(late, SipParseError):
+            assert isinstance(early, SipParseError)
+            assert (late.reason, late.status, late.close) == (early.reason, early.status, early.close)
+
+
 @pytest.mark.parametrize("length", ["-1", "1\r\n 2", "5\r\nl: 5", str(MAX_BODY + 1)])
-def test_what_does_not_tell_its_length_plainly_is_read(length: str) -> None:
-    (said,) = gated(message(INVITE, lines(), b"", length), 100_000, "skip")
+@pytest.mark.parametrize("verdict", ["skip", "hold"])
+def test_what_does_not_tell_its_length_plainly_is_read(length: str, verdict: Verdict) -> None:
+    (said,) = gated(message(INVITE, lines(), b"", length), 100_000, verdict)
     assert "ength" in said or said == "body too large"
