@@ -68,9 +68,10 @@ class TransactionLayer:
             self.trace("out", flow, data, call_id)
         return self.wire.send(data, flow)
 
-    def dial_back(self, flow: Flow, port: int) -> Flow:
-        """A new connection to the peer of a flow whose own is gone, at the port of its Via (18.2.2)."""
-        name = (flow.name or flow.remote[0]) if flow.transport == "tls" else ""
+    def dial_back(self, flow: Flow, host: str, port: int) -> Flow:
+        """A new connection to the peer of a flow whose own is gone, at the port of its Via (18.2.2); over TLS
+        it must be the host that the Via names."""
+        name = (flow.name or host) if flow.transport == "tls" else ""
         return self.wire.route(Destination(flow.transport, flow.remote[0], port, name))
 
     def send_again(self, data: bytes, flow: Flow, call_id: str) -> bool:

@@ -114,8 +114,9 @@ class ServerTransaction(Transaction):
         """Sends it, and keeps it for whoever asks again."""
         self.data = data
         if not self._outlet.send(data, self.flow, self.call_id) and self.reliable and self.request:
-            port = self.request.via.port or default_port(self.flow.transport)
-            self.flow = self._outlet.dial_back(self.flow, port)
+            via = self.request.via
+            port = via.port or default_port(self.flow.transport)
+            self.flow = self._outlet.dial_back(self.flow, via.host, port)
             self._outlet.send(data, self.flow, self.call_id)
 
     def repeat(self, _: None) -> None:

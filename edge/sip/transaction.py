@@ -25,8 +25,8 @@ class Outlet(Protocol):
         """One message out; False when that failed at once."""
         ...
 
-    def dial_back(self, flow: Flow, port: int) -> Flow:
-        """A new connection to the peer of a flow whose own is gone, at the port of its Via (18.2.2)."""
+    def dial_back(self, flow: Flow, host: str, port: int) -> Flow:
+        """A new connection to the peer of a flow whose own is gone; ``host`` and ``port`` of its Via."""
         ...
 
     def send_again(self, data: bytes, flow: Flow, call_id: str) -> bool:

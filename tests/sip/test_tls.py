@@ -190,6 +190,30 @@ async def test_the_name_that_is_dialled_is_asked_for(
     assert seen == [asked]
 
 
+async def test_an_answer_whose_connection_is_gone_goes_to_the_host_that_the_via_names(
+    authority: Authority, good: TlsConfig
+) -> None:
+    calls: asyncio.Queue[Invite] = asyncio.Queue()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+
+    named = make_context("server", authority.certificate("named", "DNS:sbc.example"))
+    server = await asyncio.start_server(listen, "127.0.0.1", 0, ssl=named)
+    async with server, endpoint(good, calls.put_nowait) as (us, port), asyncio.timeout(30):
+        own = server.sockets[0].getsockname()[1]
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=make_context("client", good))
+        invite = options(1, "TLS", own).replace(b"OPTIONS", b"INVITE")
+        writer.write(invite.replace(b"127.0.0.1:%d" % own, b"sbc.example:%d" % own))
+        usage = await calls.get()
+        writer.transport.abort()
+        await eventually(lambda: us.counters["connections"] == 0)
+        usage.reject(486)
+        assert (await heard.get()).startswith(b"SIP/2.0 486")
+
+
 async def test_old_versions_of_tls_are_refused(good: TlsConfig) -> None:
     async with endpoint(good) as (_, port):
         with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, ConnectionError)):

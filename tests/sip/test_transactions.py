@@ -46,7 +46,7 @@ class Outlet:
 
     send_again = send
 
-    def dial_back(self, flow: Flow, port: int) -> Flow:
+    def dial_back(self, flow: Flow, host: str, port: int) -> Flow:
         raise AssertionError("every connection stands here")
 
     def forget_client(self, key: object) -> None:
