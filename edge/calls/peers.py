@@ -14,8 +14,8 @@ from edge.sip.errors import SipParseError
 from edge.sip.events import Destination
 from edge.sip.uri import parse_uri
 
-KEPT_S: Final = 3600.0
-"""Seconds for which the addresses behind a target's name count as its own."""
+KEPT_S: Final = 4 * 3600.0
+"""Seconds for which the addresses behind a target's name count as its own: as long as a call may be up."""
 MAX_TARGETS: Final = 1000
 
 
@@ -69,7 +69,7 @@ class Peers:
 
     def is_at(self, peer: Peer, host: str) -> bool:
         """Whether the PBX is at an address: the dialog's own, the target's, one of its ``peer_addresses``, or
-        one to which its name led within the hour."""
+        one to which its name led in the last hours."""
         return host == peer.host or (peer.target is not None and self._has(peer.target, host))
 
     def comes_by(self, peer: Peer, trunk_id: str, snapshot: Snapshot) -> bool:

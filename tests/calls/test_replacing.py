@@ -104,7 +104,7 @@ def test_a_target_s_call_goes_to_its_own_pbx(stand: Stand, source: str, may: boo
     assert stand.asks(source, desk(may=False)) is False
 
 
-def test_where_its_name_led_within_the_hour_is_the_target_s(stand: Stand) -> None:
+def test_where_its_name_led_while_a_call_may_be_up_is_the_target_s(stand: Stand) -> None:
     dialog = desk("tgt_name", "192.0.2.32")
     assert isinstance(stand.asks(NAMED, dialog), Deny)
     stand.peers.led_to("tgt_name", [Destination("udp", "192.0.2.32", 5060), Destination("udp", NAMED, 5060)])

@@ -140,5 +140,43 @@ async def test_a_party_whose_own_call_is_ended_meanwhile_is_hung_up_on(scene: Sc
     assert [said.start for said in scene.second.log if said.start.startswith("BYE")] == [left.start]
 
 
+@pytest.mark.parametrize("takes", [True, False])
+async def test_who_transfers_may_leave_the_other_call_before_the_party_has_answered(
+    scene: Scene, *, takes: bool
+) -> None:
+    """As many PBXs do: REFER in one call, and at once BYE in the other."""
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    desk_id = await lines(consult, 1)
+    asked, answered = await consult.connected()
+    refer = replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    await scene.target.say(invited, "REFER", 1, "", refer)
+    offered = await scene.second.hear("INVITE")
+    await asked.request("BYE")
+    await asked.hear("200", method="BYE")
+    if takes:
+        await scene.second.answer(offered, 200, scene.second.sdp())
+        await scene.second.hear("ACK")
+        told = [await notified(scene.target), await notified(scene.target)]
+        assert told == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
+        assert (await ended(scene.target)).get("Call-ID") == invited.get("Call-ID")
+        assert await taken(scene, desk_id) == 1
+        await talking(call, answered, scene.second, 1)
+    else:
+        await scene.second.answer(offered, 488)
+        assert await notified(scene.target) == "SIP/2.0 100 Trying"
+        assert (await notified(scene.target)).startswith("SIP/2.0 488")
+        assert (await ended(scene.second)).get("Call-ID") == offered.get("Call-ID")
+        await talking(call, invited, scene.target, 2)
+    (other,) = await consult.records(1)
+    assert (other["disposition"], other["hung_up_by"]) == ("connected", "caller")
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await ended(scene.second if takes else scene.target)
+    first = await scene.record()
+    assert (first["disposition"], first["hung_up_by"]) == ("connected", "caller")
+    await eventually(lambda: free(scene, desk_id))
+
+
 async def free(scene: Scene, owner: str) -> bool:
     return await taken(scene, owner) == 0

@@ -244,12 +244,12 @@ class Interleavings(RuleBasedStateMachine):
             Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", to),))
         self.pass_time(after)
 
-    @precondition(lambda self: self._has(self.targets, "early", "up"))
-    @rule(who=st.integers(0, 2), early_only=st.booleans(), offers=st.booleans(), formats=CODECS, after=WAITS)
+    @precondition(lambda self: self._has(self.phones, "early", "up"))
+    @rule(who=st.integers(0, 3), early_only=st.booleans(), offers=st.booleans(), formats=CODECS, after=WAITS)
     def a_colleague_takes_a_call(
         self, who: int, early_only: bool, offers: bool, formats: str, after: float
     ) -> None:
-        phone = self.targets[who]
+        phone = self.phones[who]
         usage = self._some(phone, "early", "up") or self._some(phone)
         if usage is not None and len(phone.usages) < 8:
             value = replaces(usage) + (";early-only" if early_only else "")

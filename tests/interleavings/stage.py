@@ -25,6 +25,7 @@ from edge.model.config import Number
 from edge.model.ledger import Command, Finish
 from edge.model.prompts import CampaignPrompts
 from edge.routing.snapshot import Snapshot
+from edge.sip.core import Usage
 from edge.sip.events import Allow, Destination, Flow, OutgoingCall
 from edge.sip.invite import Invite
 from edge.sip.message import Request
@@ -69,6 +70,16 @@ class Air:
             self.loop.call_later(after_s, node.receive, data, source)
 
 
+class Generous:
+    """Any dialog gives way, the caller's as well, to whoever asks from its peer's address."""
+
+    def gives_way(self, request: Request, flow: Flow, usage: Usage | None) -> bool:
+        return usage is not None and usage.flow.remote[0] == flow.remote[0]
+
+    def refused(self, request: Request, flow: Flow, usage: Usage | None, status: int) -> None:
+        pass
+
+
 class Node:
     """A stack with its timer; what ``Endpoint`` is with sockets."""
 
@@ -78,7 +89,9 @@ class Node:
         self._tokens = itertools.count()
         self._awake = False
         self._timer: asyncio.TimerHandle | None = None
-        self.stack = Stack(self, air.loop.time, self, access=self, on_call=on_call, wake=self._wake)
+        self.stack = Stack(
+            self, air.loop.time, self, access=self, on_call=on_call, wake=self._wake, replacing=Generous(),
+        )  # fmt: skip
 
     def send(self, data: bytes, flow: Flow) -> bool:
         self.air.carry(data, self.address, flow.remote)
@@ -247,7 +260,8 @@ async def _nothing_known(_caller: str) -> CallerPast:
 
 
 def configuration() -> Snapshot:
-    """Two targets in order, of which each may transfer to a third; the second number greets its callers."""
+    """Two targets in order, of which each may transfer to a third; the second number greets its callers, and
+    has something for those on hold."""
     routes = {"overflow": Action(action="message"), "max_attempts": 4}
     sip = {"allow_refer": True, "redirect_hosts": TARGETS}
     targets = [
@@ -255,7 +269,7 @@ def configuration() -> Snapshot:
         for n, host in enumerate(TARGETS, 1)
     ]
     order = (world.route("tgt_1", 1), world.route("tgt_2", 2))
-    greeting = CampaignPrompts(greeting_prompt_id="prm_1")
+    greeting = CampaignPrompts(greeting_prompt_id="prm_1", hold_prompt_id="prm_1")
     greeted: Number = world.number(id="num_2", e164=GREETED, campaign_id="cmp_2")
     return Snapshot.build(
         trunks=[world.trunk()],
