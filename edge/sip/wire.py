@@ -19,7 +19,7 @@ class Wire(Protocol):
     def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
         """The flow to a destination: the listener to use, and an open connection if there is one.
 
-        A datagram leaves through the listener ``local``, if there is one of that address."""
+        ``local`` is that of a dialog which goes on elsewhere: a datagram leaves through this listener."""
         ...
 
     def alive(self, flow: Flow) -> bool:

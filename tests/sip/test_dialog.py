@@ -10,10 +10,12 @@ from edge.clock import SystemClock
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
 from edge.sip.events import Allow, Destination, Flow, OutgoingCall
 from edge.sip.framer import Framer
+from edge.sip.guard import Guard
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
 from edge.sip.printing import print_answer
 from edge.sip.transport import Transport, UdpListener
+from tests.support.known import Known
 from tests.support.lossy_wire import SDP
 from tests.support.raw_phone import RawPhone
 from tests.support.server import eventually
@@ -27,7 +29,9 @@ class Open:
 
 
 @asynccontextmanager
-async def endpoint(*listen: Listen) -> AsyncIterator[tuple[Endpoint, list[Invite]]]:
+async def endpoint(
+    *listen: Listen, guard: Guard | None = None
+) -> AsyncIterator[tuple[Endpoint, list[Invite]]]:
     """An endpoint that answers every call."""
     calls: list[Invite] = []
 
@@ -37,7 +41,7 @@ async def endpoint(*listen: Listen) -> AsyncIterator[tuple[Endpoint, list[Invite
         calls.append(usage)
 
     config = EndpointConfig(listen or [Listen("tcp", "127.0.0.1", 0)])
-    async with Endpoint(config, SystemClock(), Open(), answered) as opened:
+    async with Endpoint(config, SystemClock(), Open(), answered, guard=guard) as opened:
         yield opened, calls
 
 
@@ -175,6 +179,21 @@ async def test_a_dialog_stays_with_the_listener_that_it_came_to() -> None:
             bye = await contact.hear("BYE")
             assert bye.source == second
             await contact.answer(bye, 200)
+
+
+async def test_where_a_dialog_goes_on_nobody_is_a_stranger() -> None:
+    guard = Guard(SystemClock().monotonic, Known({"127.0.0.1"}))
+    async with endpoint(Listen("udp", "127.0.0.1", 0), guard=guard) as (us, calls):
+        at = ("127.0.0.1", us.addresses[0].port)
+        with RawPhone(at, "127.0.0.1") as caller, RawPhone(at) as contact:
+            await _said(caller, request("INVITE", f"sip:a@{contact.address}"))
+            tag = (await caller.hear("SIP/2.0 200")).get("To").partition("tag=")[2]
+            await _said(caller, request("ACK", f"sip:a@{contact.address}", to_tag=tag))
+            await eventually(lambda: calls[0].state == "up")
+            assert not guard.is_dialled(contact.host)
+            calls[0].hang_up()
+            await contact.answer(await contact.hear("BYE"), 200)
+            assert guard.is_dialled(contact.host)
 
 
 async def _said(phone: RawPhone, data: bytes) -> None:
