@@ -31,7 +31,7 @@ class Requests(Protocol):
 class Exchange:
     """Sends a request and hands its final answer to ``on_answer`` (408 or 503 if there is none).
 
-    For an INVITE every 2xx is handed over, repeated ones too.
+    For an INVITE every 2xx is handed over, repeated ones too; ``authorization`` is what it was accepted with.
     """
 
     __slots__ = (
@@ -42,6 +42,7 @@ class Exchange:
         "_headers",
         "_method",
         "_on_answer",
+        "authorization",
         "transaction",
     )
 
@@ -62,6 +63,7 @@ class Exchange:
         self._headers = headers
         self._body = body
         self._on_answer = on_answer
+        self.authorization: Lines = ()
         self._digest = None if credentials is None else ClientDigest(credentials, core.chance.token)
         self.transaction: ClientTransaction = self._send(headers)
 
@@ -75,8 +77,8 @@ class Exchange:
             return
         digest = self._digest
         if digest is not None and response.status in (401, 407) and digest.accept(response):
-            answers = digest.headers(self._method, self._dialog.first_line()[0])
-            self.transaction = self._send((*self._headers, *answers))
+            self.authorization = digest.headers(self._method, self._dialog.first_line()[0])
+            self.transaction = self._send((*self._headers, *self.authorization))
             return
         if self._on_answer is not None:
             self._on_answer(response)

@@ -79,11 +79,12 @@ class TimedUsage(Protocol):
 class ExpiryTimer:
     """The timer of one dialog, from the first agreement on."""
 
-    __slots__ = ("_interval", "_ours", "_timer", "_updates", "_usage")
+    __slots__ = ("_interval", "_least", "_ours", "_timer", "_updates", "_usage")
 
     def __init__(self, usage: TimedUsage) -> None:
         self._usage = usage
         self._interval = 0
+        self._least: Lines = ()
         self._ours = False
         self._updates = False
         self._timer: Timer | None = None
@@ -116,8 +117,8 @@ class ExpiryTimer:
         """What a request of ours that refreshes says; nothing while no timer runs."""
         if self._timer is None:
             return ()
-        refresher = "uac" if self._ours else "uas"
-        return (("Supported", "timer"), ("Session-Expires", f"{self._interval};refresher={refresher}"))
+        wanted = f"{self._interval};refresher={'uac' if self._ours else 'uas'}"
+        return (("Supported", "timer"), ("Session-Expires", wanted), *self._least)
 
     def stop(self) -> None:
         """No refresh is due any more."""
@@ -166,7 +167,7 @@ class ExpiryTimer:
         least = decimal((response.headers.get("Min-SE") or "").partition(";")[0].strip(), MAX_SE)
         if least is not None and least > self._interval:
             self.stop()
-            self._interval = least
+            self._interval, self._least = least, (("Min-SE", str(least)),)
             self._timer = self._usage.core.timers.start(0.0, self._refresh)
 
     def _expire(self) -> None:

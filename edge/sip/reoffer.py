@@ -130,10 +130,10 @@ class OwnOffer:
 
     def _send_ack(self, sdp: bytes) -> None:
         usage = self._usage
-        if self._ack is None or usage.dialog is None:
+        if self._ack is None or self._exchange is None or usage.dialog is None:
             return
-        cseq = self._ack[0]
-        headers = (SDP,) if sdp else ()
+        cseq, login = self._ack[0], self._exchange.authorization  # 13.2.2.4
+        headers = (*login, SDP) if sdp else login
         ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
         self._ack = (cseq, ack.data, ack.flow)
         usage.core.layer.send(ack.data, ack.flow, ack.call_id)

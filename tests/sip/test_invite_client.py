@@ -339,6 +339,20 @@ class TestDigest:
         self.challenge(peer, us, invite, 407)
         assert len(peer.requests("INVITE")) == 1 and len(us.heard[usage]) == 1
 
+    def test_a_re_invite_is_answered_for_and_so_is_its_ack(self, us: Node, peer: Peer) -> None:
+        usage, invite = self.dial(us, peer)
+        peer.respond(invite, 200, us, body=SDP)
+        usage.ack()
+        usage.offer_again(SDP)
+        us.net.run(0.01)
+        self.challenge(peer, us, peer.requests("INVITE")[-1])
+        again = peer.requests("INVITE")[-1]
+        assert self.SERVER.judge(again, lambda _: "pw", 1.0).verdict == "accepted"
+        peer.respond(again, 200, us, body=SDP)
+        ack = peer.requests("ACK")[-1]
+        assert ack.cseq == again.cseq
+        assert ack.headers.get("Authorization") == again.headers.get("Authorization")
+
     def test_bye_is_answered_for_too(self, us: Node, peer: Peer) -> None:
         usage, invite = self.dial(us, peer)
         peer.respond(invite, 200, us, body=SDP)
