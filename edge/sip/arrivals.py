@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from edge.sip.events import Flow
 from edge.sip.framer import Held
+from edge.sip.gate import may_answer
 from edge.sip.server_transaction import ServerKey
 from edge.sip.via import parse_via
 
@@ -130,6 +131,8 @@ def refusal(data: bytes, flow: Flow, tag: str, retry_after_s: int) -> Refusal | 
     text = fields[0][1].decode("utf-8", "surrogateescape")
     via = parse_via(text)
     if via is None or b"," in fields[0][1] or not via.branch.startswith("z9hG4bK"):
+        return None
+    if not may_answer(via, flow):
         return None
     if flow.transport == "udp" and "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
         return None  # the answer would go elsewhere (18.2.2)

@@ -14,6 +14,7 @@ from edge.sip.message import Headers, Request
 from edge.sip.printing import Lines
 from edge.sip.timers import T1
 from edge.sip.uri import SCHEMES
+from edge.sip.via import Via
 
 KNOWN_ELSEWHERE: Final = frozenset(("REGISTER", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "PUBLISH"))
 _ALLOWED: Final = frozenset(METHODS)
@@ -104,14 +105,11 @@ def reply_flow(request: Request, flow: Flow) -> Flow:
     return Flow(flow.transport, flow.local, (flow.remote[0], port), flow.connection)
 
 
-def may_answer(request: Request, flow: Flow) -> bool:
-    """False where an answer could hit someone who never asked (amplification)."""
-    if flow.transport == "udp" and (
-        flow.remote[1] in _REFLECTORS or (request.via.port or 5060) in _REFLECTORS
-    ):
+def may_answer(via: Via, flow: Flow) -> bool:
+    """False where an answer could hit someone who never asked (amplification); ``via`` is the topmost."""
+    if flow.transport == "udp" and (flow.remote[1] in _REFLECTORS or (via.port or 5060) in _REFLECTORS):
         return False
-    host = request.via.host
-    return host == flow.remote[0] or not _reaches_many(host)
+    return via.host == flow.remote[0] or not _reaches_many(via.host)
 
 
 def keeps_alive(data: bytes) -> bool:

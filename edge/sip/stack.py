@@ -183,7 +183,7 @@ class Stack:
     def _receive_request(self, request: Request, flow: Flow, size: int) -> None:
         method = request.method
         self._layer.counters[RECEIVED.get(method, "received_other")] += 1
-        if not gate.may_answer(request, flow):
+        if not gate.may_answer(request.via, flow):
             self._drop("reflection")
             self._report("an answer to it could hit someone else", flow)
             return
@@ -334,7 +334,7 @@ class Stack:
 
     def _answerable(self, request: Request, flow: Flow) -> bool:
         try:
-            return gate.may_answer(request, flow)
+            return gate.may_answer(request.via, flow)
         except SipParseError:
             return False
 

@@ -136,6 +136,19 @@ def test_what_is_written_in_an_unusual_way_is_read_properly(old: bytes, new: byt
     assert refusal(INVITE.replace(old, new), FLOW, "ours", 9) is None
 
 
+@pytest.mark.parametrize(
+    ("invite", "flow"),
+    [
+        (INVITE, Flow("udp", FLOW.local, ("192.0.2.2", 19))),
+        (INVITE.replace(b"192.0.2.9:5062", b"192.0.2.9:7"), FLOW),
+        (INVITE.replace(b"192.0.2.9:5062", b"239.1.2.3"), FLOW),
+        (INVITE.replace(b"192.0.2.9:5062", b"255.255.255.255"), FLOW),
+    ],
+)
+def test_nobody_is_turned_away_who_may_never_have_asked(invite: bytes, flow: Flow) -> None:
+    assert refusal(invite, flow, "ours", 9) is None
+
+
 def test_a_call_turned_away_leaves_no_state_and_a_copy_of_a_served_one_is_absorbed() -> None:
     net = Network()
     us, peer = net.node("192.0.2.1"), net.peer("192.0.2.2")
