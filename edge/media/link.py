@@ -22,7 +22,6 @@ log = get_logger(__name__)
 
 _FLUSH_S: Final = 0.01
 """Half a packet time: waking a worker costs more than what it is told, so what calls want is gathered."""
-_MESSAGES_A_WAKE: Final = 4
 _MAX_WAITING: Final = 4096
 """Control messages a worker may leave unread before it counts as hung."""
 _GOODBYE_S: Final = 2.0
@@ -60,8 +59,8 @@ class Link:
         self._frames: list[bytes] = []
         self._waiting: deque[tuple[bytes, int | None]] = deque()
         self._flusher: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._next_flush = 0.0
-        self._flush_at = 0.0
         self._blocked = False
         self._beats = 0
         self._buffer = memoryview(bytearray(control.READ_SIZE))
@@ -123,15 +122,23 @@ class Link:
         self._frames.append(frame)
         now = self._loop.time()
         due = max(self._next_flush, now + patience_s)
-        if self._flusher is not None:
-            if due >= self._flush_at:
-                return
-            self._flusher.cancel()
-        self._flush_at = due
         if due > now:
-            self._flusher = self._loop.call_at(due, self._flush)
-        else:
+            self._flush_by(due)
+        elif self._flusher is None:
             self._flusher = self._loop.call_soon(self._flush)
+
+    def _flush_by(self, due: float) -> None:
+        """A timer that is there and comes first stays, though what it was for may leave before."""
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._frames and self._flusher is None:
+            self._flush()
 
     def send_prompt(self, stored: "Stored") -> None:
         """Hands a prompt's memory file over."""
@@ -191,17 +198,17 @@ class Link:
     # --- receiving
 
     def _readable(self) -> None:
-        for _ in range(_MESSAGES_A_WAKE):
-            try:
-                length = self._sock.recv_into(self._buffer)
-            except BlockingIOError:
-                return
-            except OSError:
-                length = 0
-            if not length:
-                self._over("its control socket closed")
-                return
+        """One message a wake: the loop tells if there are more."""
+        try:
+            length = self._sock.recv_into(self._buffer)
+        except BlockingIOError:
+            return
+        except OSError:
+            length = 0
+        if length:
             self._read(bytes(self._buffer[:length]))
+        else:
+            self._over("its control socket closed")
 
     def _read(self, packet: bytes) -> None:
         try:
@@ -274,8 +281,9 @@ class Link:
 
     def _disconnect(self) -> None:
         self.alive = False
-        if self._flusher is not None:
-            self._flusher.cancel()
+        for handle in (self._flusher, self._timer):
+            if handle is not None:
+                handle.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()

@@ -27,8 +27,8 @@ from edge.media.tape import Tapes
 from edge.media.totals import Totals
 from edge.memory import use_large_pages
 
-_BEAT_MS: Final = 100
-_BEATS_A_SWEEP: Final = 10
+_BEAT_MS: Final = 250
+_BEATS_A_SWEEP: Final = 4
 _ANCILLARY: Final = socket.CMSG_SPACE(4)
 """One descriptor comes with a message at most."""
 _MAX_WAITING: Final = 4096
@@ -181,7 +181,7 @@ class Worker:
         return leg
 
     def _shard(self, port: int) -> dict[int, Leg]:
-        """A tenth of the legs, which one beat sweeps: all at once would hold packets up."""
+        """A quarter of the legs, which one beat sweeps: all at once would hold packets up."""
         return self._shards[port // 2 // self._config.count % _BEATS_A_SWEEP]
 
     def _update(self, body: bytes, now: float) -> None:

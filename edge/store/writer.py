@@ -31,7 +31,9 @@ from edge.store.spool import FACTS, Spool
 RIDE_S = 0.008
 # A record touches a page of each index: some records together cost little more than one.  A commit that goes
 # anyway takes them along when they could not wait for the next: one of their own costs most of all.
-LINGER_S = 0.025
+LINGER_S = 0.1
+# A timer of the loop may ring a little early, by its clock's resolution.
+GRAIN_S = 0.001
 # At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
 # command goes at once; at 300 they share commits instead of keeping two threads awake.  A commit costs
 # some 0.2 ms of CPU, most of it in the kernel, however little is in it.
@@ -64,6 +66,7 @@ class Writer:
         self._open_database = open_database
         self._queue: queue.SimpleQueue[list[Entry] | None] = queue.SimpleQueue()
         self._buffer: list[Entry] = []
+        self._buffer_due = 0.0
         self._records: list[Entry] = []
         self._records_due = 0.0
         self._holders: set[str] = set()
@@ -90,6 +93,8 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._flush(everything=True)
+        if self._timer is not None:
+            self._timer.cancel()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_S)
         if self._thread.is_alive():
@@ -137,10 +142,12 @@ class Writer:
             self._records.append((command, future))
         else:
             due = self._due(command, now)
+            if not self._buffer or due < self._buffer_due:
+                self._buffer_due = due
             self._buffer.append((command, future))
         if due <= now:
             self._flush()
-        elif self._timer is None or due < self._timer.when():
+        else:
             self._arm(due)
 
     def _due(self, command: Command, now: float) -> float:
@@ -158,18 +165,29 @@ class Writer:
         return now + RIDE_S
 
     def _arm(self, due: float) -> None:
+        """A timer that is there and comes first stays: it is cheaper to be woken for nothing now and then."""
         if self._timer is not None:
+            if self._timer.when() <= due:
+                return
             self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._flush)
+        self._timer = self._loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        soon = self._loop.time() + GRAIN_S
+        dues = [self._buffer_due] if self._buffer else []
+        if self._records:
+            dues.append(self._records_due)
+        if dues and min(dues) <= soon:
+            self._flush()
+        elif dues:
+            self._arm(min(dues))
 
     def _flush(self, *, everything: bool = False) -> None:
         """Hands over what waits, with the records if they are due before the next time, going by the last."""
         now = self._loop.time()
         next_time, self._flushed_at = 2 * now - self._flushed_at, now
         self._next_commit = max(self._next_commit, now) + PACE_S
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         group, self._buffer = self._buffer, []
         if everything or self._records_due < next_time:
             # Last, since a call's other commands come before its end.

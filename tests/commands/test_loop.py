@@ -1,6 +1,8 @@
 """The server's loop does what asyncio's does, in its order."""
 
 import asyncio
+import os
+import signal
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -83,6 +85,93 @@ def test_a_callback_that_breaks_is_told_and_harms_no_other() -> None:
     assert run(story) == ["ValueError", "after"]
 
 
+def test_readers_hear_of_everything_and_one_that_breaks_harms_no_other() -> None:
+    async def story() -> tuple[list[bytes], list[str]]:
+        loop, heard, said = asyncio.get_running_loop(), list[bytes](), list[str]()
+        loop.set_exception_handler(lambda _, context: said.append(type(context["exception"]).__name__))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        broken, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        done = loop.create_future()
+
+        def listen(prefix: bytes) -> None:
+            heard.append(prefix + ours.recv(100))
+            if len(heard) == 3:
+                loop.remove_reader(ours)
+                done.set_result(None)
+
+        def fail() -> None:
+            broken.recv(100)
+            raise ValueError
+
+        with ours, theirs, broken, other:
+            loop.add_reader(ours, listen, b"> ")
+            loop.add_reader(broken, fail)
+            for turn in (b"1", b"2", b"3"):
+                other.send(turn)
+                theirs.send(turn)
+                await asyncio.sleep(0)
+            await done
+            loop.remove_reader(broken)
+            theirs.send(b"nobody")
+            await asyncio.sleep(0.001)
+        return heard, said
+
+    assert run(story) == ([b"> 1", b"> 2", b"> 3"], ["ValueError"] * 3)
+
+
+def test_a_reader_may_take_another_away_while_both_have_something() -> None:
+    async def story() -> list[str]:
+        loop, heard = asyncio.get_running_loop(), list[str]()
+        pairs = [socket.socketpair() for _ in range(2)]
+
+        def take(mine: socket.socket, other: socket.socket) -> None:
+            heard.append("one")
+            loop.remove_reader(mine)
+            loop.remove_reader(other)
+
+        (a, far_a), (b, far_b) = pairs
+        with a, far_a, b, far_b:
+            loop.add_reader(a, take, a, b)
+            loop.add_reader(b, take, b, a)
+            far_a.send(b"x")
+            far_b.send(b"x")
+            await asyncio.sleep(0.01)
+        return heard
+
+    assert run(story) == ["one"]
+
+
+def test_a_socket_that_is_read_and_written_is_served_both_ways() -> None:
+    async def story() -> set[str]:
+        loop, said = asyncio.get_running_loop(), set[str]()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            theirs.send(b"x")
+            loop.add_reader(ours, said.add, "reads")
+            loop.add_writer(ours, said.add, "writes")
+            await asyncio.sleep(0.01)
+            loop.remove_writer(ours)
+            loop.remove_reader(ours)
+        return said
+
+    assert run(story) == {"reads", "writes"}
+
+
+def test_a_signal_is_heard_while_nothing_else_happens() -> None:
+    async def story() -> str:
+        loop = asyncio.get_running_loop()
+        told: asyncio.Future[str] = loop.create_future()
+        loop.add_signal_handler(signal.SIGUSR1, told.set_result, "signal")
+        await asyncio.sleep(0.001)
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        try:
+            return await told
+        finally:
+            loop.remove_signal_handler(signal.SIGUSR1)
+
+    assert run(story) == "signal"
+
+
 def test_a_closed_loop_takes_nothing() -> None:
     loop = ServerLoop()
     loop.close()
@@ -107,7 +196,7 @@ def test_it_is_the_one_that_the_server_runs_on() -> None:
         assert isinstance(runner.get_loop(), ServerLoop) and lines == []
 
 
-@pytest.mark.parametrize("names", ["LOOP_NAMES", "HANDLE_NAMES"])
+@pytest.mark.parametrize("names", ["LOOP_NAMES", "HANDLE_NAMES", "SELECTOR_NAMES"])
 def test_where_asyncio_is_built_otherwise_its_own_serves_and_the_log_says_so(
     names: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

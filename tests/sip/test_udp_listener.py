@@ -1,0 +1,62 @@
+"""A UDP socket is read whole when datagrams crowd, and one at a time while they come alone."""
+
+import asyncio
+import socket
+from contextlib import closing
+
+from edge.sip.events import Flow
+from edge.sip.transport import UdpListener
+
+
+class Heard:
+    """What a listener was asked to do: datagrams, and None for each look that found nothing more."""
+
+    def __init__(self) -> None:
+        self.told: list[bytes | None] = []
+
+    def on_datagram(self, data: bytes, _: Flow) -> bool:
+        self.told.append(data)
+        return not data.startswith(b"INVITE")
+
+    def on_read(self, drained: bool) -> None:
+        assert drained
+        self.told.append(None)
+
+
+async def _when(heard: Heard, count: int) -> None:
+    async with asyncio.timeout(10):
+        while len(heard.told) < count:
+            await asyncio.sleep(0)
+
+
+def test_nothing_is_lost_and_new_calls_wait_until_all_is_read() -> None:
+    async def story() -> list[bytes | None]:
+        heard = Heard()
+        with closing(
+            UdpListener(
+                asyncio.get_running_loop(), ("127.0.0.1", 0), heard.on_datagram,
+                admits=lambda host: True, on_read=heard.on_read, on_undelivered=lambda data: None,
+            )
+        ) as listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:  # fmt: skip
+            peer.connect(listener.name)
+            for count, datagrams in (
+                (2, [b"INVITE 1"]),
+                (3, [b"BYE 1"]),
+                (4, [b"BYE 2"]),
+                (7, [b"INVITE 2", b"BYE 3"]),
+                (10, [b"BYE 4", b"BYE 5"]),
+            ):
+                for datagram in datagrams:
+                    peer.send(datagram)
+                await _when(heard, count)
+        return heard.told
+
+    assert asyncio.run(story()) == [
+        *(b"INVITE 1", None),
+        # It came alone: the next is not looked for.
+        *(b"BYE 1", b"BYE 2"),
+        # The new call is served when nothing else is left.
+        *(b"INVITE 2", b"BYE 3", None),
+        # Now they crowd, so all is read at one wake.
+        *(b"BYE 4", b"BYE 5", None),
+    ]
