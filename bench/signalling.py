@@ -60,9 +60,16 @@ def _times_ms(directory: Path, pid: int, name: str) -> list[float]:
 
 
 def run(
-    server: str, pid: int, ends: Ends, rate: int, duration_s: float, hold_s: float = 0.5
+    server: str,
+    pid: int,
+    ends: Ends,
+    rate: int,
+    duration_s: float,
+    hold_s: float = 0.5,
+    transport: str = "udp",
 ) -> dict[str, Any]:
-    """Places ``rate`` calls a second for ``duration_s``; what they cost and how they went."""
+    """Places ``rate`` calls a second for ``duration_s``, over ``udp`` or one connection of ``tcp``; what they
+    cost and how they went."""
     calls = int(rate * duration_s)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name:
         directory = Path(name)
@@ -80,6 +87,7 @@ def run(
                 ),
                 *("-r", str(rate), "-m", str(calls), "-l", str(int(rate * (hold_s + 40) + 50))),
                 *("-d", str(int(hold_s * 1000)), "-recv_timeout", "10000"),
+                *(("-t", "t1") if transport == "tcp" else ()),
                 *("-trace_rtt", "-rtt_freq", "100", "-timeout", f"{duration_s + hold_s + 40:.0f}s"),
             ]
             with Window(pid, [target_process.pid]) as window:

@@ -42,9 +42,10 @@ def ends() -> Ends:
 class Campaign:
     """The load on one server: every caller is a trunk with a number and a target of its own."""
 
-    def __init__(self, server: Server, seconds: float) -> None:
+    def __init__(self, server: Server, seconds: float, transport: str) -> None:
         self.server = server
         self.seconds = seconds
+        self.transport = transport
         self.callers: list[Ends] = []
 
     async def prepare(self) -> None:
@@ -60,14 +61,8 @@ class Campaign:
 
     def run(self, rate: int, callers: int) -> dict[str, Any]:
         """``rate`` calls a second over so many callers; their figures added up."""
-        server, each = self.server, rate // callers
         with ThreadPoolExecutor(callers) as pool:
-            runs = list(
-                pool.map(
-                    lambda at: signalling.run(server.address(), server.pid, at, each, self.seconds),
-                    self.callers[:callers],
-                )
-            )
+            runs = list(pool.map(lambda at: self._load(at, rate // callers), self.callers[:callers]))
         calls, failed = sum(run["calls"] for run in runs), sum(run["failed"] for run in runs)
         return {
             "offered": rate,
@@ -76,6 +71,10 @@ class Campaign:
             "answer_p99_ms": max(run["answer_p99_ms"] or 0 for run in runs),
             "others_pct": runs[0]["others_pct"],
         }
+
+    def _load(self, at: Ends, rate: int) -> dict[str, Any]:
+        server, over = self.server, self.transport
+        return signalling.run(server.address(over), server.pid, at, rate, self.seconds, transport=over)
 
     def capacity(self) -> tuple[int, float]:
         """The highest rate that fails nobody, and the highest goodput seen."""
@@ -100,14 +99,14 @@ def misses(most: float, over: dict[str, Any], after: dict[str, Any]) -> list[str
     return found
 
 
-async def campaign(seconds: float, fixed: int) -> int:
+async def campaign(seconds: float, fixed: int, transport: str) -> int:
     """All of it, printed; the exit code."""
     with tempfile.TemporaryDirectory(prefix="edge-overload-") as name:
         pin(0)
         async with running_server(Path(name), **NO_LIMITS) as server:
             pin(1)
             first_among_groups(server.pid)
-            load = Campaign(server, seconds)
+            load = Campaign(server, seconds, transport)
             await load.prepare()
             print("calibration", calibrate(), flush=True)
             best, most = (fixed, float(fixed)) if fixed else await asyncio.to_thread(load.capacity)
@@ -128,8 +127,9 @@ def main() -> int:
     parse = argparse.ArgumentParser(description=__doc__)
     parse.add_argument("--seconds", type=float, default=10, help="of every step")
     parse.add_argument("--capacity", type=int, default=0, help="calls a second, instead of looking for it")
+    parse.add_argument("--transport", choices=("udp", "tcp"), default="udp", help="of the callers")
     args = parse.parse_args()
-    return asyncio.run(campaign(args.seconds, args.capacity))
+    return asyncio.run(campaign(args.seconds, args.capacity, args.transport))
 
 
 if __name__ == "__main__":
