@@ -13,6 +13,9 @@ from edge.sip.message import Request, Response
 MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 256 * 1024
 MAX_MESSAGE: Final = 320 * 1024
+MAX_HELD: Final = 64 * 1024
+"""Octets of a message that waits unread; a larger one is read at once, so that many take no more memory than
+as many datagrams."""
 _END: Final = b"\r\n\r\n"
 _LENGTHS: Final = re.compile(rb"\n(?:content-length|l)[ \t]*+:([^\r\n]*+)", re.IGNORECASE)
 _FOLD: Final = re.compile(rb"\n[ \t]")
@@ -142,7 +145,7 @@ class Framer:
             self._end()
             return
         plain = None if verdict == "read" else _plain_length(raw)
-        if plain is None or (verdict == "hold" and plain > MAX_BODY):
+        if plain is None or (verdict == "hold" and len(raw) + plain > MAX_HELD):
             self._head = _framed_head(raw)
             self._need = _declared_length(self._head, raw)
             return

@@ -4,7 +4,18 @@ from collections.abc import Iterable
 
 import pytest
 
-from edge.sip.framer import MAX_BODY, MAX_HEAD, MAX_MESSAGE, Frame, Framer, Held, Keepalive, Verdict, read
+from edge.sip.framer import (
+    MAX_BODY,
+    MAX_HEAD,
+    MAX_HELD,
+    MAX_MESSAGE,
+    Frame,
+    Framer,
+    Held,
+    Keepalive,
+    Verdict,
+    read,
+)
 from edge.sip.message import Request, SipParseError
 from tests.sip.corpus import BODY, WRONG, invite, lines, message
 
@@ -185,6 +196,12 @@ def test_what_is_held_comes_out_unread_in_its_place(step: int) -> None:
     (last,) = framer.feed(b"d")
     assert isinstance(frames[1], Held) and frames[1].data == MANY[len(MANY) // 4 : len(MANY) // 4 * 2]
     assert isinstance(last, Held) and last.body == b"abcd"
+
+
+def test_what_is_large_is_not_held() -> None:
+    for size, kind in ((100, "Held"), (MAX_HELD, "Request")):
+        data = message(INVITE, lines(), b"x" * size, str(size))
+        assert kinds(Framer(lambda head: "hold").feed(data)) == [kind]
 
 
 def test_what_was_held_is_read_as_it_would_have_been() -> None:
