@@ -156,7 +156,8 @@ class ClientInvite(Invite):
             self._early[tag] = self._dialog_by(response)
         if response.status == 100 or (is_reliable(response) and not self._acknowledged(response)):
             return
-        self.emit(Progress(response.status, response.reason, response.body))
+        if response.status != 199:  # of one fork: the caller knows of a single early dialog (RFC 6228)
+            self.emit(Progress(response.status, response.reason, response.body))
 
     def _dialog_by(self, response: Response) -> Dialog:
         outgoing, tag = self._outgoing, self.local_tag

@@ -111,6 +111,13 @@ def test_progress_and_answer(us: Node, peer: Peer, net: Network) -> None:
     assert ack.via.branch != invite.via.branch
 
 
+def test_the_end_of_one_fork_is_not_the_end_of_the_ringing(us: Node, peer: Peer) -> None:
+    usage, invite = dialled(us, peer)
+    peer.respond(invite, 180, us, tag="one")
+    peer.respond(invite, 199, us, tag="two")
+    assert [event.status for event in us.heard[usage] if isinstance(event, Progress)] == [180]
+
+
 def test_each_repeated_200_gets_its_ack_again(us: Node, peer: Peer) -> None:
     _, invite = established(us, peer)
     peer.respond(invite, 200, us, body=SDP)
