@@ -260,8 +260,8 @@ async def _nothing_known(_caller: str) -> CallerPast:
 
 
 def configuration() -> Snapshot:
-    """Two targets in order, of which each may transfer to a third; the second number greets its callers, and
-    has something for those on hold."""
+    """Two targets in order, of which each may transfer to a third; the second number greets its callers.
+    Those on hold hear something."""
     routes = {"overflow": Action(action="message"), "max_attempts": 4}
     sip = {"allow_refer": True, "redirect_hosts": TARGETS}
     targets = [
@@ -275,7 +275,7 @@ def configuration() -> Snapshot:
         trunks=[world.trunk()],
         numbers=[world.number(), greeted],
         campaigns=[
-            world.campaign(*order),
+            world.campaign(*order, prompts=CampaignPrompts(hold_prompt_id="prm_1")),
             world.campaign(*order, routes=routes, id="cmp_2", prompts=greeting),
         ],
         targets=targets,
