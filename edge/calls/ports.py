@@ -88,7 +88,7 @@ class RefusedCall:
     """A request that we turned away, as an operator needs to read it.
 
     ``source`` is the address it came from, ``called`` the number wanted (may be empty),
-    ``remedy`` what to change if it should have been served.
+    ``remedy`` what to change if it should have been served, ``times`` how many such there were.
     """
 
     source: str
@@ -97,6 +97,7 @@ class RefusedCall:
     status: int
     reason: str
     remedy: str
+    times: int = 1
 
 
 class RefusedLog(Protocol):

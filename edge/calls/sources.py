@@ -83,7 +83,7 @@ class Sources:
         its = max(float(LEAST_MESSAGES), MESSAGES_A_CALL * trunk.max_cps)
         return Allowance(trunk.id, min(self._most, its))
 
-    def flooded(self, host: str, allowance: Allowance) -> None:
+    def flooded(self, host: str, allowance: Allowance, times: int) -> None:
         """Lists who sends more than its messages."""
         trunk = self._configuration.current.trunk_index.by_id(allowance.owner)
         whose = "this address" if trunk is None else f"trunk {trunk.name}"
@@ -91,7 +91,7 @@ class Sources:
         what = "the trunk's max_cps" if own else "sip.max_messages_per_second"
         remedy = f"raise {what}, or let them find out what they repeat"
         reason = f"more than {allowance.per_second:g} messages per second of {whose}"
-        self._refused.note(RefusedCall(host, "", "", 0, reason, remedy))
+        self._refused.note(RefusedCall(host, "", "", 0, reason, remedy, times))
 
     def over(self, host: str) -> bool:
         """Whether a new call of this address is far more than its trunk may send.

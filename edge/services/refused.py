@@ -51,15 +51,15 @@ class RefusedService:
         await self._write()
 
     def note(self, refused: RefusedCall) -> None:
-        """Counts one refusal."""
-        self.total += 1
+        """Counts a refusal."""
+        self.total += refused.times
         now = self._clock.utc()
         key = (refused.source[:_MAX_TEXT], refused.called[:_MAX_TEXT], refused.reason[:_MAX_TEXT])
         found = self._seen.get(key)
         if found is None:
             self._say(refused, key)
             found = Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)
-        self._seen[key] = replace(found, count=found.count + 1, last_seen=now)
+        self._seen[key] = replace(found, count=found.count + refused.times, last_seen=now)
         self._seen.move_to_end(key)
         if len(self._seen) > MAX_SOURCES:
             self._seen.popitem(last=False)

@@ -32,6 +32,8 @@ RATE: Final = 50.0
 RATE_OF_ALL: Final = 1000.0
 """The same of all unknown sources together: source addresses of datagrams can be forged."""
 MAX_SOURCES: Final = 10_000
+TELL_S: Final = 0.1
+"""Seconds between two tellings of one owner's flood."""
 FREE_S: Final = 60.0
 """Seconds for which a known source is not asked about again."""
 HANDSHAKE: Final = 10.0
@@ -51,8 +53,8 @@ class Sources(Protocol):
         """What an address that is known, has logged in, or was ``dialled`` by us, may send."""
         ...
 
-    def flooded(self, host: str, allowance: Allowance) -> None:
-        """An address has sent more than its allowance."""
+    def flooded(self, host: str, allowance: Allowance, times: int) -> None:
+        """An address, among others of its owner, has sent so many messages more than its allowance."""
         ...
 
 
@@ -67,7 +69,7 @@ class Friends:
         """Without a limit."""
         return Allowance("", math.inf)
 
-    def flooded(self, host: str, allowance: Allowance) -> None:
+    def flooded(self, host: str, allowance: Allowance, times: int) -> None:
         """Never called: nobody has a limit."""
 
 
@@ -114,7 +116,7 @@ class Guard:
         if pace.meter.takes(cost, now):
             return True
         self.counters["dropped_known_flood"] += 1
-        self._sources.flooded(host, pace.allowance)
+        self._tell(host, pace, now)
         return False
 
     def pause_s(self, host: str) -> float | None:
@@ -131,7 +133,7 @@ class Guard:
         over_s = pace.meter.over_s(now)
         if over_s > 0.0:
             self.counters["slowed_known_flood"] += 1
-            self._sources.flooded(host, pace.allowance)
+            self._tell(host, pace, now)
         return over_s
 
     def _admits_stranger(self, source: str, now: float, cost: float) -> bool:
@@ -232,6 +234,15 @@ class Guard:
         pace = _Pace(allowance, meter, now + FREE_S)
         _remember(self._paced, host, pace)
         return pace
+
+    def _tell(self, host: str, pace: _Pace, now: float) -> None:
+        """Of messages over an allowance, now and then: to tell of each would cost more than to drop it."""
+        meter = pace.meter
+        meter.untold += 1
+        if now >= meter.tell_at:
+            meter.tell_at = now + TELL_S
+            self._sources.flooded(host, pace.allowance, meter.untold)
+            meter.untold = 0
 
     def _trust(self, table: dict[str, float], host: str) -> None:
         """Notes an address for ``PROVEN_S`` seconds; it is looked up again if that is news."""

@@ -50,11 +50,13 @@ class Bucket:
 class Meter:
     """What one owner has sent, as the instant up to which its rate has room for it."""
 
-    __slots__ = ("seconds", "until")
+    __slots__ = ("seconds", "tell_at", "until", "untold")
 
     def __init__(self) -> None:
         self.seconds = 0.0  # that a message takes at this rate
         self.until = 0.0
+        self.untold = 0  # messages over it, of which nobody has been told yet
+        self.tell_at = 0.0
 
     def takes(self, cost: float, now: float) -> bool:
         """Counts so many messages, unless that were more than the burst."""

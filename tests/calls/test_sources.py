@@ -106,12 +106,13 @@ def test_a_flood_is_listed_with_its_remedy() -> None:
     one, other = trunk(addresses=GATEWAYS, max_cps=100), trunk("trk_2", addresses=("192.0.2.2/32",))
     seen = world(one, other)
     for host in (EVERY[0], "192.0.2.2", PROXY):
-        seen.sources.flooded(host, seen.allowed(host))
+        seen.sources.flooded(host, seen.allowed(host), 7)
     assert [(noted.source, noted.reason) for noted in seen.noted] == [
         (EVERY[0], "more than 5000 messages per second of trunk trk_1"),
         ("192.0.2.2", "more than 10000 messages per second of trunk trk_2"),
         (PROXY, "more than 10000 messages per second of this address"),
     ]
+    assert {noted.times for noted in seen.noted} == {7}
     remedies = [noted.remedy.partition(",")[0] for noted in seen.noted]
     assert remedies == ["raise the trunk's max_cps", *["raise sip.max_messages_per_second"] * 2]
 

@@ -144,7 +144,10 @@ def test_a_trunk_has_one_bucket_for_all_its_addresses_and_is_never_banned(trunk:
     trunk.now += 1
     assert [trunk.heard(host, 500) for host in GATEWAYS] == [10, 0]
     assert trunk.guard.counters["dropped_known_flood"] == 10 + 490 + 500
-    assert set(trunk.sources.floods) == {(host, "trk_1") for host in GATEWAYS}
+    assert trunk.sources.floods == [(host, "trk_1") for host in reversed(GATEWAYS)], "told now and then"
+    trunk.now += guard.TELL_S
+    trunk.heard(GATEWAYS[0], 2)
+    assert trunk.sources.flooded_times == 10 + 490 + 500 + 1, "but of all"
     assert trunk.guard.active(10) == [] and trunk.guard.is_free(GATEWAYS[1])
 
 

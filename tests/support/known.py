@@ -14,6 +14,7 @@ class Known:
     hosts: set[str] = field(default_factory=set)
     allowances: dict[str, Allowance] = field(default_factory=dict)
     floods: list[tuple[str, str]] = field(default_factory=list)
+    flooded_times: int = 0
 
     def knows(self, host: str) -> bool:
         return host in self.hosts or host in self.allowances
@@ -22,5 +23,6 @@ class Known:
         found = None if dialled else self.allowances.get(host)
         return found or Allowance(host, math.inf)
 
-    def flooded(self, host: str, allowance: Allowance) -> None:
+    def flooded(self, host: str, allowance: Allowance, times: int) -> None:
         self.floods.append((host, allowance.owner))
+        self.flooded_times += times
