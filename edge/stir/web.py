@@ -10,13 +10,14 @@ from typing import Any, Final, Self
 import aiohttp
 from yarl import URL
 
+from edge.networks import Networks
 from edge.stir.errors import Unproven
 
 MAX_OCTETS: Final = 65_536
 LIMIT_S: Final = 5.0
 PORTS: Final = frozenset({443, 8443})
 # Ways around: IPv4 within IPv6, which some networks translate back.
-_TRANSLATED: Final = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")))
+_TRANSLATED: Final = Networks.of(("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"))
 
 
 def is_public(address: str) -> bool:
@@ -24,7 +25,7 @@ def is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
         found = found.ipv4_mapped
-    return found.is_global and not found.is_multicast and not any(found in net for net in _TRANSLATED)
+    return found.is_global and not found.is_multicast and address not in _TRANSLATED
 
 
 class Web:
