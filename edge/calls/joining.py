@@ -203,7 +203,7 @@ class Joining:
         if sdp is None:
             return 488, None
         if party.invite.state != "up":
-            return 480, GONE
+            return 480, None  # its own call will hear of it
         leg.attach(party.invite)
         party.invite.offer_again(sdp)
         self._taken = leg.local  # unless it says no: whoever goes on with it has to undo that

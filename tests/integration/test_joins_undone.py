@@ -1,5 +1,6 @@
 """What can not be joined stays as it was: no port is left, or a call ends in the middle of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge.calls.joining import Joining
 from edge.media.engine import MediaUnavailable
 from edge.media.link import Link
 from tests.integration.test_attended import (
@@ -176,6 +178,40 @@ async def test_who_transfers_may_leave_the_other_call_before_the_party_has_answe
     first = await scene.record()
     assert (first["disposition"], first["hung_up_by"]) == ("connected", "caller")
     await eventually(lambda: free(scene, desk_id))
+
+
+async def test_a_party_that_hangs_up_while_its_slots_move_has_hung_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, gone = asyncio.Event(), asyncio.Event()
+    whole = Joining._move_slots
+
+    async def slowly(joining: Joining) -> Any:
+        reached.set()
+        await gone.wait()
+        return await whole(joining)
+
+    monkeypatch.setattr(Joining, "_move_slots", slowly)
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    desk_id = await lines(consult, 1)
+    asked, answered = await consult.connected()
+    refer = replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    await scene.target.say(invited, "REFER", 1, "", refer)
+    await reached.wait()
+    await scene.second.say(answered, "BYE", 1)
+    await scene.second.hear("SIP/2.0 200", method="BYE")
+    gone.set()
+    assert await notified(scene.target) == "SIP/2.0 100 Trying"
+    assert (await notified(scene.target)).startswith("SIP/2.0 480")
+    assert (await ended(scene.target)).get("Call-ID") == asked.call_id
+    (other,) = await consult.records(1)
+    assert (other["disposition"], other["hung_up_by"]) == ("connected", "target")
+    await eventually(lambda: free(scene, desk_id))
+    await talking(call, invited, scene.target, 2)
+    await call.request("BYE")
+    await ended(scene.target)
+    assert (await scene.record())["hung_up_by"] == "caller"
 
 
 async def free(scene: Scene, owner: str) -> bool:
