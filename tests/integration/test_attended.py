@@ -599,3 +599,44 @@ async def test_nobody_takes_the_place_of_a_carrier_s_caller(scene: Scene, collea
     await call.request("BYE")
     await ended(scene.target)
     assert steps(await scene.record()) == []
+
+
+async def test_who_takes_a_caller_s_place_is_not_recorded(scene: Scene, colleague: RawPhone) -> None:
+    """It heard no consent message; the recording goes on with the other side alone, and is kept."""
+    with End(scene.target.host) as first, End(colleague.host) as new, End(scene.second.host) as other:
+        await scene.route(scene.target)
+        await allow(scene)
+        outward = another(scene, scene.target, scene.second)
+        await outward.route(scene.second)
+        api = scene.server.api
+        campaign_id = (await api.get(f"numbers/{outward.number_id}"))["campaign_id"]
+        await api.patch(f"campaigns/{campaign_id}", {"routes": {"record": "connect"}})
+        call = await scene.target.invite(outward.number, scene.target.sdp(port=first.address[1]))
+        invite = await scene.second.hear("INVITE")
+        await scene.second.answer(invite, 200, scene.second.sdp(port=other.address[1]))
+        answer = await call.hear("200")
+        await call.request("ACK")
+        numbers, host = itertools.count(), scene.server.sip["udp"][0]
+
+        def talk(speaker: End, port: int) -> bool:
+            said = b"\x10" * (80 if speaker is first else 160)
+            speaker.send(packet(next(numbers), payload=said), (host, port))
+            other.send(packet(next(numbers), ssrc=7), (host, invite.audio_port))
+            return bool(speaker.received()) and bool(other.received())
+
+        await eventually(lambda: talk(first, answer.audio_port))
+        for _ in range(3):
+            talk(first, answer.audio_port)
+        named = f"{call.call_id};to-tag={call.remote_tag};from-tag={scene.target.tag}"
+        taking = await colleague.invite("edge", colleague.sdp(port=new.address[1]), f"Replaces: {named}")
+        told = await taking.hear("200")
+        await taking.request("ACK")
+        await ended(scene.target)
+        await eventually(lambda: talk(new, told.audio_port))
+        await taking.request("BYE")
+        await ended(scene.second)
+    record = await outward.record()
+    assert record["recording"]["state"] == "ready", record["recording"]
+    assert record["hung_up_by"] == "caller"
+    octets = record["media"]["caller"]["octets_in"]
+    assert octets > 0 and octets % 172 == 0, "figures of the caller who spoke last"

@@ -7,8 +7,8 @@ from edge.routing.admit import admit
 from edge.routing.menu import picked
 from tests.routing.world import NIGHT, NOON, Taken, campaign, facts, office, prompt, route, target, world
 
-PROMPTS = {"consent_prompt_id": "prm_1", "ringback_prompt_id": "prm_gone"}
-WANTED = Sounds("connect", "prm_1", None)
+PROMPTS = {"consent_prompt_id": "prm_1", "ringback_prompt_id": "prm_gone", "hold_prompt_id": "prm_1"}
+WANTED = Sounds("connect", "prm_1", None, "prm_1")
 
 
 def test_the_route_and_an_action_s_forward_bring_the_campaign_s_sounds_without_lost_prompts() -> None:
