@@ -11,7 +11,7 @@ from edge.calls.peers import KEPT_S, Peers
 from edge.calls.replacing import Replacing
 from edge.routing.snapshot import Snapshot
 from edge.sip.digest import ClientDigest
-from edge.sip.events import Credentials, Deny, Destination, Flow
+from edge.sip.events import Allow, Credentials, Deny, Destination, Flow
 from edge.sip.message import Headers, Request, Response
 from tests.calls.test_access import Bench, request, trunk
 from tests.routing.world import target
@@ -173,3 +173,9 @@ def test_each_refusal_is_told_with_its_remedy(stand: Stand) -> None:
     assert "is gone" in stand.told(CARRIER, desk("tgt_gone", "192.0.2.7"))[0]
     for status in (400, 481, 486):
         assert all(stand.told(PBX, None, status))
+
+
+def test_other_nodes_of_a_pbx_are_known_and_never_banned(stand: Stand) -> None:
+    assert stand.bench.sources.knows(NODE) and not stand.bench.sources.knows(STRANGER)
+    assert stand.bench.judge(NODE, request("OPTIONS")) == Allow("target")
+    assert isinstance(stand.bench.judge(NODE, request()), Deny), "it may not call"
