@@ -27,6 +27,7 @@ from edge.sip.replaces import Policy
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Stack
 from edge.sip.streams import Streams
+from edge.sip.timers import NEVER
 from edge.sip.tls import Certificates
 from edge.sip.transport import Transport, UdpListener, bound_socket
 from edge.sip.wire import Trace
@@ -72,7 +73,7 @@ class Endpoint:
         self._complaints = Complaints(clock)
         self._listening: list[Listen] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._due = NEVER
         self._awake = False
         self._lag = Lag(clock.monotonic)
         self._all_left: asyncio.Event | None = None
@@ -332,16 +333,16 @@ class Endpoint:
         self._arm()
 
     def _on_timer(self) -> None:
-        self._timer = None
         self._lag.note(self._due)
+        self._timer, self._due = None, NEVER
         self._pump()
 
     def _arm(self) -> None:
         """One timer for all deadlines; one that became too early just looks again."""
         if self._all_left is not None and not self.stack.leaving:
             self._all_left.set()
-        deadline = self.stack.next_deadline()
-        if deadline is None or (self._timer is not None and self._due <= deadline):
+        deadline = self.stack.timers.earliest
+        if deadline >= self._due:
             return
         if self._timer is not None:
             self._timer.cancel()

@@ -1,7 +1,7 @@
 """The SIP stack without IO: messages in, messages and events out (RFC 3261 sections 8, 12, 17).
 
 ``receive`` takes a datagram, ``receive_message`` what a stream's framer cut out; ``call`` makes a
-call; ``pump`` runs timers and delivers events and is due at ``next_deadline``, or when ``wake`` asked.
+call; ``pump`` runs timers and delivers events and is due at ``timers.earliest``, or when ``wake`` asked.
 """
 
 from collections.abc import Callable
@@ -51,6 +51,7 @@ class Stack:
         self._core = Core(wire, clock, chance, wake)
         self._core.user_agent = user_agent
         self._layer = self._core.layer
+        self.timers = self._layer.timers
         self._access = access
         self._replacing = replacing or replaces.SamePeer(access)
         self._on_call, self._report, self._carried = on_call, report, carried
@@ -73,10 +74,6 @@ class Stack:
     @trace.setter
     def trace(self, trace: Trace | None) -> None:
         self._layer.trace = trace
-
-    def next_deadline(self) -> float | None:
-        """When ``pump`` is due, on the clock's scale."""
-        return self._layer.timers.next_deadline()
 
     def pump(self) -> None:
         """Runs the timers that are due and delivers what waits."""

@@ -49,7 +49,10 @@ class Tick:
 
 
 class Timers:
-    """All timers of one stack.  ``wake`` is called when the next deadline came nearer."""
+    """All timers of one stack.  ``wake`` is called when the next deadline came nearer.
+
+    ``earliest`` is when ``run`` is due next, on the clock's scale; ``NEVER`` when nothing waits.
+    """
 
     def __init__(self, clock: Callable[[], float], wake: Callable[[], None]) -> None:
         self._clock = clock
@@ -57,13 +60,13 @@ class Timers:
         self._queues: defaultdict[float, deque[Timer]] = defaultdict(deque)
         self._ticks: defaultdict[float, deque[Tick]] = defaultdict(deque)
         self._due: deque[Timer] = deque()
-        self._earliest = NEVER
+        self.earliest = NEVER
 
     def start(self, delay: float, action: Callable[[], None]) -> Timer:
         """Runs ``action`` once, ``delay`` seconds from now."""
         timer = Timer(self._clock() + delay, action)
         self._queues[delay].append(timer)
-        if timer.due < self._earliest:
+        if timer.due < self.earliest:
             self._nearer(timer.due)
         return timer
 
@@ -75,22 +78,18 @@ class Timers:
         if not ticks or ticks[-1].due < wanted:
             due = ceil(wanted * GRID) / GRID
             ticks.append(Tick(due))
-            if due < self._earliest:
+            if due < self.earliest:
                 self._nearer(due)
         ticks[-1].timers.append(timer)
 
     def _nearer(self, due: float) -> None:
-        self._earliest = due
+        self.earliest = due
         self._wake()
-
-    def next_deadline(self) -> float | None:
-        """When ``run`` is due next, on the clock's scale; None when nothing waits."""
-        return None if self._earliest == NEVER else self._earliest
 
     def run(self) -> None:
         """Runs everything that is due, oldest first.  Should an action raise, the others keep waiting."""
         now = self._clock()
-        if now < self._earliest:
+        if now < self.earliest:
             return
         self._collect(now)
         due = self._due
@@ -131,7 +130,7 @@ class Timers:
         for ticks in self._ticks.values():
             if ticks and ticks[0].due < earliest:
                 earliest = ticks[0].due
-        self._earliest = earliest
+        self.earliest = earliest
         if len(self._queues) > MANY_DURATIONS:  # back-off times are drawn
             for delay in [delay for delay, queue in self._queues.items() if not queue]:
                 del self._queues[delay]

@@ -18,6 +18,7 @@ from edge.sip.events import Allow, Answered, Deny, InviteEvent, Offered, Referre
 from edge.sip.framer import Framer, Keepalive
 from edge.sip.invite import Invite
 from edge.sip.message import Request
+from edge.sip.timers import NEVER
 from tests.support.lossy_wire import SDP, Address, Network, Peer
 
 END: Final = b"\x1e"
@@ -139,7 +140,7 @@ class Play:
         self.net.run(400)
         counters = self.us.stack.counters
         assert (counters["transactions"], counters["dialogs"]) == (0, 0), counters
-        assert self.us.stack.next_deadline() is None, "a timer for nothing"
+        assert self.us.stack.timers.earliest == NEVER, "a timer for nothing"
         for line in self.net.log:
             check_sent(line[3])
 

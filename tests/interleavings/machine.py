@@ -16,6 +16,7 @@ from edge.sip.events import Answered, Destination, InviteEvent, OfferAnswered, O
 from edge.sip.exchange import Exchange
 from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
+from edge.sip.timers import NEVER
 from tests.interleavings.stage import CALLER, EDGE, GREETED, PLAIN, TARGETS, Air, Edge, Node
 from tests.support.virtual_time import VirtualLoop
 
@@ -362,7 +363,7 @@ class Interleavings(RuleBasedStateMachine):
         for node in (edge.node, *(phone.node for phone in self.phones)):
             left = node.stack.counters
             assert (left["transactions"], left["dialogs"]) == (0, 0), (node.address, left)
-            assert node.stack.next_deadline() is None, node.address
+            assert node.stack.timers.earliest == NEVER, node.address
         for record in store.records:
             check(record)
 

@@ -30,6 +30,7 @@ from edge.sip.events import Allow, Destination, Flow, OutgoingCall
 from edge.sip.invite import Invite
 from edge.sip.message import Request
 from edge.sip.stack import Stack
+from edge.sip.timers import NEVER
 from edge.sip.uri import parse_uri
 from tests.routing import world
 from tests.support.virtual_time import VirtualClock, VirtualLoop
@@ -130,11 +131,11 @@ class Node:
         self._arm()
 
     def _arm(self) -> None:
-        deadline = self.stack.next_deadline()
+        deadline = self.stack.timers.earliest
         if self._timer is not None:
             self._timer.cancel()
         loop = self.air.loop
-        self._timer = None if deadline is None else loop.call_at(max(deadline, loop.time()), self._pump)
+        self._timer = None if deadline == NEVER else loop.call_at(max(deadline, loop.time()), self._pump)
 
 
 class Store:

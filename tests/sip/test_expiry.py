@@ -5,6 +5,7 @@ import pytest
 from edge.sip.events import Ended, OfferAnswered
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
+from edge.sip.timers import NEVER
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 
@@ -178,4 +179,4 @@ def test_no_timer_outlives_its_call(us: Node, peer: Peer) -> None:
     usage.hang_up()
     us.net.run(100)
     assert peer.requests("UPDATE") == []
-    assert us.stack.next_deadline() is None
+    assert us.stack.timers.earliest == NEVER

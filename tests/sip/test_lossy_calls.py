@@ -4,6 +4,7 @@ import pytest
 
 from edge.sip.events import Acked, Answered, Ended, InviteEvent, OfferAnswered, Offered, OfferRefused
 from edge.sip.invite import Invite
+from edge.sip.timers import NEVER
 from tests.support.lossy_wire import SDP, Network, Node
 
 
@@ -63,7 +64,7 @@ def test_calls_complete_at_30_percent_loss(seed: int) -> None:
     for node in (caller, callee):
         left = node.stack.counters
         assert (left["transactions"], left["dialogs"]) == (0, 0)
-        assert node.stack.next_deadline() is None
+        assert node.stack.timers.earliest == NEVER
     assert caller.stack.counters["retransmissions"] > 100
 
 

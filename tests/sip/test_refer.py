@@ -5,6 +5,7 @@ import pytest
 from edge.sip.events import Referred
 from edge.sip.invite import Invite
 from edge.sip.message import Request
+from edge.sip.timers import NEVER
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 
@@ -179,4 +180,4 @@ def test_a_hang_up_in_the_middle_ends_it_all(us: Node, peer: Peer, net: Network)
     peer.respond(peer.requests("BYE")[0], 200, us)
     net.run(40)
     assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
-    assert us.stack.next_deadline() is None
+    assert us.stack.timers.earliest == NEVER

@@ -16,6 +16,7 @@ from edge.sip.events import (
 from edge.sip.invite import Invite
 from edge.sip.invite_server import ServerInvite
 from edge.sip.message import Request, Response
+from edge.sip.timers import NEVER
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 HOLD = SDP + b"a=sendonly\r\n"
@@ -174,7 +175,7 @@ def test_a_caller_that_cancels_while_the_200_waits(us: Node, peer: Peer, net: Ne
     peer.request("ACK", us, branch="z9hG4bKINVITE1c1", to_tag=usage.local_tag)
     net.run(40)
     assert 200 not in [m.status for m in peer.got if isinstance(m, Response) and m.cseq_method == "INVITE"]
-    assert us.stack.next_deadline() is None
+    assert us.stack.timers.earliest == NEVER
 
 
 def test_a_hang_up_while_the_200_waits_is_a_refusal(us: Node, peer: Peer) -> None:

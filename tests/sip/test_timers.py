@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.sip.timers import Timers
+from edge.sip.timers import NEVER, Timers
 
 
 class Clock:
@@ -22,7 +22,7 @@ def test_due_timers_run_in_the_order_of_their_time() -> None:
     clock.now = 5.0
     timers.run()
     assert ran == [0.5, 0.5, 1.0, 4.0]
-    assert timers.next_deadline() == 32.0
+    assert timers.earliest == 32.0
 
 
 def test_a_cancelled_timer_neither_runs_nor_is_waited_for() -> None:
@@ -33,7 +33,7 @@ def test_a_cancelled_timer_neither_runs_nor_is_waited_for() -> None:
     first.cancel()
     clock.now = 0.6
     timers.run()
-    assert ran == [] and timers.next_deadline() == 1.0 and len(timers) == 1
+    assert ran == [] and timers.earliest == 1.0 and len(timers) == 1
 
 
 def test_an_action_may_cancel_what_is_due_with_it() -> None:
@@ -47,7 +47,7 @@ def test_an_action_may_cancel_what_is_due_with_it() -> None:
     later = timers.start(1.0, lambda: ran.append("late"))
     clock.now = 2.0
     timers.run()
-    assert ran == [] and timers.next_deadline() is None
+    assert ran == [] and timers.earliest == NEVER
 
 
 def test_only_a_nearer_deadline_wakes() -> None:
@@ -70,6 +70,6 @@ def test_a_failing_action_does_not_take_the_others_with_it() -> None:
     clock.now = 2.0
     with pytest.raises(RuntimeError):
         timers.run()
-    assert timers.next_deadline() == 1.0
+    assert timers.earliest == 1.0
     timers.run()
     assert ran == ["other"]

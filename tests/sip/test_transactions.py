@@ -57,7 +57,7 @@ class Outlet:
 
     def pass_time(self, seconds: float) -> None:
         end = self.now + seconds
-        while (due := self.timers.next_deadline()) is not None and due <= end:
+        while (due := self.timers.earliest) <= end:
             self.now = max(self.now, due)
             self.timers.run()
         self.now = end

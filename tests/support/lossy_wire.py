@@ -19,6 +19,7 @@ from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
 from edge.sip.stack import Stack
+from edge.sip.timers import NEVER
 
 Address = tuple[str, int]
 SDP = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"
@@ -85,8 +86,8 @@ class Network:
             if isinstance(node, Node):
                 if node.awake:
                     choices.append((self.now, 1, node.pump))
-                deadline = node.stack.next_deadline()
-                if deadline is not None:
+                deadline = node.stack.timers.earliest
+                if deadline < NEVER:
                     choices.append((deadline, 2, node.pump))
         if not choices:
             return float("inf"), lambda: None
