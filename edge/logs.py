@@ -94,28 +94,22 @@ class _Line(NamedTuple):
         return _json(hide_secrets(None, self.level, line))
 
 
-class _Short:
-    """Writes lines without a traceback as JSON, at and above a level."""
+class _Short(NamedTuple):
+    """Where lines without a traceback go as JSON, at and above a level."""
 
-    __slots__ = ("_level", "_take")
-
-    def __init__(self, level: int, take: Callable[[_Line], None]) -> None:
-        self._level = level
-        self._take = take
-
-    def write(self, name: str, level: int, event: str, fields: dict[str, Any]) -> None:
-        if level >= self._level:
-            self._take(_Line(time.time(), name, event, fields, _call_id.get(None)))
+    level: int
+    take: Callable[[_Line], None]
 
 
 _short: _Short | None = None
 
 
 def _log(name: str, level: int, event: str, fields: dict[str, Any]) -> None:
-    if _short is None or "exc_info" in fields:
+    short = _short
+    if short is None or "exc_info" in fields:
         structlog.get_logger().log(level, event, **fields)
-    else:
-        _short.write(name, level, event, fields)
+    elif level >= short.level:
+        short.take(_Line(time.time(), name, event, fields, _call_id.get(None)))
 
 
 def _with_call(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

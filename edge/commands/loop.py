@@ -30,7 +30,7 @@ LONGEST_S: Final = 3600.0
 LOOP_NAMES: Final = (
     *("_closed", "_debug", "_ready", "_stopping", "_run_once", "_scheduled", "_ssock", "_read_from_self"),
 )
-HANDLE_NAMES: Final = ("_cancelled", "_run")
+HANDLE_NAMES: Final = ("_cancelled", "_run", "_when")
 SELECTOR_NAMES: Final = ("_selector",)
 """What ``ServerLoop`` needs that asyncio and its selector do not promise."""
 
@@ -45,7 +45,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
     _closed: bool
     _debug: bool
     _ready: deque[asyncio.Handle]
-    _scheduled: list[asyncio.TimerHandle]
+    _scheduled: list[Any]
     _ssock: Any
     _stopping: bool
     _read_from_self: Callable[[], None]
@@ -106,7 +106,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
         patience = LONGEST_S
         if scheduled:
             first = scheduled[0]
-            patience = min(patience, first.when() - self.time())
+            patience = min(patience, first._when - self.time())
             if patience <= 0 or first._cancelled:
                 return False
         events = self._poll(0 if ready else patience, MOST_EVENTS)
@@ -134,7 +134,7 @@ def server_loop() -> asyncio.AbstractEventLoop:
     """A ``ServerLoop``; asyncio's own, and a line in the log, with a Python that it was not made for."""
     selector = EpollSelector()
     usual = asyncio.SelectorEventLoop(selector)
-    named = ((usual, LOOP_NAMES), (asyncio.Handle, HANDLE_NAMES), (selector, SELECTOR_NAMES))
+    named = ((usual, LOOP_NAMES), (asyncio.TimerHandle, HANDLE_NAMES), (selector, SELECTOR_NAMES))
     missing = [name for owner, names in named for name in names if not hasattr(owner, name)]
     if missing or not isinstance(vars(usual).get("_ready"), deque):
         why = "this Python's asyncio is built otherwise: calls take more of the processor"

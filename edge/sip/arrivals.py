@@ -107,7 +107,13 @@ class Arrivals:
 
 def is_new_call(data: bytes) -> bool:
     """Whether a message's bytes (its header block will do) are an INVITE outside any dialog."""
-    return data.startswith(b"INVITE ") and _IN_DIALOG.search(data) is None
+    if not data.startswith(b"INVITE "):
+        return False
+    # As nearly everybody writes it; a message with two To is refused anyway.
+    at = data.find(b"\r\nTo:")
+    if at >= 0 and b"tag" not in data[at : data.find(b"\r\n", at + 2)].lower():
+        return True
+    return _IN_DIALOG.search(data) is None
 
 
 class Refusal(NamedTuple):

@@ -6,14 +6,14 @@ headers of a part, the boundary, what is kept.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from edge.sip.attached import Attached, bounded
 from edge.sip.core import ACCEPT
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params
-from edge.sip.message import Request, Response
+from edge.sip.message import Headers, Request, Response
 from edge.sip.printing import Lines
 
 MAX_PARTS: Final = 16
@@ -60,11 +60,13 @@ class _Part(NamedTuple):
 def _is_description(message: Request | Response) -> bool:
     """Whether the body is a session description and nothing else; an answer may leave that unsaid."""
     headers = message.headers
-    kind = headers.get("Content-Type")
+    # Nearly every message names each header once: then a look is one in a dict.
+    lines: Mapping[str, str] | Headers = headers if headers.by_name is None else headers.by_name
+    kind = lines.get("Content-Type")
     if kind is None:
         return isinstance(message, Response) or message.method == "ACK"
     plain = kind == _SDP or kind.partition(";")[0].strip().lower() == _SDP
-    return plain and "Content-Disposition" not in headers and "Content-Encoding" not in headers
+    return plain and "Content-Disposition" not in lines and "Content-Encoding" not in lines
 
 
 def only_description(message: Request | Response, carried: Carried = nothing) -> tuple[int, Lines] | None:

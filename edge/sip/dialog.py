@@ -2,7 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from edge.sip.events import Destination, Flow, Transport, default_port
 from edge.sip.grammar import CACHED, is_address, split_name_addr
@@ -191,21 +191,13 @@ def dialog_to_us(request: Request, flow: Flow, local_tag: str) -> Dialog:
     return dialog
 
 
-class Calling(NamedTuple):
-    """What of an INVITE of ours its dialogs take over: Request-URI, Call-ID, CSeq, From value and its tag."""
-
-    uri: str
-    call_id: str
-    cseq: int
-    local: str
-    local_tag: str
-
-
-def dialog_of_ours(invite: Calling, response: Response, flow: Flow) -> Dialog:
-    """The dialog that an answer to our INVITE makes (12.1.2)."""
-    uri, call_id, cseq, local, local_tag = invite
+def dialog_of_ours(
+    response: Response, flow: Flow, *, uri: str, call_id: str, cseq: int, local: tuple[str, str]
+) -> Dialog:
+    """The dialog that an answer to an INVITE of ours makes (12.1.2): of its Request-URI, Call-ID, CSeq, and
+    its From value with the tag."""
     remote = (response.headers.get("To") or "", response.to_tag or "")
-    dialog = Dialog(call_id, (local, local_tag), remote, flow, uri)
+    dialog = Dialog(call_id, local, remote, flow, uri)
     dialog.local_cseq = cseq
     dialog.dialled = flow
     dialog.confirm(response)

@@ -8,7 +8,7 @@ from typing import Final
 
 from edge.sip.client_transaction import ClientTransaction
 from edge.sip.core import SDP, Core
-from edge.sip.dialog import Calling, Dialog, dialog_of_ours
+from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.events import Credentials, Flow
 from edge.sip.exchange import Exchange
 from edge.sip.message import Request, Response
@@ -68,9 +68,10 @@ class Forks:
         if not isinstance(invite, Request):
             return
         authorization = tuple([item for item in invite.headers if item[0] in _AUTHORIZATION])
-        local, tag = invite.headers.get("From") or "", invite.from_tag or ""
-        calling = Calling(invite.uri, invite.call_id, invite.cseq, local, tag)
-        dialog = dialog_of_ours(calling, response, self._flow)
+        local = (invite.headers.get("From") or "", invite.from_tag or "")
+        dialog = dialog_of_ours(
+            response, self._flow, uri=invite.uri, call_id=invite.call_id, cseq=invite.cseq, local=local
+        )
         self.acknowledge(dialog, invite.cseq, authorization)
         lines = (("Reason", self._reason),) if self._reason else ()
         Exchange(self._core, dialog, "BYE", lines, credentials=self._credentials)

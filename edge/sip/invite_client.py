@@ -5,7 +5,7 @@ from typing import Final
 from edge.sip.attached import print_body
 from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import SUPPORTED, Core, with_sdp
-from edge.sip.dialog import Calling, Dialog, Named, dialog_of_ours
+from edge.sip.dialog import Dialog, Named, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import made_here
@@ -161,9 +161,14 @@ class ClientInvite(Invite):
 
     def _dialog_by(self, response: Response) -> Dialog:
         outgoing, tag = self._outgoing, self.local_tag
-        local = f"{outgoing.from_};tag={tag}"
-        calling = Calling(outgoing.request_uri, self.call_id, self._cseq, local, tag)
-        return dialog_of_ours(calling, response, self.flow)
+        return dialog_of_ours(
+            response,
+            self.flow,
+            uri=outgoing.request_uri,
+            call_id=self.call_id,
+            cseq=self._cseq,
+            local=(f"{outgoing.from_};tag={tag}", tag),
+        )
 
     def _acknowledged(self, response: Response) -> bool:
         """PRACK for a reliable 18x; False if it means nothing new (RFC 3262 section 4)."""

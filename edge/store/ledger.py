@@ -279,7 +279,8 @@ def _call_row(command: Finish, told_of_it: Mapping[str, Any]) -> Row:
     record = dict(told_of_it)
     trace = record.pop("trace", None)
     ended, told = to_text(command.ended_at), record.get
-    columns = [_storable(told(column)) for column in _COLUMNS]
+    values = map(told, _COLUMNS)
+    columns = [value if value is None or value.isascii() else _storable(value) for value in values]
     ladder = None if trace is None else _json(trace)
     text = _json(record)[:-1] + (',"is_repeat":' if record else '"is_repeat":')
     stamps = (told("started_at") or ended, ended)
