@@ -1,6 +1,7 @@
 """A leg's ties: what a call leaves behind needs no collection."""
 
 import gc
+import weakref
 
 from edge.calls.happenings import Happening
 from edge.calls.inbox import Inbox
@@ -13,15 +14,21 @@ class _Usage:
     host, port, on_event = "192.0.2.1", 20000, None
 
 
+class _Watched(Leg):
+    """A leg that tells when it is gone."""
+
+
 async def test_a_leg_that_is_detached_is_in_no_reference_cycle() -> None:
-    gc.collect()
     gc.disable()
     try:
-        leg = Leg("caller", _Usage(), Inbox[Happening]())  # type: ignore[arg-type]
-        leg.attach(_Usage())  # type: ignore[arg-type]
+        leg = _Watched("caller", _Usage(), Inbox[Happening]())  # type: ignore[arg-type]
+        invite = _Usage()
+        leg.attach(invite)  # type: ignore[arg-type]
+        media = leg.media
         leg.detach()
         leg.media.on_event = None  # as the media engine does when the leg is closed
-        del leg
-        assert gc.collect() == 0
+        gone = [weakref.ref(thing) for thing in (leg, media, invite)]
+        del leg, media, invite
+        assert [ref() for ref in gone] == [None, None, None]
     finally:
         gc.enable()
