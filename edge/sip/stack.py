@@ -115,8 +115,7 @@ class Stack:
         refusal = arrivals.refusal(data, flow, self._layer.chance.token(), after)
         if refusal is None or refusal.key in self._layer.servers:
             return False
-        self._layer.counters["turned_away"] += 1
-        self._layer.send(refusal.answer, flow, "")
+        self._layer.turn_away(refusal.key, refusal.answer, flow)
         return True
 
     def receive_message(self, message: Request | Response, flow: Flow, data: bytes = b"") -> None:
@@ -193,6 +192,8 @@ class Stack:
             self._receive_cancel(request, flow, size)
         elif method == "ACK":
             self._receive_ack(request)
+        elif key in self._layer.turned_away:
+            self._layer.turn_away(key, b"", flow)
         elif request.to_tag is not None:
             self._receive_in_dialog(request, flow, key, size)
         else:

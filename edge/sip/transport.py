@@ -113,7 +113,6 @@ class UdpListener:
                 if not turn:  # no datagram has woken us
                     self._read_errors()
                 drained = True
-                self._alone = turn < 2
                 break
             except OSError:  # an ICMP error of an earlier datagram
                 self._read_errors()
@@ -125,7 +124,15 @@ class UdpListener:
                     break
                 if work and not turn and self._alone:
                     return
+        self._alone = drained and turn < 2
+        if not drained:
+            # There may be nothing left that would wake us, and new calls wait to hear that.
+            self._loop.call_soon(self._look_again)
         self._on_read(drained)
+
+    def _look_again(self) -> None:
+        if self.socket.fileno() >= 0:
+            self._readable()
 
     def _read_errors(self) -> None:
         """Which datagrams of ours came back by ICMP, so that their requests fail over at once."""

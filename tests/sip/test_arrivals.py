@@ -157,9 +157,23 @@ def test_a_call_turned_away_leaves_no_state_and_a_copy_of_a_served_one_is_absorb
     net.run(1)
     assert us.calls == [] and us.stack.counters["turned_away"] == 1
     assert us.stack.counters["transactions"] == 0 and us.stack.counters["sent_5xx"] == 1
+    other = INVITE.replace(b"z9hG4bK", b"z9hG4bKother")
+    us.stack.receive(other, FLOW)
+    us.stack.turn_away(other, FLOW)
+    assert len(us.calls) == 1 and us.stack.counters["turned_away"] == 1
+
+
+def test_a_copy_of_a_call_turned_away_gets_the_same_answer_and_is_no_call() -> None:
+    net = Network()
+    us, peer = net.node("192.0.2.1"), net.peer("192.0.2.2")
+    net.nodes[FLOW.remote] = peer
+    us.stack.turn_away(INVITE, FLOW)
     us.stack.receive(INVITE, FLOW)
     us.stack.turn_away(INVITE, FLOW)
-    assert len(us.calls) == 1 and us.stack.counters["turned_away"] == 1
+    net.run(1)
+    assert us.calls == [] and us.stack.counters["turned_away"] == 3
+    answers = [(message.status, message.to_tag) for message in peer.got if isinstance(message, Response)]
+    assert len(answers) == 3 and len(set(answers)) == 1 and answers[0][0] == 503
 
 
 def test_new_calls_get_503_while_the_loop_lags() -> None:
