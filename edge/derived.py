@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.calls.ports import CallLimits
+from edge.calls.sources import LEAST_MESSAGES
 from edge.settings import Settings
 from edge.settings.sections import CallsSection, SipSection
 from edge.sip.listening import EndpointConfig, Listen
@@ -72,7 +73,8 @@ def call_limits(calls: CallsSection) -> CallLimits:
 
 def most_messages(settings: Settings) -> float:
     """How many SIP messages a second one known source may send."""
-    return float(settings.sip.max_messages_per_second or MESSAGES_A_CALL * settings.calls.max_cps)
+    usual = max(LEAST_MESSAGES, MESSAGES_A_CALL * settings.calls.max_cps)
+    return float(settings.sip.max_messages_per_second or usual)
 
 
 def _is_literal(host: str) -> bool:

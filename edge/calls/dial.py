@@ -108,7 +108,7 @@ class Dial:
         uri = None if self._transfer is None else self._transfer.uri
         if uri is None:
             return lines
-        return [line._replace(uri=uri, via=dialplan.over(uri, line.sip.transport)) for line in lines[:1]]
+        return [dialplan.elsewhere(line, uri) for line in lines[:1]]
 
     async def _line(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """The addresses of one way, in order, while the last one says that another may do better."""
@@ -116,7 +116,7 @@ class Dial:
             destinations = await self.call.services.dialler.resolve(line.via)
         except Unresolvable as error:
             return None, Result(0, "unreachable", str(error), next_address=True)
-        if line.sip.allow_refer and line.trunk_id is None:
+        if line.own and line.sip.allow_refer and line.trunk_id is None:
             self.call.services.peers.led_to(self.target.id, destinations)
         last = None
         for destination in destinations:
@@ -147,7 +147,7 @@ class Dial:
                 continue
             self._redirected.append(uri)
             self.call.record.step("redirect", "followed", printable(uri)[:200])
-            onward = line._replace(uri=uri, via=dialplan.over(uri, line.sip.transport))
+            onward = dialplan.elsewhere(line, uri)
             leg, last = await self._line(onward, until)
             if leg is not None or not last.next_address:
                 break

@@ -25,7 +25,8 @@ OURS: Final = frozenset(
 
 class Line(NamedTuple):
     """One way to reach a target: ``uri`` is the Request-URI, ``via`` where it is sent (a SIP URI),
-    ``country`` the one whose national numbers are written so."""
+    ``country`` the one whose national numbers are written so.  A redirection or a transfer leads elsewhere
+    than to the target's ``own`` PBX."""
 
     uri: str
     via: str
@@ -33,6 +34,7 @@ class Line(NamedTuple):
     credentials: Credentials | None
     trunk_id: str | None = None
     country: str = "US"
+    own: bool = True
 
 
 def lines(target: Target, snapshot: Snapshot, values: Lookup, country: str = "US") -> list[Line]:
@@ -54,6 +56,11 @@ def lines(target: Target, snapshot: Snapshot, values: Lookup, country: str = "US
         for trunk in trunks
         if trunk is not None and trunk.proxy and trunk.state == "active"
     ]
+
+
+def elsewhere(line: Line, uri: str) -> Line:
+    """Where a redirection or a transfer leads, in the same way."""
+    return line._replace(uri=uri, via=over(uri, line.sip.transport), own=False)
 
 
 def question(peer: Target | Trunk) -> Line:

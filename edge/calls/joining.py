@@ -262,7 +262,7 @@ class Joining:
         assert leg.invite is not None
         call.services.traces.open(leg.invite.call_id, call.trace)
         # A caller who heard no consent message is not recorded.
-        asked = party is other.target or other.recordings.wanted
+        asked = party is other.target or other.recordings.asked
         seated = seat(call, self._bridge, leg, recorded=asked)
         await self._account(joined)
         return seated

@@ -82,7 +82,7 @@ def kept_call_id(request: Request, line: Line) -> str:
     tags of both sides.
     """
     kept = line.sip.call_id == "keep" and len(request.call_id) <= MAX_CALL_ID
-    return request.call_id if kept else ""
+    return request.call_id if kept and without_breaks(request.call_id) == request.call_id else ""
 
 
 @lru_cache(maxsize=256)

@@ -17,6 +17,7 @@ from edge.sip.uri import parse_uri
 KEPT_S: Final = 4 * 3600.0
 """Seconds for which the addresses behind a target's name count as its own: as long as a call may be up."""
 MAX_TARGETS: Final = 1000
+MAX_HOSTS: Final = 64
 
 
 def host_of(address: str) -> str:
@@ -41,13 +42,17 @@ class Peers:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._found: OrderedDict[str, tuple[float, frozenset[str]]] = OrderedDict()
+        self._found: OrderedDict[str, dict[str, float]] = OrderedDict()
         self._may: tuple[Snapshot | None, tuple[Target, ...]] = (None, ())
 
     def led_to(self, target_id: str, destinations: Iterable[Destination]) -> None:
-        """A target that may transfer was looked up: at these addresses is its PBX."""
-        hosts = frozenset(destination.host for destination in destinations)
-        self._found[target_id] = (self._clock.monotonic() + KEPT_S, hosts)
+        """A target that may transfer was looked up: at these addresses is its PBX, too."""
+        now, known = self._clock.monotonic(), self._found.get(target_id, {})
+        hosts = {host: until for host, until in known.items() if until > now}
+        for destination in destinations:
+            hosts.pop(destination.host, None)
+            hosts[destination.host] = now + KEPT_S
+        self._found[target_id] = dict(list(hosts.items())[-MAX_HOSTS:])
         self._found.move_to_end(target_id)
         if len(self._found) > MAX_TARGETS:
             self._found.popitem(last=False)
@@ -85,8 +90,7 @@ class Peers:
     def _has(self, target: Target, host: str) -> bool:
         if host == host_of(target.address) or host in Networks.of(target.sip.peer_addresses):
             return True
-        until, hosts = self._found.get(target.id, (0.0, frozenset[str]()))
-        return host in hosts and until > self._clock.monotonic()
+        return self._found.get(target.id, {}).get(host, 0.0) > self._clock.monotonic()
 
     def _who_may(self, snapshot: Snapshot) -> tuple[Target, ...]:
         """The targets that may transfer, looked for once in a snapshot."""

@@ -28,6 +28,8 @@ class CallRecordings:
         self._record = record
         self.running: dict[RecordingKind, Recording] = {}
         self.wanted = False
+        self.asked = False
+        """Whether who is now at the caller's end heard the consent message, or none was to be heard."""
 
     def start(self, kind: RecordingKind, media: MediaCall, tracks: int, limit_s: float) -> Recording:
         """Begins a recording; raises MediaUnavailable."""
@@ -51,14 +53,14 @@ class CallRecordings:
                 self._record.step("recording", "skipped", "the caller can not hear the consent message")
                 return
             await reception.play(sounds.consent_prompt_id, "consent")
-        self.wanted = True
+        self.wanted = self.asked = True
         if sounds.record == "start" and reception.answered:
             self._begin(reception)
 
     def join(self, reception: Reception, target: Leg) -> None:
         """The call is bridged: its target is the second track."""
         if self.wanted:
-            recording = self.running.get("recording") or self._begin(reception)
+            recording = self.running.get("recording") or (self._begin(reception) if self.asked else None)
             if recording is not None:
                 recording.hear(target.media, 1)
 

@@ -95,6 +95,7 @@ def _seat_caller(call: "Call", bridge: Bridge, leg: Leg, invite: Invite) -> Brid
     records from now on is the target alone (rule: Recordings)."""
     old, target, reception = bridge.caller, bridge.target, call.reception
     call.former.append(old)
+    call.recordings.asked = False
     reception.caller, reception.invite = leg, invite
     seated = Bridge(leg, target)
     seated.hold_source = bridge.hold_source

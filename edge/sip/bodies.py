@@ -101,7 +101,8 @@ _OF_PART: Final = ("Content-Type", "Content-Disposition", "Content-Transfer-Enco
 
 def _attached(part: _Part) -> Attached:
     """A part to be passed on.  Names are written as usual, whatever their case was."""
-    headers = [(name.title(), value) for name, value in part.said.items() if _OF_CONTENT.fullmatch(name)]
+    said = [(name, value) for name, value in part.said.items() if value and _OF_CONTENT.fullmatch(name)]
+    headers = [(name.title(), value) for name, value in said]
     return Attached(part.kind, tuple(headers), part.data)
 
 

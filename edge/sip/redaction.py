@@ -41,5 +41,5 @@ def may_have_secrets(data: bytes) -> bool:
         or b"\nk=" in lowered
         or b"a=ice-pwd:" in lowered
         or b"a=key-mgmt:" in lowered
-        or b"info sip" in lowered
+        or b"info " in lowered
     )

@@ -61,6 +61,12 @@ def test_a_call_id_is_new_unless_the_target_wants_it(call_id: str) -> None:
     assert kept == ["", "", call_id if short else ""]
 
 
+def test_a_call_id_that_nobody_may_write_is_not_kept() -> None:
+    request = invite(("Call-ID", "a\x00b"))
+    line = dialplan.Line("sip:a@b", "sip:a@b", SipSettings(call_id="keep"), None)
+    assert kept_call_id(request, line) == ""
+
+
 def test_only_parts_that_are_allowed_go_on_and_none_of_who_withholds_its_number() -> None:
     request = invite()
     isup, card = Attached("application/isup", (), b"1"), Attached("text/vcard", (), b"2")

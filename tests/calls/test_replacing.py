@@ -110,8 +110,12 @@ def test_where_its_name_led_while_a_call_may_be_up_is_the_target_s(stand: Stand)
     stand.peers.led_to("tgt_name", [Destination("udp", "192.0.2.32", 5060), Destination("udp", NAMED, 5060)])
     assert stand.asks(NAMED, dialog) is True
     assert isinstance(stand.asks(NAMED, desk()), Deny), "of that target alone"
-    stand.clock.advance(KEPT_S)
+    stand.clock.advance(KEPT_S / 2)
+    stand.peers.led_to("tgt_name", [Destination("udp", "192.0.2.34", 5060)])
+    assert stand.asks(NAMED, dialog) is True, "a name that leads elsewhere now has led there"
+    stand.clock.advance(KEPT_S / 2)
     assert isinstance(stand.asks(NAMED, dialog), Deny)
+    assert stand.asks("192.0.2.34", dialog) is True
     assert stand.asks("192.0.2.32", dialog) is True, "where the call went is always its own"
 
 

@@ -211,3 +211,9 @@ def test_what_is_carried_on_need_not_be_understood() -> None:
     assert only_description(request, lambda kind: kind == "application/isup") is None
     assert [part.kind for part in request.attached] == ["application/isup"]
     assert ("Content-Disposition", "signal;handling=required") in request.attached[0].headers
+
+
+def test_a_body_that_stands_alone_goes_on_with_the_headers_that_it_had() -> None:
+    request = Request("INVITE", "sip:a@b.example", Headers([("Content-Type", "application/isup")]), b"\x01")
+    assert only_description(request, lambda kind: kind == "application/isup") is None
+    assert [part.headers for part in request.attached] == [(("Content-Type", "application/isup"),)]

@@ -32,9 +32,10 @@ def test_secrets_go_and_all_else_stays(line: bytes, left: bytes) -> None:
 
 @pytest.mark.parametrize("body", [b"Signal=4\r\nDuration=160\r\n", b"4"])
 def test_keys_that_are_pressed_by_info_go(body: bytes) -> None:
-    head = b"INFO sips:a@b SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\n"
-    assert without_secrets(head + body) == head + b"(removed)"
-    assert without_secrets(head) == head
+    for uri in (b"sips:a@b", b"tel:+12125550100", b"urn:x"):
+        head = b"INFO " + uri + b" SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\n"
+        assert without_secrets(head + body) == head + b"(removed)"
+        assert without_secrets(head) == head
 
 
 def test_a_message_without_any_is_the_same() -> None:
