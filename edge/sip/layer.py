@@ -85,9 +85,10 @@ class TransactionLayer:
         """The 503 to a new call that nobody has read.  A copy of it, on its way since before that, gets the
         same, and not a call that its sender has given up."""
         self.counters["turned_away"] += 1
-        if len(self.turned_away) >= MAX_TURNED_AWAY:
-            del self.turned_away[next(iter(self.turned_away))]
-        self.send(self.turned_away.setdefault(key, answer), flow, "")
+        kept = self.turned_away
+        if key not in kept and len(kept) >= MAX_TURNED_AWAY:
+            del kept[next(iter(kept))]
+        self.send(kept.setdefault(key, answer), flow, "")
 
     def via(self, flow: Flow) -> tuple[str, str]:
         """A new Via value for a request over ``flow``, and its branch."""

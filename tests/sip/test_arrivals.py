@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.sip import arrivals
+from edge.sip import arrivals, layer
 from edge.sip.arrivals import Arrivals, Message, refusal
 from edge.sip.events import Flow
 from edge.sip.framer import Held
@@ -174,6 +174,21 @@ def test_a_copy_of_a_call_turned_away_gets_the_same_answer_and_is_no_call() -> N
     assert us.calls == [] and us.stack.counters["turned_away"] == 3
     answers = [(message.status, message.to_tag) for message in peer.got if isinstance(message, Response)]
     assert len(answers) == 3 and len(set(answers)) == 1 and answers[0][0] == 503
+
+
+def test_a_copy_of_the_oldest_of_many_turned_away_gets_its_answer_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(layer, "MAX_TURNED_AWAY", 2)
+    net = Network()
+    us, peer = net.node("192.0.2.1"), net.peer("192.0.2.2")
+    net.nodes[FLOW.remote] = peer
+    us.stack.turn_away(INVITE, FLOW)
+    us.stack.turn_away(INVITE.replace(b"z9hG4bK", b"z9hG4bKother"), FLOW)
+    us.stack.receive(INVITE, FLOW)
+    net.run(1)
+    assert us.calls == []
+    assert [message.status for message in peer.got if isinstance(message, Response)] == [503] * 3
 
 
 def test_new_calls_get_503_while_the_loop_lags() -> None:
