@@ -17,8 +17,9 @@ from edge.sip.tls import TlsConfig
 from edge.sip.transport import WILDCARDS, local_address_toward
 
 SECRET_OCTETS: Final = 32
-MESSAGES_A_CALL: Final = 25
-"""Of a carrier that brings all the calls that the server takes, and takes them too: twice what they need."""
+USUAL_MESSAGES: Final = 25
+"""For each call a second that the server takes, of a carrier that brings them all and takes them, too:
+twice what they need."""
 _OUTSIDE: Final = "192.0.2.1"
 
 
@@ -73,7 +74,7 @@ def call_limits(calls: CallsSection) -> CallLimits:
 
 def most_messages(settings: Settings) -> float:
     """How many SIP messages a second one known source may send."""
-    usual = max(LEAST_MESSAGES, MESSAGES_A_CALL * settings.calls.max_cps)
+    usual = max(LEAST_MESSAGES, USUAL_MESSAGES * settings.calls.max_cps)
     return float(settings.sip.max_messages_per_second or usual)
 
 

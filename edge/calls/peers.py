@@ -3,6 +3,7 @@ transfer (rule: Transfers)."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from edge.clock import Clock
@@ -26,6 +27,12 @@ def host_of(address: str) -> str:
         return parse_uri(address).host
     except SipParseError:
         return ""
+
+
+@lru_cache(maxsize=256)
+def _networks(addresses: tuple[str, ...]) -> Networks[bool]:
+    """Those of one target: made once, not at every question."""
+    return Networks.of(addresses)
 
 
 class Peer(NamedTuple):
@@ -88,7 +95,7 @@ class Peers:
         return trunk is not None and trunk.id == trunk_id
 
     def _has(self, target: Target, host: str) -> bool:
-        if host == host_of(target.address) or host in Networks.of(target.sip.peer_addresses):
+        if host == host_of(target.address) or host in _networks(target.sip.peer_addresses):
             return True
         return self._found.get(target.id, {}).get(host, 0.0) > self._clock.monotonic()
 

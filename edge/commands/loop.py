@@ -26,9 +26,17 @@ ROUNDS: Final = 2
 MOST_EVENTS: Final = 64
 """Sockets served after one look."""
 LONGEST_S: Final = 3600.0
+"""Seconds that one look waits at most: a far deadline is more than epoll takes."""
 
 LOOP_NAMES: Final = (
-    *("_closed", "_debug", "_ready", "_stopping", "_run_once", "_scheduled", "_ssock", "_read_from_self"),
+    "_closed",
+    "_debug",
+    "_ready",
+    "_stopping",
+    "_run_once",
+    "_scheduled",
+    "_ssock",
+    "_read_from_self",
 )
 HANDLE_NAMES: Final = ("_cancelled", "_run", "_when")
 SELECTOR_NAMES: Final = ("_selector",)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from edge.alarm import Alarm
 from edge.logs import get_logger
 from edge.media import blocks, control
 from edge.media.engine import Dtmf, LegCounters, MediaEvent, MediaTimeout, MediaUnavailable, PlayDone
@@ -59,7 +60,7 @@ class Link:
         self._frames: list[bytes] = []
         self._waiting: deque[tuple[bytes, int | None]] = deque()
         self._flusher: asyncio.Handle | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._loop, self._ring)
         self._next_flush = 0.0
         self._blocked = False
         self._beats = 0
@@ -123,20 +124,11 @@ class Link:
         now = self._loop.time()
         due = max(self._next_flush, now + patience_s)
         if due > now:
-            self._flush_by(due)
+            self._alarm.by(due)
         elif self._flusher is None:
             self._flusher = self._loop.call_soon(self._flush)
 
-    def _flush_by(self, due: float) -> None:
-        """A timer that is there and comes first stays, though what it was for may leave before."""
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._ring)
-
     def _ring(self) -> None:
-        self._timer = None
         if self._frames and self._flusher is None:
             self._flush()
 
@@ -281,9 +273,9 @@ class Link:
 
     def _disconnect(self) -> None:
         self.alive = False
-        for handle in (self._flusher, self._timer):
-            if handle is not None:
-                handle.cancel()
+        self._alarm.stop()
+        if self._flusher is not None:
+            self._flusher.cancel()
         self._loop.remove_reader(self._sock.fileno())
         self._loop.remove_writer(self._sock.fileno())
         self._sock.close()

@@ -29,9 +29,9 @@ _NAMES: Final = {
     b"call-id": b"Call-ID", b"i": b"Call-ID", b"cseq": b"CSeq",
 }  # fmt: skip
 
-Message = bytes | Held
-"""A datagram, or what a stream's framer has cut out."""
-Receive = Callable[[Message, Flow], None]
+Unread = bytes | Held
+"""A message that waits: a datagram, or what a stream's framer has cut out."""
+Receive = Callable[[Unread, Flow], None]
 
 
 class Arrivals:
@@ -55,7 +55,7 @@ class Arrivals:
         self._limited = limited
         self._drained = True
         self._called = False
-        self._waiting: deque[tuple[float, Message, Flow]] = deque()
+        self._waiting: deque[tuple[float, Unread, Flow]] = deque()
 
     def take(self, data: bytes, flow: Flow) -> bool:
         """Keeps a datagram if it is a new call; False for everything else, which goes first."""
@@ -73,7 +73,7 @@ class Arrivals:
         if self._drained:
             self._call()
 
-    def _wait(self, message: Message, flow: Flow) -> None:
+    def _wait(self, message: Unread, flow: Flow) -> None:
         if len(self._waiting) >= MAX_WAITING:
             self._shed(message, flow)
         else:

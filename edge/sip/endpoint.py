@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from edge.clock import Clock
-from edge.sip.arrivals import Arrivals, Message, is_new_call
+from edge.sip.arrivals import Arrivals, Unread, is_new_call
 from edge.sip.avoided import AVOID_S, Avoided
 from edge.sip.bodies import Carried, nothing
 from edge.sip.chance import SystemChance
@@ -238,7 +238,7 @@ class Endpoint:
         """Whether a new call was one too many of its source, and has been turned away, unread."""
         return self._over is not None and self._over(flow.remote[0]) and self.stack.turn_away(data, flow, 1)
 
-    def _serve(self, message: Message, flow: Flow) -> None:
+    def _serve(self, message: Unread, flow: Flow) -> None:
         """There is time for a new call; if its connection has ended meanwhile nobody waits for it."""
         if isinstance(message, bytes):
             self._receive(message, flow)
@@ -250,7 +250,7 @@ class Endpoint:
             if isinstance(found, SipParseError) and found.close:
                 self._transport.hang_up(flow)
 
-    def _turn_away(self, message: Message, flow: Flow) -> None:
+    def _turn_away(self, message: Unread, flow: Flow) -> None:
         """No time for a new call: 503, and nothing at all for strangers."""
         data = message if isinstance(message, bytes) else message.data
         if not self._guard.is_free(flow.remote[0]):

@@ -163,8 +163,7 @@ def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            if sys.platform == "linux":
-                sock.setsockopt(*_RECEIVE_ERRORS[family], 1)
+            sock.setsockopt(*_RECEIVE_ERRORS[family], 1)
         sock.bind((host, port))
     except OSError as error:
         sock.close()

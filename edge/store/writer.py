@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from edge.alarm import Alarm
 from edge.clock import Clock
 from edge.logs import get_logger
 from edge.model.ledger import CapCount, CapNotice, Command, Connect, Finish, OpenCall, Reserve, Unavailable
@@ -70,7 +71,6 @@ class Writer:
         self._records: list[Entry] = []
         self._records_due = 0.0
         self._holders: set[str] = set()
-        self._timer: asyncio.TimerHandle | None = None
         self._queued = 0
         self._untold = 0
         self._next_commit = 0.0
@@ -84,6 +84,7 @@ class Writer:
 
     async def __aenter__(self) -> Self:
         self._loop = asyncio.get_running_loop()
+        self._alarm = Alarm(self._loop, self._ring)
         await asyncio.to_thread(self._open)
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
@@ -93,8 +94,7 @@ class Writer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._flush(everything=True)
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.stop()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join, CLOSE_S)
         if self._thread.is_alive():
@@ -148,7 +148,7 @@ class Writer:
         if due <= now:
             self._flush()
         else:
-            self._arm(due)
+            self._alarm.by(due)
 
     def _due(self, command: Command, now: float) -> float:
         """When the command is to be written at the latest (loop seconds)."""
@@ -164,16 +164,7 @@ class Writer:
             self._holders.discard(command.call_id)
         return now + RIDE_S
 
-    def _arm(self, due: float) -> None:
-        """A timer that is there and comes first stays: it is cheaper to be woken for nothing now and then."""
-        if self._timer is not None:
-            if self._timer.when() <= due:
-                return
-            self._timer.cancel()
-        self._timer = self._loop.call_at(due, self._ring)
-
     def _ring(self) -> None:
-        self._timer = None
         soon = self._loop.time() + GRAIN_S
         dues = [self._buffer_due] if self._buffer else []
         if self._records:
@@ -181,7 +172,7 @@ class Writer:
         if dues and min(dues) <= soon:
             self._flush()
         elif dues:
-            self._arm(min(dues))
+            self._alarm.by(min(dues))
 
     def _flush(self, *, everything: bool = False) -> None:
         """Hands over what waits, with the records if they are due before the next time, going by the last."""
@@ -196,7 +187,7 @@ class Writer:
         if group:
             self._queue.put(group)
         if self._records:
-            self._arm(self._records_due)
+            self._alarm.by(self._records_due)
 
     def _deliver(self, count: int, answered: Answered, moved: list[CapCount]) -> None:
         self._queued -= count

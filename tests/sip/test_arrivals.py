@@ -3,7 +3,7 @@
 import pytest
 
 from edge.sip import arrivals, layer
-from edge.sip.arrivals import Arrivals, Message, refusal
+from edge.sip.arrivals import Arrivals, Unread, refusal
 from edge.sip.events import Flow
 from edge.sip.framer import Held
 from edge.sip.message import Response
@@ -31,8 +31,8 @@ class Desk:
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self.served: list[Message] = []
-        self.shed: list[Message] = []
+        self.served: list[Unread] = []
+        self.shed: list[Unread] = []
         self.asked = 0
         self.arrivals = Arrivals(
             lambda: self.now,

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -403,7 +402,6 @@ async def test_an_idle_connection_is_closed() -> None:
         assert await peer.answer() is None
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such option")
 async def test_the_system_watches_that_the_peers_of_connections_are_there() -> None:
     """What is sent into a connection that a firewall forgot would wait for a quarter of an hour."""
     busy = endpoint("tcp", lambda usage: usage.reject(486))
