@@ -4,13 +4,14 @@ RFC 3261 section 14 and RFC 3264 section 8: an offer of one peer goes to the oth
 address; its answer comes back; a refused one leaves the call as it was.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
+from edge.calls.hold import HoldPrompt
 from edge.calls.leg import Leg, description
 from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description
-from edge.media.streams import audible
 from edge.model.decision import HungUpBy
 from edge.sip.events import (
     Acked,
@@ -46,12 +47,11 @@ class _Crossing:
 class Bridge:
     """Relays media and signalling between two answered legs until one of them ends.
 
-    ``hold_source`` is what the caller hears while the target has it on hold; None: what the target sends.
+    ``hold`` is what the caller hears while the target has it on hold; None: what the target sends.
     """
 
     # Few calls have one: the others need not even set it.
-    hold_source: str | None = None
-    _holding = False
+    hold: HoldPrompt | None = None
 
     def __init__(self, caller: Leg, target: Leg) -> None:
         self.caller = caller
@@ -70,24 +70,14 @@ class Bridge:
     def relay(self) -> bool:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
         relayed = self.caller.plan(self.target) and self.target.plan(self.caller)
-        if self.hold_source is not None:
-            self._hold(self.hold_source)
+        if self.hold is not None:
+            self.hold.play(self.caller, self.target)
         return relayed
-
-    def _hold(self, source: str) -> None:
-        """Plays while the target has the caller on hold; goes on where nothing changed."""
-        held = self.target.deaf and self.caller.listens
-        if held and not self._holding:
-            self.caller.media.play(source, loop=True)
-        elif not held:
-            self.hush()
-        self._holding = held
 
     def hush(self) -> None:
         """What the caller heard on hold is over: something else is to be heard."""
-        if self._holding:
-            self._holding = False
-            self.caller.media.stop()
+        if self.hold is not None:
+            self.hold.hush(self.caller)
 
     def settle(self, leg: Leg) -> None:
         """With a new peer at the other side: who was put on hold by the last one, or talks another codec, is
@@ -105,7 +95,7 @@ class Bridge:
 
     def _offer_anew(self, leg: Leg) -> None:
         self._before_ours = leg, leg.local
-        sdp = leg.offer_of(self.other(leg))
+        sdp = self._offer(leg, self.other(leg))
         if sdp is None:
             self._stay(*self._before_ours)
         else:
@@ -204,7 +194,7 @@ class Bridge:
     def _absorb(self, leg: Leg, other: Leg, heard: Description) -> None:
         """The other peer need not hear of it, or can not yet: the answer is what it said before."""
         before, leg.remote = leg.remote, heard
-        answer = leg.answer_of(other)
+        answer = self._answer(leg, other)
         if answer is None:
             leg.remote = before
             _invite(leg).refuse_offer(488)
@@ -217,9 +207,8 @@ class Bridge:
         crossing = _Crossing(leg, other, heard is None, before)
         sdp: bytes | None = b""
         if heard is not None:
-            leg.remote = heard if self.hold_source is None else self._as_told(leg, heard)
-            sdp = other.offer_of(leg)
             leg.remote = heard
+            sdp = self._offer(other, leg)
         if sdp is None:
             crossing.undo()
             _invite(leg).refuse_offer(488)
@@ -230,9 +219,18 @@ class Bridge:
             self._crossing = crossing
             _invite(other).offer_again(sdp, soon=soon)
 
-    def _as_told(self, leg: Leg, heard: Description) -> Description:
-        """A target that neither sends nor listens leaves it to us what the caller hears."""
-        return audible(heard) if leg is self.target and self.caller.can_hear_us else heard
+    def _offer(self, leg: Leg, other: Leg) -> bytes | None:
+        """What the peer of ``other`` said, offered to that of ``leg``."""
+        return self._told(leg, other, leg.offer_of)
+
+    def _answer(self, leg: Leg, other: Leg) -> bytes | None:
+        """The same as the answer to what ``leg`` was offered."""
+        return self._told(leg, other, leg.answer_of)
+
+    def _told(self, leg: Leg, other: Leg, tell: Callable[[Leg], bytes | None]) -> bytes | None:
+        if self.hold is None or leg is not self.caller:
+            return tell(other)
+        return self.hold.told(leg, other, tell)
 
     def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
         crossing = self._crossing
@@ -243,7 +241,7 @@ class Bridge:
             self._late_offer(crossing, event)
             return
         self._crossing = None
-        answer = crossing.offerer.answer_of(leg) if leg.hear(event.sdp) else None
+        answer = self._answer(crossing.offerer, leg) if leg.hear(event.sdp) else None
         if answer is None:
             self._restore(crossing)
             _invite(crossing.offerer).refuse_offer(488)
@@ -274,7 +272,8 @@ class Bridge:
     def _late_offer(self, crossing: _Crossing, event: OfferAnswered) -> None:
         """The other peer's offer, for the one that asked: its answer comes with its ACK."""
         self._crossing = None
-        offer = crossing.offerer.offer_of(crossing.answerer) if crossing.answerer.hear(event.sdp) else None
+        heard = crossing.answerer.hear(event.sdp)
+        offer = self._offer(crossing.offerer, crossing.answerer) if heard else None
         if offer is None:
             # The answerer waits for an answer in our ACK: what it said before stands.
             crossing.undo()
@@ -293,7 +292,7 @@ class Bridge:
         if crossing is None or leg is not crossing.offerer:
             return
         self._awaits_ack = None
-        answer = crossing.answerer.answer_of(leg) if leg.hear(sdp) else None
+        answer = self._answer(crossing.answerer, leg) if leg.hear(sdp) else None
         if answer is None:
             crossing.undo()
             local = crossing.answerer.local

@@ -252,7 +252,7 @@ class Call:
         early = reception.early_bridge
         bridge = early if early is not None and early.target is target else Bridge(caller, target)
         if (hold := hunt.proceed.sounds.hold_prompt_id) is not None:
-            bridge.hold_source = reception.on_hold(hold)
+            bridge.hold = reception.on_hold(hold)
         await self._join(bridge)
         reception.early = reception.early_bridge = None  # a transfer's caller is not to offer to who is left
         record.connected_at, record.connected_target_id = connected_at, target_id

@@ -13,6 +13,7 @@ from edge.calls.happenings import (
     PartyWanted,
     SipHappened,
 )
+from edge.calls.hold import HoldPrompt
 from edge.calls.inbox import Inbox
 from edge.calls.keys import Keys
 from edge.calls.leg import Leg
@@ -173,9 +174,9 @@ class Reception:
         if self.answered:
             self.listen().media.play(self._ringing, loop=True)
 
-    def on_hold(self, prompt_id: str) -> str | None:
+    def on_hold(self, prompt_id: str) -> HoldPrompt | None:
         """What is heard on hold: None where the prompt can not be played."""
-        return prompt_id if self.services.prompt_ready(prompt_id) else None
+        return HoldPrompt(prompt_id) if self.services.prompt_ready(prompt_id) else None
 
     def source(self, prompt_id: str | None, built_in: str) -> str:
         """What stands for a prompt: itself, or the built-in one where it can not be played."""

@@ -78,7 +78,7 @@ def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Br
     call.target = leg
     bridge.hush()
     seated = Bridge(caller, leg)
-    seated.hold_source = bridge.hold_source
+    seated.hold = bridge.hold
     reception.phase = "bridged"
     reception.media.bridge(caller.media, leg.media)
     seated.relay()
@@ -97,8 +97,9 @@ def _seat_caller(call: "Call", bridge: Bridge, leg: Leg, invite: Invite) -> Brid
     call.former.append(old)
     call.recordings.asked = False
     reception.caller, reception.invite = leg, invite
+    bridge.hush()
     seated = Bridge(leg, target)
-    seated.hold_source = bridge.hold_source
+    seated.hold = bridge.hold
     reception.media.bridge(leg.media, target.media)
     seated.relay()
     seated.settle(target)

@@ -6,10 +6,11 @@ import pytest
 
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import Happening, SipHappened
+from edge.calls.hold import HoldPrompt
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg
 from edge.media.streams import direction_of
-from edge.sip.events import OfferAnswered, Offered, OfferRefused
+from edge.sip.events import Acked, OfferAnswered, Offered, OfferRefused
 from tests.support.raw_phone import sdp
 
 MUSIC = "prm_music"
@@ -33,6 +34,9 @@ class Usage:
 
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
         self.answered.append(b"%d" % status)
+
+    def ack(self, answer: bytes = b"") -> None:
+        self.answered.append(answer)
 
     def update(self, plan: object) -> None:
         pass
@@ -62,7 +66,7 @@ class Talk:
 
     def __init__(self, formats: str = "0 8 101") -> None:
         self.bridge = Bridge(leg("caller", formats), leg("target", formats))
-        self.bridge.hold_source = MUSIC
+        self.bridge.hold = HoldPrompt(MUSIC)
         assert self.bridge.caller.offer_of(self.bridge.target)
         assert self.bridge.target.offer_of(self.bridge.caller)
         self.bridge.relay()
@@ -82,6 +86,16 @@ class Talk:
         if len(caller.offered) > before:
             self.bridge.handle(SipHappened(self.bridge.caller, OfferAnswered(said(answer))))
         return _direction(caller.offered[-1]), _direction(target.answered[-1])
+
+    def caller_offers(self, direction: str, answer: str, **more: Any) -> str:
+        """The caller's offer, the target's answer if it hears of it: what the caller was told."""
+        caller: Any = self.bridge.caller.invite
+        target: Any = self.bridge.target.invite
+        before = len(target.offered)
+        self.bridge.handle(SipHappened(self.bridge.caller, Offered(said(direction, **more), "INVITE")))
+        if len(target.offered) > before:
+            self.bridge.handle(SipHappened(self.bridge.target, OfferAnswered(said(answer, **more))))
+        return _direction(caller.answered[-1])
 
 
 def _direction(description: bytes) -> str:
@@ -116,7 +130,7 @@ async def test_it_goes_on_when_the_hold_is_said_otherwise() -> None:
 
 async def test_without_a_prompt_the_caller_is_told_what_the_target_said() -> None:
     talk = Talk()
-    talk.bridge.hold_source = None
+    talk.bridge.hold = None
     assert talk.target_offers("inactive", "inactive") == ("inactive", "inactive")
     assert talk.heard == []
 
@@ -144,3 +158,53 @@ async def test_a_hold_by_the_caller_is_not_played_to_the_caller() -> None:
     talk.bridge.handle(SipHappened(talk.bridge.caller, Offered(said("sendonly"), "INVITE")))
     talk.bridge.handle(SipHappened(talk.bridge.target, OfferAnswered(said("recvonly"))))
     assert talk.heard == []
+
+
+@pytest.mark.parametrize(
+    "anew", [{"host": "192.0.2.10"}, {"formats": "8 0 101"}], ids=["another address", "other codecs"]
+)
+async def test_the_prompt_goes_on_when_the_caller_offers_anew(anew: dict[str, str]) -> None:
+    talk = Talk()
+    talk.target_offers("inactive", "recvonly")
+    assert talk.caller_offers("sendrecv", "inactive", **anew) == "sendonly"
+    assert talk.heard == [MUSIC]
+
+
+async def test_a_caller_that_holds_as_well_hears_nothing_until_it_is_back() -> None:
+    talk = Talk()
+    talk.target_offers("inactive", "recvonly")
+    assert talk.caller_offers("sendonly", "inactive") == "inactive"
+    assert talk.heard == [MUSIC, None]
+    assert talk.caller_offers("sendrecv", "inactive") == "sendonly"
+    assert talk.heard == [MUSIC, None, MUSIC]
+
+
+async def test_a_caller_that_goes_over_to_another_codec_is_told_what_the_target_said() -> None:
+    """G.722: we can not play in it."""
+    talk = Talk("0 9")
+    talk.target_offers("inactive", "recvonly", formats="0 9")
+    assert talk.heard == [MUSIC]
+    assert talk.caller_offers("sendrecv", "inactive", formats="9") == "inactive"
+    assert talk.heard == [MUSIC, None]
+
+
+async def test_the_prompt_goes_on_when_the_caller_asks_for_an_offer() -> None:
+    talk = Talk()
+    talk.target_offers("inactive", "recvonly")
+    caller: Any = talk.bridge.caller.invite
+    talk.bridge.handle(SipHappened(talk.bridge.caller, Offered(b"", "INVITE")))
+    talk.bridge.handle(SipHappened(talk.bridge.target, OfferAnswered(said("inactive"))))
+    assert _direction(caller.answered[-1]) == "sendonly"
+    talk.bridge.handle(SipHappened(talk.bridge.caller, Acked(said("recvonly"))))
+    assert talk.heard == [MUSIC]
+
+
+async def test_a_hold_that_is_said_in_an_ack_is_one() -> None:
+    """The target asked the caller for an offer."""
+    talk = Talk()
+    caller: Any = talk.bridge.caller.invite
+    talk.bridge.handle(SipHappened(talk.bridge.target, Offered(b"", "INVITE")))
+    talk.bridge.handle(SipHappened(talk.bridge.caller, OfferAnswered(said("sendrecv"))))
+    talk.bridge.handle(SipHappened(talk.bridge.target, Acked(said("inactive"))))
+    assert _direction(caller.answered[-1]) == "sendonly"
+    assert talk.heard == [MUSIC]

@@ -86,6 +86,25 @@ async def test_the_caller_hears_the_prompt_until_the_target_is_back(held: Held, 
     await ended(held.scene.target)
 
 
+async def test_the_prompt_goes_on_when_the_caller_moves_to_another_address(held: Held) -> None:
+    await held.reoffers("inactive", "recvonly", 1)
+    await eventually(lambda: held.hears_its_peer() == {False})
+    caller, target = held.scene.caller, held.scene.target
+    with End(caller.host) as other:
+        await held.call.request("INVITE", caller.sdp(port=other.address[1]))
+        await target.answer(
+            await target.hear("INVITE"), 200, target.sdp("a=inactive", port=held.mouth.address[1])
+        )
+        assert "a=sendonly" in (await held.call.hear("200")).body
+        await held.call.request("ACK")
+        held.ear = other
+        await eventually(lambda: held.hears_its_peer() == {False})
+        await held.reoffers("sendrecv", "sendrecv", 2)
+        await eventually(lambda: held.hears_its_peer() == {True})
+        await held.call.request("BYE")
+        await ended(held.scene.target)
+
+
 async def test_who_takes_the_call_over_is_heard_instead_of_the_prompt(held: Held) -> None:
     scene = held.scene
     await held.reoffers("inactive", "recvonly", 1)
