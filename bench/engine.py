@@ -87,6 +87,9 @@ class Replay:
     def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
         return BACK
 
+    def way(self, host: str) -> None:
+        return None
+
     def alive(self, flow: Flow) -> bool:
         return True
 

@@ -55,10 +55,17 @@ class KeptBans:
         async with self._one:
             bans = self._guard.remembered()
             if bans or self._written:
-                with contextlib.suppress(StoreError):
-                    await asyncio.to_thread(self._write, bans, _start(self._clock))
+                work = asyncio.create_task(asyncio.to_thread(self._write, bans, _start(self._clock)))
+                try:
+                    await asyncio.shield(work)
+                finally:  # a thread goes on when its caller is cancelled: the next one must not run beside it
+                    await asyncio.wait([work])
 
     def _write(self, bans: Sequence[Ban], start: datetime) -> None:
+        with contextlib.suppress(StoreError):
+            self._write_changes(bans, start)
+
+    def _write_changes(self, bans: Sequence[Ban], start: datetime) -> None:
         now = {ban.source: ban.until for ban in bans}
         gone = [source for source in self._written if source not in now]
         new = [ban for ban in bans if self._written.get(ban.source) != ban.until]

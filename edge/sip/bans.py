@@ -1,6 +1,6 @@
 """Which sources are banned, why and until when: bounded, forgotten after a day, no IO."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, cast, get_args
 
 Reason = Literal["scanner", "wrong credentials", "no credentials", "unknown source", "bad messages", "flood"]
@@ -32,6 +32,12 @@ class Ban:
     until: float
     times: int = 1
     dropped: int = 0
+
+    def mended(self, now: float) -> "Ban":
+        """As it can only be: begun by now, and no longer than the longest, whatever clock it was noted by."""
+        ahead = max(0.0, self.since - now)
+        since = self.since - ahead
+        return replace(self, since=since, until=min(self.until - ahead, since + LONGEST_S))
 
 
 class BanList:

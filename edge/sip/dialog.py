@@ -36,8 +36,8 @@ class Dialog:
     """
 
     __slots__ = (
-        "_contact", "_hop", "call_id", "dialled", "flow", "local", "local_cseq", "local_tag", "remote",
-        "remote_cseq", "remote_tag", "routes", "target",
+        "_contact", "_hop", "_way", "call_id", "dialled", "flow", "local", "local_cseq", "local_tag",
+        "remote", "remote_cseq", "remote_tag", "routes", "target",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +53,7 @@ class Dialog:
         self.flow = flow
         self.dialled: Flow | None = None
         self._hop: Flow | None = None
+        self._way: object = None
         self._contact = ""
 
     def matches(self, request: Named) -> bool:
@@ -119,6 +120,7 @@ class Dialog:
         if self._hop is None or not wire.alive(self._hop):
             destination = self._destination() or (None if alive else self._back())
             self._hop = flow if destination is None else wire.route(destination, flow.local)
+            self._way = None if destination is None else wire.way(destination.host)
         return self._hop
 
     def _is_next_hop(self, host: str) -> bool:

@@ -69,7 +69,7 @@ class Endpoint:
         self._dns = Dns(clock, config.dns_servers)
         self._resolver = Resolver(self._dns, random.random, ipv6=ipv6)
         self._avoided = Avoided(clock.monotonic)
-        self._transport = Transport(config.advertised, self._guard.dialled)
+        self._transport = Transport(config.advertised, self._guard.ways.toward)
         self._complaints = Complaints(clock)
         self._listening: list[Listen] = []
         self._timer: asyncio.TimerHandle | None = None

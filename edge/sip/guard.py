@@ -15,6 +15,7 @@ from typing import Final, Protocol, TypeVar
 
 from edge.sip.bans import Ban, BanList, Reason
 from edge.sip.meters import Allowance, Bucket, Meter
+from edge.sip.ways import Ways
 
 T = TypeVar("T")
 
@@ -85,6 +86,7 @@ class _Pace:
 class Guard:
     """Judges sources by their address.  ``sources`` tells whether one may never be banned; it is asked
     again before anything of a stranger is dropped, so that an edit of the configuration holds at once.
+    ``ways`` are the hosts to which dialogs go on: no strangers either, for as long as those live.
 
     ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``; of known sources over their
     allowance ``dropped_known_flood`` (datagrams) and ``slowed_known_flood`` (messages of streams).
@@ -97,6 +99,7 @@ class Guard:
         self._meters: dict[str, Meter] = {}
         self._proven: dict[str, float] = {}
         self._dialled: dict[str, float] = {}
+        self.ways = Ways()
         self._buckets: dict[str, Bucket] = {}
         self._all = Bucket(RATE_OF_ALL, clock())
         self._bans = BanList()
@@ -195,11 +198,14 @@ class Guard:
         return self._bans.remembered(self._clock())
 
     def remember(self, bans: Iterable[Ban]) -> None:
-        """Takes up bans of before the start, oldest first, but for those whose source is known now."""
+        """Takes up bans of before the start, oldest first, but for those whose source is known now.
+
+        What was noted by a clock that was ahead lasts no longer than a ban can.
+        """
         now = self._clock()
         for ban in bans:
             if not self._never_banned(ban.source, now):
-                self._bans.put(ban)
+                self._bans.put(ban.mended(now))
 
     def figures(self) -> dict[str, int]:
         """The counters, and ``bans`` that hold now."""
@@ -218,7 +224,7 @@ class Guard:
     # -- inside ----------------------------------------------------------------------------------------
 
     def _never_banned(self, host: str, now: float) -> bool:
-        return self._dialled.get(host, 0.0) > now or self._sources.knows(host)
+        return self._dialled.get(host, 0.0) > now or host in self.ways or self._sources.knows(host)
 
     def _known(self, host: str, now: float) -> _Pace | None:
         """Looks an address up anew: how it is paced; None for a stranger."""
@@ -247,7 +253,7 @@ class Guard:
     def _trust(self, table: dict[str, float], host: str) -> None:
         """Notes an address for ``PROVEN_S`` seconds; it is looked up again if that is news."""
         now = self._clock()
-        if table.get(host, 0.0) <= now:
+        if table.pop(host, 0.0) <= now:
             self._paced.pop(host, None)
         _remember(table, host, now + PROVEN_S)
 
@@ -274,7 +280,7 @@ class Guard:
 
 
 def _remember(table: dict[str, T], key: str, value: T) -> None:
-    """Puts a value; from a full table the oldest tenth goes first."""
+    """Puts a value; from a full table the tenth goes first that was put there before all others."""
     if key not in table and len(table) >= MAX_SOURCES:
         for old in list(table)[: MAX_SOURCES // 10]:
             del table[old]

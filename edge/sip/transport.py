@@ -185,12 +185,12 @@ def local_address_toward(host: str) -> str:
 class Transport:
     """All listeners of an endpoint; implements ``Wire``.
 
-    ``advertised`` is ``host`` or ``host:port`` as peers outside a NAT must see us, or empty; ``elsewhere`` is
-    told the hosts that dialogs go on to, whose answers will come from there.
+    ``advertised`` is ``host`` or ``host:port`` as peers outside a NAT must see us, or empty; ``way`` answers
+    what a dialog that goes on to a host keeps.
     """
 
-    def __init__(self, advertised: str, elsewhere: Callable[[str], None] = lambda host: None) -> None:
-        self._elsewhere = elsewhere
+    def __init__(self, advertised: str, way: Callable[[str], object] = lambda host: None) -> None:
+        self.way = way
         self._advertised = f"[{advertised}]" if is_ipv6(advertised) else advertised
         self._udp: dict[Address, UdpListener] = {}
         self._listening: dict[str, list[Address]] = {}
@@ -230,8 +230,6 @@ class Transport:
     def route(self, destination: Destination, local: Address | None = None) -> Flow:
         """The flow to a destination: a datagram's through the listener ``local``, else through the one whose
         address the kernel would use, or the first of its family."""
-        if local is not None:
-            self._elsewhere(destination.host)
         if destination.transport != "udp" and self._streams is not None:
             names = self._listening.get(destination.transport) or self._udp
             return self._streams.toward(self._local(names, destination.host), destination)

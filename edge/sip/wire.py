@@ -19,7 +19,12 @@ class Wire(Protocol):
     def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
         """The flow to a destination: the listener to use, and an open connection if there is one.
 
-        ``local`` is that of a dialog which goes on elsewhere: a datagram leaves through this listener."""
+        A datagram leaves through the listener ``local``, if there is one of that address."""
+        ...
+
+    def way(self, host: str) -> object:
+        """What a dialog keeps while its requests go to a host other than the one it came from or went to:
+        answers will come from there."""
         ...
 
     def alive(self, flow: Flow) -> bool:

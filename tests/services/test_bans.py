@@ -1,13 +1,16 @@
 """Bans over a restart: what goes on, what has ended, who is known now, and how much is written."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 import pytest
 
+from edge.model.bans import Banned
 from edge.services.bans import KeptBans
-from edge.sip.bans import MAX_BANS, MEMORY_S, Ban
+from edge.sip.bans import LONGEST_S, MAX_BANS, MEMORY_S, Ban
 from edge.sip.guard import Guard
 from edge.store.bans import SLICE, BanRecords
 from edge.store.engine import Database
@@ -99,6 +102,54 @@ async def test_a_lifted_ban_is_forgotten_at_once(world: World) -> None:
         guard.lift(STRANGER)
         await world.kept.write()
         assert [row.source for row in await world.records.all(NOON, 10)] == ["203.0.113.10"]
+
+
+@pytest.mark.parametrize(
+    ("since_s", "until_s", "left_s"),
+    [
+        (-100, 500, 500),
+        (365 * 86_400, 365 * 86_400 + 600, 600),
+        (-100, 365 * 86_400, LONGEST_S - 100),
+        (-2 * 365 * 86_400, 365 * 86_400, 0),
+    ],
+    ids=["right", "noted by a clock that was a year ahead", "without an end", "of years"],
+)
+async def test_no_ban_outlasts_the_longest_whatever_clock_it_was_noted_by(
+    world: World, since_s: float, until_s: float, left_s: float
+) -> None:
+    since, until = (NOON + timedelta(seconds=seconds) for seconds in (since_s, until_s))
+    world.records.put([Banned(STRANGER, "scanner", since, until, 1, 0)])
+    async with world.server() as guard:
+        assert [(ban.since, ban.until) for ban in guard.active(10)] == (
+            [(min(since_s, 0), left_s)] * (left_s > 0)
+        )
+        assert guard.admits(STRANGER) == (left_s == 0)
+    rows = await world.records.all(NOON - timedelta(days=1), 10)
+    assert [row.until for row in rows] == [NOON + timedelta(seconds=left_s)] * (left_s > 0), "as it holds"
+
+
+async def test_a_write_that_the_end_finds_under_way_is_not_repeated_beside_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, under_way, go_on = list[str](), threading.Event(), threading.Event()
+    put = world.records.put
+
+    def slowly(rows: Iterable[Banned]) -> None:
+        kept = list(rows)
+        written.extend(row.source for row in kept)
+        under_way.set()
+        assert go_on.wait(60)
+        put(kept)
+
+    monkeypatch.setattr(world.records, "put", slowly)
+    async with world.server() as guard:
+        guard.offend(STRANGER, "scanner")
+        writing = asyncio.create_task(world.kept.write())
+        assert await asyncio.to_thread(under_way.wait, 60)
+        writing.cancel()  # as the end of the server, or of a request to the API, does
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+    assert written == [STRANGER]
+    assert [row.source for row in await world.records.all(NOON, 10)] == [STRANGER]
 
 
 async def test_what_is_kept_is_bounded_and_only_what_has_changed_is_written(

@@ -98,6 +98,35 @@ def test_a_login_and_a_dial_free_from_the_bucket_and_only_the_dialled_from_bans(
     assert (world.heard("192.0.2.1"), world.heard("192.0.2.2")) == (0, 1000)
 
 
+def test_where_a_dialog_goes_on_is_heard_while_it_lives_and_no_more(world: World) -> None:
+    world.ban()
+    way, another = world.guard.ways.toward(STRANGER), world.guard.ways.toward(STRANGER)
+    assert world.heard() == 1000 and world.guard.active(10) == []
+    world.ban()
+    assert world.heard() == 1000 and not world.guard.is_dialled(STRANGER)
+    del way
+    world.now += guard.FREE_S
+    assert world.heard() == 1000, "one of its dialogs lives"
+    del another
+    world.now += guard.FREE_S
+    assert world.heard() == 0
+
+
+def test_where_dialogs_go_on_pushes_out_nobody_whom_we_dialled(world: World) -> None:
+    world.guard.dialled("192.0.2.1")
+    ways = [world.guard.ways.toward(f"10.0.{n >> 8}.{n & 255}") for n in range(guard.MAX_SOURCES + 1)]
+    assert ways and world.guard.is_dialled("192.0.2.1") and world.heard("192.0.2.1") == 1000
+
+
+def test_who_is_dialled_again_and_again_is_never_pushed_out(world: World) -> None:
+    for n in range(2 * guard.MAX_SOURCES):
+        if n % 1000 == 0:
+            world.guard.dialled("192.0.2.1")
+        world.guard.dialled(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+    assert world.guard.is_dialled("192.0.2.1")
+    assert not world.guard.is_dialled("10.0.0.0")
+
+
 def test_ipv6_sources_are_networks_of_64_bits(world: World) -> None:
     world.ban("2001:db8::1")
     assert world.guard.active(1)[0].source == "2001:db8::/64"
