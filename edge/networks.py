@@ -63,3 +63,16 @@ def _parsed(address: str) -> tuple[int, int]:
     mapped = getattr(parsed, "ipv4_mapped", None)
     parsed = mapped or parsed
     return parsed.version, int(parsed)
+
+
+@lru_cache(maxsize=10_000)
+def source_of(address: str) -> str:
+    """What is limited, banned and counted as one: an IPv4 address, or an IPv6 network of 64 bits, anywhere in
+    which one subscriber may be.  What is no address stands for itself, by 64 characters of it.
+    """
+    version, value = _parsed(address)
+    if version == 4:
+        return str(ipaddress.IPv4Address(value))
+    if version == 6:
+        return f"{ipaddress.IPv6Address(value >> 64 << 64)}/64"
+    return address[:64]

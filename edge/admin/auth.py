@@ -1,7 +1,6 @@
 """Who asks: bearer tokens, roles, and a limit on failed tries (interoperation rule: admin API)."""
 
 import hashlib
-import ipaddress
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from edge.admin.ports import Tokens
 from edge.admin.problem import Problem
 from edge.admin.routes import Access
 from edge.model.config import Role
+from edge.networks import source_of
 from edge.services.identity import SCOPED, Identity
 
 RANK: dict[Role, int] = {"report_only": 0, "operator": 1, "admin": 2}
@@ -62,17 +62,6 @@ class FailureLimit:
         bucket.at = now
 
 
-def client_of(address: str | None) -> str:
-    """The rate-limited unit behind an address: itself, or its /64 for IPv6."""
-    try:
-        parsed = ipaddress.ip_address((address or "").partition("%")[0])
-    except ValueError:
-        return address or "unknown"
-    if parsed.version == 6 and parsed.ipv4_mapped is None:
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
-
-
 class Gate:
     """Answers who asks, or refuses with 401, 403 or 429.
 
@@ -92,7 +81,7 @@ class Gate:
         """
         secret = _bearer(request)
         digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-        client = client_of(request.remote)
+        client = source_of(request.remote or "unknown")
         wait = self._limit.wait_s(client)
         if wait > 0 and digest not in self._right:
             retry = {"Retry-After": str(int(wait) + 1)}

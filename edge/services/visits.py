@@ -6,7 +6,6 @@ many) is shown the primary number.  So is everybody while the store can not writ
 
 import asyncio
 import hashlib
-import ipaddress
 import math
 import re
 import secrets
@@ -14,7 +13,6 @@ from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Literal, Protocol
 
 from edge.clock import Clock
@@ -35,6 +33,7 @@ from edge.model.visits import (
     Touched,
     VisitCommand,
 )
+from edge.networks import source_of
 from edge.routing.openness import open_at, opens_at
 from edge.routing.pools import active_primary
 from edge.routing.snapshot import Snapshot
@@ -189,7 +188,7 @@ class VisitService:
 
     def may_beat(self, asking: Asking) -> bool:
         """Whether an address has not sent too much lately."""
-        return self._beats.take(_network(asking.address))
+        return self._beats.take(source_of(asking.address))
 
     async def duplicate(self, campaign_id: str, page_url: str) -> None:
         """A second snippet ran on a page and did nothing."""
@@ -201,7 +200,7 @@ class VisitService:
     def _limited(self, visitor_id: str, asking: Asking) -> Reason | None:
         if _CRAWLERS.search(asking.user_agent):
             return "crawler"
-        both = self._by_address.take(_network(asking.address)), self._by_visitor.take(visitor_id)
+        both = self._by_address.take(source_of(asking.address)), self._by_visitor.take(visitor_id)
         return None if all(both) else "rate_limited"
 
     def _terms(self, snapshot: Snapshot, origin: str | None) -> Any:
@@ -272,25 +271,13 @@ class VisitService:
 
     def _source(self, address: str) -> str:
         """Stands for an address while this server runs, and is not one."""
-        return hashlib.blake2b(_network(address).encode(), key=self._salt, digest_size=12).hexdigest()
+        return hashlib.blake2b(source_of(address).encode(), key=self._salt, digest_size=12).hexdigest()
 
     async def _submitted(self, command: VisitCommand) -> Any:
         answer = await self._store.submit(command)
         if isinstance(answer, Unavailable):
             raise StoreDown("the store can not write now")
         return answer
-
-
-@lru_cache(maxsize=10_000)
-def _network(address: str) -> str:
-    """The network that one visitor may be anywhere in: an IPv4 address, an IPv6 /64."""
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return address[:64]
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return str(ipaddress.ip_network((ip, 32 if ip.version == 4 else 64), strict=False))
 
 
 def _near(

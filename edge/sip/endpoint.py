@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from edge.clock import Clock
-from edge.sip.arrivals import Arrivals, Unread, is_new_call
 from edge.sip.avoided import AVOID_S, Avoided
 from edge.sip.bodies import Carried, nothing
 from edge.sip.chance import SystemChance
@@ -17,12 +16,12 @@ from edge.sip.dns import Dns
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.events import Transport as SipTransport
 from edge.sip.exchange import made_here
-from edge.sip.framer import Frame, Held, Keepalive, Verdict, read
 from edge.sip.guard import Friends, Guard
+from edge.sip.inlet import Inlet
 from edge.sip.invite import Invite
 from edge.sip.lag import Lag
 from edge.sip.listening import EndpointConfig, Listen
-from edge.sip.message import Request, Response, SipParseError
+from edge.sip.message import Response
 from edge.sip.replaces import Policy
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.sip.stack import Stack
@@ -78,10 +77,6 @@ class Endpoint:
         self._lag = Lag(clock.monotonic)
         self._all_left: asyncio.Event | None = None
         self._over = over
-        self._arrivals = Arrivals(
-            clock.monotonic, self._serve, self._turn_away, lambda: self._loop.call_soon(self._arrivals.go_on),
-            limited=None if over is None else self._limited,
-        )  # fmt: skip
         self.stack = Stack(
             self._transport,
             clock.monotonic,
@@ -99,6 +94,10 @@ class Endpoint:
 
     async def __aenter__(self) -> "Endpoint":
         self._loop = asyncio.get_running_loop()
+        self._inlet = Inlet(
+            self.stack, self._guard, self._transport, self._complaints, self._clock.monotonic,
+            over=self._over, wake=self._wake, arm=self._arm, soon=self._loop.call_soon,
+        )  # fmt: skip
         try:
             await self._open()
         except BaseException:
@@ -187,7 +186,7 @@ class Endpoint:
             for listen in self._config.listen:
                 self._bind(listen, sockets)
             certificates = Certificates(self._config.tls)
-            streams = Streams(self._loop, self, self._config.streams, certificates)
+            streams = Streams(self._loop, self._inlet, self._config.streams, certificates)
             opened = await self._transport.open_streams(streams, sockets)
         except BaseException:
             for _, sock in sockets:
@@ -199,8 +198,8 @@ class Endpoint:
         """Opens a UDP listener, or adds a bound TCP socket to ``sockets``."""
         if listen.transport == "udp":
             listener = UdpListener(
-                self._loop, (listen.host, listen.port), self._on_datagram,
-                admits=self._guard.admits, on_read=self._arrivals.read, on_undelivered=self._on_undelivered,
+                self._loop, (listen.host, listen.port), self._inlet.on_datagram, admits=self._guard.admits,
+                on_read=self._inlet.arrivals.read, on_undelivered=self._inlet.on_undelivered,
             )  # fmt: skip
             self._transport.add_udp(listener)
             self._listening.append(Listen("udp", *listener.name))
@@ -217,104 +216,9 @@ class Endpoint:
         await self._dns.close()
         await self._transport.close()
 
-    # -- what the sockets tell -------------------------------------------------------------------------
-
-    def _on_datagram(self, data: bytes, flow: Flow) -> bool:
-        """True if it was dealt with at once: a new call waits until nothing else does."""
-        if data.startswith(b"INVITE ") and self._arrivals.take(data, flow):
-            return False
-        self._receive(data, flow)
-        return True
-
-    def _receive(self, data: bytes, flow: Flow) -> None:
-        try:
-            self.stack.receive(data, flow)
-        except Exception:
-            log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
-            self._wake()  # others' events may still wait
-        self._arm()
-
-    def _limited(self, data: bytes, flow: Flow) -> bool:
-        """Whether a new call was one too many of its source, and has been turned away, unread."""
-        return self._over is not None and self._over(flow.remote[0]) and self.stack.turn_away(data, flow, 1)
-
-    def _serve(self, message: Unread, flow: Flow) -> None:
-        """There is time for a new call; if its connection has ended meanwhile nobody waits for it."""
-        if isinstance(message, bytes):
-            self._receive(message, flow)
-        elif not self._transport.alive(flow):
-            self.stack.count("dropped_gone")
-        else:
-            found = read(message)
-            self._receive_framed(found, flow)
-            if isinstance(found, SipParseError) and found.close:
-                self._transport.hang_up(flow)
-
-    def _turn_away(self, message: Unread, flow: Flow) -> None:
-        """No time for a new call: 503, and nothing at all for strangers."""
-        data = message if isinstance(message, bytes) else message.data
-        if not self._guard.is_free(flow.remote[0]):
-            self.stack.count("dropped_stranger")
-        elif not self.stack.turn_away(data, flow):
-            self._serve(message, flow)
-
-    def admits(self, host: str, cost: float = 1.0) -> bool:
-        """Whether to take a connection from there, which counts for so many messages."""
-        return self._guard.admits(host, cost)
-
-    def pause_s(self, host: str) -> float | None:
-        """Seconds not to read on after a message from there; None: nothing more is read of it."""
-        return self._guard.pause_s(host)
-
-    def judge(self, head: bytes, flow: Flow) -> Verdict:
-        """What becomes of a stream's message: a new call waits, or is too many of its trunk and answered."""
-        if not is_new_call(head):
-            return "read"
-        return "skip" if self._limited(head + b"\r\n\r\n", flow) else "hold"
-
-    def is_known(self, host: str) -> bool:
-        """Whether an address that is admitted is a trunk's, a target's, or has logged in."""
-        return self._guard.is_free(host)
-
     def _on_bad_message(self, why: str, flow: Flow) -> None:
         self._guard.offend(flow.remote[0], "bad messages")
         self._complaints.note(why, flow)
-
-    def _on_undelivered(self, data: bytes) -> None:
-        """ICMP says that a datagram of ours, of which this is the beginning, did not arrive."""
-        self.stack.undelivered(data)
-        self._arm()
-
-    def on_frame(self, frame: Frame, flow: Flow) -> None:
-        """A message of a connection, or what was none: a new call waits until nothing else does."""
-        if isinstance(frame, Held):
-            self._arrivals.hold(frame, flow)
-        else:
-            self._receive_framed(frame, flow)
-
-    def _receive_framed(self, frame: Request | Response | Keepalive | SipParseError, flow: Flow) -> None:
-        try:
-            if isinstance(frame, SipParseError):
-                self.stack.receive_error(frame, flow)
-            elif not isinstance(frame, Keepalive):
-                self.stack.receive_message(frame, flow)
-        except Exception:
-            log.exception("sip_message_failed", remote=flow.remote[0], transport=flow.transport)
-            self._wake()  # others' events may still wait
-        self._arm()
-
-    def on_lost(self, flow: Flow) -> None:
-        """A connection is gone, or was never made."""
-        self.stack.transport_failed(flow)
-
-    def on_refused(self, why: str, flow: Flow) -> None:
-        """A connection too many, or without a TLS handshake, was closed."""
-        self.stack.count("dropped_connection")
-        self._complaints.note(why, flow)
-
-    def in_use(self, flow: Flow) -> bool:
-        """Whether a dialog still needs an idle connection."""
-        return self.stack.uses(flow)
 
     # -- the pump --------------------------------------------------------------------------------------
 

@@ -6,13 +6,13 @@ later.  Everybody else may send a little; what is no SIP, comes from no trunk, o
 the source's score, which decays; too much of it bans the source for a while.
 """
 
-import ipaddress
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Final, Protocol, TypeVar
 
+from edge.networks import source_of
 from edge.sip.bans import Ban, BanList, Reason
 from edge.sip.meters import Allowance, Bucket, Meter
 from edge.sip.ways import Ways
@@ -285,16 +285,3 @@ def _remember(table: dict[str, T], key: str, value: T) -> None:
         for old in list(table)[: MAX_SOURCES // 10]:
             del table[old]
     table[key] = value
-
-
-def source_of(host: str) -> str:
-    """What is limited and banned as one: an IPv4 address, an IPv6 network of 64 bits."""
-    if ":" not in host:
-        return host
-    try:
-        address = ipaddress.IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))

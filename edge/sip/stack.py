@@ -7,6 +7,7 @@ call; ``pump`` runs timers and delivers events and is due at ``timers.earliest``
 from collections.abc import Callable
 
 from edge.sip import arrivals, gate, replaces
+from edge.sip.answers import Answers
 from edge.sip.bodies import Carried, nothing, only_description
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
@@ -16,10 +17,9 @@ from edge.sip.invite import Invite
 from edge.sip.invite_client import ClientInvite
 from edge.sip.invite_server import ServerInvite
 from edge.sip.layer import RECEIVED
-from edge.sip.message import Request, Response, SipParseError, respond
+from edge.sip.message import Request, Response, SipParseError
 from edge.sip.outside import ask, check_lines
 from edge.sip.parser import parse
-from edge.sip.printing import Lines
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
 from edge.sip.wire import Chance, Trace, Wire
 
@@ -53,6 +53,7 @@ class Stack:
         self._layer = self._core.layer
         self.timers = self._layer.timers
         self._access = access
+        self._answers = Answers(self._layer, access)
         self._replacing = replacing or replaces.SamePeer(access)
         self._on_call, self._report, self._carried = on_call, report, carried
         self._limits = limits or Limits()
@@ -144,14 +145,14 @@ class Stack:
             not error.status
             or request is None
             or request.method == "ACK"
-            or not self._answerable(request, flow)
+            or not self._answers.possible(request, flow)
         ):
             return
         request.note_source(*flow.remote)
         if isinstance(self._access.judge(request, flow), Deny):
-            self._drop("stranger")
+            self.count("dropped_stranger")
         else:
-            self._answer(request, flow, error.status)
+            self._answers.send(request, flow, error.status)
 
     def transport_failed(self, flow: Flow) -> None:
         """A connection broke, or could not be made."""
@@ -180,7 +181,7 @@ class Stack:
         method = request.method
         self._layer.counters[RECEIVED.get(method, "received_other")] += 1
         if not gate.may_answer(request.via, flow):
-            self._drop("reflection")
+            self.count("dropped_reflection")
             self._report("an answer to it could hit someone else", flow)
             return
         request.note_source(*flow.remote)
@@ -203,10 +204,10 @@ class Stack:
         """9.2: the answer is 200 whether it came in time or not; it needs no state."""
         transaction = self._layer.servers.get(server_key(request, "INVITE"))
         if transaction is None:
-            if self._allowed(request, flow, size) is not None:
-                self._answer(request, flow, 481)
+            if self._answers.allowed(request, flow, size) is not None:
+                self._answers.send(request, flow, 481)
             return
-        self._answer(request, flow, 200, to_tag=transaction.to_tag)
+        self._answers.send(request, flow, 200, to_tag=transaction.to_tag)
         if transaction.owner is not None and not transaction.answered:
             transaction.owner.cancelled(transaction, request)
 
@@ -216,23 +217,23 @@ class Stack:
             only_description(request)
             usage.receive_ack(request)
         else:
-            self._drop("stray_ack")
+            self.count("dropped_stray_ack")
 
     def _receive_in_dialog(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:
         usage = self._core.usages.get(request.to_tag or "")
         dialog = usage.dialog_for(request) if usage is not None else None
         if usage is None or dialog is None:
-            if self._allowed(request, flow, size) is not None:
-                self._answer(request, flow, *(gate.objection(request) or (481, ())))
+            if self._answers.allowed(request, flow, size) is not None:
+                self._answers.send(request, flow, *(gate.objection(request) or (481, ())))
             return
         if request.method != "BYE" and len(self._layer) >= 2 * self._limits.transactions:
-            self._answer(request, flow, *gate.overloaded(gate.RETRY_AFTER[0]))
+            self._answers.send(request, flow, *gate.overloaded(gate.RETRY_AFTER[0]))
             return
         objection = gate.objection(request, refer=usage.takes_refer)
         if not dialog.in_order(request.cseq):
             objection = 500, ()  # 12.2.2
         if objection is not None:
-            self._answer(request, flow, *objection)
+            self._answers.send(request, flow, *objection)
             return
         dialog.flow = flow
         usage.receive(request, dialog, self._layer.serve(request, key, gate.reply_flow(request, flow), None))
@@ -241,14 +242,14 @@ class Stack:
         if request.method == "INVITE" and "Replaces" in request.headers:
             self._receive_replacing(request, flow, key, size)
             return
-        peer_id = self._allowed(request, flow, size)
+        peer_id = self._answers.allowed(request, flow, size)
         if peer_id is None:
             return
         objection = gate.objection(request, carried=self._carried) or gate.stranger_objection(request)
         if objection is not None:
-            self._answer(request, flow, *objection)
+            self._answers.send(request, flow, *objection)
         elif request.method == "OPTIONS":
-            self._answer(request, flow, 200, (ALLOW, ACCEPT, SUPPORTED))
+            self._answers.send(request, flow, 200, (ALLOW, ACCEPT, SUPPORTED))
         else:
             self._receive_call(request, flow, key, peer_id)
 
@@ -258,14 +259,14 @@ class Stack:
         usage = replaces.named(self._core.usages, wanted)
         theirs = self._replacing.gives_way(request, flow, usage)
         if isinstance(theirs, Deny):
-            self._denied(theirs, request, flow, size)
+            self._answers.deny(theirs, request, flow, size)
             return
         status = replaces.verdict(wanted, usage, theirs=theirs)
         if (objection := gate.objection(request) or gate.stranger_objection(request)) is not None:
-            self._answer(request, flow, *objection)
+            self._answers.send(request, flow, *objection)
         elif usage is None or status:
             self._replacing.refused(request, flow, usage, status)
-            self._answer(request, flow, status)
+            self._answers.send(request, flow, status)
         else:
             self._receive_call(request, flow, key, usage.peer_id, usage)
 
@@ -276,11 +277,11 @@ class Stack:
         full = len(layer) >= limits.transactions or len(self._core.usages) >= limits.usages
         if full or (replaced is None and self._overloaded()):
             layer.counters["turned_away"] += 1
-            self._answer(request, flow, *gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
+            self._answers.send(request, flow, *gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
             return
         merge_key = (request.call_id, request.from_tag or "", str(request.cseq))
         if merge_key in layer.merges:  # 8.2.2.2
-            self._answer(request, flow, 482)
+            self._answers.send(request, flow, 482)
             return
         transaction = layer.serve(request, key, gate.reply_flow(request, flow), None)
         layer.guard_merges(transaction, merge_key)
@@ -291,53 +292,6 @@ class Stack:
                 self._on_call(invite)
             else:
                 replaces.offer(self._core, replaced, invite)
-
-    # -- judgement and answers without state -----------------------------------------------------------
-
-    def _allowed(self, request: Request, flow: Flow, size: int) -> str | None:
-        """The peer's id; None when the request was denied, and answered if it shall be."""
-        verdict = self._access.judge(request, flow)
-        if not isinstance(verdict, Deny):
-            return verdict.peer_id
-        self._denied(verdict, request, flow, size)
-        return None
-
-    def _denied(self, verdict: Deny, request: Request, flow: Flow, size: int) -> None:
-        self._drop("denied" if verdict.status else "stranger")
-        challenged = verdict.status in (401, 407)
-        if verdict.status and not (challenged and request.method == "CANCEL"):  # 22.1
-            self._answer(request, flow, verdict.status, verdict.headers, most=size)
-
-    def _answer(
-        self,
-        request: Request,
-        flow: Flow,
-        status: int,
-        headers: Lines = (),
-        *,
-        to_tag: str | None = None,
-        most: int = 0,
-    ) -> None:
-        """A stateless answer (8.2.7), the same for each copy; ``most`` bounds its bytes over UDP."""
-        tag = to_tag or format(hash((request.via.branch, request.headers.get("Call-ID"))) & 0xFFFFFFFF, "08x")
-        response = respond(request, status, None, tag)
-        if most and flow.transport == "udp":
-            fitting = gate.no_bigger(headers, most - len(response.to_bytes()))
-            if fitting is None:
-                return
-            headers = fitting
-        response.headers.items.extend(headers)
-        call_id = request.headers.get("Call-ID") or ""
-        self._layer.send(response.to_bytes(), gate.reply_flow(request, flow), call_id)
-
-    def _answerable(self, request: Request, flow: Flow) -> bool:
-        try:
-            return gate.may_answer(request.via, flow)
-        except SipParseError:
-            return False
-
-    def _drop(self, why: str) -> None:
-        self._layer.counters[f"dropped_{why}"] += 1
 
     # -- events ----------------------------------------------------------------------------------------
 

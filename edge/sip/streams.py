@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import structlog
 
+from edge.networks import source_of
 from edge.sip.connection import Address, Connection, StreamLimits, StreamOwner
 from edge.sip.events import Destination, Flow, Transport
-from edge.sip.guard import HANDSHAKE, source_of
+from edge.sip.guard import HANDSHAKE
 from edge.sip.tls import SHUTDOWN_S, Certificates
 
 CONNECT_S: Final = 4.0

@@ -364,12 +364,12 @@ async def test_a_stream_s_new_calls_wait_for_all_else_and_get_503_when_there_is_
 async def test_a_call_whose_connection_ended_while_it_waited_is_not_taken() -> None:
     calls: list[Invite] = []
     async with endpoint("tcp", calls.append) as (us, port), stream(port) as peer:
-        us._arrivals.read(False)  # as if datagrams waited, so that there is no time yet
+        us._inlet.arrivals.read(False)  # as if datagrams waited, so that there is no time yet
         peer.writer.write(invite(1) + options(2))
         assert isinstance(await peer.answer(), Response)
         peer.writer.transport.abort()
         await eventually(lambda: us.counters["connections"] == 0)
-        us._arrivals.read(True)
+        us._inlet.arrivals.read(True)
         assert us.counters["dropped_gone"] == 1 and calls == []
 
 

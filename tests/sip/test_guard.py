@@ -3,7 +3,7 @@
 import pytest
 
 from edge.sip import bans, guard
-from edge.sip.guard import PROVEN_S, Guard, source_of
+from edge.sip.guard import PROVEN_S, Guard
 from edge.sip.meters import Allowance
 from tests.support.known import Known
 
@@ -134,20 +134,6 @@ def test_ipv6_sources_are_networks_of_64_bits(world: World) -> None:
     assert world.guard.lift("2001:db8::/64")
     world.ban("::ffff:203.0.113.9")
     assert not world.guard.admits(STRANGER)
-
-
-@pytest.mark.parametrize(
-    ("host", "source"),
-    [
-        ("192.0.2.1", "192.0.2.1"),
-        ("2001:DB8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("no:address", "no:address"),
-    ],
-)
-def test_what_counts_as_one_source(host: str, source: str) -> None:
-    assert source_of(host) == source
 
 
 def test_strangers_of_one_ipv6_network_share_a_bucket(world: World) -> None:
