@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.calls.dial import Dial
 from edge.calls.happenings import CallOver
 from edge.calls.leg import Leg
-from edge.calls.outcome import Result
+from edge.calls.outcome import NO_SLOT, NOT_COUNTED, Result
 from edge.calls.placeholders import Values
 from edge.logs import get_logger
 from edge.model.callers import CallerPast
@@ -87,14 +87,17 @@ class Hunt:
         if target is None or isinstance(judged, Skip):
             reason = judged.detail if isinstance(judged, Skip) else "no such target"
             call.record.step("recheck", "skipped", f"{candidate.target_id}: {reason}")
-            why = judged.reason if isinstance(judged, Skip) else "down"
-            mark(call.record.log.candidates, candidate.target_id, "skipped", why)
+            skipped = judged.reason if isinstance(judged, Skip) else "down"
+            mark(call.record.log.candidates, candidate.target_id, "skipped", skipped)
             return None
         self.attempt = attempt = self.attempt_number()
         self.group_id = candidate.group_id
         started = services.clock.utc()
-        if (judged or self.proceed.claims) and not await self.reserve(attempt, judged):
-            self.note(target, started, Result(0, "cap_taken", "another call took the last slot"))
+        why = await self.reserve(attempt, judged) if judged or self.proceed.claims else None
+        if why is NOT_COUNTED:
+            raise CallOver("server", why.reason, "rejected_overload")
+        if why is not None:
+            self.note(target, started, why)
             return None
         self._dialled += 1
         leg = await self._dial(target, started)
@@ -115,19 +118,19 @@ class Hunt:
         """Attempts count from 1 over the whole call; 0 is the admission."""
         return len(self.call.record.attempts) + 1
 
-    async def reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> bool:
-        """Takes what a target's caps ask of a dial; False if another call was quicker."""
+    async def reserve(self, attempt: int, claims: tuple[CapClaim, ...]) -> Result | None:
+        """Takes what a target's caps ask of a dial, else why not: ``NO_SLOT`` or ``NOT_COUNTED``."""
         before = self.proceed.claims
         # A dial uses up what the admission reserved per attempt, even if the target claims nothing.
         if not claims and (not before or all(claim.counts_on != "attempt" for claim in before)):
-            return True
+            return None
         call = self.call
         taken = await call.services.store.submit(
             Reserve(call.facts.call_id, attempt, claims, call.facts.arrived_at)
         )
         if isinstance(taken, Unavailable):
-            raise CallOver("server", "the store can not write", "rejected_overload")
-        return taken is None
+            return NOT_COUNTED
+        return None if taken is None else NO_SLOT
 
     async def _dial(self, target: Target, started: datetime) -> Leg | None:
         breaker = self.call.services.breaker

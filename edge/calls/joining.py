@@ -20,14 +20,14 @@ from edge.calls.happenings import (
 )
 from edge.calls.hunt import Bridged
 from edge.calls.leg import Leg
-from edge.calls.outcome import Result
+from edge.calls.outcome import NO_SLOT, NOT_COUNTED, Result
 from edge.calls.peers import Peer
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
 from edge.media.engine import MediaUnavailable
 from edge.media.sdp import Description
 from edge.model.decision import Candidate, CapClaim
-from edge.model.ledger import Connect, Release, Reserve, Unavailable
+from edge.model.ledger import Connect, HandBack, Release, Reserve, Unavailable
 from edge.routing.choose import concurrency
 from edge.sip.errors import SipParseError
 from edge.sip.events import Ended, OfferAnswered, Offered, OfferRefused
@@ -179,9 +179,9 @@ class Joining:
             Reserve(facts.call_id, self._attempt, claims, facts.arrived_at, giver)
         )
         if isinstance(full, Unavailable):
-            return Result(503, "refused", "the store can not write")
+            return NOT_COUNTED
         if full is not None:
-            return Result(0, "cap_taken", "another call took the last slot")
+            return NO_SLOT
         self._held = held
         return None
 
@@ -189,10 +189,10 @@ class Joining:
         """The party stays with its call, and so does what it holds."""
         if self._held is None:
             return
-        other, services = self._other.facts, self._call.services
-        mine = (self._call.facts.call_id, self._attempt)
-        services.store.post(Reserve(other.call_id, self._joined.attempt, self._held, other.arrived_at, mine))
-        services.store.post(Release(*mine, services.clock.utc()))  # if the other call is over by now
+        mine, theirs = self._call.facts.call_id, self._other.facts.call_id
+        caps, now = [claim.cap_id for claim in self._held], self._call.services.clock.utc()
+        back = HandBack(mine, self._attempt, theirs, self._joined.attempt, caps, now)
+        self._call.services.store.post(back)
 
     async def _ask_party(self, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         party, reception = self._party, self._call.reception

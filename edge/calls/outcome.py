@@ -30,6 +30,11 @@ class Result(NamedTuple):
     sip_reason: str | None = None
 
 
+NO_SLOT: Final = Result(0, "cap_taken", "another call took the last slot")
+NOT_COUNTED: Final = Result(503, "refused", "the store can not write")
+"""Why a target is not dialled although it was free a moment ago."""
+
+
 def result_of(refused: Refused) -> Result:
     """What the target's final answer, or its silence, says (one table: ``edge.routing.hunt``)."""
     said = verdict_of(refused.status, refused.cause)

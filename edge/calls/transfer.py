@@ -88,8 +88,9 @@ class Transfer:
         if isinstance(judged, Skip):
             return self._refuse(f"{target.id}: {judged.detail}")
         attempt = self._hunt.attempt_number()
-        if not await self._hunt.reserve(attempt, judged):
-            return self._refuse(f"{target.id}: another call took the last slot")
+        full = await self._hunt.reserve(attempt, judged)
+        if full is not None:
+            return self._refuse(f"{target.id}: {full.reason}", full.status or 603)
         call.record.step("transfer", "accepted", printable(self._referred.uri)[:200])
         self._referred.transfer.accept()
         return await self._dial(target, uri, attempt, judged)

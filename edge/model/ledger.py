@@ -3,7 +3,7 @@
 A command is durable when it is answered.  ``edge/store/writer.py`` runs them in group commits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -63,6 +63,20 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class HandBack:
+    """An attempt that took slots ``instead_of`` another call's came to nothing: those of ``cap_ids`` go back
+    to ``to_attempt`` of ``to_call_id``, if that call is still up; everything else is given back.
+    """
+
+    call_id: str
+    attempt: int
+    to_call_id: str
+    to_attempt: int
+    cap_ids: Collection[str]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Convert:
     """The call has converted, while it was up or after: uses up its ``convert`` claims, once.
 
@@ -104,7 +118,7 @@ class Finish:
         return self.record() if callable(self.record) else self.record
 
 
-Command = OpenCall | Reserve | Connect | Release | Convert | ResetCap | Finish | VisitCommand
+Command = OpenCall | Reserve | Connect | Release | HandBack | Convert | ResetCap | Finish | VisitCommand
 
 
 @dataclass(frozen=True, slots=True)

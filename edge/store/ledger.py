@@ -23,6 +23,7 @@ from edge.model.ledger import (
     Connect,
     Convert,
     Finish,
+    HandBack,
     OpenCall,
     Release,
     Reserve,
@@ -89,6 +90,7 @@ class Ledger:
             Reserve: self._reserve,
             Connect: self._connect,
             Release: self._release,
+            HandBack: self._hand_back,
             Convert: self._convert,
             ResetCap: self._reset,
             Finish: self._finish,
@@ -177,6 +179,11 @@ class Ledger:
 
     def _release(self, command: Release) -> Answer:
         self._slots.release(command.call_id, command.attempt)
+        return None
+
+    def _hand_back(self, command: HandBack) -> Answer:
+        to = (command.to_call_id, command.to_attempt)
+        self._slots.hand_back(command.call_id, command.attempt, command.cap_ids, to_text(command.at), to=to)
         return None
 
     def _convert(self, command: Convert) -> Answer:

@@ -5,7 +5,7 @@ One server owns the database, so the counting happens here and only its outcome 
 ``settle``: a commit that fails leaves no trace.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -105,6 +105,23 @@ class Slots:
         for claim in new:
             self._hold(call_id, held, (attempt, claim.cap_id), claim, since)
         return None
+
+    def hand_back(
+        self, call_id: str, attempt: int, cap_ids: Collection[str], since: str, *, to: tuple[str, int]
+    ) -> None:
+        """What an attempt has reserved of these caps goes to a call that is live; everything else is free."""
+        mine = self._held.get(call_id, {})
+        going = [
+            slot.claim
+            for place, slot in mine.items()
+            if place[0] == attempt and slot.state == "reserved" and slot.claim.cap_id in cap_ids
+        ]
+        self.release(call_id, attempt)
+        held = self._held.get(to[0])
+        if held is not None:
+            for claim in going:
+                if (to[1], claim.cap_id) not in held:
+                    self._hold(to[0], held, (to[1], claim.cap_id), claim, since)
 
     def _hold(self, call_id: str, held: Held, place: tuple[int, str], claim: CapClaim, since: str) -> None:
         if claim.strict:

@@ -1,7 +1,7 @@
 """What could not be written yet: kept in memory and, if that works, in a file beside the database.
 
-Only facts wait here (a call was bridged, an attempt or a call is over).  Requests (a reservation)
-were refused when they were made.
+Only facts wait here (a call was bridged, an attempt or a call is over, slots went back).  Requests (a
+reservation) were refused when they were made.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from edge.model.ledger import Command, Connect, Convert, Finish, Release
+from edge.model.ledger import Command, Connect, Convert, Finish, HandBack, Release
 from edge.store.records import made
 
-Fact = Connect | Release | Convert | Finish
-FACTS = (Connect, Release, Convert, Finish)
+Fact = Connect | Release | HandBack | Convert | Finish
+FACTS = (Connect, Release, HandBack, Convert, Finish)
 MAX_FACTS = 50_000
 
 _TYPES = {fact.__name__: fact for fact in FACTS}

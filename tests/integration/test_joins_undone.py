@@ -1,6 +1,7 @@
 """What can not be joined stays as it was: no port is left, or a call ends in the middle of it."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 from edge.calls.joining import Joining
 from edge.media.engine import MediaUnavailable
 from edge.media.link import Link
+from edge.store.group import Group
 from tests.integration.test_attended import (
     another,
     ended,
@@ -45,6 +47,20 @@ def no_port_is_left(patch: pytest.MonkeyPatch) -> None:
         raise MediaUnavailable("no RTP port is left")
 
     patch.setattr(Link, "take_port", taken_all)
+
+
+def nothing_is_written(patch: pytest.MonkeyPatch) -> None:
+    def full(_: Group, *__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    patch.setattr(Group, "_commit", full)
+
+
+async def ready(scene: Scene, status: int) -> bool:
+    """What ``/readyz`` says."""
+    api = scene.server.api
+    async with api.http.get(f"{api.base}/readyz") as answer:
+        return bool(answer.status == status)
 
 
 async def talking(call: Outgoing, invited: Said, target: RawPhone, cseq: int) -> None:
@@ -212,6 +228,49 @@ async def test_a_party_that_hangs_up_while_its_slots_move_has_hung_up(
     await call.request("BYE")
     await ended(scene.target)
     assert (await scene.record())["hung_up_by"] == "caller"
+
+
+async def test_a_slot_goes_back_though_the_store_is_down_when_the_party_refuses(scene: Scene) -> None:
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    desk_id = await lines(consult, 1)
+    asked, _ = await consult.connected()
+    refer = replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    await scene.target.say(invited, "REFER", 1, "", refer)
+    offered = await scene.second.hear("INVITE")
+    with pytest.MonkeyPatch.context() as patch:
+        nothing_is_written(patch)
+        await scene.second.answer(offered, 488)
+        assert await notified(scene.target) == "SIP/2.0 100 Trying"
+        assert (await notified(scene.target)).startswith("SIP/2.0 488")
+        await eventually(lambda: ready(scene, 503))
+    await eventually(lambda: ready(scene, 200))
+    assert await taken(scene, desk_id) == 1, "the slot is the other call's again"
+    await asked.request("BYE")
+    await asked.hear("200", method="BYE")
+    await ended(scene.second)
+    await consult.record()
+    assert await taken(scene, desk_id) == 0
+    await call.request("BYE")
+    await ended(scene.target)
+    assert (await scene.record())["disposition"] == "connected"
+
+
+async def test_a_transfer_that_can_not_be_counted_is_refused_and_the_call_goes_on(scene: Scene) -> None:
+    await lines(scene, 1)
+    call, invited = await up(scene)
+    with pytest.MonkeyPatch.context() as patch:
+        nothing_is_written(patch)
+        await scene.target.say(invited, "REFER", 1, "", f"Refer-To: <sip:t@{scene.second.address}>")
+        await scene.target.hear("SIP/2.0 503", method="REFER")
+    await eventually(lambda: ready(scene, 200))
+    await talking(call, invited, scene.target, 2)
+    await call.request("BYE")
+    await ended(scene.target)
+    record = await scene.record()
+    assert record["disposition"] == "connected"
+    ((result, reason),) = steps(record)
+    assert result == "refused" and reason.endswith("the store can not write")
 
 
 async def free(scene: Scene, owner: str) -> bool:

@@ -14,7 +14,18 @@ from edge.store.database import connect as connect_database
 from edge.store.records import NOT_MADE
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock, Query
-from tests.support.commands import DAY, NOON, at_once, connect, daily, finish, opened, release, reserve
+from tests.support.commands import (
+    DAY,
+    NOON,
+    at_once,
+    connect,
+    daily,
+    finish,
+    hand_back,
+    opened,
+    release,
+    reserve,
+)
 
 
 class Broken:
@@ -102,6 +113,22 @@ async def test_a_failed_commit_leaves_no_slot_taken(broken: Broken) -> None:
         assert await writer.submit(reserve("b", 1, at_once("k", 1))) is None
 
 
+async def test_a_slot_that_goes_back_meanwhile_is_still_held(broken: Broken) -> None:
+    """Of a transfer that came to nothing: the party's call has it again, and nobody else gets it."""
+    async with broken.running() as writer:
+        await writer.submit(reserve("lends", 2, at_once("k", 1)))
+        await writer.submit(reserve("asks", 3, at_once("k", 1), at_once("own", 1), instead_of=("lends", 2)))
+        mend = read_only(broken)
+        assert isinstance(await writer.submit(hand_back("asks", 3, ("lends", 2), "k")), Unavailable)
+        assert writer.spooled == 1
+        mend()
+        await broken.back(writer)
+        assert await writer.submit(reserve("new", 1, at_once("k", 1))) == "k"
+        assert await writer.submit(reserve("new", 1, at_once("own", 1))) is None
+        await writer.submit(finish("lends"))
+        assert await writer.submit(reserve("new", 2, at_once("k", 1))) is None
+
+
 async def test_it_looks_again_by_itself(broken: Broken) -> None:
     """Nobody calls while the store is down, yet it is found to be back."""
     async with broken.running() as writer:
@@ -129,6 +156,7 @@ async def test_facts_outlive_the_process(broken: Broken, path: Path, clock: Hand
         await writer.submit(reserve("a", 1, daily("k", 5)))
         read_only(broken)
         await writer.submit(connect("a"))
+        await writer.submit(hand_back("a", 1, ("b", 1), "c"))
         await writer.submit(finish("a"))
     assert query("SELECT id FROM calls") == []
     with path.with_name("edge.db.spool").open("a") as torn:

@@ -23,6 +23,7 @@ from tests.support.commands import (
     convert,
     daily,
     finish,
+    hand_back,
     opened,
     release,
     reserve,
@@ -59,6 +60,7 @@ class Model:
 
     def __init__(self) -> None:
         self.slots: list[Slot] = []
+        self.live: set[str] = set()
         self.over: set[str] = set()
 
     def taken(self, cap: str) -> int:
@@ -83,6 +85,22 @@ class Model:
         if attempt > 0:
             self.use(call, attempt, {"attempt"})
         return None
+
+    def hand_back(self, call: str, attempt: int, to: str, other: int, caps: list[str]) -> None:
+        going = [
+            slot.claim
+            for slot in self.slots
+            if (slot.call, slot.attempt) == (call, attempt) and slot.claim.strict and not slot.used
+        ]
+        self.drop(call, attempt)
+        for wanted in going:
+            if wanted.cap_id in caps and to in self.live and not self.held(to, other, wanted.cap_id):
+                self.slots.append(Slot(to, other, wanted))
+
+    def end(self, call: str) -> None:
+        self.drop(call)
+        self.live.discard(call)
+        self.over.add(call)
 
     def passes_on(self, call: str, attempt: int, cap: str) -> bool:
         """Whether a slot of the cap is given back by it, so that the next one has room."""
@@ -144,15 +162,22 @@ class LedgerMachine(RuleBasedStateMachine):
     def open_call(self, call: str) -> None:
         call += str(self.starts)
         assert self.group.run([opened(call)]) == [None]
+        self.begin(call)
+
+    def begin(self, call: str) -> bool:
+        """Whether the call may hold slots."""
+        if call not in self.model.over:
+            self.model.live.add(call)
+        return call in self.model.live
 
     @rule(call=CALLS, attempt=st.integers(0, 3), caps=CLAIMS)
     def reserve(self, call: str, attempt: int, caps: list[str]) -> None:
         call += str(self.starts)
         (answer,) = self.group.run([reserve(call, attempt, *map(claim, caps))])
-        if call in self.model.over:
-            assert isinstance(answer, Unavailable)
-        else:
+        if self.begin(call):
             assert answer == self.model.reserve(call, attempt, caps)
+        else:
+            assert isinstance(answer, Unavailable)
 
     @rule(call=CALLS, giver=CALLS, attempt=ATTEMPTS, other=ATTEMPTS, caps=CLAIMS)
     def take_over(self, call: str, giver: str, attempt: int, other: int, caps: list[str]) -> None:
@@ -162,10 +187,23 @@ class LedgerMachine(RuleBasedStateMachine):
         call, giver = f"{call}{self.starts}", f"{giver}{self.starts}"
         wanted = reserve(call, attempt, *map(claim, caps), instead_of=(giver, other))
         (answer,) = self.group.run([wanted])
-        if call in self.model.over:
-            assert isinstance(answer, Unavailable)
-        else:
+        if self.begin(call):
             assert answer == self.model.reserve(call, attempt, caps, (giver, other))
+        else:
+            assert isinstance(answer, Unavailable)
+
+    @rule(call=CALLS, to=CALLS, attempt=ATTEMPTS, other=ATTEMPTS, caps=CLAIMS, fails=st.booleans())
+    def hand_back(
+        self, call: str, to: str, attempt: int, other: int, caps: list[str], *, fails: bool
+    ) -> None:
+        """The party stays with its call after all; that is a fact, whatever the store can do now."""
+        if call == to:
+            return
+        call, to = f"{call}{self.starts}", f"{to}{self.starts}"
+        self.db.set_authorizer(_no_commit if fails else None)
+        self.group.run([hand_back(call, attempt, (to, other), *caps)])
+        self.works_again()
+        self.model.hand_back(call, attempt, to, other, caps)
 
     @rule(call=CALLS, attempt=ATTEMPTS)
     def connect(self, call: str, attempt: int) -> None:
@@ -197,8 +235,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def finish(self, call: str) -> None:
         call += str(self.starts)
         self.group.run([finish(call)])
-        self.model.drop(call)
-        self.model.over.add(call)
+        self.model.end(call)
 
     @rule(call=CALLS, attempt=ATTEMPTS, caps=CLAIMS)
     def fail(self, call: str, attempt: int, caps: list[str]) -> None:
@@ -207,11 +244,13 @@ class LedgerMachine(RuleBasedStateMachine):
         call += str(self.starts)
         answers = self.group.run([reserve(call, attempt, *map(claim, caps)), finish(call)])
         assert all(isinstance(answer, Unavailable) for answer in answers)
+        self.works_again()
+        self.model.end(call)
+
+    def works_again(self) -> None:
         self.db.set_authorizer(None)
         self.clock.advance(60)
         self.group.run([])
-        self.model.drop(call)
-        self.model.over.add(call)
 
     @rule()
     def restart(self) -> None:
@@ -219,6 +258,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.db.close()
         self._open()
         self.starts += 1
+        self.model.live.clear()
         self.model.slots = [slot for slot in self.model.slots if self.model.stays(slot)]
 
     @invariant()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from edge.model.decision import CapClaim
-from edge.model.ledger import Connect, Convert, Finish, OpenCall, Release, Reserve
+from edge.model.ledger import Connect, Convert, Finish, HandBack, OpenCall, Release, Reserve
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DAY = "2026-11-22"
@@ -40,6 +40,10 @@ def connect(call_id: str, attempt: int = 1) -> Connect:
 
 def release(call_id: str, attempt: int = 1) -> Release:
     return Release(call_id, attempt, NOON)
+
+
+def hand_back(call_id: str, attempt: int, to: tuple[str, int], *cap_ids: str) -> HandBack:
+    return HandBack(call_id, attempt, *to, cap_ids, NOON)
 
 
 def convert(call_id: str) -> Convert:
