@@ -12,8 +12,10 @@ from edge.sip.events import Credentials
 from edge.sip.message import Headers, Response
 from tests.integration.test_crossings import Scene
 from tests.support.raw_phone import Outgoing, RawPhone, Said
-from tests.support.rtp_end import End, packet
+from tests.support.rtp_end import AUDIO, End, packet
 from tests.support.server import Server, eventually, flawless_server
+from tests.support.stage import tracks
+from tests.support.tones import Samples
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -608,9 +610,7 @@ async def test_who_takes_a_caller_s_place_is_not_recorded(scene: Scene, colleagu
         await allow(scene)
         outward = another(scene, scene.target, scene.second)
         await outward.route(scene.second)
-        api = scene.server.api
-        campaign_id = (await api.get(f"numbers/{outward.number_id}"))["campaign_id"]
-        await api.patch(f"campaigns/{campaign_id}", {"routes": {"record": "connect"}})
+        await record_from_the_bridge_on(outward)
         call = await scene.target.invite(outward.number, scene.target.sdp(port=first.address[1]))
         invite = await scene.second.hear("INVITE")
         await scene.second.answer(invite, 200, scene.second.sdp(port=other.address[1]))
@@ -619,7 +619,7 @@ async def test_who_takes_a_caller_s_place_is_not_recorded(scene: Scene, colleagu
         numbers, host = itertools.count(), scene.server.sip["udp"][0]
 
         def talk(speaker: End, port: int) -> bool:
-            said = b"\x10" * (80 if speaker is first else 160)
+            said = b"\x10" * 80 if speaker is first else b"\x20" * 160
             speaker.send(packet(next(numbers), payload=said), (host, port))
             other.send(packet(next(numbers), ssrc=7), (host, invite.audio_port))
             return bool(speaker.received()) and bool(other.received())
@@ -640,3 +640,72 @@ async def test_who_takes_a_caller_s_place_is_not_recorded(scene: Scene, colleagu
     assert record["hung_up_by"] == "caller"
     octets = record["media"]["caller"]["octets_in"]
     assert octets > 0 and octets % 172 == 0, "figures of the caller who spoke last"
+    kept, other_side = await recorded(scene, record)
+    assert loudness(0x10) in kept and loudness(0x20) not in kept
+    assert loudness(AUDIO[0]) in other_side
+
+
+async def test_who_took_a_caller_s_place_is_not_recorded_by_the_call_it_is_joined_with(scene: Scene) -> None:
+    """Nor does it hear the consent message of that call."""
+    api, at = scene.server.api, scene.server.sip["udp"]
+    await api.post("trunks", {"name": scene.second.host, "addresses": [f"{scene.second.host}/32"]})
+    for pbx in (scene.second, scene.target):
+        one = another(scene, scene.caller, pbx)
+        await one.route(pbx)
+        await allow(one)
+    lent = another(scene, scene.second, scene.target)
+    with (
+        RawPhone(at, host=scene.second.host) as new,
+        End(scene.caller.host) as mouth,
+        End(scene.second.host) as ear,
+    ):
+        for one in (lent, scene):
+            await one.route(scene.target)
+            await allow(one)
+            await record_from_the_bridge_on(one)
+        out, taken_by = await lent.connected()
+        named = f"{out.call_id};to-tag={out.remote_tag};from-tag={scene.second.tag}"
+        taking = await new.invite("edge", new.sdp(port=ear.address[1]), f"Replaces: {named}")
+        await taking.hear("200")
+        await taking.request("ACK")
+        await ended(scene.second)
+        call, invited = await scene.connected(scene.caller.sdp(port=mouth.address[1]))
+        refer = replacing(scene, *dialog_of(taken_by, scene.target))
+        await scene.target.say(invited, "REFER", 1, "", refer)
+        again = await new.hear("INVITE")
+        await new.answer(again, 200, new.sdp(port=ear.address[1]))
+        await told_and_left(scene.target)
+        numbers, answer = itertools.count(), scene.caller.log
+
+        def heard() -> bool:
+            (port,) = {said.audio_port for said in answer if said.audio_port}
+            mouth.send(packet(next(numbers), payload=b"\x10" * 160), (at[0], port))
+            ear.send(packet(next(numbers), payload=b"\x20" * 160, ssrc=7), (at[0], again.audio_port))
+            return bool(ear.received()) and bool(mouth.received())
+
+        await eventually(heard)
+        for _ in range(3):
+            heard()
+        await call.request("BYE")
+        await ended(new)
+    caller, target = await recorded(scene, await scene.record())
+    assert loudness(0x10) in caller
+    assert not target.any(), "who was joined"
+
+
+async def record_from_the_bridge_on(scene: Scene) -> None:
+    api = scene.server.api
+    campaign_id = (await api.get(f"numbers/{scene.number_id}"))["campaign_id"]
+    await api.patch(f"campaigns/{campaign_id}", {"routes": {"record": "connect"}})
+
+
+async def recorded(scene: Scene, record: dict[str, Any]) -> Samples:
+    """A call's recording: the caller's track, and the target's."""
+    return await tracks(scene.server.api, f"calls/{record['id']}/recording")
+
+
+def loudness(octet: int) -> int:
+    """The sample that a G.711 µ-law octet stands for."""
+    turned = ~octet & 0xFF
+    size = (((turned & 0x0F) << 3) + 0x84 << (turned >> 4 & 7)) - 0x84
+    return -size if turned & 0x80 else size

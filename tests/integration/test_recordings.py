@@ -1,17 +1,14 @@
 """What is recorded in real calls: messages that callers leave, and whole calls on two tracks."""
 
-import io
-import wave
 from collections.abc import AsyncIterator
 
-import numpy as np
 import pytest
 import pytest_asyncio
 
 from tests.support.api import ApiError
 from tests.support.server import Server, running_server
-from tests.support.stage import Stage, stage_of
-from tests.support.tones import Samples, heard
+from tests.support.stage import Stage, stage_of, tracks
+from tests.support.tones import heard
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -34,16 +31,6 @@ async def stage(server: Server) -> AsyncIterator[Stage]:
         yield made
 
 
-async def tracks(stage: Stage, path: str) -> Samples:
-    """A recording as it is downloaded: a row for each track."""
-    async with stage.api.http.get(f"{stage.api.base}/api/v1/{path}") as answer:
-        assert answer.status == 200
-        assert answer.content_type == "audio/wav"
-        with wave.open(io.BytesIO(await answer.read())) as file:
-            frames = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-            return frames.reshape(-1, file.getnchannels()).T
-
-
 async def test_after_hours_a_caller_leaves_a_message_up_to_its_limit(stage: Stage) -> None:
     prompts = {"voicemail_prompt_id": await stage.prompt(PROMPT)}
     hours = CLOSED | {"after_hours": VOICEMAIL}
@@ -53,7 +40,7 @@ async def test_after_hours_a_caller_leaves_a_message_up_to_its_limit(stage: Stag
     record = talk.record
     assert (record["disposition"], record["hung_up_by"]) == ("after_hours_voicemail", "server")
     assert record["voicemail"]["state"] == "ready"
-    (message,) = await tracks(stage, f"calls/{record['id']}/voicemail")
+    (message,) = await tracks(stage.api, f"calls/{record['id']}/voicemail")
     assert 1.7 <= len(message) / 8000 <= 2.1
     assert heard(message, CALLER) >= 1.5
 
@@ -104,7 +91,7 @@ async def test_a_call_is_recorded_from_the_bridge_after_the_consent_message(stag
     assert talk.seconds(RING) >= 0.2, "the ringback prompt"
     record = talk.record
     assert (record["disposition"], record["recording"]["state"]) == ("connected", "ready")
-    caller, target = await tracks(stage, f"calls/{record['id']}/recording")
+    caller, target = await tracks(stage.api, f"calls/{record['id']}/recording")
     assert 0.8 <= len(caller) / 8000 <= 2
     assert heard(caller, CALLER) >= 0.7
     assert heard(target, BUYER) >= 0.7
@@ -117,7 +104,7 @@ async def test_a_call_recorded_from_the_start_holds_what_the_caller_said_before(
     routed = await stage.campaign(await stage.target(buyer), prompts=prompts, record="start")
     options = ("--enough-s", "0.6", "--at-most-s", "8")
     talk = await stage.call(await stage.number(routed), BUYER, options=options)
-    caller, target = await tracks(stage, f"calls/{talk.record['id']}/recording")
+    caller, target = await tracks(stage.api, f"calls/{talk.record['id']}/recording")
     assert heard(caller, CALLER) >= 1.4
     assert heard(target[: 8000 * 9 // 10], BUYER) == 0
     assert heard(target, BUYER) >= 0.4

@@ -1,16 +1,20 @@
 """A running server with phones of our own around it: who hears what, and which keys arrive."""
 
+import io
 import itertools
+import wave
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from edge.demo.handset import Event, Handset
-from tests.support.api import Json
+from tests.support.api import Api, Json
 from tests.support.ports import own_address
 from tests.support.server import Server, eventually
-from tests.support.tones import tone
+from tests.support.tones import Samples, tone
 from tests.support.wav import wav_bytes
 
 _numbers = itertools.count(18005550400)
@@ -92,3 +96,13 @@ async def stage_of(server: Server) -> AsyncIterator[Stage]:
     """A stage whose phones are put down after the block."""
     async with AsyncExitStack() as stack:
         yield Stage(server, stack)
+
+
+async def tracks(api: Api, path: str) -> Samples:
+    """A recording as it is downloaded: a row for each track."""
+    async with api.http.get(f"{api.base}/api/v1/{path}") as answer:
+        assert answer.status == 200
+        assert answer.content_type == "audio/wav"
+        with wave.open(io.BytesIO(await answer.read())) as file:
+            frames = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
+            return frames.reshape(-1, file.getnchannels()).T
