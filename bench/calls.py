@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench.blast import Blast, media_socket
-from bench.proc import Window, percentile, pss_kb
+from bench.proc import Window, percentile, memory_kb
 from bench.signalling import Ends
 from bench.ua import Address, Agent, Leg
 
@@ -83,7 +83,7 @@ async def relay(
         caller = await stack.enter_async_context(Agent(*ends.caller, lambda n: near.getsockname()[1]))
         target = await stack.enter_async_context(Agent(*ends.target, lambda n: far.getsockname()[1]))
         await _warm(caller, server, ends.number)
-        empty_kb = pss_kb(pid)
+        empty_kb = memory_kb(pid)
         legs = await _place(caller, server, ends.number, calls, rate)
         up = [leg for leg in legs if leg.state == "up"]
         answered = [leg for leg in target.legs.values() if leg.state == "up"]
@@ -91,7 +91,7 @@ async def relay(
         await asyncio.to_thread(blast.run, 2.0)
         with Window(pid) as window:
             measured = await asyncio.to_thread(blast.run, seconds)
-        full_kb = pss_kb(pid)
+        full_kb = memory_kb(pid)
         await asyncio.gather(*(caller.hang_up(leg) for leg in up))
     return {
         "calls": len(up),

@@ -42,15 +42,19 @@ def cpu_s(pid: int) -> float:
     return ticks / HZ
 
 
-def pss_kb(pid: int) -> int:
-    """Proportional memory of the tree in kB: shared pages are counted once."""
+def memory_kb(pid: int) -> int:
+    """Memory of the tree in kB that is no file's (of shared pages each process's part).
+
+    Pages of programs and libraries come and go as the kernel sees fit: with them two measurements of the
+    same server differ by 10 MB.
+    """
     total = 0
     for process in tree(pid):
         try:
             rows = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
+        total += sum(int(row.split()[1]) for row in rows if row.startswith(("Pss_Anon:", "Pss_Shmem:")))
     return total
 
 

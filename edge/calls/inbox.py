@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
@@ -92,7 +91,7 @@ class Inbox(Generic[T]):
 
     def __init__(self) -> None:
         self._alarms = _alarms()
-        self.items: deque[T] = deque()
+        self.items: list[T] = []  # few ever wait, and a deque is ten times as large
         self._waiter: asyncio.Future[None] | None = None
         self._alarm: _Alarm | None = None
 
@@ -111,17 +110,17 @@ class Inbox(Generic[T]):
         """Takes out what waits and is ``wanted``, the oldest first."""
         taken = [item for item in self.items if wanted(item)]
         if taken:
-            self.items = deque(item for item in self.items if not wanted(item))
+            self.items = [item for item in self.items if not wanted(item)]
         return taken
 
     def put_back(self, items: Iterable[T]) -> None:
         """What was taken too early waits again, before everything else."""
-        self.items.extendleft(reversed(tuple(items)))
+        self.items[:0] = items
 
     async def get(self, timeout_s: float | None = None) -> T | None:
         """The next item, or None after ``timeout_s`` seconds."""
         if self.items:
-            return self.items.popleft()
+            return self.items.pop(0)
         loop = self._alarms.loop
         until = None if timeout_s is None else loop.time() + max(0.0, timeout_s)
         while True:
@@ -133,7 +132,7 @@ class Inbox(Generic[T]):
             finally:
                 self._waiter = None
             if self.items:
-                return self.items.popleft()
+                return self.items.pop(0)
             if until is not None and loop.time() + GRAIN_S >= until:
                 return None
 

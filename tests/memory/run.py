@@ -1,8 +1,8 @@
 """Memory over many calls: ``python -m tests.memory.run [--calls 100000] [--rate 300]``.
 
 Calls come and go at a steady rate; after each tenth of them the memory of all processes of the server is
-taken (PSS, once nothing of the calls is left but their records).  The first two tenths fill tables and
-pools; from there on it must be flat.  Exit 1 if it grew by more than ``GROWTH_KB``, or if anything of
+taken (but that of files, once nothing of the calls is left but their records).  The first two tenths fill
+tables and pools; from there on it must be flat.  Exit 1 if it grew by more than ``GROWTH_KB``, or if anything of
 the calls is left at the end.
 """
 
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from bench import signalling
-from bench.proc import first_among_groups, pin, pss_kb
+from bench.proc import first_among_groups, pin, memory_kb
 from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, eventually, running_server, simple_route
@@ -43,7 +43,7 @@ async def rested(server: Server) -> int:
         return not any((await left(server)).values())
 
     await eventually(is_at_rest, REST_S + 30)
-    return pss_kb(server.pid)
+    return memory_kb(server.pid)
 
 
 async def campaign(calls: int, rate: int) -> int:
@@ -65,7 +65,7 @@ async def campaign(calls: int, rate: int) -> int:
                 )
                 failed += run["failed"]
                 sizes.append(await rested(server))
-                print({"calls": len(sizes) * calls // 10, "failed": failed, "pss_kb": sizes[-1]}, flush=True)
+                print({"calls": len(sizes) * calls // 10, "failed": failed, "memory_kb": sizes[-1]}, flush=True)
             print(await left(server))
     growth = sizes[-1] - sizes[1]
     print(f"from the second tenth to the last: {growth} kB ({GROWTH_KB} kB are allowed)")
