@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench.blast import Blast, media_socket
-from bench.proc import Window, percentile, memory_kb
+from bench.proc import Window, memory_kb, percentile
 from bench.signalling import Ends
 from bench.ua import Address, Agent, Leg
 

@@ -18,11 +18,11 @@ from edge.model.config import Trunk
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.bans import Reason
-from edge.sip.digest import ServerDigest
 from edge.sip.errors import SipParseError
 from edge.sip.events import Allow, Deny, Flow
 from edge.sip.grammar import is_address
 from edge.sip.message import Request
+from edge.sip.server_digest import ServerDigest
 from edge.sip.uri import parse_uri
 from edge.sip.via import parse_via
 
@@ -87,7 +87,9 @@ class Access:
                 _Asker(request, source, trunk), 403, "the trunk is paused", "set its state to active"
             )
         if trunk.username is not None:
-            judgement = self._digest.judge(request, lambda name: _own(trunk, name), self._clock.monotonic())
+            judgement = self._digest.judge(
+                request, lambda name: _own(trunk, name), self._clock.monotonic(), source=source
+            )
             if judgement.verdict != "accepted":
                 return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
         return self._known(request, source, trunk)
@@ -128,7 +130,7 @@ class Access:
                 asker, self._unknown_status, "no trunk has this address", _remedy(source, snapshot)
             )
         judgement = self._digest.judge(
-            request, lambda name: _password(snapshot, name), self._clock.monotonic()
+            request, lambda name: _password(snapshot, name), self._clock.monotonic(), source=source
         )
         trunk = snapshot.trunk_index.by_username(judgement.username) if judgement.username else None
         if judgement.verdict == "accepted" and trunk is not None and trunk.state == "active":
@@ -137,14 +139,15 @@ class Access:
             return self._known(request, source, trunk)
         offence = _OFFENCES.get(judgement.verdict)
         if offence is not None:
-            self._guard.offend(source, offence)
+            # Only who was sent a challenge can give a wrong answer to it; all else may have been forged.
+            self._guard.offend(source, offence, certain=judgement.verdict == "refused")
         return self._challenge(asker, stale=judgement.verdict == "stale")
 
     def _challenge(self, asker: _Asker, *, stale: bool) -> Deny:
         """401; only credentials that were wrong are worth a line in the refused log."""
         if asker.request.headers.get("Authorization") is not None and not stale:
             self._note(asker, 401, "wrong credentials", "check the user name and password of the trunk")
-        challenges = self._digest.challenges(self._clock.monotonic(), stale=stale)
+        challenges = self._digest.challenges(self._clock.monotonic(), source=asker.source, stale=stale)
         return Deny(401, tuple(("WWW-Authenticate", value) for value in challenges))
 
     def _deny(self, asker: _Asker, status: int, reason: str, remedy: str) -> Deny:
@@ -177,7 +180,9 @@ def _remedy(source: str, snapshot: Snapshot) -> str:
     return f"if this is your carrier, add {source} to the addresses of its trunk"
 
 
-_OFFENCES: dict[str, Reason] = {"absent": "no credentials", "refused": "wrong credentials"}
+_OFFENCES: dict[str, Reason] = {
+    "absent": "no credentials", "stale": "no credentials", "refused": "wrong credentials",
+}  # fmt: skip
 
 
 def _is_scanner(request: Request) -> bool:

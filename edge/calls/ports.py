@@ -113,8 +113,8 @@ class SourceGuard(Protocol):
         """Whether nothing of this address is to be answered."""
         ...
 
-    def offend(self, host: str, reason: Reason) -> None:
-        """Notes an offence; too many ban the source."""
+    def offend(self, host: str, reason: Reason, *, certain: bool = False) -> None:
+        """Notes an offence; too many ban the source.  ``certain``: nobody else can have sent it."""
         ...
 
     def proven(self, host: str) -> None:

@@ -15,13 +15,13 @@ from edge.model.config import Trunk
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.grammar import is_address
+from edge.sip.guard import PROVEN_S
 from edge.sip.meters import Allowance
 
 MESSAGES_A_CALL: Final = 50
 """Messages of a trunk for each call that it may send: far more than any call needs."""
 LEAST_MESSAGES: Final = 500
 """A second: calls that are up send some too, whatever comes anew."""
-_LOGIN_S: Final = 3600.0
 _MAX_LOGINS: Final = 10_000
 _SEVERAL: Final = ""
 
@@ -109,13 +109,13 @@ class Sources:
 
     def logged_in(self, host: str, trunk: Trunk) -> None:
         """Someone at an address has proven to be a trunk without addresses: what comes from there is its,
-        for an hour, unless several trunks share the address."""
+        for a day, unless several trunks share the address."""
         now = self._clock.monotonic()
-        found, until = self._logins.get(host, (trunk.id, now))
-        if len(self._logins) >= _MAX_LOGINS and host not in self._logins:
+        found, until = self._logins.pop(host, (trunk.id, now))
+        if len(self._logins) >= _MAX_LOGINS:
             del self._logins[next(iter(self._logins))]
         shared = until > now and found != trunk.id
-        self._logins[host] = (_SEVERAL if shared else trunk.id, now + _LOGIN_S)
+        self._logins[host] = (_SEVERAL if shared else trunk.id, now + PROVEN_S)
 
     def _trunk(self, host: str) -> Trunk | None:
         """The one trunk that all comes from that an address sends, if there is one."""

@@ -19,10 +19,10 @@ from edge.parts.ground import Ground
 from edge.services.bans import KeptBans
 from edge.services.peers import PeerService
 from edge.services.traces import TRACES, TraceFiles
-from edge.sip.digest import ServerDigest
 from edge.sip.endpoint import Endpoint
 from edge.sip.exporter import Exporter
 from edge.sip.guard import Guard
+from edge.sip.server_digest import ServerDigest
 from edge.store.bans import BanRecords
 from edge.store.usage import TrunkUsage
 

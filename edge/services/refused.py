@@ -4,8 +4,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
-from typing import Self
+from typing import Final, Self
 
 import structlog
 
@@ -19,6 +18,8 @@ from edge.store.refused import Refused, RefusedSources
 MAX_SOURCES = 1000
 _MAX_TEXT = 200
 _WRITE_EVERY_S = 30.0
+_Key = tuple[str, str, str]
+_NONE: Final[OrderedDict[_Key, Refused]] = OrderedDict()
 
 log = structlog.get_logger(__name__)
 
@@ -26,14 +27,16 @@ log = structlog.get_logger(__name__)
 class RefusedService:
     """An async context manager: notes in memory (cheap, on the call path), writes now and then.
 
-    The latest ``MAX_SOURCES`` of source, called number and reason are kept; ``total`` counts all
-    since the start.
+    The latest ``MAX_SOURCES`` of source, called number and reason are kept.  When they are too many, the
+    oldest of the reason that has most of them goes: a flood of strangers pushes out no carrier's wrong
+    number.  ``total`` counts all since the start.
     """
 
     def __init__(self, sources: RefusedSources, clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
-        self._seen: OrderedDict[tuple[str, str, str], Refused] = OrderedDict()
+        self._seen: dict[str, OrderedDict[_Key, Refused]] = {}
+        self._kept = 0
         self._dirty = False
         self._sparing = Sparing(clock.monotonic)
         self.total = 0
@@ -42,7 +45,7 @@ class RefusedService:
     async def __aenter__(self) -> Self:
         with contextlib.suppress(StoreError):
             for refused in await self._sources.all():
-                self._seen[(refused.source, refused.called, refused.reason)] = refused
+                self._put((refused.source, refused.called, refused.reason), refused)
         await self._writing.__aenter__()
         return self
 
@@ -55,15 +58,24 @@ class RefusedService:
         self.total += refused.times
         now = self._clock.utc()
         key = (refused.source[:_MAX_TEXT], refused.called[:_MAX_TEXT], refused.reason[:_MAX_TEXT])
-        found = self._seen.get(key)
+        found = self._seen.get(key[2], _NONE).get(key)
         if found is None:
             self._say(refused, key)
             found = Refused(*key, refused.remedy[:_MAX_TEXT], 0, now, now)
-        self._seen[key] = replace(found, count=found.count + refused.times, last_seen=now)
-        self._seen.move_to_end(key)
-        if len(self._seen) > MAX_SOURCES:
-            self._seen.popitem(last=False)
+        self._put(key, replace(found, count=found.count + refused.times, last_seen=now))
         self._dirty = True
+
+    def _put(self, key: _Key, refused: Refused) -> None:
+        alike = self._seen.setdefault(key[2], OrderedDict())
+        self._kept += key not in alike
+        alike[key] = refused
+        alike.move_to_end(key)
+        if self._kept > MAX_SOURCES:
+            reason, most = max(self._seen.items(), key=lambda rows: len(rows[1]))
+            most.popitem(last=False)
+            self._kept -= 1
+            if not most:
+                del self._seen[reason]
 
     def _say(self, refused: RefusedCall, key: tuple[str, str, str]) -> None:
         """One line for each that is new in the list, and few in a second."""
@@ -74,13 +86,14 @@ class RefusedService:
 
     def recent(self, limit: int) -> Sequence[Refused]:
         """The latest, newest first."""
-        return list(islice(reversed(self._seen.values()), limit))
+        rows = [row for alike in self._seen.values() for row in alike.values()]
+        return sorted(rows, key=lambda row: row.last_seen, reverse=True)[:limit]
 
     async def _write(self) -> None:
         if not self._dirty:
             return
         self._dirty = False
         try:
-            await self._sources.replace(self._seen.values())
+            await self._sources.replace(row for alike in self._seen.values() for row in alike.values())
         except StoreError:
             self._dirty = True

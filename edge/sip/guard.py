@@ -39,8 +39,11 @@ FREE_S: Final = 60.0
 """Seconds for which a known source is not asked about again."""
 HANDSHAKE: Final = 10.0
 """Messages that a TLS handshake counts for: it costs us a signature."""
-PROVEN_S: Final = 3600.0
-"""Seconds for which who has logged in, or was dialled by us, is no stranger."""
+PROVEN_S: Final = 86_400.0
+"""Seconds for which who has logged in is no stranger: a trunk without addresses must be heard though
+strangers, or somebody in their names, send all that such may."""
+DIALLED_S: Final = 3600.0
+"""The same for who was dialled by us."""
 
 
 class Sources(Protocol):
@@ -157,12 +160,17 @@ class Guard:
 
     def banned(self, host: str) -> bool:
         """Whether an address is banned: for sources that only a message tells (behind a proxy)."""
-        return self._bans.holds(source_of(host), self._clock())
-
-    def offend(self, host: str, reason: Reason) -> None:
-        """Notes an offence of an address; known ones are forgiven."""
         now = self._clock()
-        if not self._never_banned(host, now):
+        return not self._never_banned(host, now) and self._bans.holds(source_of(host), now)
+
+    def offend(self, host: str, reason: Reason, *, certain: bool = False) -> None:
+        """Notes an offence of an address; known ones are forgiven.
+
+        Who has logged in is forgiven, too, unless it is ``certain`` that nobody else has forged it: one
+        datagram in the name of a trunk without addresses would do, else, to keep the trunk off.
+        """
+        now = self._clock()
+        if not self._never_banned(host, now) and (certain or self._proven.get(host, 0.0) <= now):
             source = source_of(host)
             if self._score(source, self._bucket(source, now), reason):
                 self._proven.pop(host, None)
@@ -170,12 +178,12 @@ class Guard:
 
     def proven(self, host: str) -> None:
         """Someone there has just logged in with right credentials."""
-        self._trust(self._proven, host)
+        self._trust(self._proven, host, PROVEN_S)
         self._buckets.pop(source_of(host), None)
 
     def dialled(self, host: str) -> None:
         """We send a call there: answers will come, and it is never banned."""
-        self._trust(self._dialled, host)
+        self._trust(self._dialled, host, DIALLED_S)
 
     def is_dialled(self, host: str) -> bool:
         """Whether we dialled an address within the hour."""
@@ -217,13 +225,15 @@ class Guard:
             self._bans.clear()
             self._buckets.clear()
             return True
-        key = source if "/" in source else source_of(source)
+        key = source_of(source.removesuffix("/64").removesuffix("/32"))
         self._buckets.pop(key, None)
         return self._bans.lift(key)
 
     # -- inside ----------------------------------------------------------------------------------------
 
     def _never_banned(self, host: str, now: float) -> bool:
+        """Whether an address is known; of a banned network its first one tells."""
+        host = host.partition("/")[0]
         return self._dialled.get(host, 0.0) > now or host in self.ways or self._sources.knows(host)
 
     def _known(self, host: str, now: float) -> _Pace | None:
@@ -250,12 +260,12 @@ class Guard:
             self._sources.flooded(host, pace.allowance, meter.untold)
             meter.untold = 0
 
-    def _trust(self, table: dict[str, float], host: str) -> None:
-        """Notes an address for ``PROVEN_S`` seconds; it is looked up again if that is news."""
+    def _trust(self, table: dict[str, float], host: str, seconds: float) -> None:
+        """Notes an address for so long; it is looked up again if that is news."""
         now = self._clock()
         if table.pop(host, 0.0) <= now:
             self._paced.pop(host, None)
-        _remember(table, host, now + PROVEN_S)
+        _remember(table, host, now + seconds)
 
     def _bucket(self, source: str, now: float) -> Bucket:
         bucket = self._buckets.get(source)

@@ -55,7 +55,7 @@ class RefusedSources:
                 "source": _text(r.source),
                 "called": _text(r.called),
                 "reason": _text(r.reason),
-                "remedy": r.remedy,
+                "remedy": _text(r.remedy),
                 "count": r.count,
                 "first_seen": to_text(r.first_seen),
                 "last_seen": to_text(r.last_seen),

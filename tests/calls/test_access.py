@@ -12,10 +12,11 @@ from edge.calls.sources import Sources
 from edge.model.config import Target, Trunk
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
-from edge.sip.digest import ClientDigest, ServerDigest
+from edge.sip.digest import ClientDigest
 from edge.sip.events import Allow, Credentials, Deny, Flow
 from edge.sip.guard import Guard
 from edge.sip.message import Headers, Request, Response
+from edge.sip.server_digest import ServerDigest
 from tests.support.virtual_time import VirtualClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,15 +68,18 @@ def request(
 
 def logged_in(bench: Bench, source: str, password: str = "a secret") -> Allow | Deny:
     """Asks, is challenged, and asks again with the answer."""
+    return bench.judge(source, answer(bench, source, password))
+
+
+def answer(bench: Bench, source: str, password: str) -> Request:
+    """Asks and is challenged: the request with the answer."""
     denied = bench.judge(source, request())
     assert isinstance(denied, Deny)
     assert denied.status == 401
     challenge = Response(401, "Unauthorized", Headers([*denied.headers]))
     login = ClientDigest(Credentials("us", password), lambda: "cnonce")
     assert login.accept(challenge)
-    return bench.judge(
-        source, request("INVITE", "sip:x@192.0.2.200", *login.headers("INVITE", "sip:x@192.0.2.200"))
-    )
+    return request("INVITE", "sip:x@192.0.2.200", *login.headers("INVITE", "sip:x@192.0.2.200"))
 
 
 def test_a_trunk_is_known_by_its_address() -> None:
@@ -187,6 +191,20 @@ def test_a_scanner_is_banned_at_once_and_gets_nothing() -> None:
     assert (ban.source, ban.reason) == ("203.0.113.9", "scanner")
 
 
+def test_nobody_can_ban_a_trunk_that_has_logged_in_by_what_it_sends_in_its_name() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    theirs, attacker = "203.0.113.9", "203.0.113.66"
+    assert logged_in(bench, theirs) == Allow("trk_1")
+    scan, guess = (
+        request("OPTIONS", "sip:e", ("User-Agent", "friendly-scanner")),
+        answer(bench, attacker, "a guess"),
+    )
+    for forged in (scan, request(), guess) * 300:
+        assert isinstance(bench.judge(theirs, forged), Deny)
+    assert logged_in(bench, theirs) == Allow("trk_1")
+    assert bench.guard.active(10) == []
+
+
 def test_guessing_passwords_bans_and_a_right_login_is_never_far() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
     for _ in range(15):
@@ -197,6 +215,21 @@ def test_guessing_passwords_bans_and_a_right_login_is_never_far() -> None:
         if bench.guard.active(10):
             break
     assert [ban.reason for ban in bench.guard.active(10)] == ["wrong credentials"]
+
+
+def test_the_ban_of_an_address_that_becomes_a_trunk_s_is_over_at_once() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]))
+    for banned in ("203.0.113.9", "2001:db8::9"):
+        bench.guard.offend(banned, "scanner")
+        assert not bench.guard.admits(banned)
+        bench.current = Snapshot.build(
+            trunks=[trunk(addresses=(f"{banned}/{128 if ':' in banned else 32}",))]
+        )
+        bench.guard.reconsider()
+        assert bench.guard.admits(banned) and bench.judge(banned, request()) == Allow("trk_1")
+    assert not bench.guard.admits("2001:db8::a"), "its neighbours are strangers"
+    bench.current = Snapshot.build(trunks=[trunk(addresses=("2001:db8::/48",))])
+    assert [ban.source for ban in bench.guard.active(10)] == ["203.0.113.9"]
 
 
 def test_strangers_are_banned_but_no_trunk_target_proxy_or_allowed_address() -> None:

@@ -8,6 +8,7 @@ from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources
 from edge.model.config import Target
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
+from edge.sip.guard import PROVEN_S
 from edge.sip.meters import Allowance
 from tests.calls.test_access import BY_LOGIN, COMMON, trunk
 from tests.support.virtual_time import VirtualClock
@@ -63,13 +64,13 @@ def test_without_any_rate_nothing_is_looked_up() -> None:
     assert world(trunk(addresses=GATEWAYS)).over(EVERY[0], 500) == 0
 
 
-def test_who_logged_in_is_its_trunk_for_an_hour_unless_the_address_is_shared() -> None:
+def test_who_logged_in_is_its_trunk_for_a_day_unless_the_address_is_shared() -> None:
     one, other = trunk(max_cps=1, **BY_LOGIN), trunk("trk_2", **{**BY_LOGIN, "username": "them"})
     seen = world(one, other)
     seen.sources.logged_in("198.51.100.7", one)
     assert seen.over("198.51.100.7", 10) == 6
     assert seen.allowed("198.51.100.7") == Allowance("trk_1", LEAST_MESSAGES)
-    seen.clock.advance(3600)
+    seen.clock.advance(PROVEN_S)
     assert seen.over("198.51.100.7", 10) == 0
     seen.sources.logged_in("198.51.100.7", one)
     seen.sources.logged_in("198.51.100.7", other)

@@ -6,10 +6,11 @@ from contextlib import suppress
 from itertools import pairwise
 
 from edge.sip import bodies, framer, headers, parser, uri
-from edge.sip.digest import ClientDigest, ServerDigest, parse_auth
+from edge.sip.digest import ClientDigest, parse_auth
 from edge.sip.errors import SipParseError
 from edge.sip.events import Credentials
 from edge.sip.message import Headers, Message, Request, Response, respond
+from edge.sip.server_digest import ServerDigest
 from edge.sip.via import parse_via
 
 _SERVER = ServerDigest("edge", b"secret")

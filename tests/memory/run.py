@@ -2,8 +2,8 @@
 
 Calls come and go at a steady rate; after each tenth of them the memory of all processes of the server is
 taken (but that of files, once nothing of the calls is left but their records).  The first two tenths fill
-tables and pools; from there on it must be flat.  Exit 1 if it grew by more than ``GROWTH_KB``, or if anything of
-the calls is left at the end.
+tables and pools; from there on it must be flat.  Exit 1 if it grew by more than ``GROWTH_KB``, or if
+anything of the calls is left at the end.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from bench import signalling
-from bench.proc import first_among_groups, pin, memory_kb
+from bench.proc import first_among_groups, memory_kb, pin
 from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, eventually, running_server, simple_route
@@ -65,7 +65,9 @@ async def campaign(calls: int, rate: int) -> int:
                 )
                 failed += run["failed"]
                 sizes.append(await rested(server))
-                print({"calls": len(sizes) * calls // 10, "failed": failed, "memory_kb": sizes[-1]}, flush=True)
+                print(
+                    {"calls": len(sizes) * calls // 10, "failed": failed, "memory_kb": sizes[-1]}, flush=True
+                )
             print(await left(server))
     growth = sizes[-1] - sizes[1]
     print(f"from the second tenth to the last: {growth} kB ({GROWTH_KB} kB are allowed)")

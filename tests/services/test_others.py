@@ -82,8 +82,13 @@ async def test_calls_live_and_over(database: Database, tmp_path: Path) -> None:
             await service.hangup(call_id)
 
 
-def refusal(source: str, called: str = "+1") -> RefusedCall:
-    return RefusedCall(source, "INVITE", called, 403, "no trunk has this address", "add it to a trunk")
+def refusal(
+    source: str,
+    called: str = "+1",
+    reason: str = "no trunk has this address",
+    remedy: str = "add it to a trunk",
+) -> RefusedCall:
+    return RefusedCall(source, "INVITE", called, 403, reason, remedy)
 
 
 async def test_refused_sources_are_counted_bounded_and_kept(database: Database) -> None:
@@ -93,13 +98,28 @@ async def test_refused_sources_are_counted_bounded_and_kept(database: Database) 
             service.note(refusal(f"192.0.2.1:{n}"))
         clock.now = NOON + timedelta(seconds=5)
         service.note(refusal("192.0.2.1:700"))
-        service.note(refusal("\udcff" * 500, called="x" * 500))
+        clock.now = NOON + timedelta(seconds=6)
+        service.note(refusal("\udcff" * 500, called="x" * 500, remedy="\udcff"))
         assert service.total == MAX_SOURCES + 7
     async with RefusedService(RefusedSources(database), clock) as service:
         newest, second = service.recent(2)
         assert len(newest.source) == 200
         assert (second.source, second.count, second.remedy) == ("192.0.2.1:700", 2, "add it to a trunk")
-        assert (second.first_seen, second.last_seen) == (NOON, clock.now)
+        assert (second.first_seen, second.last_seen) == (NOON, NOON + timedelta(seconds=5))
+        assert len(service.recent(10_000)) == MAX_SOURCES
+
+
+async def test_a_flood_of_strangers_pushes_out_nobody_else(database: Database) -> None:
+    clock = Clock()
+    async with RefusedService(RefusedSources(database), clock) as service:
+        carrier = refusal("192.0.2.1", reason="the trunk is paused")
+        service.note(carrier)
+        for n in range(2 * MAX_SOURCES):
+            service.note(refusal(f"198.51.100.1:{n}"))
+        found = [row.source for row in service.recent(10_000) if row.reason == carrier.reason]
+        assert found == ["192.0.2.1"] and len(service.recent(10_000)) == MAX_SOURCES
+        for n in range(2 * MAX_SOURCES):
+            service.note(refusal("192.0.2.2", reason=f"reason {n}"))
         assert len(service.recent(10_000)) == MAX_SOURCES
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from edge.sip import bans, guard
-from edge.sip.guard import PROVEN_S, Guard
+from edge.sip.guard import DIALLED_S, PROVEN_S, Guard
 from edge.sip.meters import Allowance
 from tests.support.known import Known
 
@@ -20,6 +20,10 @@ class World:
 
     def ban(self, host: str = STRANGER) -> None:
         self.guard.offend(host, "scanner")
+
+    def guess(self, host: str = STRANGER) -> None:
+        for _ in range(20):
+            self.guard.offend(host, "wrong credentials", certain=True)
 
     def heard(self, host: str = STRANGER, times: int = 1000) -> int:
         return sum(self.guard.admits(host) for _ in range(times))
@@ -93,9 +97,20 @@ def test_a_login_and_a_dial_free_from_the_bucket_and_only_the_dialled_from_bans(
     world.guard.proven("192.0.2.1")
     world.guard.dialled("192.0.2.2")
     assert world.heard("192.0.2.1") == world.heard("192.0.2.2") == 1000
-    world.ban("192.0.2.1")
-    world.ban("192.0.2.2")
+    for host in ("192.0.2.1", "192.0.2.2"):
+        world.guess(host)
     assert (world.heard("192.0.2.1"), world.heard("192.0.2.2")) == (0, 1000)
+
+
+def test_who_has_logged_in_is_banned_for_nothing_that_can_be_forged(world: World) -> None:
+    world.guard.proven(STRANGER)
+    for reason in guard.OFFENCES:
+        for _ in range(200):
+            world.guard.offend(STRANGER, reason)
+    assert world.heard() == 1000 and world.guard.active(10) == []
+    world.now += PROVEN_S
+    world.ban()
+    assert world.heard() == 0
 
 
 def test_where_a_dialog_goes_on_is_heard_while_it_lives_and_no_more(world: World) -> None:
@@ -134,6 +149,52 @@ def test_ipv6_sources_are_networks_of_64_bits(world: World) -> None:
     assert world.guard.lift("2001:db8::/64")
     world.ban("::ffff:203.0.113.9")
     assert not world.guard.admits(STRANGER)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2001:db8::/64", "2001:DB8:0::/64", "2001:db8::1", "2001:db8:0:0:ffff::1/64"],
+)
+def test_a_ban_of_a_network_is_lifted_however_it_is_written(world: World, written: str) -> None:
+    world.ban("2001:db8::1")
+    assert world.guard.lift(written) and world.guard.admits("2001:db8::1")
+    world.ban()
+    assert not world.guard.lift("2001:db8::/64") and world.guard.lift(f"{STRANGER}/32")
+
+
+def test_who_is_known_in_a_banned_network_is_heard_and_its_neighbours_are_not(world: World) -> None:
+    world.sources.hosts.add("2001:db8::5")
+    world.ban("2001:db8::1")
+    assert world.heard("2001:db8::5") == 1000 and world.heard("2001:db8::1") == 0
+    assert not world.guard.banned("2001:db8::5") and world.guard.banned("2001:db8::1")
+    assert [ban.source for ban in world.guard.active(10)] == ["2001:db8::/64"]
+
+
+def test_a_ban_is_over_at_once_when_its_source_becomes_known_and_holds_again_when_it_is_not_any_more(
+    world: World,
+) -> None:
+    world.ban()
+    for known, heard in ((True, 1000), (False, 0), (True, 1000)):
+        (world.sources.hosts.add if known else world.sources.hosts.discard)(STRANGER)
+        world.guard.reconsider()
+        assert world.heard() == heard
+        assert world.guard.banned(STRANGER) is not known
+        assert len(world.guard.active(10)) == (not known)
+
+
+def test_a_full_list_of_bans_takes_up_new_ones_and_a_flood_in_others_names_keeps_nobody_known_off(
+    world: World,
+) -> None:
+    world.guard.proven("192.0.2.1")
+    world.sources.hosts.add("192.0.2.2")
+    for n in range(bans.MAX_BANS + 100):
+        world.ban(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+        world.guard.admits(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+        world.guard.admits(f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}")
+    world.ban()
+    assert world.heard() == 0 and world.guard.active(1)[0].source == STRANGER
+    assert len(world.guard.active(20_000)) == bans.MAX_BANS
+    assert world.heard("192.0.2.1") == world.heard("192.0.2.2") == 1000
 
 
 def test_strangers_of_one_ipv6_network_share_a_bucket(world: World) -> None:
@@ -191,7 +252,7 @@ def test_an_edit_holds_at_once(trunk: World) -> None:
 def test_who_we_dial_is_not_held_to_its_trunk_s_rate_for_it_answers_too(trunk: World) -> None:
     trunk.guard.dialled(GATEWAYS[0])
     assert trunk.heard(GATEWAYS[0], 500) == 500
-    trunk.now += PROVEN_S
+    trunk.now += DIALLED_S
     assert trunk.heard(GATEWAYS[0], 500) == 20
 
 
@@ -201,7 +262,7 @@ def test_who_has_logged_in_has_its_trunk_s_bucket_until_it_misbehaves(world: Wor
     world.guard.reconsider()
     world.sources.allowances[STRANGER] = Allowance("trk_1", 10)
     assert world.heard(times=500) == 20
-    world.ban()
+    world.guess()
     assert world.heard() == 0
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from edge.sip.digest import ServerDigest
 from edge.sip.events import Answered, Credentials, Ended, OutgoingCall, Progress, Refused
 from edge.sip.invite import Invite
 from edge.sip.message import Request
+from edge.sip.server_digest import ServerDigest
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from edge.sip.digest import ServerDigest
 from edge.sip.message import Request, respond
 from edge.sip.parser import parse
+from edge.sip.server_digest import ServerDigest
 
 LEAST_S = 120
 
