@@ -1,14 +1,17 @@
 """Who may send what: a trunk's rates over all its addresses, and what has none."""
 
+import heapq
 from dataclasses import dataclass, field
 from typing import Any
+
+import pytest
 
 from edge.calls.ports import RefusedCall
 from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources
 from edge.model.config import Target
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
-from edge.sip.guard import PROVEN_S
+from edge.sip.guard import PROVEN_S, Guard
 from edge.sip.meters import Allowance
 from tests.calls.test_access import BY_LOGIN, COMMON, trunk
 from tests.support.virtual_time import VirtualClock
@@ -83,6 +86,21 @@ def test_a_trunk_s_messages_have_a_rate_that_no_honest_one_reaches() -> None:
     wanted = Allowance("trk_1", 100 * MESSAGES_A_CALL)
     assert [seen.allowed(host) for host in EVERY] == [wanted] * 3
     assert seen.allowed("192.0.2.2") == Allowance("trk_2", MOST), "no max_cps: what the server can take"
+
+
+@pytest.mark.parametrize(("calls", "over_s"), [(400, 1.0), (5000, 15.0)])
+def test_the_calls_of_a_slow_trunk_may_all_hang_up_within_a_second(calls: int, over_s: float) -> None:
+    """Their BYEs count as well.  What is dropped comes again, as RFC 3261 17.1.2 repeats it over UDP."""
+    seen = world(trunk(addresses=GATEWAYS, max_cps=2))
+    guard = Guard(seen.clock.monotonic, seen.sources)
+    start = seen.clock.monotonic()
+    byes = [(start + number / calls, 0.5) for number in range(calls)]
+    while byes:
+        at, wait_s = heapq.heappop(byes)
+        seen.clock.advance(at - seen.clock.monotonic())
+        if not guard.admits(EVERY[0]):
+            heapq.heappush(byes, (at + wait_s, min(2 * wait_s, 4.0)))
+    assert seen.clock.monotonic() - start < over_s
 
 
 def test_nobody_may_send_more_than_the_server_can_take() -> None:
