@@ -7,7 +7,7 @@ address; its answer comes back; a refused one leaves the call as it was.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened
+from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened, cancelled
 from edge.calls.hold import HoldPrompt
 from edge.calls.leg import Leg, description
 from edge.media.engine import MediaTimeout, WorkerDied
@@ -147,8 +147,8 @@ class Bridge:
         match event:
             case Ended():
                 raise ended(leg, event)
-            case Cancelled(reason=reason):  # before our 200, which waited for a PRACK
-                raise CallOver("caller", "cancelled", reason=reason)
+            case Cancelled():  # before our 200, which waited for a PRACK
+                raise cancelled(event)
             case Offered():
                 self._offered(leg, event)
             case OfferAnswered():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.media.engine import MediaEvent
 from edge.media.sdp import Description
 from edge.model.decision import Disposition, HungUpBy
-from edge.sip.events import Ended, InviteEvent, Offered, Referred, Replaced
+from edge.sip.events import Cancelled, Ended, InviteEvent, Offered, Referred, Replaced
 
 if TYPE_CHECKING:
     from edge.calls.leg import Leg
@@ -78,6 +78,11 @@ class CallOver(Exception):
         self.detail = detail
         self.disposition = disposition
         self.reason = reason
+
+
+def cancelled(event: Cancelled) -> CallOver:
+    """What a caller makes of the call that does not wait for an answer any longer."""
+    return CallOver("caller", "its INVITE expired" if event.expired else "cancelled", reason=event.reason)
 
 
 def put_off(happening: Happening) -> None:

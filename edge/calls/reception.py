@@ -12,6 +12,7 @@ from edge.calls.happenings import (
     MediaHappened,
     PartyWanted,
     SipHappened,
+    cancelled,
 )
 from edge.calls.hold import HoldPrompt
 from edge.calls.inbox import Inbox
@@ -245,8 +246,8 @@ class Reception:
 
     def _gone(self, event: object) -> None:
         match event:
-            case Cancelled(reason=reason):
-                raise CallOver("caller", "cancelled", reason=reason)
+            case Cancelled():
+                raise cancelled(event)
             case Ended(cause="peer", reason=reason):
                 raise CallOver("caller", "", reason=reason)
             case Ended(cause=cause):

@@ -184,9 +184,11 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The caller gave up before our final answer (CANCEL; 487 has been sent)."""
+    """The caller gave up before our final answer (487 has been sent): by CANCEL, unless its INVITE
+    ``expired``."""
 
     reason: str | None
+    expired: bool = False
 
 
 class Acked(NamedTuple):

@@ -14,7 +14,7 @@ from edge.sip.exchange import Exchange
 from edge.sip.grammar import decimal
 from edge.sip.message import Request, Response
 from edge.sip.printing import Lines
-from edge.sip.timers import Timer
+from edge.sip.timers import LongTimer
 
 MIN_SE: Final = 90
 """Seconds: the shortest interval that is accepted (section 4)."""
@@ -87,7 +87,7 @@ class ExpiryTimer:
         self._least: Lines = ()
         self._ours = False
         self._updates = False
-        self._timer: Timer | None = None
+        self._timer: LongTimer | None = None
 
     def answer(self, request: Request) -> Lines:
         """A refresh, or the INVITE itself, is being accepted: what our 2xx says (section 9)."""
@@ -130,15 +130,15 @@ class ExpiryTimer:
         self.stop()
         self._interval, self._ours = interval, ours
         if ours:
-            self._timer = self._usage.core.timers.start(interval / 2, self._refresh)
+            self._timer = LongTimer(self._usage.core.timers, interval / 2, self._refresh)
         else:
-            self._timer = self._usage.core.timers.start(_end_after(interval), self._expire)
+            self._timer = LongTimer(self._usage.core.timers, _end_after(interval), self._expire)
 
     def _refresh(self) -> None:
         """Half of the interval is over; should nobody answer, the rest of it ends the call (section 10)."""
         usage, lines = self._usage, self.lines()
         rest = _end_after(self._interval) - self._interval / 2
-        self._timer = usage.core.timers.start(rest, self._expire)
+        self._timer = LongTimer(usage.core.timers, rest, self._expire)
         if usage.state != "up" or usage.dialog is None:
             return
         if self._updates:
@@ -168,7 +168,7 @@ class ExpiryTimer:
         if least is not None and least > self._interval:
             self.stop()
             self._interval, self._least = least, (("Min-SE", str(least)),)
-            self._timer = self._usage.core.timers.start(0.0, self._refresh)
+            self._timer = LongTimer(self._usage.core.timers, 0.0, self._refresh)
 
     def _expire(self) -> None:
         self._timer = None

@@ -5,15 +5,18 @@ from typing import Final, Literal
 from edge.sip.core import ALLOW, SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Dialog, dialog_to_us
 from edge.sip.events import Acked, Cancelled, EarlyAnswer, Ended, Flow
+from edge.sip.grammar import decimal
 from edge.sip.invite import Invite
 from edge.sip.message import Request
 from edge.sip.printing import Lines
 from edge.sip.reason import reason_in
 from edge.sip.reliable import ReliableAnswers, wants
 from edge.sip.server_transaction import InviteServer, ServerTransaction
-from edge.sip.timers import Timer
+from edge.sip.timers import LongTimer, Timer
 from edge.sip.unacked import UnackedAnswer
 
+MOST_PATIENCE: Final = 86_400
+"""Seconds after which an INVITE expires at the latest, if it is to expire at all."""
 REFRESH: Final = 60.0
 """Seconds between repetitions of a provisional answer, so that proxies do not give up (13.3.1.1)."""
 
@@ -29,7 +32,7 @@ class ServerInvite(Invite):
     """A call to us."""
 
     __slots__ = (
-        "_dialog_lines", "_early_answered", "_farewell", "_provisional", "_refresh", "_reliable",
+        "_dialog_lines", "_early_answered", "_expires", "_farewell", "_provisional", "_refresh", "_reliable",
         "_transaction", "_unsaid", "request",
     )  # fmt: skip
     role = "server"
@@ -48,8 +51,11 @@ class ServerInvite(Invite):
         self._reliable: ReliableAnswers | None = None
         self._unsaid: bytes | None = None
         self._early_answered = bool(request.body)
+        self._expires: LongTimer | None = None
         transaction.owner = self
         transaction.to_tag = self.local_tag
+        if "Expires" in request.headers:
+            self._expire_after(request.headers.get("Expires") or "")
 
     # -- commands ----------------------------------------------------------------------------------
 
@@ -103,6 +109,7 @@ class ServerInvite(Invite):
             reliable.close()
             if reliable.told and not self.offer:
                 sdp = b""  # RFC 3261 13.2.1: it would be a second offer
+        self._stop_expiry()
         self.told = sdp or self.told
         headers = (*with_sdp(self._headers(), sdp), self.allow, SUPPORTED, *self.expiry_answer(self.request))
         self.state = "answered"
@@ -133,6 +140,23 @@ class ServerInvite(Invite):
             transaction.respond(487)
             self.emit(Cancelled(reason_in(cancel.headers)))
             self.close()
+
+    def _expire_after(self, value: str) -> None:
+        """The caller's word for how long it waits (13.3.1); what is no number counts as none."""
+        seconds = decimal(value.strip(), 2**32)
+        if seconds is not None:
+            self._expires = LongTimer(self.core.timers, min(seconds, MOST_PATIENCE), self._expired)
+
+    def _expired(self) -> None:
+        if self.state in ("trying", "early"):
+            self._transaction.respond(487)
+            self.emit(Cancelled(None, expired=True))
+            self.close()
+
+    def _stop_expiry(self) -> None:
+        if self._expires is not None:
+            self._expires.cancel()
+            self._expires = None
 
     def _receive_prack(self, request: Request, dialog: Dialog, transaction: ServerTransaction) -> None:
         """RFC 3262 section 3: it may bring the answer to our offer, or an offer of its own."""
@@ -237,6 +261,7 @@ class ServerInvite(Invite):
 
     def _stop(self) -> None:
         self._stop_refresh()
+        self._stop_expiry()
         if self._reliable is not None:
             self._reliable.close()
         super()._stop()

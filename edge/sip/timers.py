@@ -143,5 +143,30 @@ class Timers:
         )
 
 
+class LongTimer:
+    """A timer of a length that a peer chose, in steps of powers of two seconds: however many lengths there
+    are, the queues are few."""
+
+    __slots__ = ("_action", "_rest", "_step", "_timers")
+
+    def __init__(self, timers: Timers, delay: float, action: Callable[[], None]) -> None:
+        self._timers = timers
+        self._action = action
+        self._rest = delay
+        self._step: Timer | None = None
+        self._go_on()
+
+    def cancel(self) -> None:
+        """The action will not run."""
+        if self._step is not None:
+            self._step.cancel()
+
+    def _go_on(self) -> None:
+        whole = int(self._rest)
+        step = float(1 << whole.bit_length() - 1) if whole else self._rest
+        self._rest -= step
+        self._step = self._timers.start(step, self._go_on if self._rest > 0 else self._action)
+
+
 def _due(timer: Timer) -> float:
     return timer.due

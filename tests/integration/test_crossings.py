@@ -146,6 +146,21 @@ async def test_a_caller_that_holds_while_the_target_rings_is_answered_in_kind(sc
     assert (await scene.record())["disposition"] == "connected"
 
 
+async def test_a_call_whose_invite_expires_while_it_rings_is_over(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call = await scene.caller.invite(scene.number, scene.caller.sdp(), "Expires: 1")
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 180)
+    await call.hear("180")
+    await call.refused("487")
+    cancel = await scene.target.hear("CANCEL")
+    await scene.target.answer(cancel, 200)
+    await scene.target.answer(invite, 487)
+    record = await scene.record()
+    assert (record["disposition"], record["hung_up_by"]) == ("caller_hung_up_ringing", "caller")
+    assert record["disposition_detail"] == "its INVITE expired"
+
+
 async def test_two_byes_that_cross_end_the_call_once(scene: Scene) -> None:
     await scene.route(scene.target)
     call, invite = await scene.connected()

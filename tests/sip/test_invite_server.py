@@ -119,6 +119,45 @@ def test_cancel_after_the_answer_is_answered_and_changes_nothing(us: Node, peer:
     assert us.heard[us.calls[0]] == []
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_an_invite_that_expires_before_the_answer_is_487(
+    us: Node, peer: Peer, net: Network, *, early: bool
+) -> None:
+    """13.3.1."""
+    peer.request("INVITE", us, body=SDP, headers="Expires: 20\n")
+    if early:
+        us.calls[0].progress(180)
+    net.run(19.9)
+    assert 487 not in peer.statuses()
+    net.run(0.2)
+    assert peer.statuses()[-1] == 487
+    assert us.heard[us.calls[0]] == [Cancelled(None, expired=True)]
+    us.calls[0].answer(SDP)
+    net.run(60)
+    assert 200 not in peer.statuses()
+    assert us.stack.counters["transactions"] == us.stack.counters["dialogs"] == 0
+
+
+def test_an_invite_that_is_worth_nothing_from_the_start_is_487_at_once(us: Node, peer: Peer) -> None:
+    peer.request("INVITE", us, body=SDP, headers="Expires: 0\n")
+    us.net.run(0.1)
+    assert peer.statuses() == [100, 487]
+
+
+@pytest.mark.parametrize("value", ["20", "never", "-1", "4294967296", "20;x=y"])
+def test_an_invite_that_was_answered_or_says_nothing_of_it_does_not_expire(
+    us: Node, peer: Peer, net: Network, value: str
+) -> None:
+    peer.request("INVITE", us, body=SDP, headers=f"Expires: {value}\n")
+    if value == "20":
+        us.calls[0].answer(SDP)
+        net.run(0.01)
+        peer.request("ACK", us, to_tag=tag_of(peer), branch="z9hG4bKack")
+    net.run(200)
+    assert 487 not in peer.statuses()
+    assert us.calls[0].state == ("up" if value == "20" else "trying")
+
+
 def test_cancel_of_nothing_is_481(us: Node, peer: Peer) -> None:
     peer.request("CANCEL", us, branch="z9hG4bKnone")
     assert peer.statuses() == [481]

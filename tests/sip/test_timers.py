@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.sip.timers import NEVER, Timers
+from edge.sip.timers import NEVER, LongTimer, Timers
 
 
 class Clock:
@@ -73,3 +73,41 @@ def test_a_failing_action_does_not_take_the_others_with_it() -> None:
     assert timers.earliest == 1.0
     timers.run()
     assert ran == ["other"]
+
+
+def running(clock: Clock, timers: Timers, seconds: float) -> None:
+    """Time passes from deadline to deadline."""
+    end = clock.now + seconds
+    while timers.earliest <= end:
+        clock.now = max(clock.now, timers.earliest)
+        timers.run()
+    clock.now = end
+
+
+@pytest.mark.parametrize("length", [0, 0.5, 1, 61.5, 180, 1799, 86_400])
+def test_a_long_timer_runs_once_at_its_time(length: float) -> None:
+    clock, ran = Clock(), []
+    timers = clock.timers()
+    LongTimer(timers, length, lambda: ran.append(clock.now))
+    running(clock, timers, 100_000)
+    assert ran == [length] and len(timers) == 0
+
+
+def test_a_long_timer_may_be_cancelled_in_any_of_its_steps() -> None:
+    clock, ran = Clock(), []
+    timers = clock.timers()
+    for after in (0, 100, 170, 179):
+        timer = LongTimer(timers, 180, lambda: ran.append(clock.now))
+        running(clock, timers, after)
+        timer.cancel()
+        running(clock, timers, 1000)
+    assert ran == [] and len(timers) == 0
+
+
+def test_any_number_of_lengths_needs_few_queues() -> None:
+    clock = Clock()
+    timers = clock.timers()
+    for seconds in range(90, 5000):
+        LongTimer(timers, seconds, lambda: None)
+    running(clock, timers, 2500)
+    assert len(timers._queues) < 20
