@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from edge.logs import Logger
 from edge.media.sdp import Description, parse
-from edge.sip.events import Answered, Destination, InviteEvent, OfferAnswered, Offered, OutgoingCall, Progress
+from edge.sip.events import Answered, InviteEvent, OfferAnswered, Offered, OutgoingCall, Progress, Transport
 from edge.sip.exchange import Exchange
 from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
@@ -112,10 +112,15 @@ class Interleavings(RuleBasedStateMachine):
     def _note(self, event: str, **fields: Any) -> None:
         self.broken.append((event, sys.exc_info()[1]))
 
-    @initialize(seed=st.integers(0, 2**32), loss=st.sampled_from((0.0, 0.0, 0.1, 0.3)))
-    def begin(self, seed: int, loss: float) -> None:
+    @initialize(
+        seed=st.integers(0, 2**32),
+        loss=st.sampled_from((0.0, 0.0, 0.1, 0.3)),
+        transport=st.sampled_from(("udp", "udp", "tcp")),
+    )
+    def begin(self, seed: int, loss: float, transport: Transport) -> None:
         self.chance = random.Random(seed)
         self.air = Air(self.loop, self.chance)
+        self.air.transport = transport
         self.air.loss, self.air.copies, self.air.jitter_s = loss, loss / 2, loss * 3
         self.edge = Edge(self.air, self.loop.clock)
         self.caller = Phone(self.air, CALLER)
@@ -151,16 +156,16 @@ class Interleavings(RuleBasedStateMachine):
         offers=st.booleans(),
         wants=st.sampled_from(("", "Require")),
         formats=CODECS,
-        timer=st.sampled_from((0, 90)),
+        timer=st.sampled_from(("", "", "90;refresher=uac", "90;refresher=uas", "60")),
         after=WAITS,
     )
     def the_caller_dials(
-        self, number: str, offers: bool, wants: str, formats: str, timer: int, after: float
+        self, number: str, offers: bool, wants: str, formats: str, timer: str, after: float
     ) -> None:
         lines = ((wants, "100rel"),) if wants else ()
-        lines += (("Session-Expires", f"{timer};refresher=uac"),) if timer else ()
+        lines += (("Session-Expires", timer),) if timer else ()
         call = OutgoingCall(
-            f"sip:{number}@{EDGE}", Destination("udp", EDGE, 5060), f"<sip:+12125550100@{CALLER}>",
+            f"sip:{number}@{EDGE}", self.air.at(EDGE), f"<sip:+12125550100@{CALLER}>",
             f"<sip:{number}@{EDGE}>", headers=lines, no_provisional_s=40.0,
             body=self.caller.description(formats=formats) if offers else b"",
         )  # fmt: skip
@@ -168,10 +173,16 @@ class Interleavings(RuleBasedStateMachine):
         self.pass_time(after)
 
     @precondition(lambda self: len(self.caller.usages) < 6)
-    @rule(number=st.sampled_from((PLAIN, GREETED)), early=st.booleans(), formats=CODECS, after=WAITS)
-    def a_call_comes_up(self, number: str, early: bool, formats: str, after: float) -> None:
+    @rule(
+        number=st.sampled_from((PLAIN, GREETED)),
+        early=st.booleans(),
+        formats=CODECS,
+        timer=st.sampled_from(("", "", "90;refresher=uac", "90;refresher=uas")),
+        after=WAITS,
+    )
+    def a_call_comes_up(self, number: str, early: bool, formats: str, timer: str, after: float) -> None:
         """As calls mostly do; what follows is then about a call that is up."""
-        self.the_caller_dials(number, True, "", "0 8 101", 0, 0.05)
+        self.the_caller_dials(number, True, "", "0 8 101", timer, 0.05)
         self.pass_time(2.0 if number == GREETED else 0.1)
         found = self._any_target("trying", "early")
         if found is not None:
@@ -225,7 +236,7 @@ class Interleavings(RuleBasedStateMachine):
         phone = self.targets[who]
         if len(phone.usages) < 8:
             call = OutgoingCall(
-                f"sip:{number}@{EDGE}", Destination("udp", EDGE, 5060), f"<sip:agent@{phone.host}>",
+                f"sip:{number}@{EDGE}", self.air.at(EDGE), f"<sip:agent@{phone.host}>",
                 f"<sip:{number}@{EDGE}>", body=phone.description(), no_provisional_s=40.0,
             )  # fmt: skip
             phone.listen(phone.node.stack.call(call))
@@ -255,7 +266,7 @@ class Interleavings(RuleBasedStateMachine):
         if usage is not None and len(phone.usages) < 8:
             value = replaces(usage) + (";early-only" if early_only else "")
             call = OutgoingCall(
-                f"sip:edge@{EDGE}", Destination("udp", EDGE, 5060), f"<sip:colleague@{phone.host}>",
+                f"sip:edge@{EDGE}", self.air.at(EDGE), f"<sip:colleague@{phone.host}>",
                 f"<sip:edge@{EDGE}>", (("Replaces", value), ("Require", "replaces")),
                 phone.description(formats=formats) if offers else b"", no_provisional_s=40.0,
             )  # fmt: skip
@@ -321,6 +332,12 @@ class Interleavings(RuleBasedStateMachine):
         recent = self.air.recent(LATEST_S)
         if recent:
             self.air.deliver(0.001, *recent[-min(back, len(recent))])
+        self.pass_time(after)
+
+    @precondition(lambda self: self.air.transport == "tcp" and self.phones[0].usages)
+    @rule(after=WAITS)
+    def a_connection_breaks(self, after: float) -> None:
+        self.air.lines.broken_by(self.chance)
         self.pass_time(after)
 
     @rule(after=WAITS)

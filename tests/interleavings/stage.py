@@ -1,4 +1,5 @@
-"""A caller, our real calls and their targets on one loop of virtual time, over a network that plays tricks.
+"""A caller, our real calls and their targets on one loop of virtual time, over a network that plays tricks
+with datagrams, or breaks connections.
 
 The edge is the real stack and the real call coroutine; only the store, the media engine and the sockets
 are stand-ins.  The peers are stacks too, told by a test what to do next.
@@ -26,12 +27,13 @@ from edge.model.ledger import Command, Finish
 from edge.model.prompts import CampaignPrompts
 from edge.routing.snapshot import Snapshot
 from edge.sip.core import Usage
-from edge.sip.events import Allow, Destination, Flow, OutgoingCall
+from edge.sip.events import Allow, Destination, Flow, OutgoingCall, Transport
 from edge.sip.invite import Invite
-from edge.sip.message import Request
+from edge.sip.message import Request, Response
 from edge.sip.stack import Stack
 from edge.sip.timers import NEVER
 from edge.sip.uri import parse_uri
+from tests.interleavings.lines import Lines
 from tests.routing import world
 from tests.support.virtual_time import VirtualClock, VirtualLoop
 
@@ -49,6 +51,8 @@ class Air:
         self.loop = loop
         self.random = chance
         self.loss = self.copies = self.jitter_s = 0.0
+        self.transport: Transport = "udp"
+        self.lines = Lines(loop, chance, lambda: self.jitter_s)
         self.nodes: dict[Address, Node] = {}
         self.log: list[tuple[float, bytes, Address, Address]] = []
 
@@ -58,6 +62,10 @@ class Air:
         copies = int(self.random.random() >= self.loss) + int(self.random.random() < self.copies)
         for _ in range(copies):
             self.deliver(0.005 + self.random.random() * self.jitter_s, data, source, target)
+
+    def at(self, host: str, port: int = 5060) -> Destination:
+        """Somebody on this network."""
+        return Destination(self.transport, host, port)
 
     def recent(self, seconds: float) -> list[tuple[bytes, Address, Address]]:
         """What was sent in the last so many seconds."""
@@ -95,17 +103,22 @@ class Node:
         )  # fmt: skip
 
     def send(self, data: bytes, flow: Flow) -> bool:
+        if flow.connection:
+            return self.air.lines.send(data, flow)
         self.air.carry(data, self.address, flow.remote)
         return True
 
     def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:
-        return Flow("udp", self.address, (destination.host, destination.port))
+        remote = (destination.host, destination.port)
+        if destination.transport == "tcp":
+            return self.air.lines.toward(self, destination, self.air.nodes.get(remote))
+        return Flow("udp", self.address, remote)
 
     def way(self, host: str) -> None:
         return None
 
     def alive(self, flow: Flow) -> bool:
-        return True
+        return not flow.connection or self.air.lines.alive(flow)
 
     def sent_by(self, flow: Flow) -> str:
         return f"{self.address[0]}:{self.address[1]}"
@@ -121,6 +134,14 @@ class Node:
 
     def receive(self, data: bytes, source: Address) -> None:
         self.stack.receive(data, Flow("udp", self.address, source))
+        self._arm()
+
+    def receive_message(self, message: Request | Response, flow: Flow) -> None:
+        self.stack.receive_message(message, flow)
+        self._arm()
+
+    def lost(self, flow: Flow) -> None:
+        self.stack.transport_failed(flow)
         self._arm()
 
     def _wake(self) -> None:
@@ -244,7 +265,7 @@ class Edge:
 
     async def resolve(self, uri: str) -> list[Destination]:
         parsed = parse_uri(uri)
-        return [Destination("udp", parsed.host, parsed.port or 5060)]
+        return [self.node.air.at(parsed.host, parsed.port or 5060)]
 
     def avoid(self, destination: Destination, seconds: float = 30.0) -> None:
         pass
