@@ -5,7 +5,9 @@ import contextlib
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
+
+import structlog
 
 from edge.clock import Clock
 from edge.sip.events import Flow
@@ -15,12 +17,19 @@ from edge.sip.redaction import without_secrets
 MAX_WAITING: Final = 5_000
 AT_ONCE: Final = 100
 WAIT_S: Final = 0.02
+LOOK_UP_S: Final = 60.0
+"""Seconds between two look-ups of the collector's name."""
+START_S: Final = 2.0
+"""Seconds that the first one may keep the server from starting."""
+
+log = structlog.get_logger(__name__)
 
 
 class Exporter:
     """An async context manager; ``note`` is the endpoint's trace hook, and hands on to ``others``.
 
-    ``sent`` and ``dropped`` count messages.
+    ``sent`` and ``dropped`` count messages.  The collector's name is looked up again and again: one that has
+    no address yet, or another since, keeps nobody from calling.
     """
 
     def __init__(self, where: tuple[str, int], agent_id: int, clock: Clock) -> None:
@@ -30,21 +39,23 @@ class Exporter:
         self._waiting: deque[tuple[Literal["in", "out"], Flow, float, bytes]] = deque()
         self._due = False
         self._socket: socket.socket | None = None
+        self._address: tuple[Any, ...] = ()
+        self._missed = False
         self.others: Callable[[Literal["in", "out"], Flow, bytes, str], None] | None = None
         self.sent = 0
         self.dropped = 0
 
     async def __aenter__(self) -> Self:
-        """Raises OSError when the collector's name has no address."""
         self._loop = asyncio.get_running_loop()
-        found = await self._loop.getaddrinfo(*self._where, type=socket.SOCK_DGRAM)
-        family, kind, protocol, _, address = found[0]
-        self._socket = socket.socket(family, kind, protocol)
-        self._socket.setblocking(False)
-        self._socket.connect(address)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await self._look_up()
+        self._following = asyncio.create_task(self._follow(), name="collector")
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        self._following.cancel()
+        await asyncio.wait([self._following])
         self._flush()
         if self._socket is not None:
             self._socket.close()
@@ -54,13 +65,42 @@ class Exporter:
         """Takes a message; it is sent a little later, with others."""
         if self.others is not None:
             self.others(direction, flow, data, sip_call_id)
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_WAITING or self._socket is None:
             self.dropped += 1
             return
         self._waiting.append((direction, flow, self._clock.utc().timestamp(), data))
         if not self._due:
             self._due = True
             self._loop.call_later(WAIT_S, self._flush)
+
+    async def _follow(self) -> None:
+        """Sends to wherever the collector's name leads by now."""
+        while True:
+            await asyncio.sleep(LOOK_UP_S)
+            await self._look_up()
+
+    async def _look_up(self) -> None:
+        try:
+            found = await self._loop.getaddrinfo(*self._where, type=socket.SOCK_DGRAM)
+            if found[0][4] != self._address:
+                self._turn_to(*found[0])
+            self._missed = False
+        except OSError as error:
+            if not self._missed:
+                log.warning("hep_collector_unknown", host=self._where[0], why=str(error))
+            self._missed = True
+
+    def _turn_to(self, family: int, kind: int, protocol: int, _: str, address: tuple[Any, ...]) -> None:
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setblocking(False)
+            made.connect(address)
+        except OSError:
+            made.close()
+            raise
+        if self._socket is not None:
+            self._socket.close()
+        self._socket, self._address = made, address
 
     def _flush(self) -> None:
         self._due = False

@@ -1,8 +1,13 @@
 """Copies for a Homer collector: what a datagram says, and what happens when there are too many."""
 
+import asyncio
+import socket
+from typing import Any
+
 import pytest
 
 from edge.clock import SystemClock
+from edge.sip import exporter as exporting
 from edge.sip.events import Flow, Transport
 from edge.sip.exporter import MAX_WAITING, Exporter
 from edge.sip.hep import encode
@@ -41,6 +46,32 @@ async def test_copies_arrive_in_order_and_without_secrets() -> None:
             assert [copy.text.split()[1] for copy in homer.copies] == [str(n) for n in range(300)]
             assert "5ecret" not in "".join(copy.text for copy in homer.copies)
             assert (len(seen), exporter.sent, exporter.dropped) == (300, 300, 0)
+
+
+async def test_a_collector_without_an_address_keeps_nobody_waiting_and_is_found_once_it_has_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, known = asyncio.get_running_loop(), dict[str, tuple[str, int]]()
+
+    async def look_up(host: str, port: int, **_: int) -> list[Any]:
+        if host not in known:
+            raise OSError("no such name")
+        return [(socket.AF_INET, socket.SOCK_DGRAM, 17, "", known[host])]
+
+    monkeypatch.setattr(loop, "getaddrinfo", look_up)
+    monkeypatch.setattr(exporting, "LOOK_UP_S", 0.01)
+    async with Exporter(("homer.test", 9060), 3, SystemClock()) as exporter:
+        exporter.note("out", FLOW, b"lost", "id")
+        assert (exporter.sent, exporter.dropped) == (0, 1)
+        for number in range(2):  # and it may move
+            with Homer() as homer:
+                known["homer.test"] = (homer.host, homer.port)
+
+                def arrives(homer: Homer = homer, number: int = number) -> bool:
+                    exporter.note("out", FLOW, b"%d" % number, "id")
+                    return any(copy.text == str(number) for copy in homer.copies)
+
+                await eventually(arrives)
 
 
 async def test_too_many_are_dropped_and_a_collector_that_is_away_harms_nobody() -> None:
