@@ -1,19 +1,16 @@
 """New calls wait until everything else has been read; those that would wait too long are turned away.
 
-In-dialog work and OPTIONS go first.  When the server is over its capacity a new INVITE is answered with
-503 from its bytes, unparsed: that must cost little, or refusing would be all that is done (RFC 5390).
+In-dialog work and OPTIONS go first.  See ``turned_away`` for what becomes of a new call when the server is
+over its capacity.
 """
 
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from edge.sip.events import Flow
 from edge.sip.framer import Held
-from edge.sip.gate import may_answer
-from edge.sip.server_transaction import ServerKey
-from edge.sip.via import parse_via
 
 MAX_WAIT: Final = 0.4
 """Seconds that a new call may wait: less than T1, so that nobody repeats what will be served."""
@@ -23,11 +20,6 @@ AT_ONCE: Final = 15
 SHED_AT_ONCE: Final = 50
 
 _IN_DIALOG: Final = re.compile(rb"\r\n(?:to|t)[ \t]*+:[^\r\n]*?;[ \t]*+tag[ \t]*+=", re.IGNORECASE)
-_COPIED: Final = re.compile(rb"(via|v|from|f|to|t|call-id|i|cseq)[ \t]*+:[ \t]*+(.*+)", re.IGNORECASE)
-_NAMES: Final = {
-    b"via": b"Via", b"v": b"Via", b"from": b"From", b"f": b"From", b"to": b"To", b"t": b"To",
-    b"call-id": b"Call-ID", b"i": b"Call-ID", b"cseq": b"CSeq",
-}  # fmt: skip
 
 Unread = bytes | Held
 """A message that waits: a datagram, or what a stream's framer has cut out."""
@@ -89,11 +81,15 @@ class Arrivals:
         """The sockets were read; ``drained`` when nothing is left in them, so that there is time."""
         self._drained = drained
         if self._waiting:
-            self.go_on()
+            self._work()
 
     def go_on(self) -> None:
-        """Turns away what waited too long, and serves what there is time for."""
+        """What was asked for: one more look at those that wait."""
         self._called = False
+        self._work()
+
+    def _work(self) -> None:
+        """Turns away what waited too long, and serves what there is time for."""
         waiting, overdue = self._waiting, self._clock() - MAX_WAIT
         for _ in range(SHED_AT_ONCE):
             if not waiting or waiting[0][0] > overdue:
@@ -114,38 +110,3 @@ def is_new_call(data: bytes) -> bool:
     if at >= 0 and b"tag" not in data[at : data.find(b"\r\n", at + 2)].lower():
         return True
     return _IN_DIALOG.search(data) is None
-
-
-class Refusal(NamedTuple):
-    """A 503, and the transaction that its INVITE would make: if there is one, the INVITE is a copy."""
-
-    key: ServerKey
-    answer: bytes
-
-
-def refusal(data: bytes, flow: Flow, tag: str, retry_after_s: int) -> Refusal | None:
-    """The 503 to a new INVITE, made from its bytes; None for one that is written in an unusual way."""
-    head, separator, _ = data.partition(b"\r\n\r\n")
-    lines = head.split(b"\r\n")[1:]
-    if not separator or any(line[:1] in (b" ", b"\t") for line in lines):
-        return None
-    copied = [match for line in lines if (match := _COPIED.fullmatch(line)) is not None]
-    fields = [(_NAMES[match[1].lower()], match[2]) for match in copied]
-    counts = [sum(name == wanted for name, _ in fields) for wanted in (b"From", b"To", b"Call-ID", b"CSeq")]
-    if counts != [1, 1, 1, 1] or not fields or fields[0][0] != b"Via":
-        return None
-    text = fields[0][1].decode("utf-8", "surrogateescape")
-    via = parse_via(text)
-    if via is None or b"," in fields[0][1] or not via.branch.startswith("z9hG4bK"):
-        return None
-    if not may_answer(via, flow):
-        return None
-    if flow.transport == "udp" and "rport" not in via.params and (via.port or 5060) != flow.remote[1]:
-        return None  # the answer would go elsewhere (18.2.2)
-    key = (via.branch, via.host, via.port, "INVITE")
-    stamped = via.stamped(*flow.remote).encode("utf-8", "surrogateescape")
-    answer = [b"SIP/2.0 503 Service Unavailable", b"Via: " + stamped]
-    for name, value in fields[1:]:
-        answer.append(name + b": " + value + (b";tag=" + tag.encode() if name == b"To" else b""))
-    answer += [b"Retry-After: %d" % retry_after_s, b"Content-Length: 0", b"", b""]
-    return Refusal(key, b"\r\n".join(answer))

@@ -17,6 +17,8 @@ Address = tuple[str, int]
 
 MAX_UNSENT: Final = 256 * 1024
 """Bytes that wait for a peer that does not read; beyond it the connection is dropped."""
+MAX_TOGETHER: Final = 64 * 1024
+"""Bytes that go in one piece."""
 GONE_S: Final = 10
 """Seconds without any sign of the peer's kernel, after which the connection is lost."""
 PROBED_S: Final = 30
@@ -105,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._framer = Framer(self._judge)
         self._transport: asyncio.Transport | None = None
         self._unsent: list[bytes] = []
+        self._unsent_octets = 0
         self._overdue: asyncio.TimerHandle | None = None
         self._idle: asyncio.TimerHandle | None = None
         self._heard = False
@@ -125,8 +128,7 @@ class Connection(asyncio.Protocol):
             log.warning("sip_tls_name", remote=self.flow.remote[0], wanted=name)
             transport.abort()
             return
-        transport.writelines(self._unsent)
-        self._unsent.clear()
+        self._flush()
         self._watch_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -161,23 +163,38 @@ class Connection(asyncio.Protocol):
         return self._transport is not None and self._transport.is_closing()
 
     def send(self, data: bytes) -> bool:
-        """Writes, or keeps until connected; False when the peer does not read any more."""
+        """Keeps it until connected, and to the end of this turn of the loop: what goes together costs the
+        system one call.  False when the peer does not read any more."""
         transport = self._transport
         if transport is None:
-            if sum(map(len, self._unsent)) + len(data) > MAX_UNSENT:
+            if self._unsent_octets + len(data) > MAX_UNSENT:
                 return False
-            self._unsent.append(data)
-            return True
-        if transport.is_closing():
+        elif transport.is_closing():
             return False
-        transport.write(data)
-        if transport.get_write_buffer_size() > MAX_UNSENT:
-            transport.abort()
-            return False
+        elif not self._unsent:
+            self._streams.loop.call_soon(self._flush)
+        self._unsent.append(data)
+        self._unsent_octets += len(data)
+        if self._unsent_octets > MAX_TOGETHER and transport is not None:
+            self._flush()
         return True
+
+    def _flush(self) -> None:
+        """Writes what has been kept; a peer that lets too much of it wait is given up."""
+        transport = self._transport
+        if transport is None:
+            return
+        data = b"".join(self._unsent)
+        self._unsent.clear()
+        self._unsent_octets = 0
+        if data and not transport.is_closing():
+            transport.write(data)
+            if transport.get_write_buffer_size() > MAX_UNSENT:
+                transport.abort()
 
     def close(self) -> None:
         """Closes, once what was sent has gone."""
+        self._flush()
         if self._transport is not None:
             self._transport.close()
 

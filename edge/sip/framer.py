@@ -39,11 +39,6 @@ class Held:
     head: bytes
     body: bytes
 
-    @property
-    def data(self) -> bytes:
-        """The message as it came."""
-        return self.head + _END + self.body
-
 
 Frame = Request | Response | Held | Keepalive | SipParseError
 

@@ -47,8 +47,11 @@ class Inlet:
     # -- datagrams -------------------------------------------------------------------------------------
 
     def on_datagram(self, data: bytes, flow: Flow) -> bool:
-        """True if it was dealt with at once: a new call waits until nothing else does."""
-        if data.startswith(b"INVITE ") and self.arrivals.take(data, flow):
+        """True if work was done for it: a new call waits until nothing else does."""
+        if data.startswith(b"INVITE "):
+            if self.arrivals.take(data, flow):
+                return False
+        elif data.startswith(b"ACK ") and self._stack.turned_away.acknowledged(data):
             return False
         self._receive(data, flow)
         return True
@@ -68,9 +71,11 @@ class Inlet:
 
     # -- new calls ---------------------------------------------------------------------------------------
 
-    def _limited(self, data: bytes, flow: Flow) -> bool:
+    def _limited(self, message: Unread, flow: Flow) -> bool:
         """Whether a new call was one too many of its source, and has been turned away, unread."""
-        return self._over is not None and self._over(flow.remote[0]) and self._stack.turn_away(data, flow, 1)
+        if self._over is None or not self._over(flow.remote[0]):
+            return False
+        return self._stack.turn_away(_head(message), flow, 1)
 
     def _serve(self, message: Unread, flow: Flow) -> None:
         """There is time for a new call; if its connection has ended meanwhile nobody waits for it."""
@@ -86,10 +91,9 @@ class Inlet:
 
     def _turn_away(self, message: Unread, flow: Flow) -> None:
         """No time for a new call: 503, and nothing at all for strangers."""
-        data = message if isinstance(message, bytes) else message.data
         if not self._guard.is_free(flow.remote[0]):
             self._stack.count("dropped_stranger")
-        elif not self._stack.turn_away(data, flow):
+        elif not self._stack.turn_away(_head(message), flow):
             self._serve(message, flow)
 
     # -- connections -------------------------------------------------------------------------------------
@@ -104,9 +108,10 @@ class Inlet:
 
     def judge(self, head: bytes, flow: Flow) -> Verdict:
         """What becomes of a stream's message: a new call waits, or is too many of its trunk and answered."""
-        if not is_new_call(head):
-            return "read"
-        return "skip" if self._limited(head + b"\r\n\r\n", flow) else "hold"
+        if is_new_call(head):
+            return "skip" if self._limited(Held(head, b""), flow) else "hold"
+        away = head.startswith(b"ACK ") and self._stack.turned_away.acknowledged(head)
+        return "skip" if away else "read"
 
     def is_known(self, host: str) -> bool:
         """Whether an address that is admitted is a trunk's, a target's, or has logged in."""
@@ -142,3 +147,11 @@ class Inlet:
     def in_use(self, flow: Flow) -> bool:
         """Whether a dialog still needs an idle connection."""
         return self._stack.uses(flow)
+
+
+def _head(message: Unread) -> bytes:
+    """The header block; of a datagram without an end of it nothing."""
+    if not isinstance(message, bytes):
+        return message.head
+    head, end, _ = message.partition(b"\r\n\r\n")
+    return head if end else b""

@@ -31,8 +31,6 @@ _STATUS = {
     b"6": "sent_6xx",
 }
 
-MAX_TURNED_AWAY: Final = 1_000
-
 _QUOTED = re.compile(rb"([A-Z]{3,9}) [^\r\n]{1,400}\r\nVia: [^\r\n;]{1,300};branch=(z9hG4bK[0-9a-f]{1,64});")
 
 
@@ -55,7 +53,6 @@ class TransactionLayer:
         self._on_stream: dict[int, set[ClientTransaction]] = {}
         self.servers: dict[ServerKey, ServerTransaction] = {}
         self.merges: set[tuple[str, ...]] = set()
-        self.turned_away: dict[ServerKey, bytes] = {}
 
     def __len__(self) -> int:
         return len(self.clients) + len(self.servers)
@@ -80,15 +77,6 @@ class TransactionLayer:
         """The same, counted as a retransmission."""
         self.counters["retransmissions"] += 1
         return self.send(data, flow, call_id)
-
-    def turn_away(self, key: ServerKey, answer: bytes, flow: Flow) -> None:
-        """The 503 to a new call that nobody has read.  A copy of it, on its way since before that, gets the
-        same, and not a call that its sender has given up."""
-        self.counters["turned_away"] += 1
-        kept = self.turned_away
-        if key not in kept and len(kept) >= MAX_TURNED_AWAY:
-            del kept[next(iter(kept))]
-        self.send(kept.setdefault(key, answer), flow, "")
 
     def via(self, flow: Flow) -> tuple[str, str]:
         """A new Via value for a request over ``flow``, and its branch."""

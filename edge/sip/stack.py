@@ -6,7 +6,7 @@ call; ``pump`` runs timers and delivers events and is due at ``timers.earliest``
 
 from collections.abc import Callable
 
-from edge.sip import arrivals, gate, replaces
+from edge.sip import gate, replaces
 from edge.sip.answers import Answers
 from edge.sip.bodies import Carried, nothing, only_description
 from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
@@ -21,6 +21,7 @@ from edge.sip.message import Request, Response, SipParseError
 from edge.sip.outside import ask, check_lines
 from edge.sip.parser import parse
 from edge.sip.server_transaction import InviteServer, ServerKey, server_key
+from edge.sip.turned_away import TurnedAway
 from edge.sip.wire import Chance, Trace, Wire
 
 
@@ -52,6 +53,7 @@ class Stack:
         self._core.user_agent = user_agent
         self._layer = self._core.layer
         self.timers = self._layer.timers
+        self.turned_away = TurnedAway(self._layer)
         self._access = access
         self._answers = Answers(self._layer, access)
         self._replacing = replacing or replaces.SamePeer(access)
@@ -109,15 +111,10 @@ class Stack:
             return
         self.receive_message(message, flow, data)
 
-    def turn_away(self, data: bytes, flow: Flow, retry_after_s: int | None = None) -> bool:
-        """503 to a new call for which there is no time, made from its bytes; False if it must be read: it
-        is a copy of a call that is served, or written in an unusual way."""
+    def turn_away(self, head: bytes, flow: Flow, retry_after_s: int | None = None) -> bool:
+        """503 to a new call for which there is no time, by its header block; False if it must be read."""
         after = retry_after_s or int(self._layer.chance.uniform(*gate.RETRY_AFTER))
-        refusal = arrivals.refusal(data, flow, self._layer.chance.token(), after)
-        if refusal is None or refusal.key in self._layer.servers:
-            return False
-        self._layer.turn_away(refusal.key, refusal.answer, flow)
-        return True
+        return self.turned_away.add(head, flow, after)
 
     def receive_message(self, message: Request | Response, flow: Flow, data: bytes = b"") -> None:
         """One message, and (for a datagram) the bytes it was read from."""
@@ -193,8 +190,8 @@ class Stack:
             self._receive_cancel(request, flow, size)
         elif method == "ACK":
             self._receive_ack(request)
-        elif key in self._layer.turned_away:
-            self._layer.turn_away(key, b"", flow)
+        elif key in self.turned_away:
+            self.turned_away.again(key, flow)
         elif request.to_tag is not None:
             self._receive_in_dialog(request, flow, key, size)
         else:

@@ -28,6 +28,8 @@ BATCH: Final = 30
 """Datagrams worked on at one wake, so that nothing else in the loop waits longer than some milliseconds."""
 READS: Final = 200
 """Datagrams read at one wake: those that only wait, or are dropped, cost little."""
+ALONE: Final = 8
+"""Wakes at which one datagram is read, until it is asked again whether they crowd."""
 RECEIVE_BUFFER: Final = 4 << 20
 """Bytes: bursts wait in the kernel, not in retransmissions (the kernel may grant less)."""
 MAX_KNOWN: Final = 10_000
@@ -76,7 +78,7 @@ class UdpListener:
         self._on_datagram = on_datagram
         self._on_undelivered = on_undelivered
         self._flows: dict[Address, Flow] = {}
-        self._alone = False
+        self._alone = 0  # wakes for which they are taken to come one by one
         self.socket = bound_socket(socket.SOCK_DGRAM, *at)
         self.name: Address = self.socket.getsockname()[:2]
         loop.add_reader(self.socket, self._readable)
@@ -102,7 +104,8 @@ class UdpListener:
         """Reads what is there, within bounds, and tells whether that was all.
 
         While they come one by one nothing is asked for behind a datagram that was worked on: the loop's next
-        look tells of more, and to be told that there is none costs as much as many a step of a call.
+        look tells of more, and to be told that there is none costs as much as many a step of a call.  But a
+        loop that has other work looks seldom: now and then it is asked all the same.
         """
         work = 0
         drained = False
@@ -123,8 +126,9 @@ class UdpListener:
                 if work >= BATCH:
                     break
                 if work and not turn and self._alone:
+                    self._alone -= 1
                     return
-        self._alone = drained and turn < 2
+        self._alone = ALONE if drained and turn < 2 else 0
         if not drained:
             # There may be nothing left that would wake us, and new calls wait to hear that.
             self._loop.call_soon(self._look_again)

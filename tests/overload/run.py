@@ -29,7 +29,9 @@ GOODPUT = 0.9
 NO_LIMITS = {
     "EDGE_CALLS__MAX_CPS": "100000",
     "EDGE_CALLS__MAX_LIVE": "100000",
-    "EDGE_MEDIA__PORTS": "16384-32767",
+    # A port rests for some seconds after its call, and a process may open so many: fewer would be the limit.
+    "EDGE_MEDIA__PORTS": "2048-32767",
+    "EDGE_MEDIA__WORKERS": "2",
 }
 
 

@@ -234,6 +234,22 @@ async def test_the_last_bye_is_waited_for() -> None:
     assert b"BYE" in byes
 
 
+async def test_what_is_said_at_once_goes_in_one_piece() -> None:
+    """A write costs the system more than most messages cost us."""
+    async with endpoint("tcp") as (us, port), stream(port) as peer:
+        peer.writer.write(options(1))
+        assert isinstance(await peer.answer(), Response)
+        assert us._transport._streams is not None
+        (connection,) = us._transport._streams._by_number.values()
+        written: list[bytes] = []
+        assert connection._transport is not None
+        connection._transport.write = written.append  # type: ignore[assignment, method-assign]
+        connection.data_received(b"".join(options(n) for n in range(20)))
+        assert not written
+        await asyncio.sleep(0)
+        assert len(written) == 1 and written[0].count(b"SIP/2.0 200") == 20
+
+
 async def test_a_ping_gets_its_pong() -> None:
     async with endpoint("tcp") as (_, port), stream(port) as peer:
         peer.writer.write(b"\r\n\r\n")
@@ -356,9 +372,12 @@ async def test_a_stream_s_new_calls_wait_for_all_else_and_get_503_when_there_is_
         assert [(a.call_id, a.status) for a in found] == [("1", 200), ("4", 200), ("2", 503), ("3", 503)]
         assert all(5 <= int(a.headers.get("Retry-After") or 0) <= 30 for a in found[2:])
         assert us.counters["turned_away"] == 2 and len(calls) == 1
-        peer.writer.write(invite(5))
+        told = [f"To: <sip:c@d>;tag={a.to_tag}".encode() for a in found[2:]]
+        acks = b"".join(invite(2 + n, b"ACK", "1 ACK", to) for n, to in enumerate(told))
+        peer.writer.write(acks + invite(5))
         again = [a for _ in range(2) if isinstance(a := await peer.answer(), Response)]
         assert [(a.call_id, a.status) for a in again] == [("5", 100), ("5", 200)], "there is time again"
+        assert us.counters["received_ack"] == 3 and "dropped_stray_ack" not in us.counters
 
 
 async def test_a_call_whose_connection_ended_while_it_waited_is_not_taken() -> None:

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from edge.sip.events import Flow
-from edge.sip.transport import BATCH, UdpListener
+from edge.sip.transport import ALONE, BATCH, UdpListener
 
 
 class Heard:
@@ -87,3 +87,22 @@ def test_a_new_call_before_a_crowd_hears_that_all_is_read_though_nothing_more_co
     told = asyncio.run(story())
     assert [data for data in told if data] == [b"INVITE 2", *[b"BYE 1"] * others]
     assert told[-1] is None
+
+
+def test_a_crowd_without_new_calls_is_noticed_though_the_loop_has_other_work() -> None:
+    """Answers, while the new calls come over TCP: one a turn of a loop that is busy would be too few."""
+
+    async def story() -> int:
+        heard, turns = Heard(), 0
+        with listening(heard) as peer:
+            peer.send(b"BYE 1")
+            await _when(heard, 2)
+            for _ in range(10 * ALONE):
+                peer.send(b"SIP/2.0 200")
+            async with asyncio.timeout(10):
+                while len(heard.told) < 2 + 10 * ALONE:
+                    await asyncio.sleep(0)
+                    turns += 1
+        return turns
+
+    assert asyncio.run(story()) < 3 * ALONE
