@@ -99,7 +99,7 @@ class Bridge:
         if sdp is None:
             self._stay(*self._before_ours)
         else:
-            _invite(leg).offer_again(sdp)
+            _invite(leg).offer_again(sdp, renewed=leg.renewed)
 
     def _stay(self, leg: Leg, before: Description | None) -> None:
         """A peer does not take what the other one speaks; a target stays with what it has."""
@@ -114,7 +114,7 @@ class Bridge:
         if sdp is None:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
         self._last_try = True
-        _invite(self.target).offer_again(sdp)
+        _invite(self.target).offer_again(sdp, renewed=self.target.renewed)
 
     def give_up(self) -> None:
         """The target is dialled no more: an offer of the caller that waits for it is refused."""
@@ -217,7 +217,7 @@ class Bridge:
             self._absorb(leg, other, heard)  # only the address is new, and that is ours to the other
         else:
             self._crossing = crossing
-            _invite(other).offer_again(sdp, soon=soon)
+            _invite(other).offer_again(sdp, soon=soon, renewed=other.renewed)
 
     def _offer(self, leg: Leg, other: Leg) -> bytes | None:
         """What the peer of ``other`` said, offered to that of ``leg``."""
@@ -261,7 +261,7 @@ class Bridge:
         sdp = leg.tell_again(told)
         if sdp is not None:
             self._restoring = True
-            _invite(leg).offer_again(sdp)
+            _invite(leg).offer_again(sdp, renewed=leg.renewed)
 
     def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
         """The answer to an offer that was ours alone (the codec that the target chose)."""

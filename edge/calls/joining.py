@@ -205,7 +205,7 @@ class Joining:
         if party.invite.state != "up":
             return 480, None  # its own call will hear of it
         leg.attach(party.invite)
-        party.invite.offer_again(sdp)
+        party.invite.offer_again(sdp, renewed=leg.renewed)
         self._taken = leg.local  # unless it says no: whoever goes on with it has to undo that
         return await self._answer(leg, meanwhile)
 

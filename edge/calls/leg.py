@@ -110,8 +110,15 @@ class Leg:
         """What was agreed before the peer was ``told`` something else, as a description newer than that."""
         if self.local is None:
             return None
-        origin = self.local.origin._replace(version=told.origin.version + 1)
-        return self._tell(Description(origin, self.local.host, self.local.media))
+        return self._tell(_newer(self.local, told))
+
+    def renewed(self, offer: bytes) -> bytes:
+        """An offer that may have waited, as it goes out: newer than what the peer was told meanwhile."""
+        told = self.local
+        if told is None or not offer or offer == told.to_bytes():
+            return offer
+        waited = description(offer)
+        return offer if waited is None else self._tell(_newer(waited, told)) or offer
 
     def needs_reoffer(self, other: "Leg") -> bool:
         """Whether this peer must be offered anew: the other one chose a codec it was not told of."""
@@ -197,6 +204,11 @@ class Leg:
             return None
         self.local = made
         return made.to_bytes()
+
+
+def _newer(made: Description, told: Description) -> Description:
+    """A description that says so of itself (RFC 3264 section 8)."""
+    return Description(made.origin._replace(version=told.origin.version + 1), made.host, made.media)
 
 
 def _ignore(_event: InviteEvent) -> None:

@@ -1,6 +1,7 @@
 """A dialog (RFC 3261 section 12): who the two are, how to reach the peer, and the order of requests."""
 
 import ipaddress
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from edge.sip.grammar import CACHED, is_address, split_name_addr
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Request, Response, SipParseError
 from edge.sip.printing import Lines, PrintedRequest, print_message
+from edge.sip.timers import LIMIT
 from edge.sip.uri import Uri, parse_uri
 from edge.sip.wire import Wire
 
@@ -36,8 +38,8 @@ class Dialog:
     """
 
     __slots__ = (
-        "_contact", "_hop", "_way", "call_id", "dialled", "flow", "local", "local_cseq", "local_tag",
-        "remote", "remote_cseq", "remote_tag", "routes", "target",
+        "_asked", "_asked_since", "_contact", "_hop", "_way", "call_id", "dialled", "flow", "local",
+        "local_cseq", "local_tag", "remote", "remote_cseq", "remote_tag", "routes", "target",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +56,8 @@ class Dialog:
         self.dialled: Flow | None = None
         self._hop: Flow | None = None
         self._way: object = None
+        self._asked = 0
+        self._asked_since = 0.0
         self._contact = ""
 
     def matches(self, request: Named) -> bool:
@@ -66,6 +70,18 @@ class Dialog:
             return False
         self.remote_cseq = cseq
         return True
+
+    def asks_too_much(self, most: int, clock: Callable[[], float]) -> bool:
+        """Counts a request of the peer; whether it was one more than ``most`` in the time that a transaction
+        lives, which is looked at only then."""
+        self._asked += 1
+        if self._asked <= most:
+            return False
+        now = clock()
+        if now - self._asked_since < LIMIT:
+            return True
+        self._asked, self._asked_since = 1, now
+        return False
 
     def refresh(self, message: Request | Response) -> None:
         """Takes over the Contact of a target refresh (12.2.1.2, 12.2.2)."""

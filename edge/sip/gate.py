@@ -36,11 +36,13 @@ class Limits:
     transactions whatever comes within a call, but its BYE.
 
     A bridged call leaves three transactions for 32 s and one for 5 s, some 4 kB in all: these limits
-    are reached near 1,000 calls a second.
+    are reached near 1,000 calls a second.  ``asked`` requests of the peer of one dialog within 64*T1 are
+    served, twice as many at first: what one peer repeats within a call must leave room for others' calls.
     """
 
     transactions: int = 100_000
     usages: int = 20_000
+    asked: int = 500
 
 
 Objection = tuple[int, Lines]

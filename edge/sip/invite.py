@@ -19,7 +19,7 @@ from edge.sip.peer_offer import PeerOffer
 from edge.sip.printing import Lines
 from edge.sip.reason import reason_in
 from edge.sip.refer import ALLOW_REFER, Referrals
-from edge.sip.reoffer import OwnOffer
+from edge.sip.reoffer import OwnOffer, Renewed
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.teller import Teller
 from edge.sip.unacked import UnackedAnswer
@@ -183,13 +183,14 @@ class Invite(Teller):
         self._silent = True
         self._leave((("Reason", without_breaks(reason)),) if reason else ())
 
-    def offer_again(self, sdp: bytes, *, soon: bool = False) -> None:
+    def offer_again(self, sdp: bytes, *, soon: bool = False, renewed: Renewed | None = None) -> None:
         """Sends a re-INVITE (empty: ask the peer for an offer).  Glare is retried as RFC 3261 14.1 says.
 
         Before the answer it is an UPDATE, and where the answer is needed ``soon`` if the peer takes one.
-        While another offer is under way it waits; a newer one replaces it.
+        While another offer is under way it waits; a newer one replaces it.  ``renewed`` is then asked what
+        to send instead, as the peer may have been told something meanwhile.
         """
-        self.own_offer.want(sdp, soon=soon)
+        self.own_offer.want(sdp, soon=soon, renewed=renewed)
 
     def accept_offer(self, sdp: bytes) -> None:
         """Answers the pending ``Offered``."""

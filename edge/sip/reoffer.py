@@ -4,6 +4,7 @@ Before the call is answered only UPDATE may carry one, once a reliable 18x has c
 exchange (RFC 3262 section 5).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from edge.sip.core import SDP
@@ -13,6 +14,7 @@ from edge.sip.message import Response
 from edge.sip.offering import OfferingUsage, is_open
 from edge.sip.timers import LIMIT, Timer
 
+Renewed = Callable[[bytes], bytes]
 MAX_GLARES = 5
 SOON: Final = LIMIT / 4
 """Seconds for the answer to an offer that somebody's UPDATE waits for, and twice that in all."""
@@ -26,8 +28,8 @@ class OwnOffer:
     """
 
     __slots__ = (
-        "_ack", "_asked", "_exchange", "_glares", "_method", "_quiet", "_sdp", "_soon", "_timer", "_usage",
-        "_wanted",
+        "_ack", "_asked", "_exchange", "_glares", "_method", "_quiet", "_renewed", "_sdp", "_soon", "_timer",
+        "_usage", "_wanted",
     )  # fmt: skip
 
     def __init__(self, usage: OfferingUsage) -> None:
@@ -40,6 +42,7 @@ class OwnOffer:
         self._glares = 0
         self._quiet = False
         self._soon = False
+        self._renewed: Renewed | None = None
         self._method = "INVITE"
         self._timer: Timer | None = None
 
@@ -48,11 +51,16 @@ class OwnOffer:
         """Whether our offer has no final answer yet, or its late offer no ACK."""
         return self._exchange is not None
 
-    def want(self, sdp: bytes, *, quiet: bool = False, soon: bool = False) -> None:
-        """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which nobody is told."""
+    def want(
+        self, sdp: bytes, *, quiet: bool = False, soon: bool = False, renewed: Renewed | None = None
+    ) -> None:
+        """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which nobody is told.
+
+        ``renewed`` makes what is sent out of what was wanted, if that had to wait.
+        """
         if quiet and (self.pending or self._wanted is not None or self._timer is not None):
             return  # what is under way refreshes too
-        self._wanted, self._quiet, self._soon = sdp, quiet, soon
+        self._wanted, self._quiet, self._soon, self._renewed = sdp, quiet, soon, renewed
         self._glares = 0
         self.go_on()
 
@@ -64,6 +72,8 @@ class OwnOffer:
         )
         if self._wanted is not None and not busy and is_open(usage):
             self._sdp, self._wanted = self._wanted, None
+            if self._renewed is not None:
+                self._sdp = self._renewed(self._sdp)
             self._send()
 
     def ack(self, sdp: bytes) -> None:
@@ -75,7 +85,7 @@ class OwnOffer:
 
     def close(self) -> None:
         """The call ends: a 200 that is under way still gets its ACK, nothing else happens."""
-        self._wanted = None
+        self._wanted = self._renewed = None
         self._stop_timer()
         if self._asked:
             self.ack(b"")

@@ -50,6 +50,7 @@ class Stack:
         overloaded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._core = Core(wire, clock, chance, wake)
+        self._clock = clock
         self._core.user_agent = user_agent
         self._layer = self._core.layer
         self.timers = self._layer.timers
@@ -223,7 +224,9 @@ class Stack:
             if self._answers.allowed(request, flow, size) is not None:
                 self._answers.send(request, flow, *(gate.objection(request) or (481, ())))
             return
-        if request.method != "BYE" and len(self._layer) >= 2 * self._limits.transactions:
+        limits = self._limits
+        full = len(self._layer) >= 2 * limits.transactions
+        if (full or dialog.asks_too_much(limits.asked, self._clock)) and request.method != "BYE":
             self._answers.send(request, flow, *gate.overloaded(gate.RETRY_AFTER[0]))
             return
         objection = gate.objection(request, refer=usage.takes_refer)

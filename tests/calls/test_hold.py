@@ -26,7 +26,7 @@ class Usage:
         self.answered: list[bytes] = []
         self.heard: list[str | None] = []
 
-    def offer_again(self, offer: bytes, *, soon: bool = False) -> None:
+    def offer_again(self, offer: bytes, **_: object) -> None:
         self.offered.append(offer)
 
     def accept_offer(self, answer: bytes) -> None:

@@ -5,6 +5,7 @@ import pytest
 from edge.sip.events import Allow, Deny, Flow
 from edge.sip.gate import Limits
 from edge.sip.message import Request, Response
+from edge.sip.timers import T1
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 
@@ -233,6 +234,31 @@ def test_full_of_transactions_within_calls_only_byes_are_taken(net: Network, pee
     assert us.stack.counters["transactions"] == 6
     peer.request("BYE", us, to_tag=tag, cseq=20)
     assert last(peer).status == 200 and last(peer).cseq == 20
+
+
+def test_what_one_peer_repeats_within_a_call_leaves_room_for_others(net: Network, peer: Peer) -> None:
+    limits = Limits(transactions=100, asked=20)
+    us = net.node("192.0.2.1", limits=limits, on_call=lambda usage: usage.answer(SDP))
+    peer.request("INVITE", us, body=SDP)
+    tag = last(peer).to_tag or ""
+    peer.request("ACK", us, to_tag=tag)
+    for number in range(2, 200):
+        peer.request("INFO", us, to_tag=tag, cseq=number)
+    assert peer.statuses()[2:] == [200] * 40 + [503] * 158
+    peer.request("INVITE", us, body=SDP, call_id="another")
+    assert last(peer).status == 200
+    peer.request("ACK", us, to_tag=last(peer).to_tag or "", call_id="another")
+    net.run(64 * T1)
+    peer.request("INFO", us, to_tag=tag, cseq=200)
+    net.run(0.1)
+    assert (last(peer).status, last(peer).cseq) == (200, 200), "it may ask again later"
+    for number in range(201, 300):
+        peer.request("INFO", us, to_tag=tag, cseq=number)
+    net.run(0.1)
+    assert peer.statuses()[-99:] == [200] * 19 + [503] * 80
+    peer.request("BYE", us, to_tag=tag, cseq=300)
+    net.run(0.1)
+    assert (last(peer).status, last(peer).cseq) == (200, 300)
 
 
 def test_full_of_dialogs(net: Network, peer: Peer) -> None:
