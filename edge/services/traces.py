@@ -48,6 +48,7 @@ class TraceFiles:
         self._waiting: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._last: Path | None = None
+        self._since = 0  # octets written since the directory was looked at
         self._failing = False
 
     async def __aenter__(self) -> Self:
@@ -103,15 +104,18 @@ class TraceFiles:
     def _write(self, entries: Sequence[_Entry]) -> None:
         """Writes entries of one minute."""
         path = self._path(entries[0].ended_at)
-        if path != self._last:
+        if path != self._last or self._since * 10 > self._max_octets:
             path.parent.mkdir(mode=_MODE, parents=True, exist_ok=True)
             self._tidy()
+            self._since = 0
         self._last = path
+        data = b"".join(map(_packed_if_it_can_be, entries))
         with path.open("ab") as file:
-            file.write(b"".join(map(_packed_if_it_can_be, entries)))
+            file.write(data)
+        self._since += len(data)
 
     def _tidy(self) -> None:
-        """Gives up the oldest minutes of a directory that is too large."""
+        """Gives up the oldest minutes of a directory that is too large: the present one, if that alone is."""
         files = sorted(self._directory.glob("*.trace"))
         sizes = [file.stat().st_size for file in files]
         total = sum(sizes)

@@ -4,7 +4,7 @@ Timer L keeps an accepted INVITE's transaction as a small tombstone, so that lat
 INVITE are absorbed.
 """
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from edge.sip.events import Flow, default_port
 from edge.sip.message import Request
@@ -61,6 +61,8 @@ def server_key(request: Request, method: str) -> ServerKey:
 
 
 _COOKIE = "z9hG4bK"
+MOST_KEPT: Final = 8_192
+"""Octets of an answer within a call (most of them are the request's own Vias) that is kept for 32 s."""
 
 
 class Cancellable(Protocol):
@@ -186,9 +188,11 @@ class RequestServer(ServerTransaction):
     first_state = "trying"
 
     def complete(self, data: bytes) -> None:
-        """The final answer, given again for each copy until timer J."""
+        """The final answer, given again for each copy until timer J, if it is no larger than answers are."""
         self.reply(data)
         self._release()
+        if len(data) > MOST_KEPT:
+            self.data = b""
         if self.reliable:
             self.end()
         else:

@@ -65,6 +65,17 @@ async def test_the_oldest_go_when_there_is_too_much(tmp_path: Path) -> None:
     assert left[-1].name == "2026-11-28T1330.trace"
 
 
+async def test_a_flood_within_one_minute_is_bounded_too(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    async with TraceFiles(folder, 50_000) as files:
+        for number in range(3 * AT_ONCE):
+            files.keep(f"call_{number}", ENDED, kept(b"x" * 1000))
+        files.keep("last", ENDED, kept(b"y"))
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 50_000 + AT_ONCE * 2000
+    async with TraceFiles(folder, 50_000) as files:
+        assert await files.messages("last", ENDED) and not await files.messages("call_0", ENDED)
+
+
 async def test_nothing_is_kept_where_nothing_may_be(tmp_path: Path) -> None:
     async with TraceFiles(tmp_path / "traces", 0) as files:
         files.keep("call_1", ENDED, kept(b""))

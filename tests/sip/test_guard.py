@@ -237,6 +237,17 @@ def test_a_trunk_s_streams_are_slowed_down_to_its_rate_and_lose_nothing(trunk: W
     assert trunk.guard.pause_s(GATEWAYS[0]) == 0.0
 
 
+def test_a_flood_of_datagrams_in_a_trunk_s_name_does_not_cut_its_connections_off(trunk: World) -> None:
+    read = 0.0
+    for _ in range(1000):  # ten seconds, in which somebody sends 1,000 forged datagrams each
+        trunk.heard(GATEWAYS[0], 1000)
+        trunk.now += 0.01
+        if trunk.now >= read:
+            pause = trunk.guard.pause_s(GATEWAYS[1])
+            assert pause is not None and pause <= 0.11, "no longer than its rate of 10 a second wants"
+            read = trunk.now + pause
+
+
 def test_an_edit_holds_at_once(trunk: World) -> None:
     assert trunk.heard(GATEWAYS[0], 50) == 20
     trunk.sources.allowances.clear()

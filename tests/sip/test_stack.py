@@ -261,6 +261,20 @@ def test_what_one_peer_repeats_within_a_call_leaves_room_for_others(net: Network
     assert (last(peer).status, last(peer).cseq) == (200, 300)
 
 
+@pytest.mark.parametrize(("vias", "answers"), [(5, 2), (60, 1)])
+def test_an_answer_that_is_far_larger_than_answers_are_is_not_kept_for_copies(
+    net: Network, peer: Peer, vias: int, answers: int
+) -> None:
+    us = net.node("192.0.2.1", on_call=lambda usage: usage.answer(SDP))
+    peer.request("INVITE", us, body=SDP)
+    tag = last(peer).to_tag or ""
+    peer.request("ACK", us, to_tag=tag)
+    more = "".join(f"Via: SIP/2.0/UDP 192.0.2.{n};branch=z9hG4bK{n:0200}\n" for n in range(vias))
+    for _ in range(2):
+        peer.request("INFO", us, to_tag=tag, cseq=2, headers=more)
+    assert peer.statuses()[2:] == [200] * answers
+
+
 def test_full_of_dialogs(net: Network, peer: Peer) -> None:
     us = net.node("192.0.2.1", limits=Limits(usages=1), on_call=lambda usage: usage.progress(180))
     peer.request("INVITE", us, body=SDP, call_id="a")
