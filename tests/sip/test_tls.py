@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
+from edge.sip import arrivals
 from edge.sip.connection import StreamLimits
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
 from edge.sip.events import (
@@ -26,9 +27,10 @@ from edge.sip.events import (
 )
 from edge.sip.guard import Friends, Guard, Sources
 from edge.sip.invite import Invite
+from edge.sip.message import Response
 from edge.sip.meters import Allowance
 from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
-from tests.sip.test_endpoint import Open, Owner, options
+from tests.sip.test_endpoint import Open, Owner, Stream, invite, options
 from tests.support.certificates import Authority
 from tests.support.known import Known
 from tests.support.lossy_wire import SDP
@@ -376,6 +378,51 @@ async def test_a_trunk_s_rate_holds_over_tls_and_loses_nothing(authority: Author
         assert all(f"Call-ID: {n}\r\n".encode() in answer for n, answer in enumerate(answers))
         assert us.counters["slowed_known_flood"] > 100
         writer.transport.abort()
+
+
+@asynccontextmanager
+async def stream(authority: Authority, port: int) -> AsyncIterator[Stream]:
+    """A peer's connection, shaken hands."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(authority.file)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    try:
+        yield Stream(reader, writer)
+    finally:
+        writer.transport.abort()
+
+
+async def test_while_the_queue_is_full_new_calls_get_503_and_calls_that_are_up_go_on(
+    authority: Authority, good: TlsConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MAX_WAITING", 3)
+    up: list[Invite] = []
+
+    def on_call(usage: Invite) -> None:
+        up.append(usage)
+        usage.answer(SDP)
+
+    async with endpoint(good, on_call) as (us, port), stream(authority, port) as peer:
+
+        async def told(count: int) -> list[tuple[str, int]]:
+            answers = [a for _ in range(count) if isinstance(a := await peer.answer(), Response)]
+            return [(a.call_id, a.status) for a in answers]
+
+        peer.writer.write(invite(1))
+        assert await told(2) == [("1", 100), ("1", 200)]
+        to = f"To: <sip:b@c>;tag={up[0].local_tag}".encode()
+        us._inlet.arrivals.read(False)  # as if datagrams waited, so that there is no time for new calls
+        calls = [invite(n) for n in range(2, 7)]
+        within = (
+            invite(1, b"ACK", "1 ACK", to),
+            invite(1, b"INFO", "2 INFO", to),
+            invite(1, b"BYE", "3 BYE", to),
+        )
+        peer.writer.write(b"".join((*calls[:4], *within, calls[4], options(7, "TLS"))))
+        assert await told(5) == [("5", 503), ("1", 200), ("1", 200), ("6", 503), ("7", 200)]
+        assert len(up) == 1 and us.counters["received_invite"] == 1, "those that wait are unread"
+        us._inlet.arrivals.read(True)
+        assert await told(6) == [(str(n), status) for n in (2, 3, 4) for status in (100, 200)]
 
 
 async def test_a_listener_without_a_usable_certificate_does_not_open(tmp_path: Path) -> None:
