@@ -225,7 +225,7 @@ class Dial:
             allow_refer=sip.allow_refer and line.trunk_id is None,
             peer_id=target.id,
             attached=attached(request, onward) if sip.body_allow else (),
-            stream_if_big=";transport=" not in line.via.lower(),
+            stream_if_big=dialplan.may_stream(line.via),
             call_id="" if sip.call_id == "new" else kept_call_id(request, line),
         )
         invite = call.services.dialler.call(outgoing)

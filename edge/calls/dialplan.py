@@ -112,6 +112,11 @@ def over(uri: str, transport: str | None) -> str:
     return f"{uri};transport={transport}"
 
 
+def may_stream(via: str) -> bool:
+    """Whether what is too big for a datagram may go by TCP: where no transport was asked for."""
+    return ";transport=" not in via.lower()
+
+
 def _merged(trunk: SipSettings, target: SipSettings) -> SipSettings:
     """The trunk's settings, with what the target sets otherwise than the default."""
     own = {name: value for name, value in target if value != getattr(_DEFAULT, name)}

@@ -157,8 +157,9 @@ class ReachabilityWatch:
             to = f"<{question.uri}>"
             headers = (("Accept", "application/sdp"),)
             outgoing = OutgoingRequest(
-                "OPTIONS", question.uri, destination, from_, to, headers, question.credentials
-            )
+                "OPTIONS", question.uri, destination, from_, to, headers, question.credentials,
+                stream_if_big=dialplan.may_stream(question.via),
+            )  # fmt: skip
             answer = await self._asker.ask(outgoing, PATIENCE_S)
             if answer.status not in _MISSES:
                 return ""

@@ -199,10 +199,10 @@ class RegistrationWatch:
             return Outcome(0, str(error))
         outcome = Outcome(0, "it has no address")
         for destination in destinations:
-            answer = await self._ask(account, destination, expires_s)
+            answer = await self._ask(account, via, destination, expires_s)
             if answer.status == 423 and expires_s:  # section 10.3: our time is too short for it
                 account.expires_s = expires_s = _longer(answer, expires_s)
-                answer = await self._ask(account, destination, expires_s)
+                answer = await self._ask(account, via, destination, expires_s)
             outcome = _judged(answer, expires_s)
             if outcome.granted_s:
                 self._asker.hold(destination, outcome.granted_s, account.lost.set)
@@ -211,7 +211,7 @@ class RegistrationWatch:
             self._asker.avoid(destination)
         return outcome
 
-    async def _ask(self, account: _Account, destination: Destination, expires_s: int) -> Response:
+    async def _ask(self, account: _Account, via: str, destination: Destination, expires_s: int) -> Response:
         register = account.register
         scheme, _, rest = register.registrar.partition(":")
         domain, user = rest.partition(";")[0], escape_user(register.username)
@@ -228,6 +228,7 @@ class RegistrationWatch:
             account.call_id,
             cseq,
             user,
+            dialplan.may_stream(via),
         )
         return await self._asker.ask(outgoing, PATIENCE_S)
 

@@ -34,12 +34,13 @@ class Dialog:
     """One dialog.  ``local`` and ``remote`` are whole From/To values, tags and all.
 
     ``flow`` is where the peer was last heard, or where its INVITE went: it is used when the remote
-    target is no address, or lies behind a NAT.  ``dialled`` is where our INVITE went.
+    target is no address, or lies behind a NAT.  ``dialled`` is where our INVITE went; ``may_stream`` whether
+    what is too big for a datagram may go by TCP.
     """
 
     __slots__ = (
         "_asked", "_asked_since", "_contact", "_hop", "_way", "call_id", "dialled", "flow", "local",
-        "local_cseq", "local_tag", "remote", "remote_cseq", "remote_tag", "routes", "target",
+        "local_cseq", "local_tag", "may_stream", "remote", "remote_cseq", "remote_tag", "routes", "target",
     )  # fmt: skip
 
     def __init__(
@@ -59,6 +60,7 @@ class Dialog:
         self._asked = 0
         self._asked_since = 0.0
         self._contact = ""
+        self.may_stream = True
 
     def matches(self, request: Named) -> bool:
         """Whether a request is of this dialog (12.2.2); a peer of RFC 2543 has no tag."""
@@ -104,9 +106,16 @@ class Dialog:
         self.refresh(response)
 
     def request(
-        self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b"", cseq: int = 0
+        self,
+        layer: TransactionLayer,
+        method: str,
+        headers: Lines = (),
+        body: bytes = b"",
+        cseq: int = 0,
+        *,
+        flow: Flow | None = None,
     ) -> PrintedRequest:
-        """A request within the dialog (12.2.1.1).
+        """A request within the dialog (12.2.1.1), over the ``flow`` to its next hop unless another is given.
 
         ``cseq`` 0 takes the next number; ACK gives that of its INVITE.  Raises ValueError for CR or
         LF in ``headers``.
@@ -114,7 +123,7 @@ class Dialog:
         if cseq == 0:
             self.local_cseq += 1
             cseq = self.local_cseq
-        flow = self.hop(layer.wire)
+        flow = flow or self.hop(layer.wire)
         via, branch = layer.via(flow)
         uri, route = self.target, ""
         if self.routes:
@@ -138,6 +147,15 @@ class Dialog:
             self._hop = flow if destination is None else wire.route(destination, flow.local)
             self._way = None if destination is None else wire.way(destination.host)
         return self._hop
+
+    def stream(self, flow: Flow) -> Destination | None:
+        """The next hop by TCP; None where it names a transport, is behind a NAT, or we want datagrams."""
+        text = uri_in(self.routes[0]) if self.routes else self.target
+        uri = _parsed(text) if text else None
+        if uri is None or not self.may_stream or "transport" in uri.params:
+            return None
+        reached = not is_address(uri.host) or uri.host == flow.remote[0]
+        return Destination("tcp", *flow.remote) if reached else None
 
     def _is_next_hop(self, host: str) -> bool:
         """Whether the peer that we hear from ``host`` is the first route, or there is none."""

@@ -91,7 +91,8 @@ class OutgoingCall(NamedTuple):
 class OutgoingRequest:
     """A request of ours outside any dialog.  An empty ``call_id`` takes a new one.
 
-    Repeated with credentials it takes the ``cseq`` after its own, at most twice a realm.
+    Repeated with credentials it takes the ``cseq`` after its own, at most twice a realm.  ``stream_if_big``
+    as of a call.
     """
 
     method: Literal["OPTIONS", "REGISTER"]
@@ -104,6 +105,7 @@ class OutgoingRequest:
     call_id: str = ""
     cseq: int = 1
     contact_user: str = "edge"
+    stream_if_big: bool = False
 
 
 # -- events of a call of ours to a target (client) ------------------------------------------------

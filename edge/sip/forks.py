@@ -10,7 +10,7 @@ from edge.sip.client_transaction import ClientTransaction
 from edge.sip.core import SDP, Core
 from edge.sip.dialog import Dialog, dialog_of_ours
 from edge.sip.events import Credentials, Flow
-from edge.sip.exchange import Exchange
+from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
 from edge.sip.printing import Lines, PrintedRequest
@@ -52,6 +52,8 @@ class Forks:
         lines = (*headers, SDP) if sdp else headers
         ack = dialog.request(self._core.layer, "ACK", lines, sdp, cseq)
         self._acks[dialog.remote_tag] = ack
+        if len(ack.data) > MOST_OVER_UDP:  # should it not arrive by TCP, the repeated one is a datagram
+            ack = by_stream(self._core, dialog, ack, lines, sdp, cseq=cseq) or ack
         self._core.layer.send(ack.data, ack.flow, dialog.call_id)
 
     def __call__(self, transaction: ClientTransaction, response: Response) -> None:

@@ -8,7 +8,7 @@ from edge.sip.core import SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Dialog, Named, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
-from edge.sip.exchange import made_here
+from edge.sip.exchange import MOST_OVER_UDP, NO_STREAM_S, made_here
 from edge.sip.forks import MAX_FORKS, Forks
 from edge.sip.grammar import decimal
 from edge.sip.invite import Invite
@@ -19,11 +19,6 @@ from edge.sip.reason import ELSEWHERE
 from edge.sip.reliable import PeersProgress, is_reliable
 from edge.sip.server_transaction import ServerTransaction
 from edge.sip.timers import LIMIT, Timer
-
-MOST_OVER_UDP: Final = 1300
-"""Bytes of a request that may be a datagram where the path's MTU is not known (18.1.1)."""
-NO_STREAM_S: Final = 600.0
-"""Seconds in which who took no connection is not asked for one again."""
 
 ANSWERS: Final = {  # (state, answer): what is done
     ("calling", "1xx"): "_progress",
@@ -161,7 +156,7 @@ class ClientInvite(Invite):
 
     def _dialog_by(self, response: Response) -> Dialog:
         outgoing, tag = self._outgoing, self.local_tag
-        return dialog_of_ours(
+        dialog = dialog_of_ours(
             response,
             self.flow,
             uri=outgoing.request_uri,
@@ -169,6 +164,8 @@ class ClientInvite(Invite):
             cseq=self._cseq,
             local=(f"{outgoing.from_};tag={tag}", tag),
         )
+        dialog.may_stream = outgoing.stream_if_big
+        return dialog
 
     def _acknowledged(self, response: Response) -> bool:
         """PRACK for a reliable 18x; False if it means nothing new (RFC 3262 section 4)."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from edge.sip.core import ALLOW, Core
-from edge.sip.events import Flow, OutgoingCall, OutgoingRequest
+from edge.sip.events import Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
 from edge.sip.headers import refuse_breaks
 from edge.sip.layer import TransactionLayer
@@ -20,7 +20,7 @@ class Outside:
         self._flow = flow
         self._call_id = outgoing.call_id or core.chance.token() + core.chance.token()
         self._tag = core.chance.token()
-        self._cseq = outgoing.cseq - 1
+        self.local_cseq = outgoing.cseq - 1
         contact = core.contact(flow, outgoing.request_uri, outgoing.contact_user)
         self._tail = print_lines((contact, ALLOW, ("User-Agent", core.user_agent)))
 
@@ -28,17 +28,28 @@ class Outside:
         """The Request-URI; there is no route set."""
         return self._outgoing.request_uri, []
 
+    def stream(self, flow: Flow) -> Destination | None:
+        """The same address by TCP, unless UDP was asked for."""
+        return Destination("tcp", *flow.remote) if self._outgoing.stream_if_big else None
+
     def request(
-        self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b"", cseq: int = 0
+        self,
+        layer: TransactionLayer,
+        method: str,
+        headers: Lines = (),
+        body: bytes = b"",
+        cseq: int = 0,
+        *,
+        flow: Flow | None = None,
     ) -> PrintedRequest:
         """The next request."""
-        self._cseq = cseq or self._cseq + 1
-        outgoing, flow = self._outgoing, self._flow
+        self.local_cseq = cseq or self.local_cseq + 1
+        outgoing, flow = self._outgoing, flow or self._flow
         via, branch = layer.via(flow)
         head = (
             f"{method} {outgoing.request_uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n"
             f"From: {outgoing.from_};tag={self._tag}\r\nTo: {outgoing.to}\r\n"
-            f"Call-ID: {self._call_id}\r\nCSeq: {self._cseq} {method}\r\n{self._tail}"
+            f"Call-ID: {self._call_id}\r\nCSeq: {self.local_cseq} {method}\r\n{self._tail}"
         )
         return PrintedRequest(print_message(head, headers, body), method, branch, self._call_id, flow)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from edge.sip.core import SDP
 from edge.sip.events import Ended, Flow, OfferAnswered, OfferRefused
-from edge.sip.exchange import Exchange
+from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.message import Response
 from edge.sip.offering import OfferingUsage, is_open
 from edge.sip.timers import LIMIT, Timer
@@ -146,6 +146,8 @@ class OwnOffer:
         headers = (*login, SDP) if sdp else login
         ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
         self._ack = (cseq, ack.data, ack.flow)
+        if len(ack.data) > MOST_OVER_UDP:  # should it not arrive by TCP, the repeated one is a datagram
+            ack = by_stream(usage.core, usage.dialog, ack, headers, sdp, cseq=cseq) or ack
         usage.core.layer.send(ack.data, ack.flow, ack.call_id)
 
     def _ack_again(self, response: Response) -> None:

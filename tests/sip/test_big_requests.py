@@ -2,7 +2,9 @@
 
 import pytest
 
-from edge.sip.events import Flow, Refused
+from edge.sip.events import Destination, Flow, OutgoingRequest, Refused
+from edge.sip.invite import Invite
+from edge.sip.message import Response
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 BIG = (("X-Pad", "x" * 1200),)
@@ -78,3 +80,122 @@ def test_a_hang_up_while_it_connects_sends_nothing_more(us: Node, peer: Peer) ->
     us.net.run(40)
     assert len(peer.requests("INVITE")) == 1
     assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
+
+
+# -- within a call, and outside any ------------------------------------------------------------------------
+
+PUBLIC = ("8.8.4.4", 5060)
+LONG = SDP + b"a=x:" + b"y" * 1300 + b"\r\n"
+
+
+def up(us: Node, peer: Peer, headers: str = "") -> Invite:
+    """A call of the peer's that is up."""
+    peer.request("INVITE", us, body=SDP, headers=headers)
+    usage = us.calls[-1]
+    usage.answer(SDP)
+    us.net.run(0.01)
+    peer.request("ACK", us, to_tag=usage.local_tag)
+    peer.got.clear()
+    return usage
+
+
+class Elsewhere(Peer):
+    """A peer whose Contact says something of its own."""
+
+    contact = ""
+
+    def send(self, text: str | bytes, to: Node) -> None:
+        data = text if isinstance(text, bytes) else text.replace("\n", "\r\n").encode()
+        lines = data.split(b"\r\n")
+        said = [f"Contact: {self.contact}".encode() if x.startswith(b"Contact:") else x for x in lines]
+        super().send(b"\r\n".join(said), to)
+
+
+def with_contact(us: Node, contact: str) -> Peer:
+    peer = us.net.nodes[PUBLIC] = Elsewhere(us.net, PUBLIC)
+    peer.contact = contact
+    return peer
+
+
+def transports(peer: Peer, method: str) -> list[str]:
+    return [one.via.transport for one in peer.requests(method)]
+
+
+def test_a_big_offer_in_a_call_goes_by_tcp_and_the_call_stays_where_it_is(us: Node, peer: Peer) -> None:
+    usage = up(us, peer)
+    usage.offer_again(LONG)
+    us.net.run(0.01)
+    (offer,) = peer.requests("INVITE")
+    assert offer.via.transport == "TCP" and offer.body == LONG
+    assert "transport=tcp" not in (offer.headers.get("Contact") or "")
+    peer.respond(offer, 200, us, body=SDP)
+    us.net.run(0.01)
+    assert transports(peer, "ACK") == ["UDP"]
+    usage.hang_up()
+    us.net.run(0.01)
+    (bye,) = peer.requests("BYE")
+    assert (bye.via.transport, bye.cseq) == ("UDP", offer.cseq + 1)
+
+
+def test_a_big_offer_goes_as_a_datagram_where_there_is_no_tcp_and_so_does_the_next(
+    us: Node, peer: Peer
+) -> None:
+    usage = up(us, peer)
+    usage.offer_again(LONG)
+    us.net.run(3.9)
+    us.stack.transport_failed(stream(us, peer))
+    us.net.run(0.01)
+    assert transports(peer, "INVITE") == ["TCP", "UDP"]
+    assert len({one.cseq for one in peer.requests("INVITE")}) == 1
+    peer.respond(peer.requests("INVITE")[1], 200, us, body=SDP)
+    us.net.run(0.01)
+    usage.offer_again(LONG.replace(b"y", b"z"))
+    us.net.run(0.01)
+    assert transports(peer, "INVITE")[2:] == ["UDP"]
+
+
+@pytest.mark.parametrize(
+    "contact", ["<sip:me@8.8.4.4:5060;transport=udp>", "<sip:me@10.0.0.2:5060>"], ids=["wants udp", "nat"]
+)
+def test_who_asks_for_datagrams_or_is_behind_a_nat_gets_them(us: Node, contact: str) -> None:
+    there = with_contact(us, contact)
+    usage = up(us, there)
+    usage.offer_again(LONG)
+    us.net.run(0.01)
+    assert transports(there, "INVITE") == ["UDP"]
+
+
+def test_an_ack_with_a_long_route_goes_by_tcp_and_a_repeated_one_as_a_datagram(us: Node, peer: Peer) -> None:
+    routes = "".join(f"Record-Route: <sip:192.0.2.2;lr;n={'x' * 100}{n}>\n" for n in range(12))
+    usage = us.dial(peer, stream_if_big=True)
+    us.net.run(0.01)
+    (invite,) = peer.requests("INVITE")
+    peer.respond(invite, 200, us, body=SDP, headers=routes)
+    usage.ack()
+    us.net.run(0.01)
+    peer.respond(invite, 200, us, body=SDP, headers=routes)
+    us.net.run(0.01)
+    assert transports(peer, "ACK") == ["TCP", "UDP"]
+
+
+@pytest.mark.parametrize("stream_if_big", [True, False])
+def test_a_big_register_goes_by_tcp_too_and_its_contact_stays(
+    us: Node, peer: Peer, stream_if_big: bool
+) -> None:
+    answers: list[Response] = []
+    host, port = peer.address
+    register = OutgoingRequest(
+        "REGISTER", f"sip:{host}", Destination("udp", host, port), "<sip:a@b>", "<sip:a@b>", BIG,
+        stream_if_big=stream_if_big,
+    )  # fmt: skip
+    us.stack.ask(register, answers.append)
+    us.net.run(0.01)
+    assert transports(peer, "REGISTER") == ["TCP" if stream_if_big else "UDP"]
+    assert "transport" not in (peer.requests("REGISTER")[0].headers.get("Contact") or "")
+    if stream_if_big:
+        us.stack.transport_failed(stream(us, peer))
+        us.net.run(0.01)
+        assert transports(peer, "REGISTER")[1:] == ["UDP"]
+    peer.respond(peer.requests("REGISTER")[-1], 200, us)
+    us.net.run(0.01)
+    assert [answer.status for answer in answers] == [200]
