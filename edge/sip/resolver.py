@@ -1,7 +1,7 @@
 """From a SIP URI to the addresses to try, in order: NAPTR, SRV, A and AAAA (RFC 3263 section 4)."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
@@ -93,11 +93,13 @@ class Resolver:
     async def _servers(self, uri: Uri, name: str, transport: Transport) -> list[_Server]:
         """The servers of a domain, in order; none when it has no SRV records."""
         if uri.scheme == "sips" or "transport" in uri.params:
-            return await self._served(((transport, _PREFIXES[transport] + name),))
+            return await self._served(((transport, _PREFIXES[transport] + name),), {transport})
         usual = [(kind, prefix + name) for kind, prefix in _PREFIXES.items()]
         # Asked at once, so that a domain without NAPTR (most have none) costs one round trip.
         named, *_ = await asyncio.gather(self._naptr(name), *(self._quietly(srv, "SRV") for _, srv in usual))
-        return await self._served(named or usual)
+        if named:
+            return await self._served(named, {kind for kind, _ in named})
+        return await self._served(usual, {transport})
 
     async def _naptr(self, name: str) -> list[tuple[Transport, str]]:
         """The transports that a domain offers, best first, and the names of their SRV records (4.1)."""
@@ -108,15 +110,20 @@ class Resolver:
             if record.service in _SERVICES and record.flags == "s" and record.replacement
         ]
 
-    async def _served(self, services: Iterable[tuple[Transport, str]]) -> list[_Server]:
-        wanted = list(services)
-        answers = await asyncio.gather(*(self._quietly(name, "SRV") for _, name in wanted))
-        return [
+    async def _served(self, services: Sequence[tuple[Transport, str]], only: Set[Transport]) -> list[_Server]:
+        """The servers of these services; none where A records count, which they do not once one of ``only``
+        is said to be offered nowhere: its one record has no target (RFC 2782)."""
+        answers = await asyncio.gather(*(self._quietly(name, "SRV") for _, name in services))
+        asked = list(zip((transport for transport, _ in services), answers, strict=True))
+        servers = [
             _Server(transport, record.target, record.port)
-            for (transport, _), records in zip(wanted, answers, strict=True)
+            for transport, records in asked
             for record in in_order(records, self._draw)
             if record.target
         ]
+        if not servers and any(records and transport in only for transport, records in asked):
+            raise LookupFailed("its SRV record says that this service is not offered there")
+        return servers
 
     async def _quietly(self, name: str, kind: Kind) -> Records:
         """Records that need not be there: servers that can not tell hold nobody up."""

@@ -94,6 +94,38 @@ def test_a_named_port_asks_for_no_services() -> None:
     assert table.asked == [("a.example", "A")]
 
 
+NOWHERE = [srv("", 0, 0, 0)]
+HERE = {("example.com", "A"): ["192.0.2.3"]}
+
+
+@pytest.mark.parametrize(
+    ("uri", "records"),
+    [
+        ("sip:x@example.com", {("_sip._udp.example.com", "SRV"): NOWHERE}),
+        ("sip:x@example.com;transport=tcp", {("_sip._tcp.example.com", "SRV"): NOWHERE}),
+        ("sips:x@example.com", {("_sips._tcp.example.com", "SRV"): NOWHERE}),
+        (
+            "sip:x@example.com",
+            {("example.com", "NAPTR"): NAPTR[1:2], ("_sip._tcp.example.com", "SRV"): NOWHERE},
+        ),
+    ],
+)
+def test_a_service_that_is_offered_nowhere_is_not_looked_for_at_the_domain_s_own_address(
+    uri: str, records: Mapping[tuple[str, str], list[Any]]
+) -> None:
+    with pytest.raises(Unresolvable, match="not offered"):
+        found(uri, {**HERE, **records})
+
+
+def test_a_service_that_is_offered_nowhere_leaves_the_others() -> None:
+    udp = {("_sip._udp.example.com", "SRV"): NOWHERE}
+    tcp = {("_sip._tcp.example.com", "SRV"): [srv("b.example")]}
+    assert found("sip:x@example.com", {**HERE, **udp, **tcp}) == [Destination("tcp", "192.0.2.2", 5070)]
+    no_tcp = {("_sip._tcp.example.com", "SRV"): NOWHERE}
+    assert found("sip:x@example.com", {**HERE, **no_tcp}) == [Destination("udp", "192.0.2.3", 5060)]
+    assert found("sip:x@example.com:5070", {**HERE, **udp}) == [Destination("udp", "192.0.2.3", 5070)]
+
+
 def test_servers_without_an_address_give_way_to_the_next() -> None:
     records = {("_sip._udp.example.com", "SRV"): [srv("gone.example", 1), srv("a.example", 2)]}
     assert [to.host for to in found("sip:x@example.com", records)] == ["192.0.2.1"]
