@@ -82,7 +82,10 @@ RELAY = [
     Figure("  added delay p99, ms", "delay_p99_ms", "≤ 3", 3),
     Figure("  calls up", "calls", "", 0),
 ]
-MEMORY = [Figure("memory per bridged call, kB", "memory_kb_per_call", "≤ 60", 60)]
+MEMORY = [
+    Figure("memory per bridged call, kB", "memory_kb_per_call", "≤ 60", 60),
+    Figure("  of that no file's", "own_kb_per_call", "", 0),
+]
 ENGINE = [Figure("SIP engine without IO, per call, µs", "us_per_call", "≤ 150", 150)]
 POOLS = [
     Figure("numbers given to visitors a second, beside 50 calls/s", "allocations_per_s", "≥ 500", -500),

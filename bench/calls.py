@@ -83,7 +83,7 @@ async def relay(
         caller = await stack.enter_async_context(Agent(*ends.caller, lambda n: near.getsockname()[1]))
         target = await stack.enter_async_context(Agent(*ends.target, lambda n: far.getsockname()[1]))
         await _warm(caller, server, ends.number)
-        empty_kb = memory_kb(pid)
+        empty = memory_kb(pid)
         legs = await _place(caller, server, ends.number, calls, rate)
         up = [leg for leg in legs if leg.state == "up"]
         answered = [leg for leg in target.legs.values() if leg.state == "up"]
@@ -91,15 +91,16 @@ async def relay(
         await asyncio.to_thread(blast.run, 2.0)
         with Window(pid) as window:
             measured = await asyncio.to_thread(blast.run, seconds)
-        full_kb = memory_kb(pid)
+        full = memory_kb(pid)
         await asyncio.gather(*(caller.hang_up(leg) for leg in up))
     return {
         "calls": len(up),
         "failed": len(legs) - len(up),
         **measured,
         "cpu_us_per_packet": round(1e6 * window.cpu / max(1, measured["received"]), 2),
-        "memory_kb_per_call": round((full_kb - empty_kb) / max(1, len(up)), 1),
-        "memory_mb_empty": round(empty_kb / 1024, 1),
+        "memory_kb_per_call": round((full.all - empty.all) / max(1, len(up)), 1),
+        "own_kb_per_call": round((full.own - empty.own) / max(1, len(up)), 1),
+        "memory_mb_empty": round(empty.all / 1024, 1),
         "others_pct": window.others_pct,
         "steal_pct": window.steal_pct,
         "errors": caller.errors[:3] + target.errors[:3],

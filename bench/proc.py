@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 HZ = os.sysconf("SC_CLK_TCK")
 
@@ -42,20 +42,26 @@ def cpu_s(pid: int) -> float:
     return ticks / HZ
 
 
-def memory_kb(pid: int) -> int:
-    """Memory of the tree in kB that is no file's (of shared pages each process's part).
+class Memory(NamedTuple):
+    """Proportional memory of a process tree in kB: of pages that are shared each process's part."""
 
-    Pages of programs and libraries come and go as the kernel sees fit: with them two measurements of the
-    same server differ by 10 MB.
-    """
-    total = 0
+    all: int
+    own: int
+    """Without pages of programs and libraries, which come and go as the kernel sees fit: with them two
+    measurements of the same server differ by 10 MB."""
+
+
+def memory_kb(pid: int) -> Memory:
+    """What the tree takes now."""
+    every = own = 0
     for process in tree(pid):
         try:
             rows = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         except OSError:
             continue
-        total += sum(int(row.split()[1]) for row in rows if row.startswith(("Pss_Anon:", "Pss_Shmem:")))
-    return total
+        every += sum(int(row.split()[1]) for row in rows if row.startswith("Pss:"))
+        own += sum(int(row.split()[1]) for row in rows if row.startswith(("Pss_Anon:", "Pss_Shmem:")))
+    return Memory(every, own)
 
 
 def _machine_s() -> tuple[float, float]:

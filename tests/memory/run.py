@@ -43,7 +43,7 @@ async def rested(server: Server) -> int:
         return not any((await left(server)).values())
 
     await eventually(is_at_rest, REST_S + 30)
-    return memory_kb(server.pid)
+    return memory_kb(server.pid).own
 
 
 async def campaign(calls: int, rate: int) -> int:
