@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from edge.calls.bridge import Bridge
-from edge.calls.dial import Dial, Transferring
+from edge.calls.dial import Dial
 from edge.calls.happenings import CallOver, Happening, MediaHappened, PartyWanted, SipHappened, put_off
 from edge.calls.hunt import Bridged
+from edge.calls.invitation import Transferring
 from edge.calls.joining import Found, Joining, lend, other_call, why_not
 from edge.calls.leg import Leg
 from edge.calls.outcome import Result
