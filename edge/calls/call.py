@@ -93,7 +93,7 @@ class Call:
 
     async def run(self) -> None:
         """The whole call; never raises but for cancellation."""
-        self.services.traces.open(self.invite.call_id, self.trace)
+        self.services.traces.open(self.invite.call_id, self.trace, arrived=True)
         log.info("call.arrived", caller=self.facts.caller, called=self.facts.called, trunk=self.trunk.name)
         reason: str | None = None
         try:

@@ -41,6 +41,8 @@ class Dial:
         self._transfer = transfer
         self._ringing = Ringing(Dialled(call, target, values, key, transfer))
         self._redirected: list[str] = []
+        if target.headers or "[" in target.address:
+            call.trace.hide(key)
 
     async def run(self) -> tuple[Leg | None, Result]:
         """The leg that answered, or None, and what it came to; raises CallOver."""

@@ -1,17 +1,20 @@
 """The SIP messages of a call, bounded: its ladder has a line for each, files keep them whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
 from edge.sip.events import Flow
 from edge.sip.headers import printable
+from edge.sip.redaction import without
 
 MAX_LINES = 200
 MAX_OCTETS = 262_144
 MAX_EARLY = 64
 MAX_EARLY_LINES = 4
+MOST_SHARING = 8
+"""Calls that are told of the messages of one Call-ID: the newest."""
 
 Direction = Literal["in", "out"]
 _Seen = tuple[float, Direction, Flow, bytes]
@@ -23,11 +26,11 @@ class Trace:
     """The messages of one call's dialogs, in order.
 
     A line of the ladder holds seconds since the call's arrival, whether it was received or sent, the peer
-    and the start line, which has no secrets in it.  Past ``MAX_LINES``, or ``MAX_OCTETS`` in all, only
-    a count is kept.  ``dialogs`` are the SIP Call-IDs that were opened for it.
+    and the start line.  Past ``MAX_LINES``, or ``MAX_OCTETS`` in all, only a count is kept.  ``dialogs`` are
+    the SIP Call-IDs that were opened for it, ``secrets`` what is shown nowhere.
     """
 
-    __slots__ = ("_lines", "_octets", "_origin", "dialogs", "dropped")
+    __slots__ = ("_lines", "_octets", "_origin", "dialogs", "dropped", "secrets")
 
     def __init__(self, origin: float) -> None:
         self._origin = origin
@@ -35,6 +38,13 @@ class Trace:
         self._octets = 0
         self.dialogs: list[str] = []
         self.dropped = 0
+        self.secrets: set[bytes] | None = None
+
+    def hide(self, secret: str) -> None:
+        """A target's own headers or address may have it in them (the call's key)."""
+        if self.secrets is None:
+            self.secrets = set()
+        self.secrets.add(secret.encode())
 
     def add(self, at: float, direction: Direction, flow: Flow, data: bytes) -> None:
         """Keeps a message (``at``: monotonic seconds)."""
@@ -53,18 +63,48 @@ class Trace:
                 "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
                 "message": _message(data[:200].partition(b"\r\n")[0]),
             }
-            for at, direction, flow, data in self._lines
+            for at, direction, flow, data in self._clean()
         ]
 
     def kept(self, arrived_at: datetime) -> list[_Seen]:
         """The messages, with instants in seconds since 1970; the call arrived at ``arrived_at``."""
         shift = arrived_at.timestamp() - self._origin
-        return [(at + shift, direction, flow, data) for at, direction, flow, data in self._lines]
+        return [(at + shift, direction, flow, data) for at, direction, flow, data in self._clean()]
+
+    def since_the_last_arrival(self, sip_call_id: str) -> list[_Seen]:
+        """From the newest INVITE of that Call-ID on that came in; nothing without one."""
+        named = sip_call_id.encode("utf-8", "surrogateescape")
+        for place in range(len(self._lines) - 1, -1, -1):
+            _, direction, _, data = self._lines[place]
+            if direction == "in" and data.startswith(b"INVITE ") and named in data:
+                return self._lines[place:]
+        return []
+
+    def _clean(self) -> list[_Seen]:
+        if not self.secrets:
+            return self._lines
+        return [
+            (at, direction, flow, without(self.secrets, data)) for at, direction, flow, data in self._lines
+        ]
 
 
 @lru_cache(maxsize=1024)
 def _message(start: bytes) -> str:
     return printable(start.decode("utf-8", "surrogateescape"))
+
+
+class _Several:
+    """The traces of calls with one Call-ID: a call that comes back to us may have kept it."""
+
+    __slots__ = ("traces",)
+
+    def __init__(self, traces: tuple[Trace, ...]) -> None:
+        self.traces = traces
+
+    def add(self, at: float, direction: Direction, flow: Flow, data: bytes) -> None:
+        """Each keeps the message."""
+        for trace in self.traces:
+            trace.add(at, direction, flow, data)
 
 
 class TraceBook:
@@ -76,21 +116,39 @@ class TraceBook:
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._by_call_id: dict[str, Trace] = {}
+        self._by_call_id: dict[str, Trace | _Several] = {}
         self._early: dict[str, list[_Seen]] = {}
 
-    def open(self, sip_call_id: str, trace: Trace) -> None:
-        """Starts to keep the messages of a dialog, with those that came before."""
-        self._by_call_id[sip_call_id] = trace
+    def open(self, sip_call_id: str, trace: Trace, *, arrived: bool = False) -> None:
+        """Starts to keep the messages of a dialog, with those that came before.  ``arrived``: the call has
+        just come in; if another one has its Call-ID, that one heard of it."""
         trace.dialogs.append(sip_call_id)
-        for seen in self._early.pop(sip_call_id, ()):
-            trace.add(*seen)
+        known = self._of(sip_call_id)
+        if not known:
+            self._by_call_id[sip_call_id] = trace
+            for seen in self._early.pop(sip_call_id, ()):
+                trace.add(*seen)
+        elif trace not in known:
+            for seen in known[-1].since_the_last_arrival(sip_call_id) if arrived else ():
+                trace.add(*seen)
+            self._by_call_id[sip_call_id] = _Several((*known, trace)[-MOST_SHARING:])
+            secrets = set().union(*[one.secrets or () for one in (*known, trace)])
+            for one in (*known, trace):
+                one.secrets = secrets
 
     def close(self, trace: Trace) -> None:
-        """Stops for all dialogs of a call, except those that another call has opened since."""
+        """Stops for all dialogs of a call; others that have opened them go on."""
         for sip_call_id in trace.dialogs:
-            if self._by_call_id.get(sip_call_id) is trace:
-                del self._by_call_id[sip_call_id]
+            left = tuple(other for other in self._of(sip_call_id) if other is not trace)
+            if left:
+                self._by_call_id[sip_call_id] = _Several(left) if len(left) > 1 else left[0]
+            else:
+                self._by_call_id.pop(sip_call_id, None)
+
+    def secrets(self, sip_call_id: str) -> Collection[bytes]:
+        """What must be shown nowhere of the messages of a dialog."""
+        known = self._of(sip_call_id)
+        return (known[-1].secrets or ()) if known else ()
 
     def note(self, direction: Direction, flow: Flow, data: bytes, sip_call_id: str) -> None:
         """Called by the endpoint for every message."""
@@ -99,6 +157,12 @@ class TraceBook:
             trace.add(self._monotonic(), direction, flow, data)
         elif data.startswith(b"INVITE ") or sip_call_id in self._early:
             self._wait(sip_call_id, (self._monotonic(), direction, flow, data))
+
+    def _of(self, sip_call_id: str) -> tuple[Trace, ...]:
+        found = self._by_call_id.get(sip_call_id)
+        if found is None:
+            return ()
+        return found.traces if isinstance(found, _Several) else (found,)
 
     def _wait(self, sip_call_id: str, seen: _Seen) -> None:
         early = self._early.setdefault(sip_call_id, [])

@@ -120,7 +120,7 @@ async def _traced(ground: Ground, endpoint: Endpoint) -> TraceBook:
     endpoint.set_trace(traces.note)
     if sip.collector is not None:
         exporter = await ground.stack.enter_async_context(Exporter(sip.collector, sip.hep_id, ground.clock))
-        exporter.others = traces.note
+        exporter.others, exporter.secrets = traces.note, traces.secrets
         endpoint.set_trace(exporter.note)
     return traces
 

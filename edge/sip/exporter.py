@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final, Literal, Self
 
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from edge.clock import Clock
 from edge.sip.events import Flow
 from edge.sip.hep import encode
-from edge.sip.redaction import without_secrets
+from edge.sip.redaction import without, without_secrets
 
 MAX_WAITING: Final = 5_000
 AT_ONCE: Final = 100
@@ -28,20 +28,22 @@ log = structlog.get_logger(__name__)
 class Exporter:
     """An async context manager; ``note`` is the endpoint's trace hook, and hands on to ``others``.
 
-    ``sent`` and ``dropped`` count messages.  The collector's name is looked up again and again: one that has
-    no address yet, or another since, keeps nobody from calling.
+    ``secrets`` tells of a Call-ID what is in its messages that must not go out.  ``sent`` and ``dropped``
+    count messages.  The collector's name is looked up again and again: one that has no address yet, or
+    another since, keeps nobody from calling.
     """
 
     def __init__(self, where: tuple[str, int], agent_id: int, clock: Clock) -> None:
         self._where = where
         self._agent_id = agent_id
         self._clock = clock
-        self._waiting: deque[tuple[Literal["in", "out"], Flow, float, bytes]] = deque()
+        self._waiting: deque[tuple[Literal["in", "out"], Flow, float, bytes, Collection[bytes]]] = deque()
         self._due = False
         self._socket: socket.socket | None = None
         self._address: tuple[Any, ...] = ()
         self._missed = False
         self.others: Callable[[Literal["in", "out"], Flow, bytes, str], None] | None = None
+        self.secrets: Callable[[str], Collection[bytes]] = _none
         self.sent = 0
         self.dropped = 0
 
@@ -68,7 +70,8 @@ class Exporter:
         if len(self._waiting) >= MAX_WAITING or self._socket is None:
             self.dropped += 1
             return
-        self._waiting.append((direction, flow, self._clock.utc().timestamp(), data))
+        at_s, secrets = self._clock.utc().timestamp(), self.secrets(sip_call_id)
+        self._waiting.append((direction, flow, at_s, data, secrets))
         if not self._due:
             self._due = True
             self._loop.call_later(WAIT_S, self._flush)
@@ -105,8 +108,9 @@ class Exporter:
     def _flush(self) -> None:
         self._due = False
         for _ in range(min(AT_ONCE, len(self._waiting))):
-            direction, flow, at_s, data = self._waiting.popleft()
-            self._send(encode(direction, flow, at_s, self._agent_id, without_secrets(data)))
+            direction, flow, at_s, data, secrets = self._waiting.popleft()
+            clean = without(secrets, without_secrets(data))
+            self._send(encode(direction, flow, at_s, self._agent_id, clean))
         if self._waiting and self._socket is not None:
             self._due = True
             self._loop.call_soon(self._flush)
@@ -121,3 +125,7 @@ class Exporter:
                 self.sent += 1
                 return
         self.dropped += 1
+
+
+def _none(_: str) -> Collection[bytes]:
+    return ()

@@ -1,6 +1,8 @@
 """The SIP ladder of a call: whole, in order, bounded."""
 
-from edge.calls.trace import MAX_EARLY, MAX_LINES, Trace, TraceBook
+from datetime import UTC, datetime
+
+from edge.calls.trace import MAX_EARLY, MAX_LINES, MOST_SHARING, Trace, TraceBook
 from edge.sip.events import Flow
 from tests.support.virtual_time import VirtualClock
 
@@ -42,6 +44,57 @@ def test_a_dialog_that_went_to_another_call_is_still_kept_there() -> None:
     book.close(first)
     book.note("in", FLOW, b"BYE sip:a@b SIP/2.0\r\n", "call@1")
     assert (len(first.lines()), len(second.lines())) == (0, 1)
+
+
+def starts(trace: Trace) -> list[object]:
+    return [line["message"] for line in trace.lines()]
+
+
+INVITE = b"INVITE sip:a@b SIP/2.0\r\nCall-ID: call@1\r\n"
+
+
+def test_a_call_that_comes_back_with_its_call_id_and_the_first_one_have_ladders_of_their_own() -> None:
+    """A target with ``call_id`` ``keep`` sent it back to us."""
+    book, first, second = TraceBook(lambda: 0.0), Trace(0.0), Trace(0.0)
+    book.note("in", FLOW, INVITE, "call@1")
+    book.open("call@1", first, arrived=True)
+    book.note("out", FLOW, INVITE.replace(b"a@b", b"back@b"), "call@1")
+    book.open("call@1", first)
+    book.note("in", FLOW, INVITE.replace(b"a@b", b"again@b"), "call@1")
+    book.note("out", FLOW, b"SIP/2.0 100 Trying\r\n", "call@1")
+    book.open("call@1", second, arrived=True)
+    book.note("in", FLOW, b"SIP/2.0 180 Ringing\r\n", "call@1")
+    book.close(second)
+    book.note("out", FLOW, b"SIP/2.0 486 Busy Here\r\n", "call@1")
+    book.close(first)
+    book.note("in", FLOW, b"ACK sip:a@b SIP/2.0\r\n", "call@1")
+    assert starts(second) == [
+        "INVITE sip:again@b SIP/2.0", "SIP/2.0 100 Trying", "SIP/2.0 180 Ringing",
+    ]  # fmt: skip
+    assert starts(first) == [
+        "INVITE sip:a@b SIP/2.0", "INVITE sip:back@b SIP/2.0", *starts(second), "SIP/2.0 486 Busy Here",
+    ]  # fmt: skip
+
+
+def test_of_many_calls_with_one_call_id_the_newest_are_told() -> None:
+    book, traces = TraceBook(lambda: 0.0), [Trace(0.0) for _ in range(MOST_SHARING + 2)]
+    for trace in traces:
+        book.open("call@1", trace)
+    book.note("in", FLOW, b"BYE sip:a@b SIP/2.0\r\n", "call@1")
+    assert [len(trace.lines()) for trace in traces] == [0, 0, *[1] * MOST_SHARING]
+
+
+def test_a_secret_is_in_no_line_and_no_message() -> None:
+    key = b"0123456789abcdef" * 2
+    book, trace = TraceBook(lambda: 0.0), Trace(0.0)
+    book.open("call@1", trace)
+    book.note("out", FLOW, b"INVITE sip:" + b"x" * 170 + key + b"@b SIP/2.0\r\nX: " + key, "call@1")
+    assert not book.secrets("call@1")
+    trace.hide(key.decode())
+    assert set(book.secrets("call@1")) == {key}
+    ((_, _, _, kept),) = trace.kept(datetime(2026, 11, 22, tzinfo=UTC))
+    for text in (kept, str(trace.lines()).encode()):
+        assert b"(removed)@b" in text and key[:8] not in text
 
 
 def test_dialogs_that_never_become_calls_are_forgotten() -> None:

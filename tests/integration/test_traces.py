@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.integration.test_identity import Scene
 from tests.support.homer import Homer
-from tests.support.raw_phone import RawPhone
+from tests.support.raw_phone import Outgoing, RawPhone
 from tests.support.server import eventually, running_server
 
 
@@ -53,3 +53,49 @@ async def test_a_call_s_messages_are_kept_and_copied_without_secrets(tmp_path: P
             assert {copy.agent_id for copy in homer.copies} == {42}
             for whole in ("".join(texts), capture.decode("latin-1"), copies):
                 assert not [secret for secret in (key, response, "K3y5ecret") if secret in whole]
+
+
+async def test_a_call_that_comes_back_has_a_trace_of_its_own_and_no_key_is_in_either(tmp_path: Path) -> None:
+    """Through a buyer's proxy, with its Call-ID; the buyer has the key in a header and address of its own."""
+    with (
+        Homer() as homer,
+        RawPhone(("", 0)) as carrier,
+        RawPhone(("", 0)) as proxy,
+        RawPhone(("", 0)) as last,
+    ):
+        async with running_server(tmp_path, EDGE_SIP__HEP=f"udp://{homer.host}:{homer.port}") as server:
+            carrier.server = proxy.server = last.server = server.sip["udp"]
+            there, back, api = Scene(server, carrier, proxy), Scene(server, proxy, last), server.api
+            for scene in (there, back):
+                await scene.trunk()
+            own = {"address": f"sip:k[call_key]@{proxy.address}", "headers": {"X-Own": "key=[call_key]"}}
+            first = await there.number(sip={"call_id": "keep"}, **own)
+            second = await back.number()
+            call = await carrier.invite(first, carrier.sdp())
+            out = await proxy.hear("INVITE")
+            key = out.get("X-Edge-Call-Key")
+            assert out.get("Call-ID") == call.call_id
+            assert out.get("X-Own") == f"key={key}" and key in out.start
+            again = Outgoing(proxy, second, call.call_id)
+            await again.request("INVITE", proxy.sdp(), f"X-Own: key={key}")
+            await last.answer(await last.hear("INVITE"), 486)
+            await again.refused("486")
+            await proxy.answer(out, 486)
+            await call.refused("486")
+            records = [await there.record(first), await back.record(second)]
+            found = [await api.get(f"calls/{record['id']}/trace") for record in records]
+            ladders = [[(one["direction"], one["message"], one["peer"]) for one in each["items"]]
+                       for each in found]  # fmt: skip
+            for ladder, phone in zip(ladders, (carrier, proxy), strict=True):
+                assert ladder[0][0] == "in" and ladder[0][1].startswith("INVITE")
+                assert ladder[0][2].endswith(phone.address)
+                assert ("out", "SIP/2.0 486 Busy Here", f"udp:{phone.address}") in ladder
+
+            async def kept() -> list[str]:
+                found = [(await api.get(f"calls/{record['id']}/messages"))["items"] for record in records]
+                return ["".join(one["text"] for one in each) for each in found] if all(found) else []
+
+            texts = await eventually(kept)
+            await eventually(lambda: any("486" in copy.text for copy in homer.copies))
+            whole = str([records, ladders, texts, homer.copies])
+            assert "(removed)" in whole and key not in whole

@@ -30,6 +30,17 @@ def test_secrets_go_and_all_else_stays(line: bytes, left: bytes) -> None:
     assert b"\r\nX-After: 1\r\n" in found
 
 
+def test_a_call_s_key_goes_wherever_its_message_has_it() -> None:
+    key = b"0123456789abcdef" * 2
+    text = b"INVITE sip:%b@b SIP/2.0\r\nX-Own: k=%b\r\nX-Edge-Call-Key: %b\r\n\r\n"
+    assert without_secrets(text % (key, key, key)) == text % ((b"(removed)",) * 3)
+
+
+def test_a_key_that_is_none_of_ours_takes_nothing_else_away() -> None:
+    message = PLAIN.replace(b"Via: x", b"X-Edge-Call-Key: e\r\nVia: x")
+    assert without_secrets(message) == message.replace(b": e\r", b": (removed)\r")
+
+
 @pytest.mark.parametrize("body", [b"Signal=4\r\nDuration=160\r\n", b"4"])
 def test_keys_that_are_pressed_by_info_go(body: bytes) -> None:
     for uri in (b"sips:a@b", b"tel:+12125550100", b"urn:x"):
