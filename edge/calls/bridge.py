@@ -155,7 +155,7 @@ class Bridge:
                 self._offer_answered(leg, event)
             case OfferRefused():
                 self._offer_refused(event)
-            case Acked() if event.sdp:
+            case Acked():
                 self._late_answer(leg, event.sdp)
             case Info() if event.body:  # without one it is a keep-alive
                 _invite(self.other(leg)).info(event.content_type, event.body)
@@ -193,14 +193,14 @@ class Bridge:
 
     def _absorb(self, leg: Leg, other: Leg, heard: Description) -> None:
         """The other peer need not hear of it, or can not yet: the answer is what it said before."""
-        before, leg.remote = leg.remote, heard
+        before = leg.local, leg.remote
+        leg.remote = heard
         answer = self._answer(leg, other)
-        if answer is None:
-            leg.remote = before
-            _invite(leg).refuse_offer(488)
+        if answer is not None and _invite(leg).accept_offer(answer):
+            self.relay()
             return
-        _invite(leg).accept_offer(answer)
-        self.relay()
+        leg.local, leg.remote = before
+        _invite(leg).refuse_offer(488)
 
     def _cross(self, leg: Leg, other: Leg, heard: Description | None, *, soon: bool) -> None:
         before = (leg.local, leg.remote, other.local, other.remote)
@@ -242,12 +242,11 @@ class Bridge:
             return
         self._crossing = None
         answer = self._answer(crossing.offerer, leg) if leg.hear(event.sdp) else None
-        if answer is None:
-            self._restore(crossing)
-            _invite(crossing.offerer).refuse_offer(488)
+        if answer is not None and _invite(crossing.offerer).accept_offer(answer):
+            self.relay()
             return
-        _invite(crossing.offerer).accept_offer(answer)
-        self.relay()
+        self._restore(crossing)
+        _invite(crossing.offerer).refuse_offer(488)
 
     def _restore(self, crossing: _Crossing) -> None:
         """The answerer took an offer that came to nothing: it is offered what it had before."""
@@ -274,20 +273,21 @@ class Bridge:
         self._crossing = None
         heard = crossing.answerer.hear(event.sdp)
         offer = self._offer(crossing.offerer, crossing.answerer) if heard else None
-        if offer is None:
-            # The answerer waits for an answer in our ACK: what it said before stands.
-            crossing.undo()
-            local = crossing.answerer.local
-            _invite(crossing.answerer).ack(local.to_bytes() if local else b"")
-            _invite(crossing.offerer).refuse_offer(488)
+        if offer is not None and _invite(crossing.offerer).accept_offer(offer):
+            self._awaits_ack = crossing
             return
-        self._awaits_ack = crossing
-        _invite(crossing.offerer).accept_offer(offer)
+        # The answerer waits for an answer in our ACK: what it said before stands.
+        crossing.undo()
+        local = crossing.answerer.local
+        _invite(crossing.answerer).ack(local.to_bytes() if local else b"")
+        _invite(crossing.offerer).refuse_offer(488)
 
     def _late_answer(self, leg: Leg, sdp: bytes) -> None:
         crossing = self._awaits_ack
-        if crossing is None and leg.remote is None and leg.hear(sdp):
-            self.relay()  # of a phone that took the call over with a late offer
+        if crossing is None and leg.remote is None:  # a phone that took the call over with a late offer
+            if not leg.hear(sdp):
+                raise CallOver("server", f"the ACK of the {leg.name} had no usable answer", "error_sip")
+            self.relay()
             self.settle(self.other(leg))
         if crossing is None or leg is not crossing.offerer:
             return

@@ -85,6 +85,29 @@ class Leg:
             return None
         return self._tell(answer_locally(self.remote, self.here, allowed=allowed, previous=self.local))
 
+    def take_alone(self, offer: bytes, allowed: tuple[str, ...] | None = None) -> bool:
+        """Answers an offer of this peer (empty: makes one) while only we talk to it; False, and nothing is
+        changed, if it comes to nothing."""
+        assert self.invite is not None
+        before = self.local, self.remote
+        if not offer:
+            answer: bytes | None = self.offer_ours()
+        else:
+            answer = self._answer_alone(offer, allowed)
+        if answer is not None and self.invite.accept_offer(answer):
+            return True
+        self.local, self.remote = before
+        self.invite.refuse_offer(488)
+        return False
+
+    def _answer_alone(self, offer: bytes, allowed: tuple[str, ...] | None) -> bytes | None:
+        told, heard = self.local, self.remote
+        if not self.hear(offer) or self.remote is None:
+            return None
+        if told is not None and heard is not None and heard.same_media(self.remote):
+            return told.to_bytes()  # a refresh: what was agreed with somebody else stands
+        return self.answer_locally(allowed)
+
     def offer_ours(self) -> bytes:
         """An offer of our own, when the peer sent none."""
         self.local = offer_ours(self.here, previous=self.local)

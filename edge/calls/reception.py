@@ -257,17 +257,7 @@ class Reception:
 
     def _offered(self, caller: Leg, offer: bytes) -> None:
         """A re-INVITE before the bridge: hold, resume, another address (RFC 3264 section 8)."""
-        before = caller.local, caller.remote
-        if not offer:
-            answer: bytes | None = caller.offer_ours()
-        else:
-            answer = caller.answer_locally(self.codecs) if caller.hear(offer) else None
-        if answer is None:
-            caller.local, caller.remote = before
-            self.invite.refuse_offer(488)
-            return
-        self.invite.accept_offer(answer)
-        if offer:
+        if caller.take_alone(offer, self.codecs) and offer:
             caller.plan(self.early)
 
     def _late_answer(self, caller: Leg, answer: bytes) -> None:
@@ -281,7 +271,7 @@ class Reception:
 
 def _concerns_nobody(caller: Leg, event: InviteEvent) -> bool:
     """Whether an event is the ACK to an answer of ours, which every call gets and none waits for."""
-    return type(event) is Acked and not event.sdp and caller.remote is not None
+    return type(event) is Acked and not event.sdp and not event.unanswered and caller.remote is not None
 
 
 def _is_done(happening: Happening | None, token: int) -> bool:

@@ -134,12 +134,10 @@ class Ringing:
         assert leg.invite is not None
         if bridge is not None and bridge.target is leg:
             bridge.handle(happening)
+        elif isinstance(event, Offered) and event.sdp:
+            leg.take_alone(event.sdp)
         elif isinstance(event, Offered):
-            answer = leg.answer_locally() if leg.hear(event.sdp) else None
-            if answer is None:
-                leg.invite.refuse_offer(488)
-            else:
-                leg.invite.accept_offer(answer)
+            leg.invite.refuse_offer(488)
 
     def _rings(self, leg: Leg, event: InviteEvent) -> bool:
         """Tells the caller while the story waits, which goes on as it was."""

@@ -186,12 +186,8 @@ class Transfer:
             return
         if isinstance(happening.event, Ended):
             self._gone = True
-        elif isinstance(happening.event, Offered):
-            answer = old.answer_locally() if old.hear(happening.event.sdp) else None
-            if answer is None:
-                old.invite.refuse_offer(488)
-            else:
-                old.invite.accept_offer(answer)
+        elif isinstance(happening.event, Offered) and happening.event.sdp:
+            old.take_alone(happening.event.sdp)
         else:
             put_off(happening)
 
@@ -210,6 +206,8 @@ class Transfer:
         call.reception.phase = "bridged"
         call.reception.media.bridge(bridge.caller.media, bridge.target.media)
         bridge.relay()
+        if bridge.caller.needs_reoffer(bridge.target):
+            bridge.reoffer()  # one of them has offered anew meanwhile
         return bridge
 
     async def _join(self, leg: Leg, target: Target, attempt: int) -> Bridge:

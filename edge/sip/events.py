@@ -194,9 +194,11 @@ class Cancelled:
 
 
 class Acked(NamedTuple):
-    """The ACK to our 200; ``sdp`` is the answer to a late offer, else empty."""
+    """The ACK to our 200; ``sdp`` is the answer to a late offer, else empty.  ``unanswered``: it should have
+    answered the offer in our 200 to a re-INVITE."""
 
     sdp: bytes
+    unanswered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -192,10 +192,12 @@ class Invite(Teller):
         """
         self.own_offer.want(sdp, soon=soon, renewed=renewed)
 
-    def accept_offer(self, sdp: bytes) -> None:
-        """Answers the pending ``Offered``."""
-        self.told = sdp
-        self.peer_offer.accept(sdp)
+    def accept_offer(self, sdp: bytes) -> bool:
+        """Answers the pending ``Offered``; False if the peer has taken it back: all is as before it."""
+        accepted = self.peer_offer.accept(sdp)
+        if accepted:
+            self.told = sdp
+        return accepted
 
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
         """Refuses the pending ``Offered``: the peer goes on as before."""

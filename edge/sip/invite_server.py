@@ -180,10 +180,11 @@ class ServerInvite(Invite):
         if self._unsaid is not None and not waits and not offered:
             self._answer(self._unsaid)
 
-    def accept_offer(self, sdp: bytes) -> None:
-        """Answers the pending ``Offered``."""
-        super().accept_offer(sdp)
+    def accept_offer(self, sdp: bytes) -> bool:
+        """Answers the pending ``Offered``; False if the peer has taken it back."""
+        accepted = super().accept_offer(sdp)
         self._answer_at_last()
+        return accepted
 
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
         """Refuses the pending ``Offered``."""

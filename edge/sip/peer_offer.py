@@ -59,11 +59,11 @@ class PeerOffer:
         if not self._refused_as_crossing(transaction):
             self._ask(request, transaction)
 
-    def accept(self, sdp: bytes) -> None:
-        """200 with our answer (or our offer, if they asked for one)."""
+    def accept(self, sdp: bytes) -> bool:
+        """200 with our answer (or our offer, if they asked for one); False if they have taken it back."""
         usage, request, transaction = self._usage, self._request, self._take()
         if request is None or transaction is None or usage.dialog is None:
-            return
+            return False
         usage.dialog.refresh(request)
         self._late = request.method == "INVITE" and not request.body
         headers = self._answer_headers(request)
@@ -74,6 +74,7 @@ class PeerOffer:
             usage.await_ack(UnackedAnswer(usage.core.timers, transaction, cseq, usage.on_no_ack))
         else:
             usage.own_offer.go_on()
+        return True
 
     def refuse(self, status: int, reason: str | None = None) -> None:
         """Refuses it: the peer goes on as before (14.2)."""
@@ -86,7 +87,7 @@ class PeerOffer:
         """The ACK to our 200: with an answer if the offer in it was ours."""
         if self._late:
             self._late = False
-            self._usage.emit(Acked(request.body))
+            self._usage.emit(Acked(request.body, unanswered=not request.body))
         self._usage.own_offer.go_on()
 
     def cancelled(self, transaction: ServerTransaction, cancel: Request) -> None:

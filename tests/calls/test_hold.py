@@ -29,8 +29,9 @@ class Usage:
     def offer_again(self, offer: bytes, **_: object) -> None:
         self.offered.append(offer)
 
-    def accept_offer(self, answer: bytes) -> None:
+    def accept_offer(self, answer: bytes) -> bool:
         self.answered.append(answer)
+        return True
 
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
         self.answered.append(b"%d" % status)
