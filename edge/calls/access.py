@@ -75,6 +75,11 @@ class Access:
         self._guard = guard
         self._sources = sources
 
+    @property
+    def answers_strangers(self) -> bool:
+        """See ``edge.sip.events.AccessPolicy``."""
+        return bool(self._unknown_status) or self._configuration.current.trunk_index.has_credentials_only
+
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
         """See ``edge.sip.events.AccessPolicy``."""
         snapshot = self._configuration.current

@@ -27,6 +27,8 @@ _GOODBYES_S = 2.0
 class Anyone:
     """The access policy of a phone: it takes every call."""
 
+    answers_strangers = False
+
     def judge(self, _request: Request, _flow: Flow) -> Allow | Deny:
         return Allow("peer")
 

@@ -1,6 +1,7 @@
 """Answers that leave no state behind them (RFC 3261 section 8.2.7), and who gets one."""
 
 from edge.sip import gate
+from edge.sip.core import Objection
 from edge.sip.events import AccessPolicy, Deny, Flow
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Request, SipParseError, respond
@@ -50,6 +51,12 @@ class Answers:
         response.headers.items.extend(headers)
         call_id = request.headers.get("Call-ID") or ""
         self._layer.send(response.to_bytes(), gate.reply_flow(request, flow), call_id)
+
+    def refuse(self, request: Request, flow: Flow, objection: Objection) -> None:
+        """Says why a request is not served, and closes its stream where that is due."""
+        self.send(request, flow, objection.status, objection.lines)
+        if objection.closes and flow.connection:
+            self._layer.wire.hang_up(flow)
 
     def possible(self, request: Request, flow: Flow) -> bool:
         """Whether an answer may go to where a request says that it came from."""

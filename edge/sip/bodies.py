@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from edge.sip.attached import Attached, bounded
-from edge.sip.core import ACCEPT
+from edge.sip.core import ACCEPT, Objection
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params
 from edge.sip.message import Headers, Request, Response
-from edge.sip.printing import Lines
 
 MAX_PARTS: Final = 16
 MAX_NESTING: Final = 2
@@ -69,9 +68,9 @@ def _is_description(message: Request | Response) -> bool:
     return plain and "Content-Disposition" not in lines and "Content-Encoding" not in lines
 
 
-def only_description(message: Request | Response, carried: Carried = nothing) -> tuple[int, Lines] | None:
-    """Leaves of a body its session description, or nothing; the status and header lines if a request can
-    not be served so: 415 for a part that must be understood, 400 for what is no multipart.
+def only_description(message: Request | Response, carried: Carried = nothing) -> Objection | None:
+    """Leaves of a body its session description, or nothing; the objection if a request can not be served
+    so: 415 for a part that must be understood, 400 for what is no multipart.
 
     The rest of an INVITE's is ``attached``; what is ``carried`` on need not be understood.  Of a response
     what can not be read is as good as not there.
@@ -82,14 +81,14 @@ def only_description(message: Request | Response, carried: Carried = nothing) ->
     headers = message.headers
     encoding = (headers.get("Content-Encoding") or "identity").strip().lower()
     if encoding != "identity":
-        return 415, (("Accept-Encoding", "identity"),)
+        return Objection(415, (("Accept-Encoding", "identity"),))
     said = [(name, headers.get(name) or "") for name in _OF_PART]
     try:
         whole = _part({name.lower(): value for name, value in said}, body, alone=True)
         beside: list[_Part] = []
         found = _description(whole, 0, beside, carried)
     except SipParseError as error:
-        return (error.status, (ACCEPT,)) if error.status == 415 else (error.status, ())
+        return Objection(error.status, (ACCEPT,) if error.status == 415 else (), error.close)
     message.body = found or b""
     if beside and isinstance(message, Request) and message.method == "INVITE":
         message.attached = bounded(map(_attached, beside))
@@ -117,7 +116,7 @@ def _description(part: _Part, nested: int, beside: list[_Part], carried: Carried
             return None
         raise SipParseError("a body that must be understood is not", 415)
     if nested == MAX_NESTING:
-        raise SipParseError("a multipart in too many others")
+        raise SipParseError("a multipart in too many others", close=True)
     found: bytes | None = None
     refused: SipParseError | None = None
     others = beside if part.kind != "multipart/alternative" else []
@@ -143,7 +142,7 @@ def _parts(whole: _Part) -> Iterator[_Part]:
         raise SipParseError("a multipart without a boundary")
     pieces = (b"\r\n" + whole.data).split(b"\r\n--" + boundary, MAX_PARTS + 1)
     if len(pieces) > MAX_PARTS + 1 and not pieces[-1].startswith(b"--"):
-        raise SipParseError("too many parts")
+        raise SipParseError("too many parts", close=True)
     for piece in pieces[1:]:
         if piece.startswith(b"--"):
             return
@@ -160,7 +159,7 @@ def _read(raw: bytes) -> _Part:
         return _part({}, raw[2:])
     head, blank, data = raw.partition(b"\r\n\r\n")
     if len(head) > MAX_HEAD:
-        raise SipParseError("a part's headers are too long")
+        raise SipParseError("a part's headers are too long", close=True)
     said: dict[str, str] = {}
     text = head.decode("utf-8", "surrogateescape").replace("\r\n ", " ").replace("\r\n\t", " ")
     for line in text.split("\r\n"):

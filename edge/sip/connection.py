@@ -66,6 +66,10 @@ class StreamOwner(Protocol):
         """Whether an address that is admitted is more than a stranger's."""
         ...
 
+    def pongs(self, flow: Flow) -> bool:
+        """Whether to answer a ping."""
+        ...
+
     def on_lost(self, flow: Flow) -> None:
         """The connection is gone, or was never made."""
         ...
@@ -255,7 +259,8 @@ class Connection(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, Keepalive):
-            self.send(b"\r\n")  # RFC 5626 3.5.1
+            if self._streams.owner.pongs(self.flow):
+                self.send(b"\r\n")  # RFC 5626 3.5.1
             return
         self._streams.owner.on_frame(frame, self.flow)
         if isinstance(frame, Exception) and frame.close:

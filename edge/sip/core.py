@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from edge.sip.avoided import Avoided
 from edge.sip.dialog import Dialog, Named
@@ -18,6 +18,14 @@ ALLOW = ("Allow", METHODS_LINE)
 ACCEPT = ("Accept", "application/sdp, multipart/mixed")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
 SDP = ("Content-Type", "application/sdp")
+
+
+class Objection(NamedTuple):
+    """Why a request is not served: status and header lines.  ``closes``: it has too much for a stream."""
+
+    status: int
+    lines: Lines = ()
+    closes: bool = False
 
 
 class Told(Protocol):

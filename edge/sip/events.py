@@ -293,4 +293,9 @@ class Deny:
 class AccessPolicy(Protocol):
     """Judges every request outside a dialog before any state is made for it."""
 
+    @property
+    def answers_strangers(self) -> bool:
+        """Whether who is unknown gets an answer, and so may learn that there is somebody."""
+        ...
+
     def judge(self, request: Request, flow: Flow) -> Allow | Deny: ...

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge.sip.bodies import Carried, nothing, only_description
-from edge.sip.core import ALLOW
+from edge.sip.core import ALLOW, Objection
 from edge.sip.dialog import MAX_ROUTES
 from edge.sip.events import Flow
 from edge.sip.expiry import MIN_SE, too_small
@@ -45,56 +45,55 @@ class Limits:
     asked: int = 500
 
 
-Objection = tuple[int, Lines]
-
-
 def objection(request: Request, *, refer: bool = False, carried: Carried = nothing) -> Objection | None:
-    """Why a request is not served, in any dialog or none: status and header lines; None: it is.
+    """Why a request is not served, in any dialog or none: None: it is.
 
     ``refer``: its dialog takes REFER.  ``carried`` parts of its body need not be understood.
     """
     if request.method not in _ALLOWED and not (refer and request.method == "REFER"):  # 8.2.1
-        return (405 if request.method in KNOWN_ELSEWHERE else 501), (ALLOW,)
+        return Objection(405 if request.method in KNOWN_ELSEWHERE else 501, (ALLOW,))
     headers = request.headers
     if "Require" in headers:  # 8.2.2.3
         unknown = [name for name in headers.values("Require") if name.strip().lower() not in _EXTENSIONS]
         if unknown:
-            return 420, (("Unsupported", ", ".join(unknown)),)
+            return Objection(420, (("Unsupported", ", ".join(unknown)),))
     if request.method in _TIMED and "Session-Expires" in headers and too_small(request):
-        return 422, (("Min-SE", str(MIN_SE)),)
+        return Objection(422, (("Min-SE", str(MIN_SE)),))
     if request.body and request.method in _WITH_SDP:
         refused = only_description(request, carried)  # 8.2.3
         if refused is not None:
             return refused
         if request.body.count(b"\n") > MAX_LINES:
-            return 400, ()
+            return Objection(400, closes=True)
     return None
 
 
 def stranger_objection(request: Request) -> Objection | None:
     """Further demands on a request outside a dialog."""
     if request.uri.partition(":")[0].lower() not in SCHEMES:  # 8.2.2.1
-        return 416, ()
+        return Objection(416)
     if request.max_forwards == 0:  # RFC 7332: a back-to-back user agent must not go on with it
-        return 483, ()
+        return Objection(483)
     if request.method != "INVITE" and "Replaces" in request.headers:  # RFC 3891 section 3
-        return 400, ()
+        return Objection(400)
     if request.method == "INVITE":
         return _invite_objection(request.headers)
-    return None if request.method == "OPTIONS" else (481, ())  # 12.2.2: it is of a dialog that we do not know
+    return (
+        None if request.method == "OPTIONS" else Objection(481)
+    )  # 12.2.2: it is of a dialog that we do not know
 
 
 def _invite_objection(headers: Headers) -> Objection | None:
     if "Accept" in headers and not _accepts_sdp(headers.values("Accept")):
-        return 406, ()  # 8.2.3, 21.4.7
+        return Objection(406)  # 8.2.3, 21.4.7
     if "Record-Route" in headers and len(headers.values("Record-Route")) > MAX_ROUTES:
-        return 400, ()
+        return Objection(400, closes=True)
     return None
 
 
 def overloaded(seconds: float) -> Objection:
     """503, with when to come back."""
-    return 503, (("Retry-After", str(int(seconds))),)
+    return Objection(503, (("Retry-After", str(int(seconds))),))
 
 
 def reply_flow(request: Request, flow: Flow) -> Flow:

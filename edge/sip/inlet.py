@@ -117,6 +117,10 @@ class Inlet:
         """Whether an address that is admitted is a trunk's, a target's, or has logged in."""
         return self._guard.is_free(host)
 
+    def pongs(self, flow: Flow) -> bool:
+        """Whether a connection's ping gets its pong: nobody learns from it that SIP is spoken here."""
+        return self._guard.is_free(flow.remote[0]) or self._stack.answers_strangers
+
     def on_frame(self, frame: Frame, flow: Flow) -> None:
         """A message of a connection, or what was none: a new call waits until nothing else does."""
         if isinstance(frame, Held):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from edge.sip import gate, replaces
 from edge.sip.answers import Answers
 from edge.sip.bodies import Carried, nothing, only_description
-from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Usage
+from edge.sip.core import ACCEPT, ALLOW, SUPPORTED, Core, Objection, Usage
 from edge.sip.events import AccessPolicy, Deny, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
 from edge.sip.gate import Limits
@@ -169,6 +169,11 @@ class Stack:
         """Whether a dialog's next request would go over this flow."""
         return any(usage.uses(flow) for usage in self._core.usages.values())
 
+    @property
+    def answers_strangers(self) -> bool:
+        """Whether the policy has an answer for who is unknown."""
+        return self._access.answers_strangers
+
     def count(self, name: str) -> None:
         """Counts what happened outside (a connection that was refused)."""
         self._layer.counters[name] += 1
@@ -222,18 +227,18 @@ class Stack:
         dialog = usage.dialog_for(request) if usage is not None else None
         if usage is None or dialog is None:
             if self._answers.allowed(request, flow, size) is not None:
-                self._answers.send(request, flow, *(gate.objection(request) or (481, ())))
+                self._answers.refuse(request, flow, gate.objection(request) or Objection(481))
             return
         limits = self._limits
         full = len(self._layer) >= 2 * limits.transactions
         if (full or dialog.asks_too_much(limits.asked, self._clock)) and request.method != "BYE":
-            self._answers.send(request, flow, *gate.overloaded(gate.RETRY_AFTER[0]))
+            self._answers.refuse(request, flow, gate.overloaded(gate.RETRY_AFTER[0]))
             return
         objection = gate.objection(request, refer=usage.takes_refer)
         if not dialog.in_order(request.cseq):
-            objection = 500, ()  # 12.2.2
+            objection = Objection(500)  # 12.2.2
         if objection is not None:
-            self._answers.send(request, flow, *objection)
+            self._answers.refuse(request, flow, objection)
             return
         dialog.flow = flow
         usage.receive(request, dialog, self._layer.serve(request, key, gate.reply_flow(request, flow), None))
@@ -247,7 +252,7 @@ class Stack:
             return
         objection = gate.objection(request, carried=self._carried) or gate.stranger_objection(request)
         if objection is not None:
-            self._answers.send(request, flow, *objection)
+            self._answers.refuse(request, flow, objection)
         elif request.method == "OPTIONS":
             self._answers.send(request, flow, 200, (ALLOW, ACCEPT, SUPPORTED))
         else:
@@ -263,7 +268,7 @@ class Stack:
             return
         status = replaces.verdict(wanted, usage, theirs=theirs)
         if (objection := gate.objection(request) or gate.stranger_objection(request)) is not None:
-            self._answers.send(request, flow, *objection)
+            self._answers.refuse(request, flow, objection)
         elif usage is None or status:
             self._replacing.refused(request, flow, usage, status)
             self._answers.send(request, flow, status)
@@ -277,7 +282,7 @@ class Stack:
         full = len(layer) >= limits.transactions or len(self._core.usages) >= limits.usages
         if full or (replaced is None and self._overloaded()):
             layer.counters["turned_away"] += 1
-            self._answers.send(request, flow, *gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
+            self._answers.refuse(request, flow, gate.overloaded(layer.chance.uniform(*gate.RETRY_AFTER)))
             return
         merge_key = (request.call_id, request.from_tag or "", str(request.cseq))
         if merge_key in layer.merges:  # 8.2.2.2

@@ -31,6 +31,10 @@ class Wire(Protocol):
         """Whether a flow's connection still stands (always, for UDP)."""
         ...
 
+    def hang_up(self, flow: Flow) -> None:
+        """Closes a flow's connection, if it has one, once what was sent has gone."""
+        ...
+
     def sent_by(self, flow: Flow) -> str:
         """``host[:port]`` for our Via and Contact toward this flow's peer (the advertised one behind NAT)."""
         ...

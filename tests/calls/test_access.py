@@ -101,6 +101,13 @@ def test_a_stranger_gets_403_if_so_configured() -> None:
     assert bench.judge("203.0.113.9", request()) == Deny(403)
 
 
+def test_strangers_are_answered_where_403_is_set_or_anybody_may_log_in() -> None:
+    by_address = Snapshot.build(trunks=[trunk(**BY_ADDRESS)])
+    assert not Bench(by_address).access.answers_strangers
+    assert Bench(by_address, AccessConfig("403")).access.answers_strangers
+    assert Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)])).access.answers_strangers
+
+
 def test_credentials_alone_are_accepted_from_anywhere() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
     assert logged_in(bench, "203.0.113.9") == Allow("trk_1")

@@ -101,6 +101,9 @@ class Lines:
             line.send(data, flow)
         return line.up
 
+    def hang_up(self, flow: Flow) -> None:
+        return None
+
     def alive(self, flow: Flow) -> bool:
         """Whether a flow's connection stands, or is being made."""
         return self._by_number[flow.connection].up

@@ -117,6 +117,9 @@ class Node:
     def way(self, host: str) -> None:
         return None
 
+    def hang_up(self, flow: Flow) -> None:
+        return None
+
     def alive(self, flow: Flow) -> bool:
         return not flow.connection or self.air.lines.alive(flow)
 
@@ -128,6 +131,8 @@ class Node:
 
     def uniform(self, low: float, high: float) -> float:
         return self.air.random.uniform(low, high)
+
+    answers_strangers = False
 
     def judge(self, request: Request, flow: Flow) -> Allow:
         return Allow("trk_1")

@@ -39,6 +39,8 @@ from tests.support.virtual_time import VirtualClock
 class Open:
     """Everyone is welcome."""
 
+    answers_strangers = False
+
     def judge(self, request: Request, flow: Flow) -> Allow:
         return Allow("trk_1")
 
@@ -256,6 +258,22 @@ async def test_a_ping_gets_its_pong() -> None:
         assert await peer.answer() == Keepalive()
 
 
+async def test_a_stranger_s_ping_gets_no_pong_unless_strangers_are_answered() -> None:
+    """Or it would learn from a silent server that SIP is spoken there."""
+    sources = Known({"127.0.0.2"})
+    async with endpoint("tcp", sources=sources) as (us, port):
+        async with stream(port) as stranger, stream(port, "127.0.0.2") as known:
+            for peer in (stranger, known):
+                peer.writer.write(b"\r\n\r\n")
+            assert await known.answer() == Keepalive(), "though it has said nothing yet"
+            stranger.writer.write(options(1))
+            assert isinstance(await stranger.answer(), Response), "in its place: nothing came before"
+        us.stack._access.answers_strangers = True  # type: ignore[misc]
+        async with stream(port) as stranger:
+            stranger.writer.write(b"\r\n\r\n")
+            assert await stranger.answer() == Keepalive()
+
+
 async def test_a_stream_that_lost_its_way_is_answered_and_closed() -> None:
     async with endpoint("tcp") as (us, port), stream(port) as peer:
         peer.writer.write(options(1).replace(b"Content-Length: 0", b"Content-Length: -1"))
@@ -263,6 +281,27 @@ async def test_a_stream_that_lost_its_way_is_answered_and_closed() -> None:
         assert isinstance(answer, Response) and answer.status == 400
         assert await peer.answer() is None
         assert us.counters["parse_error_400"] == 1
+
+
+PARTS = b"".join(b"--b1\r\n\r\nx\r\n" for _ in range(20)) + b"--b1--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        (b"Content-Type: application/sdp", b"v=0\r\n" + b"a=x\r\n" * 512),
+        (b"Record-Route: " + b", ".join([b"<sip:a;lr>"] * 21), b""),
+        (b"Content-Type: multipart/mixed;boundary=b1", PARTS),
+    ],
+    ids=["lines", "routes", "parts"],
+)
+async def test_a_stream_with_too_much_in_a_message_is_answered_and_closed(header: bytes, body: bytes) -> None:
+    async with endpoint("tcp") as (_, port), stream(port) as peer:
+        call = invite(1).replace(b"Content-Length: 0", b"%b\r\nContent-Length: %d" % (header, len(body)))
+        peer.writer.write(call + body)
+        answer = await peer.answer()
+        assert isinstance(answer, Response) and answer.status == 400
+        assert await peer.answer() is None
 
 
 async def test_a_message_must_be_complete_in_time() -> None:

@@ -150,6 +150,9 @@ class Node:
     def way(self, host: str) -> None:
         return None
 
+    def hang_up(self, flow: Flow) -> None:
+        return None
+
     def alive(self, flow: Flow) -> bool:
         return True
 
@@ -162,6 +165,8 @@ class Node:
 
     def uniform(self, low: float, high: float) -> float:
         return self.net.random.uniform(low, high)
+
+    answers_strangers = False
 
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
         return self.verdict
