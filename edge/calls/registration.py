@@ -38,7 +38,7 @@ LONGEST_S: Final = 86_400
 REFRESH: Final = (0.75, 0.85)
 """The part of the granted time after which it is asked for again."""
 STANDS_S: Final = 60.0
-"""Seconds after which a connection that is lost was meant to stay: some registrars close theirs at once."""
+"""Seconds after which a connection was meant to stay: one lost sooner is made again ever more slowly."""
 AGAIN_S: Final = (1.0, 5.0)
 """Seconds between the loss of the connection and the attempt to make it again."""
 CSEQS: Final = 8
@@ -65,7 +65,8 @@ class Outcome(NamedTuple):
 class _Account:
     """One registration and its state; Call-ID and CSeq go on over its refreshes (section 10.2.4).
 
-    ``lost`` is set when the connection ends over which the carrier reaches us."""
+    ``lost`` is set when the connection ends over which the carrier reaches us; ``losses`` counts those that
+    were lost soon, one after the other."""
 
     register: RegisterSpec
     since: datetime
@@ -76,6 +77,7 @@ class _Account:
     expires_at: datetime | None = None
     reason: str = ""
     failures: int = 0
+    losses: int = 0
     lost: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -141,6 +143,7 @@ class RegistrationWatch:
             account = self._accounts[trunk.id] = _Account(trunk.register, now, uuid4().hex, asked)
         try:
             while True:
+                account.lost.clear()
                 outcome = await self._attempt(trunk, account, account.expires_s)
                 await self._rest(account, self._note(trunk, account, outcome))
         finally:
@@ -151,12 +154,17 @@ class RegistrationWatch:
 
     async def _rest(self, account: _Account, seconds: float) -> None:
         """Waits for the next attempt; it comes sooner when the connection is lost (RFC 5626 section 4.5)."""
+        began = self._clock.monotonic()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await asyncio.sleep(min(seconds, STANDS_S))
-                account.lost.clear()
                 await account.lost.wait()
-                await asyncio.sleep(self._uniform(*AGAIN_S))
+                stood_s = self._clock.monotonic() - began
+                account.losses = account.losses + 1 if stood_s < STANDS_S else 1
+                # Some registrars close theirs at once, always.
+                again = self._uniform(*AGAIN_S) if account.losses == 1 else self._backoff(account.losses - 1)
+                await asyncio.sleep(again)
+        if not account.lost.is_set():
+            account.losses = 0
 
     def _is_over(self, trunk: Trunk) -> bool:
         """Whether to sign off: not for an edit that leaves the registration as it was."""
@@ -185,7 +193,7 @@ class RegistrationWatch:
             )
         return wait
 
-    def _backoff(self, failures: int, told_s: int) -> float:
+    def _backoff(self, failures: int, told_s: int = 0) -> float:
         first, last = BACKOFF_S
         longest = min(last, first * 2.0 ** min(failures - 1, 20))
         return max(float(min(told_s, 3600)), longest * self._uniform(0.5, 1.0))

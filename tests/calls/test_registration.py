@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from edge.calls.registration import AGAIN_S, BACKOFF_S, STANDS_S, RegistrationWatch
+from edge.calls.registration import AGAIN_S, BACKOFF_S, REFRESH, STANDS_S, RegistrationWatch
 from edge.model.config import Trunk
 from edge.model.sip import RegisterSpec
 from edge.sip.events import Destination, OutgoingRequest
@@ -27,6 +27,7 @@ class Registrar(Asker):
         self.replies: list[Response] = []
         self.at: list[float] = []
         self.lose: Callable[[], None] = lambda: None
+        self.closes = False  # each connection as soon as it has answered
 
     async def ask(self, outgoing: OutgoingRequest, patience_s: float) -> Response:
         self.asked.append(outgoing)
@@ -41,6 +42,8 @@ class Registrar(Asker):
     def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:
         assert seconds == GRANTED_S
         self.lose = lost
+        if self.closes:
+            lost()
 
     @property
     def waits(self) -> list[float]:
@@ -150,15 +153,31 @@ def test_a_refresh_that_fails_leaves_us_registered_until_the_time_is_over() -> N
     kept(story)
 
 
-def test_a_connection_that_is_lost_is_made_again_unless_it_was_never_meant_to_stay() -> None:
+def test_a_connection_that_is_lost_is_made_again_however_soon_it_was() -> None:
     async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
-        await asyncio.sleep(STANDS_S / 2)
+        for stood_s in (1.0, 2 * STANDS_S, GRANTED_S * REFRESH[0] - 1):
+            await asyncio.sleep(stood_s)
+            asked = len(registrar.at)
+            registrar.lose()
+            await asyncio.sleep(AGAIN_S[1] + 0.1)
+            assert len(registrar.at) == asked + 1 and state(watch) == "registered"
+
+    kept(story)
+
+
+def test_a_registrar_that_closes_every_connection_is_asked_ever_more_slowly() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        registrar.closes = True
+        await asyncio.sleep(GRANTED_S * 4)
+        waits = [round(wait) for wait in registrar.waits]
+        assert waits[0] <= AGAIN_S[1] and waits[1:6] == [5, 10, 20, 40, 80]
+        assert len(waits) < 15
+        registrar.closes = False
+        await asyncio.sleep(GRANTED_S + STANDS_S)
+        asked = len(registrar.at)
         registrar.lose()
-        await asyncio.sleep(STANDS_S)
-        assert len(registrar.at) == 1
-        registrar.lose()
-        await asyncio.sleep(AGAIN_S[1] + 1)
-        assert len(registrar.at) == 2 and state(watch) == "registered"
+        await asyncio.sleep(AGAIN_S[1] + 0.1)
+        assert len(registrar.at) == asked + 1, "it had stood long enough"
 
     kept(story)
 
