@@ -85,10 +85,19 @@ class Dialog:
         self._asked, self._asked_since = 1, now
         return False
 
+    def heard(self, flow: Flow, knows: Callable[[str], bool]) -> bool:
+        """A request of the peer came this way: what goes back over it does so from now on, though a NAT gave
+        it another port.  False where it came from elsewhere than the peer, and ``knows`` no such host."""
+        host = flow.remote[0]
+        if host not in (self.flow.remote[0], self._next_host()) and not knows(host):
+            return False
+        self.flow, self._hop = flow, None
+        return True
+
     def refresh(self, message: Request | Response) -> None:
         """Takes over the Contact of a target refresh (12.2.1.2, 12.2.2)."""
         contact = message.headers.get("Contact")
-        if contact is None or contact == self._contact:
+        if contact is None or contact == self._contact or message.foreign:
             return
         self._contact = contact
         target = contact_uri(contact)
@@ -156,6 +165,12 @@ class Dialog:
             return None
         reached = not is_address(uri.host) or uri.host == flow.remote[0]
         return Destination("tcp", *flow.remote) if reached else None
+
+    def _next_host(self) -> str:
+        """The host of the first route, or else of the remote target, as it is written there."""
+        text = uri_in(self.routes[0]) if self.routes else self.target
+        uri = _parsed(text) if text else None
+        return "" if uri is None else uri.host
 
     def _is_next_hop(self, host: str) -> bool:
         """Whether the peer that we hear from ``host`` is the first route, or there is none."""

@@ -90,6 +90,7 @@ class Endpoint:
             replacing=replacing,
             carried=carried,
             overloaded=self._lag.is_too_much,
+            knows=self._guard.is_free,
         )
 
     async def __aenter__(self) -> "Endpoint":

@@ -27,7 +27,8 @@ __all__ = ["Headers", "Message", "Request", "Response", "SipParseError", "Via", 
 class Message:
     """What requests and responses share.
 
-    ``attached`` is what stood beside the description in an INVITE's body, which ``bodies`` has taken out.
+    ``attached`` is what stood beside the description in an INVITE's body, which ``bodies`` has taken out;
+    ``foreign`` says of a request in a dialog that it came from somewhere that is not known to be the peer's.
     The cached fields are parsed at most once: change ``headers`` before they are read, or make a
     new message.  The parser has refused messages in which they are malformed; a malformed one raises
     SipParseError in a message of our own making, and ``via`` and ``from_tag`` in a response: there only
@@ -38,6 +39,7 @@ class Message:
     headers: Headers
     body: bytes
     attached: tuple[Attached, ...] = ()
+    foreign: bool = False
 
     @cached_property
     def via(self) -> Via:

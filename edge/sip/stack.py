@@ -31,6 +31,7 @@ class Stack:
     ``on_call`` is given each new call that the policy allowed; 100 has been sent.  ``report`` hears of
     bad input: why, and from where.  ``replacing`` says which dialogs give way, ``carried`` which parts of
     bodies somebody is passed.  While ``overloaded`` says so, new calls get 503.
+    A dialog goes on from another host than the peer's only if ``knows`` does.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Stack:
         replacing: replaces.Policy | None = None,
         carried: Carried = nothing,
         overloaded: Callable[[], bool] = lambda: False,
+        knows: Callable[[str], bool] = lambda host: True,
     ) -> None:
         self._core = Core(wire, clock, chance, wake)
         self._clock = clock
@@ -60,7 +62,7 @@ class Stack:
         self._replacing = replacing or replaces.SamePeer(access)
         self._on_call, self._report, self._carried = on_call, report, carried
         self._limits = limits or Limits()
-        self._overloaded = overloaded
+        self._overloaded, self._knows = overloaded, knows
 
     # -- what the pump and the metrics ask -----------------------------------------------------------
 
@@ -240,7 +242,8 @@ class Stack:
         if objection is not None:
             self._answers.refuse(request, flow, objection)
             return
-        dialog.flow = flow
+        if flow is not dialog.flow and flow != dialog.flow and not dialog.heard(flow, self._knows):
+            request.foreign = True
         usage.receive(request, dialog, self._layer.serve(request, key, gate.reply_flow(request, flow), None))
 
     def _receive_outside(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:

@@ -16,7 +16,8 @@ from edge.sip.message import Request, Response
 from edge.sip.printing import print_answer
 from edge.sip.transport import Transport, UdpListener
 from tests.support.known import Known
-from tests.support.lossy_wire import SDP
+from tests.support.lossy_wire import SDP, Network, Node
+from tests.support.lossy_wire import Peer as Wired
 from tests.support.raw_phone import RawPhone
 from tests.support.server import eventually
 
@@ -197,6 +198,70 @@ async def test_where_a_dialog_goes_on_nobody_is_a_stranger() -> None:
             await contact.answer(bye, 200)
             calls.clear()
             await eventually(lambda: contact.host not in guard.ways)
+
+
+BEHIND_NAT = "Contact: <sip:me@10.0.0.2:5060>"
+
+
+class Behind(Wired):
+    """A peer behind a NAT: its Contact is its inner address."""
+
+    def send(self, text: str | bytes, to: Node) -> None:
+        data = text if isinstance(text, bytes) else text.replace("\n", "\r\n").encode()
+        lines = [BEHIND_NAT.encode() if x.startswith(b"Contact:") else x for x in data.split(b"\r\n")]
+        super().send(b"\r\n".join(lines), to)
+
+
+def behind_nat(net: Network, port: int) -> Behind:
+    peer = net.nodes[("8.8.4.4", port)] = Behind(net, ("8.8.4.4", port))
+    return peer
+
+
+def up(us: Node, peer: Wired) -> Invite:
+    """A call of the peer's that is up."""
+    peer.request("INVITE", us, body=SDP)
+    us.calls[-1].answer(SDP)
+    us.net.run(0.01)
+    peer.request("ACK", us, to_tag=us.calls[-1].local_tag)
+    return us.calls[-1]
+
+
+def test_who_comes_from_a_new_port_of_its_nat_is_found_there() -> None:
+    net = Network()
+    us = net.node("198.51.100.1")
+    before, now = behind_nat(net, 5060), behind_nat(net, 6001)
+    usage = up(us, before)
+    usage.info("text/plain", b"x")
+    net.run(0.01)
+    assert len(before.requests("INFO")) == 1
+    now.request("OPTIONS", us, cseq=2, to_tag=usage.local_tag)
+    usage.hang_up()
+    net.run(0.01)
+    assert (len(now.requests("BYE")), len(before.requests("BYE"))) == (1, 0)
+
+
+def test_no_stranger_leads_a_dialog_to_itself() -> None:
+    net = Network()
+    us, peer, thief = net.node("198.51.100.1"), net.peer("192.0.2.2"), net.peer("192.0.2.66")
+    us.strangers.add("192.0.2.66")
+    usage = up(us, peer)
+    thief.request("UPDATE", us, cseq=2, to_tag=usage.local_tag)
+    assert thief.statuses() == [200], "it may have a reason to come from there"
+    usage.info("text/plain", b"x")
+    usage.hang_up()
+    net.run(0.01)
+    assert thief.requests("INFO") == thief.requests("BYE") == []
+    assert len(peer.requests("BYE")) == 1
+
+
+def test_another_host_that_is_known_takes_a_dialog_over_by_its_contact() -> None:
+    net = Network()
+    us, peer, other = net.node("198.51.100.1"), net.peer("192.0.2.2"), net.peer("192.0.2.3")
+    usage = up(us, peer)
+    other.request("UPDATE", us, cseq=2, to_tag=usage.local_tag)
+    usage.hang_up()
+    net.run(0.01)
+    assert (len(other.requests("BYE")), len(peer.requests("BYE"))) == (1, 0)
 
 
 async def _said(phone: RawPhone, data: bytes) -> None:

@@ -110,7 +110,8 @@ class Network:
 
 
 class Node:
-    """A stack and its surroundings.  ``calls`` are the calls to it, ``heard`` all events by usage."""
+    """A stack and its surroundings.  ``calls`` are the calls to it, ``heard`` all events by usage,
+    ``strangers`` who is not known."""
 
     def __init__(
         self,
@@ -130,9 +131,11 @@ class Node:
         self._on_call = on_call
         self._tokens = 0
         self._connections = 0
+        self.strangers: set[str] = set()
         self.stack = Stack(
-            self, lambda: net.now, self, access=self, on_call=self._called, wake=self._wake, limits=limits
-        )
+            self, lambda: net.now, self, access=self, on_call=self._called, wake=self._wake, limits=limits,
+            knows=lambda host: host not in self.strangers,
+        )  # fmt: skip
 
     # the stack's surroundings
     def send(self, data: bytes, flow: Flow) -> bool:
