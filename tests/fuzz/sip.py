@@ -139,7 +139,7 @@ def check_digest(data: bytes) -> None:
         assert len(parse_auth(value)) <= 32
     request = Request("INVITE", "sip:a@b.test", Headers([("Authorization", value)]))
     verdict = _SERVER.judge(request, lambda user: "secret" if user else None, 1.0)
-    assert verdict.verdict in ("absent", "refused")
+    assert verdict.verdict != "accepted"
     client = ClientDigest(Credentials("bob", "zanzibar"), lambda: "c")
     if client.accept(Response(401, "", Headers([("WWW-Authenticate", value)]))):
         Request("INVITE", "sip:a@b.test", Headers(list(client.headers("INVITE", "sip:a@b.test")))).to_bytes()
