@@ -126,7 +126,7 @@ def _shape(frames: list[framer.Frame]) -> list[object]:
         if isinstance(frame, SipParseError):
             shapes.append((frame.status, frame.close))
         elif isinstance(frame, framer.Held):
-            shapes.append(frame.data)
+            shapes.append((frame.head, frame.body))
         else:
             shapes.append(frame.to_bytes() if isinstance(frame, Message) else "ping")
     return [one for before, one in pairwise([None, *shapes]) if not before == one == "ping"]
