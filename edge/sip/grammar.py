@@ -15,6 +15,8 @@ Params = dict[str, str | None]
 # Messages repeat their CSeqs, URIs and what stands before the parameters of a Via: so many are parsed
 # but once.  What is cached is shared, hence never written to.
 CACHED: Final = 256
+MAX_PARAMS: Final = 100
+"""Parameters of one value: nobody has a tenth of them, and each takes far more memory than its text."""
 
 _KNOWN = (
     "Accept", "Accept-Contact", "Accept-Encoding", "Accept-Language", "Alert-Info", "Allow",
@@ -138,9 +140,10 @@ def split_list(value: str) -> list[str]:
 def parse_params(text: str) -> Params | None:
     """``;a=b;c`` as a dict: names in lower case, quoted values unquoted, None without ``=``.
 
-    ``None`` if it does not fit the grammar or a name comes twice (section 7.3.1).
+    ``None`` if it does not fit the grammar, a name comes twice (section 7.3.1), or there are more than
+    ``MAX_PARAMS``.
     """
-    if _PLAIN_PARAMS.fullmatch(text) is None:
+    if text.count(";") > MAX_PARAMS or _PLAIN_PARAMS.fullmatch(text) is None:
         return _parse_spaced_params(text)
     parts = text[1:].split(";")
     params: Params = {}
@@ -158,7 +161,7 @@ def _parse_spaced_params(text: str) -> Params | None:
         if match is None:
             return None
         name = match[1].lower()
-        if name in params:
+        if name in params or len(params) == MAX_PARAMS:
             return None
         value = match[2]
         params[name] = unquote(value) if value and value[0] == '"' else value

@@ -26,6 +26,8 @@ from edge.sip.uri import parse_uri
 from edge.sip.via import parse_via
 
 MAX_HEADERS: Final = 256
+MAX_LINES: Final = 1024
+"""Lines that the headers may be folded into: to unfold many more takes as long as to read ten messages."""
 MAX_VALUE: Final = 8192
 MAX_VIAS: Final = 70
 MAX_CONTACTS: Final = 20
@@ -117,9 +119,11 @@ def _split_headers(text: str) -> Headers:
     if "\n" in rest or "\r" in rest:
         raise SipParseError("CR or LF within a line")
     if len(lines) > MAX_HEADERS:
-        lines = _unfold(text)
-        if len(lines) > MAX_HEADERS:
+        if len(lines) - text.count("\r\n ") - text.count("\r\n\t") > MAX_HEADERS:
             raise SipParseError(f"more than {MAX_HEADERS} headers", close=True)
+        if len(lines) > MAX_LINES:
+            raise SipParseError(f"headers folded into more than {MAX_LINES} lines", 513, close=True)
+        lines = _unfold(text)
     try:
         headers = _named(lines)
     except SipParseError:
@@ -306,7 +310,8 @@ def _refusal(error: SipParseError, start: str, rest: str) -> SipParseError:
 def _salvage(text: str) -> list[tuple[str, str]]:
     """The lines that an answer is made from, out of a message that is otherwise refused."""
     items: list[tuple[str, str]] = []
-    for line in _FOLD.sub(" ", text).split("\r\n", MAX_HEADERS)[:MAX_HEADERS]:
+    first = "\r\n".join(text.split("\r\n", MAX_LINES)[:MAX_LINES])
+    for line in _unfold(first)[:MAX_HEADERS]:
         name, colon, value = line.partition(":")
         key = canonical(name.rstrip(" \t"))
         if colon and key in _ANSWERED_FROM and "\n" not in value and "\r" not in value:

@@ -11,7 +11,7 @@ from urllib.parse import quote as percent_quote
 from urllib.parse import unquote_to_bytes
 
 from edge.sip.errors import SipParseError
-from edge.sip.grammar import CACHED, Params, is_ipv6
+from edge.sip.grammar import CACHED, MAX_PARAMS, Params, is_ipv6
 
 SCHEMES: Final = frozenset(("sip", "sips", "tel"))
 
@@ -129,7 +129,7 @@ def _params(text: str) -> Params | None:
     for part in text[1:].split(";"):
         name, equals, value = part.partition("=")
         key = name.lower()
-        if not key or key in params:
+        if not key or key in params or len(params) == MAX_PARAMS:
             return None
         params[key] = value if equals else None
     return params
