@@ -524,7 +524,7 @@ async def test_overflow_may_dial_one_more_target_whatever_max_attempts_says(worl
 
 
 async def test_a_target_that_fills_up_while_another_rings_is_passed_over(world: World) -> None:
-    rings = await world.target(called(), answer(180), pause(1.5), answer(480), arrives("ACK"))
+    rings = await world.target(called(), answer(180), pause(3), answer(480), arrives("ACK"))
     taken = await world.target(*TAKES_THE_CALL)
     first = await world.line(rings.address, taken.address)
     await world.server.api.patch(f"targets/{first.targets[1]['id']}", {"max_calls": 1})

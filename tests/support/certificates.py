@@ -19,7 +19,9 @@ class Authority:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.file, self._key = directory / "authority.pem", directory / "authority.key"
-        out = ("-keyout", str(self._key), "-out", str(self.file))
+        # Python 3.13 verifies strictly: what an authority may do is written in its certificate.
+        uses = ("-addext", "keyUsage = critical,keyCertSign,cRLSign")
+        out = (*uses, "-keyout", str(self._key), "-out", str(self.file))
         _openssl("req", "-x509", *_KEY, "-subj", "/CN=tests", "-days", "30", *out)
 
     def certificate(self, name: str, *names: str, days: int = 90) -> TlsConfig:
@@ -28,7 +30,9 @@ class Authority:
         made = TlsConfig(self.directory / f"{name}.pem", self.directory / f"{name}.key", self.file)
         request = self.directory / f"{name}.csr"
         names_file = self.directory / f"{name}.ext"
-        names_file.write_text(f"subjectAltName = {','.join(names)}\n", encoding="ascii")
+        # And who signed one, in that.
+        keys = "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n"
+        names_file.write_text(f"subjectAltName = {','.join(names)}\n{keys}", encoding="ascii")
         _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", str(made.private_key), "-out", str(request))
         signed = ("-CA", str(self.file), "-CAkey", str(self._key), "-CAcreateserial", "-days", str(days))
         files = ("-in", str(request), "-extfile", str(names_file), "-out", str(made.certificate))
