@@ -149,6 +149,10 @@ class Connection(asyncio.Protocol):
         else:
             self._expect_more()
 
+    def eof_received(self) -> None:
+        """The peer says no more; what was said to it goes before we close, too."""
+        self._flush()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection, and tells."""
         if self._overdue is not None and not self._aborted:
@@ -160,6 +164,11 @@ class Connection(asyncio.Protocol):
         self._streams.forget(self)
 
     # -- ours --------------------------------------------------------------------------------------------
+
+    @property
+    def made(self) -> bool:
+        """Whether it stands, TLS and all."""
+        return self._transport is not None
 
     @property
     def closing(self) -> bool:

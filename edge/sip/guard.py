@@ -156,7 +156,7 @@ class Guard:
 
     def is_free(self, host: str) -> bool:
         """Whether an address that was admitted is no stranger's: known, logged in, or dialled."""
-        return host in self._paced
+        return host in self._paced or self._known(host, self._clock()) is not None
 
     def banned(self, host: str) -> bool:
         """Whether an address is banned: for sources that only a message tells (behind a proxy)."""

@@ -45,7 +45,7 @@ class Streams:
         self._by_number: dict[int, Connection] = {}
         self._by_peer: dict[Destination, Connection] = {}
         self._per_address: Counter[str] = Counter()
-        self._strangers = 0
+        self._strangers: dict[int, Connection] = {}
         self._shaking: Counter[str] = Counter()
         self._last = 0
         self._listening: list[asyncio.Server | socket.socket] = []
@@ -89,7 +89,7 @@ class Streams:
         stranger = not self.owner.is_known(host)
         source = source_of(host) if stranger else host
         full = len(self) >= limits.connections or self._per_address[source] >= limits.per_address
-        if full or (stranger and self._strangers >= limits.strangers):
+        if full or (stranger and not self._has_room()):
             self.owner.on_refused("too many connections", Flow(transport, local, remote))
             return None
         if stranger and transport == "tls" and self._is_shaking(source):
@@ -97,8 +97,26 @@ class Streams:
             return None
         connection = self._remember(local, Destination(transport, *remote), source)
         connection.stranger = stranger
-        self._strangers += stranger
+        if stranger:
+            self._strangers[connection.flow.connection] = connection
         return connection
+
+    def _has_room(self) -> bool:
+        """Whether one more stranger may connect: where there are as many as may, the oldest that nobody knows
+        yet makes way, or those that say nothing would keep out who can log in."""
+        strangers = self._strangers
+        if len(strangers) < self.limits.strangers:
+            return True
+        for number, connection in list(strangers.items()):
+            if self.owner.is_known(connection.flow.remote[0]):
+                del strangers[number]
+                return True
+            if connection.made:
+                self.owner.on_refused("a newer stranger took its place", connection.flow)
+                connection.abort()
+                self.forget(connection)
+                return True
+        return False
 
     def _is_shaking(self, source: str) -> bool:
         """Whether strangers are in the middle of as many TLS handshakes as they may."""
@@ -192,7 +210,7 @@ class Streams:
         self._per_address[connection.source] -= 1
         if not self._per_address[connection.source]:
             del self._per_address[connection.source]
-        self._strangers -= connection.stranger
+        self._strangers.pop(flow.connection, None)
         self.owner.on_lost(flow)
         for lost in connection.held_by():
             lost()

@@ -1,5 +1,6 @@
 """Targets by name: real calls that find their way over SRV records and past servers that fail."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -54,6 +55,36 @@ async def test_a_call_goes_past_a_closed_port_and_a_full_server_to_the_one_that_
         line["at_s"] for line in trace if line["direction"] == "out" and line["message"].startswith("INVITE ")
     ]
     assert sent[1] - sent[0] < PATIENCE_S, "the closed port was waited for"
+
+
+async def test_over_tcp_a_call_goes_past_a_closed_port_and_a_server_that_hangs_up_in_its_middle(
+    tmp_path: Path,
+) -> None:
+    zone: dict[tuple[str, str], list[str]] = {}
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort()
+
+    async with world(tmp_path, zone) as here:
+        works = await here.target(*TAKES_THE_CALL, transport="tcp", calls=1)
+        closed, hangs = own_address(), own_address()
+        async with await asyncio.start_server(hang_up, hangs, 0) as broken:
+            for name, host in (("works", works.host), ("hangs", hangs), ("closed", closed)):
+                zone[f"{name}.example", "A"] = [host]
+            zone["_sip._tcp.buyer.example", "SRV"] = [
+                f"10 1 {free_port(closed)} closed.example.",
+                f"20 1 {broken.sockets[0].getsockname()[1]} hangs.example.",
+                f"30 1 {works.port} works.example.",
+            ]
+            line = await here.line("buyer.example;transport=tcp")
+            (await line.call(*CALLS)).check()
+            (await works.result()).check()
+            record = await line.record()
+            trace = (await here.server.api.get(f"calls/{record['id']}/trace"))["items"]
+    assert record["disposition"] == "connected" and len(record["attempts"]) == 1
+    sent = [at for at in trace if at["direction"] == "out" and at["message"].startswith("INVITE ")]
+    assert sent[-1]["at_s"] - sent[0]["at_s"] < PATIENCE_S, "one that could not be reached was waited for"
 
 
 async def test_a_name_that_is_not_there_leaves_the_target_unreachable(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
@@ -538,22 +539,73 @@ async def test_connections_in_all_are_capped() -> None:
         assert us.counters["dropped_connection"] == 1
 
 
-async def test_strangers_leave_connections_for_those_we_know() -> None:
+async def test_strangers_leave_connections_for_those_we_know_and_the_oldest_makes_way() -> None:
     limits, known = StreamLimits(connections=3, strangers=1), "127.0.0.3"
     with_limits = endpoint("tcp", streams=limits, sources=Known({known}))
     async with with_limits as (us, port), stream(port, "127.0.0.1") as a:
         a.writer.write(options(1))
         assert isinstance(await a.answer(), Response)
-        async with stream(port, "127.0.0.2") as b:
-            assert await b.answer() is None
-        async with stream(port, known) as c:
-            c.writer.write(options(2))
-            assert isinstance(await c.answer(), Response)
-        a.writer.transport.abort()
+        async with stream(port, "127.0.0.2") as b, stream(port, known) as c:
+            for number, peer in enumerate((b, c)):
+                peer.writer.write(options(number))
+                assert isinstance(await peer.answer(), Response)
+            assert await a.answer() is None, "or who says nothing more would keep everybody out"
+            assert (us.counters["connections"], us.counters["dropped_connection"]) == (2, 1)
+
+
+async def test_a_stranger_that_has_logged_in_keeps_its_connection() -> None:
+    limits = StreamLimits(strangers=1)
+    async with endpoint("tcp", streams=limits, sources=Known()) as (us, port), stream(port) as a:
+        a.writer.write(options(1))
+        assert isinstance(await a.answer(), Response)
+        us._guard.proven("127.0.0.1")
+        for host in ("127.0.0.2", "127.0.0.4"):
+            async with stream(port, host) as other:
+                other.writer.write(options(2))
+                assert isinstance(await other.answer(), Response)
+        a.writer.write(options(3))
+        assert isinstance(await a.answer(), Response)
+
+
+async def test_what_was_said_to_a_peer_that_ends_its_side_arrives() -> None:
+    async with endpoint("tcp") as (_, port), stream(port) as peer:
+        peer.writer.write(options(1) + options(2))
+        peer.writer.write_eof()
+        answers = [await peer.answer() for _ in range(3)]
+        assert [a.call_id for a in answers[:2] if isinstance(a, Response)] == ["1", "2"] and answers[
+            2
+        ] is None
+
+
+async def test_a_peer_that_never_reads_is_given_up_and_takes_bounded_memory() -> None:
+    """A known one: what is told to it waits for it, but not without end."""
+    loop = asyncio.get_running_loop()
+    async with endpoint("tcp") as (us, port):
+        with socket.socket() as peer:
+            peer.setblocking(False)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await loop.sock_connect(peer, ("127.0.0.1", port))
+            asking = b"".join(options(number) for number in range(200))
+            with pytest.raises(ConnectionError):
+                async with asyncio.timeout(30):
+                    while True:
+                        await loop.sock_sendall(peer, asking)
+                        await asyncio.sleep(0)
         await eventually(lambda: us.counters["connections"] == 0)
-        async with stream(port, "127.0.0.2") as d:
-            d.writer.write(options(3))
-            assert isinstance(await d.answer(), Response), "the first stranger's place is free again"
+
+
+async def test_resets_in_the_middle_of_messages_leave_nothing() -> None:
+    async with endpoint("tcp") as (us, port):
+        for length in (1, 50, 150, len(options(1)) - 1):
+            async with stream(port) as peer:
+                peer.writer.write(options(1) + options(2)[:length])
+                assert isinstance(await peer.answer(), Response)
+                sock = peer.writer.get_extra_info("socket")
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                peer.writer.transport.abort()
+        await eventually(lambda: us.counters["connections"] == 0)
+        assert us._transport._streams is not None
+        assert not us._transport._streams._per_address and us.counters["parse_error_0"] == 4
 
 
 class Arrived(asyncio.Transport):
