@@ -30,7 +30,7 @@ from edge.model.decision import Candidate, CapClaim
 from edge.model.ledger import Connect, HandBack, Release, Reserve, Unavailable
 from edge.routing.choose import concurrency
 from edge.sip.errors import SipParseError
-from edge.sip.events import Ended, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import Ended, OfferAnswered, OfferRefused
 from edge.sip.replaces import Replaces, parse_replaces
 
 if TYPE_CHECKING:
@@ -244,12 +244,10 @@ class Joining:
                 case OfferRefused(status=status):
                     self._taken = leg.local if status == 408 else None
                     return status, None
-                case Offered():
-                    leg.invite.refuse_offer(491)
                 case Ended() as over:
                     return 480, over
                 case _:
-                    pass
+                    put_off(happening)
         return 408, None
 
     async def _seat(self) -> Bridge:

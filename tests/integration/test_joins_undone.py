@@ -14,6 +14,7 @@ from edge.media.engine import MediaUnavailable
 from edge.media.link import Link
 from edge.store.group import Group
 from tests.integration.test_attended import (
+    allow,
     another,
     ended,
     lines,
@@ -22,6 +23,7 @@ from tests.integration.test_attended import (
     replacing,
     steps,
     taken,
+    told_and_left,
     up,
 )
 from tests.integration.test_crossings import Scene
@@ -228,6 +230,28 @@ async def test_a_party_that_hangs_up_while_its_slots_move_has_hung_up(
     await call.request("BYE")
     await ended(scene.target)
     assert (await scene.record())["hung_up_by"] == "caller"
+
+
+async def test_what_a_party_asks_while_it_is_lent_is_put_off_at_once(scene: Scene) -> None:
+    call, invited = await up(scene)
+    consult = another(scene, scene.target, scene.second)
+    await lines(consult, 1)
+    await allow(consult)
+    asked, answered = await consult.connected()
+    refer = replacing(scene, asked.call_id, asked.remote_tag, scene.target.tag)
+    await scene.target.say(invited, "REFER", 1, "", refer)
+    offered = await scene.second.hear("INVITE")
+    with RawPhone(scene.server.sip["udp"], host=scene.second.host) as colleague:
+        taking = await colleague.invite("edge", colleague.sdp(), *replaces(answered, scene.second))
+        await taking.hear("491", limit_s=10)
+        to = f"Refer-To: <sip:t@{scene.target.address}>"
+        await scene.second.say(answered, "REFER", 1, "", to)
+        await scene.second.hear("SIP/2.0 491", method="REFER", limit_s=10)
+    await scene.second.answer(offered, 200, scene.second.sdp())
+    await told_and_left(scene.target)
+    await call.request("BYE")
+    await ended(scene.second)
+    assert (await scene.record())["disposition"] == "connected"
 
 
 async def test_a_slot_goes_back_though_the_store_is_down_when_the_party_refuses(scene: Scene) -> None:

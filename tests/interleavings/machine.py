@@ -16,8 +16,9 @@ from edge.sip.events import Answered, InviteEvent, OfferAnswered, Offered, Outgo
 from edge.sip.exchange import Exchange
 from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
+from edge.sip.message import respond
 from edge.sip.timers import NEVER
-from tests.interleavings.stage import CALLER, EDGE, GREETED, PLAIN, TARGETS, Air, Edge, Node
+from tests.interleavings.stage import CALLER, EDGE, GREETED, LINES, PLAIN, TARGETS, Air, Edge, Node
 from tests.support.virtual_time import VirtualLoop
 
 LATEST_S: Final = 30.0
@@ -131,6 +132,8 @@ class Interleavings(RuleBasedStateMachine):
         """Runs everything that falls due; what broke is told at once."""
         self.loop.run_until_complete(asyncio.sleep(seconds))
         assert not self.broken, self.broken
+        counters = self.edge.store.slots._counters.items()
+        assert not [key for key, counter in counters if counter.reserved > LINES], "a line too many"
 
     def _some(self, phone: Phone, *states: str) -> Invite | None:
         """One of a phone's calls in these states (none named: any of the newest)."""
@@ -158,11 +161,13 @@ class Interleavings(RuleBasedStateMachine):
         formats=CODECS,
         timer=st.sampled_from(("", "", "90;refresher=uac", "90;refresher=uas", "60")),
         after=WAITS,
+        expires=st.sampled_from(("", "", "", "1", "15")),
     )
     def the_caller_dials(
-        self, number: str, offers: bool, wants: str, formats: str, timer: str, after: float
+        self, number: str, offers: bool, wants: str, formats: str, timer: str, after: float, expires: str = ""
     ) -> None:
         lines = ((wants, "100rel"),) if wants else ()
+        lines += (("Expires", expires),) if expires else ()
         lines += (("Session-Expires", timer),) if timer else ()
         call = OutgoingCall(
             f"sip:{number}@{EDGE}", self.air.at(EDGE), f"<sip:+12125550100@{CALLER}>",
@@ -218,6 +223,20 @@ class Interleavings(RuleBasedStateMachine):
         if found is not None:
             elsewhere = (("Contact", f"<sip:moved@{self.chance.choice(TARGETS)}>"),)
             found[1].reject(status, headers=elsewhere if status == 302 else ())
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.targets, "trying", "early", "answered", "up"))
+    @rule(status=st.sampled_from((180, 183, 200, 200)), formats=CODECS, after=WAITS)
+    def another_fork_answers(self, status: int, formats: str, after: float) -> None:
+        """A proxy in front of the target has sent our INVITE to other phones, too, which nobody knows of."""
+        found = self._any_target("trying", "early", "answered", "up")
+        if found is not None and found[1].role == "server":
+            phone, usage = found
+            said = respond(usage.request, status, None, f"fork{self.chance.randrange(3)}")
+            said.headers.items.append(("Contact", f"<sip:fork@{phone.host}>"))
+            said.headers.items.append(("Content-Type", "application/sdp"))
+            said.body = phone.description(formats=formats)
+            phone.node.send(said.to_bytes(), usage.flow)
         self.pass_time(after)
 
     @precondition(lambda self: self._has(self.targets, "up"))
@@ -341,6 +360,17 @@ class Interleavings(RuleBasedStateMachine):
         self.pass_time(after)
 
     @rule(after=WAITS)
+    def the_store_fails(self, after: float) -> None:
+        self.edge.store.healthy = False
+        self.pass_time(after)
+
+    @precondition(lambda self: not self.edge.store.healthy)
+    @rule(after=WAITS)
+    def the_store_is_back(self, after: float) -> None:
+        self.edge.store.back()
+        self.pass_time(after)
+
+    @rule(after=WAITS)
     def the_operator_hangs_up(self, after: float) -> None:
         for call_id in self.edge.switch.live()[:1]:
             self.edge.switch.hang_up(call_id)
@@ -366,6 +396,9 @@ class Interleavings(RuleBasedStateMachine):
 
     def _end(self) -> None:
         self.air.loss = self.air.copies = self.air.jitter_s = 0.0
+        self.edge.store.back()
+        self.pass_time(70.0)  # what was lost came again, or was given up
+        assert self.edge.without_its_slot() == []
         for _ in range(2):  # what is still on its way may make one call more
             self.pass_time(5.0)
             for phone in self.phones:
@@ -374,9 +407,11 @@ class Interleavings(RuleBasedStateMachine):
         self.pass_time(SETTLE_S)
         edge, store = self.edge, self.edge.store
         assert edge.switch.live() == [], "a call lives on although both its peers are gone"
-        assert len(store.finished) == edge.switch.arrived
+        assert len(store.finished) + edge.turned_away == edge.switch.arrived
         assert set(store.finished.values()) <= {1}, store.finished
         assert edge.media.opened == 0
+        left = {key: counter.reserved for key, counter in store.slots._counters.items() if counter.reserved}
+        assert not left and not store.slots._held, left
         for node in (edge.node, *(phone.node for phone in self.phones)):
             left = node.stack.counters
             assert (left["transactions"], left["dialogs"]) == (0, 0), (node.address, left)

@@ -1,16 +1,15 @@
 """A caller, our real calls and their targets on one loop of virtual time, over a network that plays tricks
 with datagrams, or breaks connections.
 
-The edge is the real stack and the real call coroutine; only the store, the media engine and the sockets
-are stand-ins.  The peers are stacks too, told by a test what to do next.
+The edge is the real stack and the real call coroutine; only the store (``store``), the media engine and the
+sockets are stand-ins.  The peers are stacks too, told by a test what to do next.
 """
 
 import asyncio
 import itertools
 import random
-from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Self
+from collections.abc import Callable
+from typing import Final, Self
 
 from edge.calls.breaker import Breaker
 from edge.calls.outbound import OutboundLoad
@@ -22,8 +21,8 @@ from edge.calls.trace import TraceBook
 from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, Recording
 from edge.model.action import Action
 from edge.model.callers import NO_PAST, CallerPast
+from edge.model.cap import Cap
 from edge.model.config import Number
-from edge.model.ledger import Command, Finish
 from edge.model.prompts import CampaignPrompts
 from edge.routing.snapshot import Snapshot
 from edge.sip.core import Usage
@@ -34,6 +33,7 @@ from edge.sip.stack import Stack
 from edge.sip.timers import NEVER
 from edge.sip.uri import parse_uri
 from tests.interleavings.lines import Lines
+from tests.interleavings.store import Store
 from tests.routing import world
 from tests.support.virtual_time import VirtualClock, VirtualLoop
 
@@ -42,6 +42,8 @@ EDGE, CALLER = "192.0.2.1", "192.0.2.10"
 TARGETS: Final = ("192.0.2.21", "192.0.2.22", "192.0.2.23")
 PLAIN, GREETED = "+18005550100", "+18005550101"
 RING_S: Final = 10
+LINES: Final = 2
+"""Calls at once that a target takes."""
 
 
 class Air:
@@ -167,28 +169,6 @@ class Node:
         self._timer = None if deadline == NEVER else loop.call_at(max(deadline, loop.time()), self._pump)
 
 
-class Store:
-    """Takes every command at once; ``finished`` counts the records by call."""
-
-    healthy = True
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-        self.finished: Counter[str] = Counter()
-        self.records: list[Mapping[str, Any]] = []
-
-    def submit(self, command: Command) -> "asyncio.Future[Any]":
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        self._loop.call_later(0.003, lambda: answer.done() or answer.set_result(None))
-        self.post(command)
-        return answer
-
-    def post(self, command: Command) -> None:
-        if isinstance(command, Finish):
-            self.finished[command.call_id] += 1
-            self.records.append(command.told())
-
-
 class Leg:
     """A media leg that only keeps what it was told; a prompt takes a second."""
 
@@ -255,6 +235,7 @@ class Edge:
         self.node = Node(air, EDGE, self._called)
         self.store, self.media = Store(air.loop), Media(air.loop)
         self.current = configuration()
+        self.turned_away = 0
         breaker = Breaker(clock)
         services = CallServices(
             clock=clock, store=self.store, counts=world.Taken(), dialler=self,
@@ -282,7 +263,18 @@ class Edge:
         return EDGE
 
     def note(self, refused: RefusedCall) -> None:
-        pass
+        self.turned_away += refused.status == 503
+
+    def without_its_slot(self) -> list[str]:
+        """The calls that talk with a target, and do not count for it."""
+        found = []
+        for call_id in self.switch.live():
+            call, _ = self.switch._calls[call_id]
+            wanted = call.bridged.target_id if call.reception.phase == "bridged" else ""
+            held = self.store.slots._held.get(call_id, {}).values()
+            if wanted and wanted not in [slot.claim.owner_id for slot in held]:
+                found.append(call_id)
+        return found
 
 
 async def _nothing_known(_caller: str) -> CallerPast:
@@ -295,9 +287,12 @@ def configuration() -> Snapshot:
     routes = {"overflow": Action(action="message"), "max_attempts": 4}
     sip = {"allow_refer": True, "redirect_hosts": TARGETS}
     targets = [
-        world.target(f"tgt_{n}", address=f"sip:buyer@{host}", ring_timeout_s=RING_S, sip=sip)
+        world.target(
+            f"tgt_{n}", address=f"sip:buyer@{host}", ring_timeout_s=RING_S, sip=sip,
+            caps=(Cap(id=f"cap_{n}", window="concurrency", limit=LINES),),
+        )
         for n, host in enumerate(TARGETS, 1)
-    ]
+    ]  # fmt: skip
     order = (world.route("tgt_1", 1), world.route("tgt_2", 2))
     greeting = CampaignPrompts(greeting_prompt_id="prm_1", hold_prompt_id="prm_1")
     greeted: Number = world.number(id="num_2", e164=GREETED, campaign_id="cmp_2")
