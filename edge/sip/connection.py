@@ -10,7 +10,7 @@ import structlog
 
 from edge.sip.errors import SipParseError
 from edge.sip.events import Flow
-from edge.sip.framer import Frame, Framer, Keepalive, Verdict
+from edge.sip.framer import MAX_HELD, MAX_MESSAGE, Frame, Framer, Keepalive, Verdict
 from edge.sip.tls import certified
 
 Address = tuple[str, int]
@@ -231,6 +231,9 @@ class Connection(asyncio.Protocol):
         if not self._counted and not self._is_heard():
             return "stop"
         self._counted = False
+        if self.stranger:  # there may be many, and no login is as large as a message may be
+            known = self._streams.owner.is_known(self.flow.remote[0])
+            self._framer.most = MAX_MESSAGE if known else MAX_HELD
         verdict = self._streams.owner.judge(head, self.flow)
         if verdict == "skip":
             self._stop_overdue()

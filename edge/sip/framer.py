@@ -53,14 +53,15 @@ class Framer:
 
     A message that is refused comes out as the SipParseError itself, in its place among the others.
     After one with ``close`` the stream is lost: nothing more comes out, and the connection is to
-    be closed once the answer is sent.  What is kept in memory is bounded by ``MAX_MESSAGE``: a
+    be closed once the answer is sent.  What is kept in memory is bounded by ``most`` octets: a
     message is refused on its declared length, before its body is read.
     """
 
-    __slots__ = ("_buffer", "_closed", "_gate", "_head", "_need", "_pinged", "_scanned", "_skipping")
+    __slots__ = ("_buffer", "_closed", "_gate", "_head", "_need", "_pinged", "_scanned", "_skipping", "most")
 
     def __init__(self, gate: Gate = _open) -> None:
         self._gate = gate
+        self.most = MAX_MESSAGE
         self._buffer = bytearray()
         self._scanned = 0  # no end of the header block starts before this
         self._head: parser.Head | bytes | None = None  # bytes: of a message that is held
@@ -142,7 +143,7 @@ class Framer:
         plain = None if verdict == "read" else _plain_length(raw)
         if plain is None or (verdict == "hold" and len(raw) + plain > MAX_HELD):
             self._head = _framed_head(raw)
-            self._need = _declared_length(self._head, raw)
+            self._need = _declared_length(self._head, raw, self.most)
             return
         self._need = plain
         if verdict == "hold":
@@ -192,14 +193,14 @@ def _plain_length(raw: bytes) -> int | None:
     return decimal(lengths[0].decode("latin-1").strip(" \t"), MAX_BODY + 1)
 
 
-def _declared_length(head: parser.Head, raw: bytes) -> int:
-    """The Content-Length, which a stream can not do without."""
+def _declared_length(head: parser.Head, raw: bytes, most: int) -> int:
+    """The Content-Length, which a stream can not do without; the whole has ``most`` octets."""
     declared = head.headers.all("Content-Length")
     length = decimal(declared[0], 2**31) if len(declared) == 1 else None
     if length is None:
         reason = "malformed or repeated Content-Length" if declared else "no Content-Length on a stream"
         raise parser.refusal(SipParseError(reason, 400, close=True), raw)
-    if len(raw) + len(_END) + length > MAX_MESSAGE:
+    if len(raw) + len(_END) + length > most:
         raise parser.refusal(SipParseError("message too large", 513, close=True), raw)
     if length > MAX_BODY:
         raise parser.refusal(SipParseError("body too large", 413, close=True), raw)

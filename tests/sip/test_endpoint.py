@@ -349,6 +349,20 @@ async def test_a_stranger_that_is_banned_for_a_message_is_not_heard_to_the_end_o
         assert us.counters["received_options"] == us.counters["bans_imposed"] == 1
 
 
+@pytest.mark.parametrize(
+    ("host", "counted"), [("127.0.0.1", "parse_error_513"), ("127.0.0.2", "received_info")]
+)
+async def test_a_stranger_s_messages_over_a_stream_are_no_larger_than_a_datagram(
+    host: str, counted: str
+) -> None:
+    async with endpoint("tcp", sources=Known({"127.0.0.2"})) as (us, port), stream(port, host) as peer:
+        data = invite(1, b"INFO", "1 INFO").replace(b"Content-Length: 0", b"Content-Length: 100000")
+        peer.writer.write(data)
+        if host == "127.0.0.2":
+            peer.writer.write(bytes(100_000))
+        await eventually(lambda: us.counters.get(counted))
+
+
 async def test_a_trunk_s_connections_together_are_read_as_fast_as_its_rate_and_lose_nothing() -> None:
     sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 200)})
     async with endpoint("tcp", sources=sources) as (us, port), stream(port) as a, stream(port) as b:

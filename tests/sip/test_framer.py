@@ -1,5 +1,6 @@
 """Messages out of a stream, however its bytes arrive."""
 
+import re
 from collections.abc import Iterable
 
 import pytest
@@ -174,6 +175,19 @@ MANY = b"".join(invite(Call_ID=str(n)) for n in range(4))
 @pytest.mark.parametrize("step", [1, 7, 500, 100_000])
 def test_what_is_skipped_is_dropped_with_its_body_and_nothing_else(step: int) -> None:
     assert gated(MANY, step, "skip", "read", "skip", "read") == ["1", "3"]
+
+
+@pytest.mark.parametrize("verdict", ["read", "hold"])
+@pytest.mark.parametrize("folded", ["", "\r\n a"])
+def test_a_stream_may_be_held_to_shorter_messages(verdict: Verdict, folded: str) -> None:
+    framer = Framer(lambda head: verdict)
+    framer.most = MAX_HELD
+    data = invite(Subject=f"a{folded}", Call_ID="x" * 2000)
+    (frame,) = framer.feed(data)
+    assert not isinstance(frame, SipParseError)
+    head = invite(Subject=f"a{folded}").partition(b"\r\n\r\n")[0]
+    (refused,) = framer.feed(re.sub(rb"Content-Length: \d+", b"Content-Length: 70000", head) + b"\r\n\r\n")
+    assert isinstance(refused, SipParseError) and (refused.status, refused.close) == (513, True)
 
 
 @pytest.mark.parametrize("step", [1, 7, 500, 100_000])
