@@ -2,8 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 import structlog
@@ -19,6 +20,9 @@ MAX_UNSENT: Final = 256 * 1024
 """Bytes that wait for a peer that does not read; beyond it the connection is dropped."""
 MAX_TOGETHER: Final = 64 * 1024
 """Bytes that go in one piece."""
+BATCH: Final = 30
+"""Messages of one connection worked on at one wake, so that nothing else in the loop waits longer than some
+milliseconds."""
 GONE_S: Final = 10
 """Seconds without any sign of the peer's kernel, after which the connection is lost."""
 PROBED_S: Final = 30
@@ -132,7 +136,7 @@ class Connection(asyncio.Protocol):
             log.warning("sip_tls_name", remote=self.flow.remote[0], wanted=name)
             transport.abort()
             return
-        self._flush()
+        self.flush()
         self._watch_idle()
 
     def data_received(self, data: bytes) -> None:
@@ -141,17 +145,31 @@ class Connection(asyncio.Protocol):
         if not self._is_heard():
             return
         self._heard = self._counted = True
-        for frame in self._framer.feed(data):
+        self._read(self._framer.feed(data))
+
+    def _read(self, frames: Iterator[Frame]) -> None:
+        """Takes the messages that have come; of a crowd the rest after everybody else's turn."""
+        taken = 0
+        for frame in islice(frames, BATCH):
+            taken += 1
             self._stop_overdue()
             self._take(frame)
-        if self._owed_s:
+        if taken == BATCH and self._transport is not None:
+            self._transport.pause_reading()
+            self._streams.loop.call_soon(self._read_on, frames)
+        elif self._owed_s:
             self._rest()
         else:
             self._expect_more()
 
+    def _read_on(self, frames: Iterator[Frame]) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+            self._read(frames)
+
     def eof_received(self) -> None:
         """The peer says no more; what was said to it goes before we close, too."""
-        self._flush()
+        self.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection, and tells."""
@@ -185,14 +203,14 @@ class Connection(asyncio.Protocol):
         elif transport.is_closing():
             return False
         elif not self._unsent:
-            self._streams.loop.call_soon(self._flush)
+            self._streams.loop.call_soon(self.flush)
         self._unsent.append(data)
         self._unsent_octets += len(data)
         if self._unsent_octets > MAX_TOGETHER and transport is not None:
-            self._flush()
+            self.flush()
         return True
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Writes what has been kept; a peer that lets too much of it wait is given up."""
         transport = self._transport
         if transport is None:
@@ -207,7 +225,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Closes, once what was sent has gone."""
-        self._flush()
+        self.flush()
         if self._transport is not None:
             self._transport.close()
 

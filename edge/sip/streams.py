@@ -220,6 +220,7 @@ class Streams:
         for listening in self._listening:
             listening.close()
         for connection in list(self._by_number.values()):
+            connection.flush()
             connection.abort()
         for task in list(self._tasks):
             task.cancel()

@@ -13,7 +13,7 @@ from edge.clock import SystemClock
 from edge.logs import Sparing
 from edge.sip.arrivals import MAX_WAIT
 from edge.sip.complaints import Complaints
-from edge.sip.connection import StreamLimits
+from edge.sip.connection import BATCH, StreamLimits
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen, Unresolvable
 from edge.sip.events import (
     Acked,
@@ -251,6 +251,26 @@ async def test_what_is_said_at_once_goes_in_one_piece() -> None:
         assert not written
         await asyncio.sleep(0)
         assert len(written) == 1 and written[0].count(b"SIP/2.0 200") == 20
+
+
+async def test_a_crowd_of_messages_on_one_connection_leaves_others_their_turn() -> None:
+    async with endpoint("tcp") as (us, port), stream(port) as crowd, stream(port) as other:
+        for peer in (crowd, other):
+            peer.writer.write(options(1))
+            assert isinstance(await peer.answer(), Response)
+        assert us._transport._streams is not None
+        connection = next(iter(us._transport._streams._by_number.values()))
+        before = us.counters["received_options"]
+        connection.data_received(b"".join(options(n) for n in range(10 * BATCH)) + options(7)[:50])
+        assert us.counters["received_options"] == before + BATCH
+        other.writer.write(options(2))
+        assert isinstance(await other.answer(), Response)
+        assert us.counters["received_options"] < before + 10 * BATCH, "it did not wait for all of them"
+        for number in range(10 * BATCH):
+            answer = await crowd.answer()
+            assert isinstance(answer, Response) and answer.call_id == str(number)
+        connection.data_received(options(7)[50:])
+        assert isinstance(await crowd.answer(), Response)
 
 
 async def test_a_ping_gets_its_pong() -> None:
