@@ -33,9 +33,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
-    """How many connections (those that ``strangers`` may make among them), how many of strangers may be
-    in the middle of their TLS handshake, and how long they may take (seconds): for that, for a message from
-    its first byte on, without any message."""
+    """How many connections peers may make (``strangers`` among them), and we as many; how many of strangers
+    may be in the middle of their TLS handshake, and how long they may take (seconds): for that, for a message
+    from its first byte on, without any message."""
 
     connections: int = 2000
     strangers: int = 1000

@@ -88,7 +88,8 @@ class Streams:
             return None  # the guard has counted it
         stranger = not self.owner.is_known(host)
         source = source_of(host) if stranger else host
-        full = len(self) >= limits.connections or self._per_address[source] >= limits.per_address
+        full = len(self) - self._per_address[""] >= limits.connections
+        full = full or self._per_address[source] >= limits.per_address
         if full or (stranger and not self._has_room()):
             self.owner.on_refused("too many connections", Flow(transport, local, remote))
             return None
@@ -173,7 +174,11 @@ class Streams:
         connection = self._by_peer.get(destination)
         if connection is None or connection.closing:
             connection = self._remember(local, destination, "")
-            self._start(self._dial(connection))
+            if self._per_address[""] > self.limits.connections:  # Contacts of peers lead wherever they want
+                log.warning("sip_unconnected", remote=destination.host, why="too many connections of ours")
+                self.loop.call_soon(self.forget, connection)
+            else:
+                self._start(self._dial(connection))
         return connection.flow
 
     def send(self, data: bytes, flow: Flow) -> bool:

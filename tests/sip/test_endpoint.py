@@ -558,6 +558,18 @@ async def test_connections_that_we_made_take_nobodys_place() -> None:
             assert isinstance(await again.answer(), Response)
 
 
+async def test_connections_that_we_make_are_capped_too() -> None:
+    """A peer's Contact may name any host and port, and each call another."""
+    busy, one = endpoint("tcp", lambda usage: usage.reject(486)), StreamLimits(connections=1)
+    elsewhere = endpoint("tcp", lambda usage: usage.reject(486))
+    async with busy as (_, port), elsewhere as (_, other), endpoint("tcp", streams=one) as (us, _):
+        told = [await Owner(us.call(outgoing("tcp", at))).next() for at in (port, other, port)]
+        assert [(t.status, t.cause) for t in told if isinstance(t, Refused)] == [
+            (486, "status"), (503, "unreachable"), (486, "status"),
+        ]  # fmt: skip
+        assert us.counters["connections"] == 1
+
+
 async def test_connections_in_all_are_capped() -> None:
     limits = StreamLimits(connections=2)
     async with (
