@@ -31,7 +31,8 @@ class Named(Protocol):
 
 
 class Dialog:
-    """One dialog.  ``local`` and ``remote`` are whole From/To values, tags and all.
+    """One dialog.  ``local`` and ``remote`` are whole From/To values, tags and all; ``asked`` counts the
+    peer's requests.
 
     ``flow`` is where the peer was last heard, or where its INVITE went: it is used when the remote
     target is no address, or lies behind a NAT.  ``dialled`` is where our INVITE went; ``may_stream`` whether
@@ -39,7 +40,7 @@ class Dialog:
     """
 
     __slots__ = (
-        "_asked", "_asked_since", "_contact", "_hop", "_way", "call_id", "dialled", "flow", "local",
+        "_asked_since", "_contact", "_hop", "_way", "asked", "call_id", "dialled", "flow", "local",
         "local_cseq", "local_tag", "may_stream", "remote", "remote_cseq", "remote_tag", "routes", "target",
     )  # fmt: skip
 
@@ -57,7 +58,7 @@ class Dialog:
         self.dialled: Flow | None = None
         self._hop: Flow | None = None
         self._way: object = None
-        self._asked = 0
+        self.asked = 0
         self._asked_since = 0.0
         self._contact = ""
         self.may_stream = True
@@ -67,22 +68,19 @@ class Dialog:
         return request.call_id == self.call_id and (request.from_tag or "") == self.remote_tag
 
     def in_order(self, cseq: int) -> bool:
-        """Notes the CSeq of a request of the peer; False if it came too late (12.2.2)."""
+        """Counts a request of the peer, and notes its CSeq; False if it came too late (12.2.2)."""
+        self.asked += 1
         if self.remote_cseq is not None and cseq < self.remote_cseq:
             return False
         self.remote_cseq = cseq
         return True
 
-    def asks_too_much(self, most: int, clock: Callable[[], float]) -> bool:
-        """Counts a request of the peer; whether it was one more than ``most`` in the time that a transaction
-        lives, which is looked at only then."""
-        self._asked += 1
-        if self._asked <= most:
-            return False
-        now = clock()
+    def asks_too_much(self, now: float) -> bool:
+        """Whether the peer has ``asked`` so much, which is more than it may, within the time that a
+        transaction lives; else the count begins anew."""
         if now - self._asked_since < LIMIT:
             return True
-        self._asked, self._asked_since = 1, now
+        self.asked, self._asked_since = 0, now
         return False
 
     def heard(self, flow: Flow, knows: Callable[[str], bool]) -> bool:

@@ -232,8 +232,8 @@ class Stack:
                 self._answers.refuse(request, flow, gate.objection(request) or Objection(481))
             return
         limits = self._limits
-        full = len(self._layer) >= 2 * limits.transactions
-        if (full or dialog.asks_too_much(limits.asked, self._clock)) and request.method != "BYE":
+        too_much = dialog.asked >= limits.asked and dialog.asks_too_much(self._clock())
+        if (too_much or len(self._layer) >= 2 * limits.transactions) and request.method != "BYE":
             self._answers.refuse(request, flow, gate.overloaded(gate.RETRY_AFTER[0]))
             return
         objection = gate.objection(request, refer=usage.takes_refer)
