@@ -27,6 +27,7 @@ SETTLE_S: Final = 200.0
 """Longer than anything that is under way can take: 64*T1 for each of several transactions in a row."""
 WAITS: Final = st.sampled_from((0.0, 0.001, 0.006, 0.011, 0.011, 0.05, 0.05, 0.3, 0.6, 2.0, 11.0, 33.0))
 DIRECTIONS: Final = st.sampled_from(("sendrecv", "sendonly", "inactive"))
+DEFAULT: Final = "0 8 101"
 CODECS: Final = st.sampled_from(("0 8 101", "8 101", "0", "18 101", "9 0"))
 
 
@@ -37,6 +38,12 @@ def sdp(host: str, direction: str = "sendrecv", formats: str = "0 8 101", versio
         f"m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
     )
     return text.encode()
+
+
+def formats_in(said: bytes) -> str:
+    """The codecs of an offer, all of which a peer takes; its own where there is none."""
+    stream = parse(said).audio if said else None
+    return DEFAULT if stream is None or not stream.port else stream.formats
 
 
 def replaces(usage: Invite) -> str:
@@ -53,6 +60,7 @@ class Phone:
         self.node = Node(air, host, self._called)
         self.usages: list[Invite] = []
         self.offered: list[Invite] = []
+        self.asked: dict[Invite, str] = {}
         self.obliging = True
         self._heard: dict[Invite, Description] = {}
         self.version = 1
@@ -86,12 +94,13 @@ class Phone:
                 self._believe(usage, said)
             case Answered(sdp=said) | OfferAnswered(sdp=said):
                 self._believe(usage, said)
-                usage.ack(self.description() if said else b"")
+                usage.ack(self.description(formats=formats_in(said)) if said else b"")
             case Offered(sdp=said) if self.obliging:
                 self._believe(usage, said)
-                usage.accept_offer(self.description())
-            case Offered():
+                usage.accept_offer(self.description(formats=formats_in(said)))
+            case Offered(sdp=said):
                 self.offered.append(usage)
+                self.asked[usage] = formats_in(said)
             case _:
                 pass
 
@@ -317,7 +326,7 @@ class Interleavings(RuleBasedStateMachine):
         phone.obliging = obliging
         for usage in phone.offered:
             if accepts:
-                usage.accept_offer(phone.description())
+                usage.accept_offer(phone.description(formats=phone.asked.pop(usage, DEFAULT)))
             else:
                 usage.refuse_offer(488)
         phone.offered.clear()
@@ -399,6 +408,7 @@ class Interleavings(RuleBasedStateMachine):
         self.edge.store.back()
         self.pass_time(70.0)  # what was lost came again, or was given up
         assert self.edge.without_its_slot() == []
+        assert self.edge.deaf() == []
         for _ in range(2):  # what is still on its way may make one call more
             self.pass_time(5.0)
             for phone in self.phones:

@@ -12,13 +12,17 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from edge.calls.breaker import Breaker
+from edge.calls.leg import Leg as CallLeg
 from edge.calls.outbound import OutboundLoad
 from edge.calls.peers import Peers
 from edge.calls.ports import CallLimits, RefusedCall
 from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
+from edge.media.codecs import is_voice
 from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, Recording
+from edge.media.plans import plan_for
+from edge.media.streams import codecs_of
 from edge.model.action import Action
 from edge.model.callers import NO_PAST, CallerPast
 from edge.model.cap import Cap
@@ -275,6 +279,27 @@ class Edge:
             if wanted and wanted not in [slot.claim.owner_id for slot in held]:
                 found.append(call_id)
         return found
+
+    def deaf(self) -> list[str]:
+        """The calls that are bridged, of which one side speaks a codec that the other does not."""
+        found = []
+        for call_id in self.switch.live():
+            call, _ = self.switch._calls[call_id]
+            caller, target = call.reception.caller, call.target
+            if call.reception.phase != "bridged" or caller is None or target is None:
+                continue
+            if not (_understood(caller, target) and _understood(target, caller)):
+                found.append(call_id)
+        return found
+
+
+def _understood(leg: CallLeg, other: CallLeg) -> bool:
+    """Whether what a peer says in some voice codec goes on to the other one."""
+    if leg.local is None or leg.remote is None:
+        return False
+    plan = plan_for(leg.local, leg.remote, other.remote)
+    return plan is not None and any(codec.payload in plan.payloads for codec in codecs_of(leg.local)
+                                    if is_voice(codec))  # fmt: skip
 
 
 async def _nothing_known(_caller: str) -> CallerPast:
