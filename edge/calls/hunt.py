@@ -38,7 +38,9 @@ class Bridged(NamedTuple):
 
 
 class Hunt:
-    """One pass over the candidates of a call."""
+    """One pass over the candidates of a call; ``moves`` counts the transfers and take-overs that follow."""
+
+    moves = 0  # most calls have none, and need not even set it
 
     def __init__(self, call: "Call", proceed: Proceed, past: CallerPast) -> None:
         self.call = call

@@ -36,6 +36,10 @@ _TOLD: Final = {"no_answer": 480, "unreachable": 503, "cap_taken": 480}
 """What the target is told of a transfer that came to no final answer."""
 
 
+MOST_MOVES: Final = 50
+"""Transfers and take-overs of one call that are looked at: each leaves something in its record."""
+
+
 async def converse(call: "Call", hunt: "Hunt", bridge: Bridge) -> None:
     """Relays until the call is over: raises CallOver."""
     reception = call.reception
@@ -52,13 +56,31 @@ async def _one(call: "Call", hunt: "Hunt", bridge: Bridge, happening: Happening)
         await lend(call, bridge, happening)
     elif isinstance(happening, SipHappened | MediaHappened) and happening.leg in call.former:
         put_off(happening)  # what the old target still said crossed its transfer
-    elif isinstance(happening, SipHappened) and isinstance(happening.event, Referred):
-        return await Transfer(call, hunt, bridge, happening.event).run()
-    elif isinstance(happening, SipHappened) and isinstance(happening.event, Replaced):
-        return take_over(call, bridge, happening.leg, happening.event.invite)
+    elif isinstance(happening, SipHappened) and isinstance(happening.event, Referred | Replaced):
+        return await _moved(call, hunt, bridge, happening.leg, happening.event)
     else:
         bridge.handle(happening)
     return bridge
+
+
+async def _moved(call: "Call", hunt: "Hunt", bridge: Bridge, leg: Leg, event: Referred | Replaced) -> Bridge:
+    """Somebody moves the call; so often and no more."""
+    hunt.moves += 1
+    if hunt.moves > MOST_MOVES:
+        if hunt.moves == MOST_MOVES + 1:
+            call.record.step("transfer", "limit", f"more than {MOST_MOVES}")
+        _decline(event)
+        return bridge
+    if isinstance(event, Referred):
+        return await Transfer(call, hunt, bridge, event).run()
+    return take_over(call, bridge, leg, event.invite)
+
+
+def _decline(event: Referred | Replaced) -> None:
+    if isinstance(event, Referred):
+        event.transfer.refuse(603)
+    else:
+        event.invite.reject(603)
 
 
 class Transfer:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from edge.calls.transfer import MOST_MOVES
 from tests.integration.test_crossings import Scene
 from tests.support.api import ApiError
 from tests.support.raw_phone import Outgoing, RawPhone, Said
@@ -234,6 +235,18 @@ async def test_a_caller_that_hangs_up_in_the_middle_ends_everything(scene: Scene
     record = await scene.record()
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "caller")
     assert [one["outcome"] for one in record["attempts"]] == ["answered", "caller_gone"]
+
+
+async def test_a_target_that_refers_again_and_again_is_heard_so_often_and_no_more(scene: Scene) -> None:
+    call, invited = await up(scene)
+    for number in range(MOST_MOVES + 10):
+        to = "Refer-To: <sip:x@203.0.113.9>"
+        await scene.target.say(invited, "REFER", number + 1, "", to)
+        await scene.target.hear("SIP/2.0 603", method="REFER")
+    await ended_by_the_caller(scene, call, scene.target)
+    record = await scene.record()
+    told = [one["result"] for one in record["decision"]["steps"] if one["step"] == "transfer"]
+    assert told == ["refused"] * MOST_MOVES + ["limit"]
 
 
 async def test_no_carrier_transfers(server: Server) -> None:
