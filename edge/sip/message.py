@@ -10,6 +10,7 @@ from edge.sip.attached import Attached
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import (
     CACHED,
+    MAX_PARAMS,
     NAME_ADDR,
     decimal,
     parse_params,
@@ -226,6 +227,8 @@ def parse_tag(name: str, value: str) -> str | None:
     params = parse_params(rest)
     if params is None or ("tag" in params and (tag is not None or params["tag"] is None)):
         raise SipParseError(f"malformed parameters of {name}")
+    if tag is None and len(params) == MAX_PARAMS and "tag" not in params:  # the answer has one more
+        raise SipParseError(f"too many parameters of {name}")
     return params.get("tag") if tag is None else tag
 
 

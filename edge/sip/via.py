@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from edge.sip.grammar import CACHED, Params, is_ipv6, parse_params, print_params, split_list
+from edge.sip.grammar import CACHED, MAX_PARAMS, Params, is_ipv6, parse_params, print_params, split_list
 
 _SENT: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+\d\.\d[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
@@ -89,7 +89,7 @@ def _parse_any(text: str) -> Via | None:
     if head is None:
         return None
     params = parse_params(f";{rest}") if semicolon else {}
-    if params is None:
+    if params is None or (len(params) == MAX_PARAMS and "received" not in params):  # the answer has one more
         return None
     branch = params.get("branch") or ""
     if branch:

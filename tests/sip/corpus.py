@@ -125,11 +125,11 @@ RIGHT: dict[str, bytes] = {
     "long values": invite(Call_ID="x" * 8000, From=f"<sip:x@y.test>;tag={'t' * 8000}"),
     "70 Vias": invite(Via=", ".join(f"SIP/2.0/UDP h{n}.test;branch=z9hG4bK{n}" for n in range(70))),
     "256 headers": message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *["X-A: 1"] * 248], length=None),
-    "100 parameters everywhere": invite(
+    "as many parameters as may be": invite(
         f"INVITE sip:a@edge.test{_params(100)} SIP/2.0",
         From=f"<sip:x@y.test>;tag=1{_params(99)}",
-        To=f'<sip:a@edge.test>;x="y"{_params(99)}',
-        Via=f"SIP/2.0/UDP a.test;branch=z9hG4bK1{_params(99)}",
+        To=f'<sip:a@edge.test>;x="y"{_params(98)}',
+        Via=f"SIP/2.0/UDP a.test;branch=z9hG4bK1{_params(98)}",
     ),
     "folded into 1,000 lines": invite(Subject="a" + "\r\n x" * 1000),
     "bytes after the body": message("INVITE sip:a@edge.test SIP/2.0", lines(), BODY) + b"INVITE trailing",
@@ -308,7 +308,12 @@ WRONG: list[Wrong] = [
     Wrong("folded into too many lines", invite(Subject="a" + "\r\n x" * 1030), 513),
     Wrong("101 parameters of From", invite(From=f'<sip:a@b.test>;x="y"{_params(100)}'), 400),
     Wrong("101 parameters of the target", invite(f"INVITE sip:a@edge.test{_params(101)} SIP/2.0"), 400),
-    Wrong("101 parameters of Via", invite(Via=f"SIP/2.0/UDP a.test;branch=z9hG4bK1{_params(100)}"), 0),
+    Wrong(
+        "100 parameters of To, and no tag: the answer has one more",
+        invite(To=f"<sip:a@b>{_params(100)}"),
+        400,
+    ),
+    Wrong("100 parameters of Via, likewise", invite(Via=f"SIP/2.0/UDP a;branch=z9hG4bK1{_params(99)}"), 0),
     # Silence: nobody to answer, or nobody who may be answered.
     Wrong("no Via", invite(Via=None), 0),
     Wrong("empty parameters in Via", invite(Via="SIP/2.0/UDP 192.0.2.7;;,;,,"), 0),
