@@ -23,6 +23,8 @@ from edge.model.visits import Link
 from edge.routing.tags import told
 
 MOST_KEYS = 64
+MOST_STEPS = 500
+"""Of a call's decision log."""
 
 
 def instant(at: datetime | None) -> str | None:
@@ -96,8 +98,12 @@ class CallRecord:
         self.late = (*self.late, *new)[:MOST_WRITES]
 
     def step(self, step: str, result: str, reason: str = "") -> None:
-        """Adds a line to the decision log."""
-        self.log.steps.append(Step(step, result, reason))
+        """Adds a line to the decision log, if that is not full: a caller may hear a menu again for hours."""
+        steps = self.log.steps
+        if len(steps) < MOST_STEPS:
+            steps.append(Step(step, result, reason))
+        elif steps[-1].step != "log":
+            steps.append(Step("log", "full", f"{MOST_STEPS} steps are kept"))
 
     def end(self, disposition: Disposition, detail: str = "", hung_up_by: HungUpBy | None = None) -> None:
         """Says how the call ended; the last word counts."""

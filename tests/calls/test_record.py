@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from edge.calls.record import CallRecord
+from edge.calls.record import MOST_STEPS, CallRecord
 from edge.calls.trace import Trace
 from edge.media.engine import LegCounters
 from edge.model.decision import Attempt, CallFacts, CandidateLine
@@ -54,3 +54,12 @@ def test_what_a_dial_came_to_replaces_what_the_choice_expected() -> None:
 
 def test_a_story_that_broke_without_a_word_is_an_internal_error() -> None:
     assert record().finished(ARRIVED, {}, Trace(0.0))["disposition"] == "error_internal"
+
+
+def test_a_log_that_grows_for_hours_has_an_end() -> None:
+    told = record()
+    for number in range(MOST_STEPS + 100):
+        told.step("menu", f"key {number}", "not in the menu")
+    steps = told.finished(ARRIVED, {}, Trace(0.0))["decision"]["steps"]
+    assert len(steps) == MOST_STEPS + 1
+    assert (steps[-2]["result"], steps[-1]["step"]) == (f"key {MOST_STEPS - 1}", "log")
