@@ -95,7 +95,7 @@ class Bridge:
 
     def _offer_anew(self, leg: Leg) -> None:
         self._before_ours = leg, leg.local
-        sdp = self._offer(leg, self.other(leg))
+        sdp = self.offer(leg, self.other(leg))
         if sdp is None:
             self._stay(*self._before_ours)
         else:
@@ -195,7 +195,7 @@ class Bridge:
         """The other peer need not hear of it, or can not yet: the answer is what it said before."""
         before = leg.local, leg.remote
         leg.remote = heard
-        answer = self._answer(leg, other)
+        answer = self.answer(leg, other)
         if answer is not None and _invite(leg).accept_offer(answer):
             self.relay()
             return
@@ -208,7 +208,7 @@ class Bridge:
         sdp: bytes | None = b""
         if heard is not None:
             leg.remote = heard
-            sdp = self._offer(other, leg)
+            sdp = self.offer(other, leg)
         if sdp is None:
             crossing.undo()
             _invite(leg).refuse_offer(488)
@@ -219,11 +219,11 @@ class Bridge:
             self._crossing = crossing
             _invite(other).offer_again(sdp, soon=soon, renewed=other.renewed)
 
-    def _offer(self, leg: Leg, other: Leg) -> bytes | None:
+    def offer(self, leg: Leg, other: Leg) -> bytes | None:
         """What the peer of ``other`` said, offered to that of ``leg``."""
         return self._told(leg, other, leg.offer_of)
 
-    def _answer(self, leg: Leg, other: Leg) -> bytes | None:
+    def answer(self, leg: Leg, other: Leg) -> bytes | None:
         """The same as the answer to what ``leg`` was offered."""
         return self._told(leg, other, leg.answer_of)
 
@@ -241,7 +241,7 @@ class Bridge:
             self._late_offer(crossing, event)
             return
         self._crossing = None
-        answer = self._answer(crossing.offerer, leg) if leg.hear(event.sdp) else None
+        answer = self.answer(crossing.offerer, leg) if leg.hear(event.sdp) else None
         if answer is not None and _invite(crossing.offerer).accept_offer(answer):
             self.relay()
             return
@@ -272,7 +272,7 @@ class Bridge:
         """The other peer's offer, for the one that asked: its answer comes with its ACK."""
         self._crossing = None
         heard = crossing.answerer.hear(event.sdp)
-        offer = self._offer(crossing.offerer, crossing.answerer) if heard else None
+        offer = self.offer(crossing.offerer, crossing.answerer) if heard else None
         if offer is not None and _invite(crossing.offerer).accept_offer(offer):
             self._awaits_ack = crossing
             return
@@ -292,7 +292,7 @@ class Bridge:
         if crossing is None or leg is not crossing.offerer:
             return
         self._awaits_ack = None
-        answer = self._answer(crossing.answerer, leg) if leg.hear(sdp) else None
+        answer = self.answer(crossing.answerer, leg) if leg.hear(sdp) else None
         if answer is None:
             crossing.undo()
             local = crossing.answerer.local

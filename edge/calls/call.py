@@ -268,7 +268,7 @@ class Call:
         caller.media.stop()
         told = reception.answered or self.invite.told_early
         if not reception.answered:
-            sdp = self._answer_for(caller, target)
+            sdp = self._answer_for(bridge)
             if sdp is None:
                 raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
             await reception.answer(caller, sdp)
@@ -279,11 +279,12 @@ class Call:
         if self.recordings.wanted:
             self.recordings.join(reception, target)
 
-    def _answer_for(self, caller: Leg, target: Leg) -> bytes | None:
+    def _answer_for(self, bridge: Bridge) -> bytes | None:
         """The description of our 200; where one went reliably before, that one stands (RFC 3262)."""
+        caller, target = bridge.caller, bridge.target
         if self.invite.told_early and caller.local is not None:
             return caller.local.to_bytes()
-        return caller.offer_of(target) if self.reception.late_offer else caller.answer_of(target)
+        return (bridge.offer if self.reception.late_offer else bridge.answer)(caller, target)
 
     # -- endings --------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ class Held:
     answer: Said
     ear: End
     mouth: End
+    calls: int = 1
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def hears_its_peer(self, port: int | None = None) -> set[bool]:
@@ -71,8 +72,30 @@ async def held(server: Server) -> AsyncIterator[Held]:
         await target.hear("ACK")
         answer = await call.hear("200")
         await call.request("ACK")
-        yield Held(scene, call, invite, answer, ear, mouth)
-        assert (await scene.record())["disposition"] == "connected"
+        held = Held(scene, call, invite, answer, ear, mouth)
+        yield held
+        assert {one["disposition"] for one in await scene.records(held.calls)} == {"connected"}
+
+
+async def test_a_target_that_answers_on_hold_leaves_the_caller_the_prompt(held: Held) -> None:
+    scene = held.scene
+    await held.call.request("BYE")
+    await ended(scene.target)
+    call = await scene.caller.invite(scene.number, scene.caller.sdp(port=held.ear.address[1]))
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 200, scene.target.sdp("a=inactive", port=held.mouth.address[1]))
+    await scene.target.hear("ACK")
+    answer = await call.hear("200")
+    assert "a=sendonly" in answer.body
+    await call.request("ACK")
+    held.ear.received()
+    held.answer, held.invite, held.call = answer, invite, call
+    await eventually(lambda: held.hears_its_peer() == {False})
+    await held.reoffers("sendrecv", "sendrecv", 1)
+    await eventually(lambda: held.hears_its_peer() == {True})
+    await call.request("BYE")
+    await ended(scene.target)
+    held.calls = 2
 
 
 @pytest.mark.parametrize("hold", ["sendonly", "inactive"])
