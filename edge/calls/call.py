@@ -80,7 +80,7 @@ class Call:
         self.bridged = Bridged("", 0)
         self._told = 0
         self._proceed_with: Proceed | None = None
-        self._reserved = False
+        self._reserved = self.holds_slots = False
         self.past = Past(services, facts.caller, snapshot)
 
     def hang_up(self, by: HungUpBy, detail: str) -> None:
@@ -199,7 +199,7 @@ class Call:
             self._refuse("rejected_overload", "the store can not write")
         elif full is not None:
             await self._follow(over_cap(proceed, self.snapshot, full))
-        self._reserved = full is None
+        self._reserved = self.holds_slots = full is None
         return self._reserved
 
     async def _greet(self, proceed: Proceed) -> str | None:
@@ -334,13 +334,12 @@ class Call:
             leg.detach()
         if self.recordings.running:
             await self.recordings.finish()
-        counters = await media_call.finish() if media_call is not None else {}
+        counters = await media_call.finish(hurry=self.holds_slots) if media_call is not None else {}
         await settled(invites)
         services.traces.close(self.trace)
-        media: dict[str, LegCounters] = {}
-        for leg in legs:
-            if leg.media.port in counters:
-                media[leg.name] = counters[leg.media.port]
+        media: dict[str, LegCounters] = {
+            leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
+        }
         ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
         # Nothing of the call changes any more: other threads make texts of it.
         told = partial(record.finished, ended_at, media, self.trace)

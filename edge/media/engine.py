@@ -154,8 +154,9 @@ class MediaCall(Protocol):
     async def counters(self) -> dict[int, LegCounters]:
         """The open legs' counters now, by local port (empty if the worker is gone)."""
 
-    async def finish(self) -> dict[int, LegCounters]:
-        """Closes everything; counters by local port (empty if the worker is gone)."""
+    async def finish(self, *, hurry: bool = False) -> dict[int, LegCounters]:
+        """Closes everything, at once if somebody waits for it; counters by local port (empty if the worker is
+        gone)."""
 
 
 class MediaEngine(Protocol):

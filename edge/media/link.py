@@ -128,6 +128,11 @@ class Link:
         elif self._flusher is None:
             self._flusher = self._loop.call_soon(self._flush)
 
+    def hurry(self) -> None:
+        """What waits for others to leave with goes with what the loop is at."""
+        if self._frames and self._flusher is None:
+            self._flusher = self._loop.call_soon(self._flush)
+
     def _ring(self) -> None:
         if self._frames and self._flusher is None:
             self._flush()

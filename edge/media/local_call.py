@@ -17,8 +17,9 @@ from edge.media.recording import LocalRecording, RecorderLink
 log = get_logger(__name__)
 
 _NOTHING = LegCounters()
-_CLOSE_S: Final = 0.03
-"""Nobody waits for a leg to be closed but the record: it shares the worker's wake for a call that starts."""
+_CLOSE_S: Final = 0.1
+"""Nobody waits for a leg to be closed but the record, unless its call gives slots back: it shares a wake of
+the worker, and of ours when that answers, with other calls that end or start."""
 
 
 class LocalLeg:
@@ -163,9 +164,12 @@ class LocalCall:
             await self._answers()
         return {port: leg.counters for port, leg in self._legs.items()} if self._link.alive else {}
 
-    async def finish(self) -> dict[int, LegCounters]:
-        """Closes everything; counters by local port, empty if the worker is gone."""
+    async def finish(self, *, hurry: bool = False) -> dict[int, LegCounters]:
+        """Closes everything, at once if somebody waits for it; counters by local port, empty if the worker is
+        gone."""
         self._close()
+        if hurry:
+            self._link.hurry()
         if self._closing or self._queried:
             await self._answers()
         return self._counted if self._link.alive else {}

@@ -227,7 +227,7 @@ class Media:
     def record(self, name: str, tracks: int, limit_s: float) -> Recording:
         raise MediaUnavailable("no recorder here")
 
-    async def finish(self) -> dict[int, LegCounters]:
+    async def finish(self, *, hurry: bool = False) -> dict[int, LegCounters]:
         self.opened -= 1
         return {}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.clock import SystemClock
+from edge.media import local_call
 from edge.media.engine import Dtmf, MediaEvent, MediaTimeout, MediaUnavailable, PlayDone, WorkerDied
 from edge.media.local import LocalConfig, LocalEngine
 from tests.support.ports import own_address
@@ -162,6 +163,20 @@ async def test_a_refused_replacement_leaves_the_prompt_as_it_was(engine: LocalEn
         leg.update(plan_for(caller.address))
         leg.play("p")
         assert (await hear(caller, 1))[0].payload == b"\x01" * 160
+
+
+async def test_who_is_in_a_hurry_takes_along_what_waits_to_be_closed(
+    engine: LocalEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_call, "_CLOSE_S", 3600.0)
+    with engine.call() as patient, engine.call() as hasty:
+        patient.leg()
+        hasty.leg()
+        waits = asyncio.create_task(patient.finish())
+        await asyncio.sleep(0)
+        async with asyncio.timeout(LIMIT_S):
+            assert len(await hasty.finish(hurry=True)) == 1
+            assert len(await waits) == 1
 
 
 async def test_a_silent_peer_is_told_of() -> None:
