@@ -199,7 +199,8 @@ class Call:
             self._refuse("rejected_overload", "the store can not write")
         elif full is not None:
             await self._follow(over_cap(proceed, self.snapshot, full))
-        self._reserved = self.holds_slots = full is None
+        self._reserved = full is None
+        self.holds_slots |= self._reserved
         return self._reserved
 
     async def _greet(self, proceed: Proceed) -> str | None:

@@ -132,7 +132,7 @@ class Hunt:
         )
         if isinstance(taken, Unavailable):
             return NOT_COUNTED
-        call.holds_slots = call.holds_slots or taken is None
+        call.holds_slots |= taken is None
         return None if taken is None else NO_SLOT
 
     async def _dial(self, target: Target, started: datetime) -> Leg | None:

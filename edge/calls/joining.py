@@ -182,6 +182,7 @@ class Joining:
             return NOT_COUNTED
         if full is not None:
             return NO_SLOT
+        call.holds_slots = True
         self._held = held
         return None
 

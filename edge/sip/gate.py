@@ -46,7 +46,7 @@ class Limits:
 
 
 def objection(request: Request, *, refer: bool = False, carried: Carried = nothing) -> Objection | None:
-    """Why a request is not served, in any dialog or none: None: it is.
+    """Why a request is not served, in any dialog or none; None: it is.
 
     ``refer``: its dialog takes REFER.  ``carried`` parts of its body need not be understood.
     """
@@ -78,9 +78,8 @@ def stranger_objection(request: Request) -> Objection | None:
         return Objection(400)
     if request.method == "INVITE":
         return _invite_objection(request.headers)
-    return (
-        None if request.method == "OPTIONS" else Objection(481)
-    )  # 12.2.2: it is of a dialog that we do not know
+    # 12.2.2: it is of a dialog that we do not know
+    return None if request.method == "OPTIONS" else Objection(481)
 
 
 def _invite_objection(headers: Headers) -> Objection | None:
