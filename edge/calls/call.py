@@ -292,7 +292,7 @@ class Call:
     def _over(self, over: CallOver) -> None:
         """How the record names an end that came before the story's own."""
         record, reception = self.record, self.reception
-        record.sip_reason = over.reason if over.by in ("caller", "target") else None
+        record.sip_reason = over.shown(self.trace.shown) if over.by in ("caller", "target") else None
         if over.disposition is not None and not reception.answered:
             self._refuse(over.disposition, over.detail)
         elif over.disposition is not None:

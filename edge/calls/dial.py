@@ -41,8 +41,6 @@ class Dial:
         self._transfer = transfer
         self._ringing = Ringing(Dialled(call, target, values, key, transfer))
         self._redirected: list[str] = []
-        if target.headers or "[" in target.address:
-            call.trace.hide(key)
 
     async def run(self) -> tuple[Leg | None, Result]:
         """The leg that answered, or None, and what it came to; raises CallOver."""
@@ -108,14 +106,14 @@ class Dial:
 
     async def _follow(self, line: dialplan.Line, last: Result, until: float) -> tuple[Leg | None, Result]:
         """A 3xx: to what the configuration allows, five times at most (rule: Redirections)."""
-        leg, status = None, last.status
+        leg, status, shown = None, last.status, self.call.trace.shown
         for uri in last.moved_to:
             why_not = self._not_followed(uri, line)
             if why_not is not None:
-                last = Result(status, "refused", f"redirects the call to {uri[:100]}{why_not}")
+                last = Result(status, "refused", f"redirects the call to {shown(uri)[:100]}{why_not}")
                 continue
             self._redirected.append(uri)
-            self.call.record.step("redirect", "followed", printable(uri)[:200])
+            self.call.record.step("redirect", "followed", shown(printable(uri))[:200])
             onward = dialplan.elsewhere(line, uri)
             leg, last = await self._line(onward, until)
             if leg is not None or not last.next_address:

@@ -1,6 +1,7 @@
 """What can happen to a call besides its legs' own SIP and media events, and how its story ends."""
 
 from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -78,6 +79,12 @@ class CallOver(Exception):
         self.detail = detail
         self.disposition = disposition
         self.reason = reason
+
+    def shown(self, shown: Callable[[str], str]) -> str | None:
+        """A peer's reason as records may have it, and from now on the detail, which may have its words."""
+        if self.reason is not None:
+            self.reason, self.detail = shown(self.reason), shown(self.detail)
+        return self.reason
 
 
 def cancelled(event: Cancelled) -> CallOver:

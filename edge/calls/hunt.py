@@ -52,6 +52,7 @@ class Hunt:
             proceed, call.facts, call.snapshot, services.counts, now, services.draw, down=down, past=past
         )
         self.key = services.key_of(call.facts.call_id)
+        call.trace.hide(self.key)
         self._past = past
         self.attempt = 0
         self.group_id: str | None = None
@@ -154,11 +155,12 @@ class Hunt:
 
     def note(self, target: Target, started: datetime, result: Result) -> None:
         """Writes an attempt into the record."""
-        ended = self.call.services.clock.utc()
+        ended, shown = self.call.services.clock.utc(), self.call.trace.shown
+        reason = shown(result.reason) if result.reason else ""
+        sip_reason = shown(result.sip_reason) if result.sip_reason else None
         self.call.record.attempts.append(
-            Attempt(
-                target.id, started, ended, result.status, result.outcome, result.reason, result.sip_reason
-            )
+            Attempt(target.id, started, ended, result.status, result.outcome, reason, sip_reason)
         )
-        log.info("call.attempt", target=target.name, outcome=result.outcome, status=result.status,
-                 reason=result.reason)  # fmt: skip
+        log.info(
+            "call.attempt", target=target.name, outcome=result.outcome, status=result.status, reason=reason
+        )

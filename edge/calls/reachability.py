@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, Literal, Protocol, Self
 
 from edge.calls import dialplan
+from edge.calls.outcome import told
 from edge.calls.ports import ConfigurationHolder
 from edge.calls.watches import Watches
 from edge.clock import Clock
@@ -164,7 +165,7 @@ class ReachabilityWatch:
             if answer.status not in _MISSES:
                 return ""
             self._asker.avoid(destination)
-            why_not = f"{destination.host}:{destination.port}: {answer.status} {answer.reason}"
+            why_not = f"{destination.host}:{destination.port}: {told(answer)}"
         return why_not
 
 

@@ -11,6 +11,7 @@ from typing import Final, Literal, NamedTuple, Protocol, Self
 from uuid import uuid4
 
 from edge.calls import dialplan
+from edge.calls.outcome import told
 from edge.calls.ports import ConfigurationHolder
 from edge.calls.reachability import Asker
 from edge.calls.watches import Watches
@@ -253,9 +254,9 @@ def _longer(answer: Response, asked_s: int) -> int:
 def _judged(answer: Response, asked_s: int) -> Outcome:
     """What the registrar's final answer says (section 10.3)."""
     if answer.status // 100 != 2:
-        told = (answer.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip()
-        wait = int(told) if told.isdecimal() and len(told) < 10 else 0
-        return Outcome(0, f"{answer.status} {answer.reason}", wait)
+        after = (answer.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip()
+        wait = int(after) if after.isdecimal() and len(after) < 10 else 0
+        return Outcome(0, told(answer), wait)
     # Other devices of the account may be listed too: the shortest time is never too late for ours.
     times = [int(found[1]) for value in answer.headers.values("Contact") if (found := _EXPIRES.search(value))]
     whole = answer.headers.get("Expires") or ""

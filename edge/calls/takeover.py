@@ -43,7 +43,7 @@ def welcomed(call: "Call", replaced: Leg, stays: Leg | None, invite: Invite) -> 
         invite.reject(503)
         return None
     sdp = _description(leg, stays, invite.offer)
-    who = printable(invite.request.headers.get("From") or "")[:100]
+    who = call.trace.shown(printable(invite.request.headers.get("From") or ""))[:100]
     if sdp is None:
         reception.media.close_leg(leg.media)
         invite.reject(488)

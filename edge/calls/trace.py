@@ -7,7 +7,7 @@ from typing import Literal
 
 from edge.sip.events import Flow
 from edge.sip.headers import printable
-from edge.sip.redaction import without
+from edge.sip.redaction import without, without_traces
 
 MAX_LINES = 200
 MAX_OCTETS = 262_144
@@ -15,6 +15,10 @@ MAX_EARLY = 64
 MAX_EARLY_LINES = 4
 MOST_SHARING = 8
 """Calls that are told of the messages of one Call-ID: the newest."""
+
+MOST_START = 200
+_NO_ROOM = 40
+"""Octets of a start line, at most, in which no secret has room."""
 
 Direction = Literal["in", "out"]
 _Seen = tuple[float, Direction, Flow, bytes]
@@ -41,10 +45,14 @@ class Trace:
         self.secrets: set[bytes] | None = None
 
     def hide(self, secret: str) -> None:
-        """A target's own headers or address may have it in them (the call's key)."""
+        """A target is told it (the call's key), and may say it again wherever it likes."""
         if self.secrets is None:
             self.secrets = set()
         self.secrets.add(secret.encode())
+
+    def shown(self, text: str) -> str:
+        """What a peer said, as records and logs may have it."""
+        return without_traces(self.secrets, text) if self.secrets else text
 
     def add(self, at: float, direction: Direction, flow: Flow, data: bytes) -> None:
         """Keeps a message (``at``: monotonic seconds)."""
@@ -61,15 +69,18 @@ class Trace:
                 "at_s": round(max(0.0, at - self._origin), 4),
                 "direction": direction,
                 "peer": f"{flow.transport}:{flow.remote[0]}:{flow.remote[1]}",
-                "message": _message(data[:200].partition(b"\r\n")[0]),
+                "message": self._start(data),
             }
-            for at, direction, flow, data in self._clean()
+            for at, direction, flow, data in self._lines
         ]
 
     def kept(self, arrived_at: datetime) -> list[_Seen]:
         """The messages, with instants in seconds since 1970; the call arrived at ``arrived_at``."""
         shift = arrived_at.timestamp() - self._origin
-        return [(at + shift, direction, flow, data) for at, direction, flow, data in self._clean()]
+        secrets = self.secrets or ()
+        return [
+            (at + shift, direction, flow, without(secrets, data)) for at, direction, flow, data in self._lines
+        ]
 
     def since_the_last_arrival(self, sip_call_id: str) -> list[_Seen]:
         """From the newest INVITE of that Call-ID on that came in; nothing without one."""
@@ -80,12 +91,15 @@ class Trace:
                 return self._lines[place:]
         return []
 
-    def _clean(self) -> list[_Seen]:
-        if not self.secrets:
-            return self._lines
-        return [
-            (at, direction, flow, without(self.secrets, data)) for at, direction, flow, data in self._lines
-        ]
+    def _start(self, data: bytes) -> str:
+        start = _start_line(data)
+        if len(start) > _NO_ROOM and self.secrets:
+            start = _start_line(without(self.secrets, data[: 2 * MOST_START]))
+        return _message(start)
+
+
+def _start_line(data: bytes) -> bytes:
+    return data[:MOST_START].partition(b"\r\n")[0]
 
 
 @lru_cache(maxsize=1024)

@@ -114,7 +114,7 @@ class Transfer:
         full = await self._hunt.reserve(attempt, judged)
         if full is not None:
             return self._refuse(f"{target.id}: {full.reason}", full.status or 603)
-        call.record.step("transfer", "accepted", printable(self._referred.uri)[:200])
+        call.record.step("transfer", "accepted", call.trace.shown(printable(self._referred.uri))[:200])
         self._referred.transfer.accept()
         return await self._dial(target, uri, attempt, judged)
 
@@ -153,7 +153,8 @@ class Transfer:
         return recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
 
     def _refuse(self, why: str, status: int = 603) -> Bridge:
-        self._call.record.step("transfer", "refused", f"{printable(self._referred.uri)[:100]}: {why}")
+        where = self._call.trace.shown(printable(self._referred.uri))[:100]
+        self._call.record.step("transfer", "refused", f"{where}: {why}")
         self._referred.transfer.refuse(status)
         return self._bridge
 

@@ -20,7 +20,7 @@ from pydantic_core import to_json
 from edge.calls.trace import Kept
 from edge.logs import get_logger
 from edge.services.pcap import Message
-from edge.sip.redaction import may_have_secrets, without_secrets
+from edge.sip.redaction import all_without_secrets
 
 log = get_logger("edge.traces")
 
@@ -158,12 +158,8 @@ def _packed_if_it_can_be(entry: _Entry) -> bytes:
 
 def _packed(entry: _Entry) -> bytes:
     kept = entry.kept()
-    texts = [data for _, _, _, data in kept]
+    texts = all_without_secrets([data for _, _, _, data in kept])
     body = b"".join(texts)
-    # Asked of all together, since few calls have a secret in any of their messages.
-    if may_have_secrets(body):
-        texts = [without_secrets(data) for data in texts]
-        body = b"".join(texts)
     heads = [
         (at, *flow.remote, *flow.local, octets)
         if direction == "in"

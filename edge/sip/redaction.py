@@ -2,9 +2,15 @@
 what INFO tells of keys that are pressed, which may be a card's number."""
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final
 
+_MARKS: Final = (
+    b"authorization", b"x-edge-call-key", b"inline:", b"\nk=", b"a=ice-pwd:", b"a=key-mgmt:", b"info ",
+)  # fmt: skip
+"""One of these, in lower case, is wherever there is a secret."""
 REMOVED: Final = b"(removed)"
 # A header's value ends where its last folded line does.
 _HEADER: Final = re.compile(
@@ -12,6 +18,8 @@ _HEADER: Final = re.compile(
 )
 # A target's other headers may have the key in them, too.
 _KEY: Final = re.compile(rb"^X-Edge-Call-Key[ \t]*:[ \t]*([0-9a-f]{32})[ \t]*\r?$", re.I | re.M)
+_TELLING: Final = 8
+"""Characters by which a secret that was cut short is still known."""
 _INLINE: Final = re.compile(rb"(inline:)[^\s|;]+", re.I)
 _LINE: Final = re.compile(rb"^(k=|a=ice-pwd:|a=key-mgmt:)[^\r\n]*", re.I | re.M)
 
@@ -21,7 +29,7 @@ def without_secrets(data: bytes) -> bytes:
 
     Not for sending on: lengths are those of before.
     """
-    if not may_have_secrets(data):
+    if not _may_have_secrets(data):
         return data
     if data.startswith(b"INFO "):
         head, blank, body = data.partition(b"\r\n\r\n")
@@ -40,18 +48,41 @@ def without(secrets: Iterable[bytes], data: bytes) -> bytes:
     return data
 
 
-def may_have_secrets(data: bytes) -> bool:
-    """Whether there may be a secret in these octets, of one message or of several in a row.
+def without_traces(secrets: Iterable[bytes], text: str) -> str:
+    """The text with ``(removed)`` in place of these, and of what is left of one that was cut short."""
+    for secret in secrets:
+        whole = secret.decode()
+        begins, rest = whole[:_TELLING], whole[_TELLING:]
+        if begins.lower() in text.lower():
+            # As much of the rest as is there, character by character.
+            more = "".join(f"(?:{re.escape(one)}" for one in rest) + ")?" * len(rest)
+            text = re.sub(re.escape(begins) + more, REMOVED.decode(), text, flags=re.I)
+    return text
 
-    Spelt out, since most messages have none and every message is asked.
+
+def _may_have_secrets(data: bytes) -> bool:
+    """Whether there may be a secret in these octets.
+
+    Most messages have none, and every message is asked.
     """
     lowered = data.lower()
-    return (
-        b"authorization" in lowered
-        or b"x-edge-call-key" in lowered
-        or b"inline:" in lowered
-        or b"\nk=" in lowered
-        or b"a=ice-pwd:" in lowered
-        or b"a=key-mgmt:" in lowered
-        or b"info " in lowered
-    )
+    return any(mark in lowered for mark in _MARKS)
+
+
+def all_without_secrets(messages: Sequence[bytes]) -> Sequence[bytes]:
+    """Several messages, as ``without_secrets`` leaves each: looked for in all at once, at half the price."""
+    ends = list(accumulate(map(len, messages)))
+    marked = set(_marked(b"".join(messages).lower(), ends))
+    if not marked:
+        return messages
+    return [without_secrets(one) if place in marked else one for place, one in enumerate(messages)]
+
+
+def _marked(lowered: bytes, ends: Sequence[int]) -> Iterator[int]:
+    """Which of the messages that end there, one after the other, may have a secret."""
+    for mark in _MARKS:
+        at = lowered.find(mark)
+        while at >= 0:
+            place = bisect_right(ends, at)
+            yield place
+            at = lowered.find(mark, ends[place])

@@ -2,10 +2,13 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from edge.calls.trace import MAX_EARLY, MAX_LINES, MOST_SHARING, Trace, TraceBook
 from edge.sip.events import Flow
 from tests.support.virtual_time import VirtualClock
 
+KEY = "0123456789abcdef" * 2
 FLOW = Flow("udp", ("192.0.2.200", 5060), ("192.0.2.1", 5060))
 
 
@@ -85,7 +88,7 @@ def test_of_many_calls_with_one_call_id_the_newest_are_told() -> None:
 
 
 def test_a_secret_is_in_no_line_and_no_message() -> None:
-    key = b"0123456789abcdef" * 2
+    key = KEY.encode()
     book, trace = TraceBook(lambda: 0.0), Trace(0.0)
     book.open("call@1", trace)
     book.note("out", FLOW, b"INVITE sip:" + b"x" * 170 + key + b"@b SIP/2.0\r\nX: " + key, "call@1")
@@ -95,6 +98,23 @@ def test_a_secret_is_in_no_line_and_no_message() -> None:
     ((_, _, _, kept),) = trace.kept(datetime(2026, 11, 22, tzinfo=UTC))
     for text in (kept, str(trace.lines()).encode()):
         assert b"(removed)@b" in text and key[:8] not in text
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Busy", "Busy"),
+        (f"k={KEY};x", "k=(removed);x"),
+        (f'text="{"x" * 80}{KEY[:20]}"', f'text="{"x" * 80}(removed)"'),
+        (KEY.upper() + KEY[:9], "(removed)(removed)"),
+        (KEY[:7], KEY[:7]),
+    ],
+)
+def test_what_a_peer_says_is_shown_without_a_secret_even_one_that_was_cut(text: str, left: str) -> None:
+    trace = Trace(0.0)
+    assert trace.shown(text) == text
+    trace.hide(KEY)
+    assert trace.shown(text) == left
 
 
 def test_dialogs_that_never_become_calls_are_forgotten() -> None:

@@ -27,9 +27,12 @@ async def test_a_call_s_messages_are_kept_and_copied_without_secrets(tmp_path: P
             response = again.get("Authorization").partition('response="')[2].partition('"')[0]
             assert key
             assert response
-            await pbx.answer(again, 603)
+            echoed = [f'Reason: Q.850;cause=21;text="{"x" * 90}{key}"', f"User-Agent: {key}",
+                      f"Contact: <sip:{key}@{pbx.address};key={key}>"]  # fmt: skip
+            await pbx.answer(again, 603, "", *echoed, phrase="x" * 80 + key)
             await call.refused("480")
             record = await scene.record(number)
+            assert "(removed)" in record["attempts"][0]["sip_reason"]
 
             async def kept() -> list[dict[str, str]]:
                 found: list[dict[str, str]] = (await api.get(f"calls/{record['id']}/messages"))["items"]
@@ -51,8 +54,39 @@ async def test_a_call_s_messages_are_kept_and_copied_without_secrets(tmp_path: P
             await eventually(lambda: len(homer.copies) >= len(found))
             copies = "".join(copy.text for copy in homer.copies)
             assert {copy.agent_id for copy in homer.copies} == {42}
-            for whole in ("".join(texts), capture.decode("latin-1"), copies):
-                assert not [secret for secret in (key, response, "K3y5ecret") if secret in whole]
+            for whole in ("".join(texts), capture.decode("latin-1"), copies, str(record), str(server.log())):
+                assert not [secret for secret in (key[:8], response, "K3y5ecret") if secret in whole]
+
+
+async def test_a_call_s_key_that_its_target_says_again_is_in_no_record(tmp_path: Path) -> None:
+    """As it sends the call on, transfers it and hangs up."""
+    with RawPhone(("", 0)) as carrier, RawPhone(("", 0)) as pbx, RawPhone(("", 0)) as desk:
+        async with running_server(tmp_path) as server:
+            carrier.server = pbx.server = desk.server = server.sip["udp"]
+            scene = Scene(server, carrier, pbx)
+            await scene.trunk()
+            number = await scene.number(sip={"redirect_hosts": [desk.host], "allow_refer": True})
+            call = await carrier.invite(number, carrier.sdp())
+            first = await pbx.hear("INVITE")
+            key = first.get("X-Edge-Call-Key")
+            to = [f"<sip:{'x' * 80}{key}@nowhere.example>", f"<sip:{'x' * 180}{key}@{desk.address}>"]
+            await pbx.answer(first, 302, "", f"Contact: {', '.join(to)}")
+            out = await desk.hear("INVITE")
+            assert key in out.start
+            await desk.answer(out, 200, desk.sdp())
+            await call.hear("200")
+            await call.request("ACK")
+            await desk.say(out, "REFER", 1, "", f"Refer-To: <sip:{'x' * 80}{key}@nowhere.example>")
+            await desk.hear("SIP/2.0 603")
+            await desk.say(out, "BYE", 2, "", f'Reason: SIP;cause=480;text="{key}"')
+            told = await carrier.hear("BYE")
+            assert key not in told.get("Reason")
+            await carrier.answer(told, 200)
+            record = await scene.record(number)
+            assert [one["step"] for one in record["decision"]["steps"]][-2:] == ["redirect", "transfer"]
+            assert "(removed)" in record["sip_reason"]
+            whole = str([record, server.log()])
+            assert key[:8] not in whole
 
 
 async def test_a_call_that_comes_back_has_a_trace_of_its_own_and_no_key_is_in_either(tmp_path: Path) -> None:

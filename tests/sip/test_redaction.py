@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.sip.redaction import without_secrets
+from edge.sip.redaction import all_without_secrets, without_secrets
 
 PLAIN = b"INVITE sip:a@b SIP/2.0\r\nVia: x\r\nContent-Length: 0\r\n\r\n"
 
@@ -56,3 +56,16 @@ def test_a_message_without_any_is_the_same() -> None:
 @given(st.binary(max_size=300))
 def test_any_octets_will_do(data: bytes) -> None:
     assert isinstance(without_secrets(data), bytes)
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [PLAIN, PLAIN + b"info ", b"x: INFO \nk=5ecret", PLAIN.replace(b"Via", b"Authorization")]
+        )
+        | st.binary(max_size=30),
+        max_size=6,
+    )
+)
+def test_several_at_once_are_what_each_alone_is(messages: list[bytes]) -> None:
+    assert list(all_without_secrets(messages)) == [without_secrets(one) for one in messages]
