@@ -322,7 +322,7 @@ class Call:
 
     async def _close(self, reason: str | None) -> None:
         """Gives everything back and writes the record."""
-        services, record, media_call = self.services, self.record, self.reception.opened_media
+        services, record = self.services, self.record
         legs = [leg for leg in (*self.former, self.reception.caller, self.target) if leg is not None]
         invites = [] if self.invite is self._given else [self.invite]
         for leg in legs:
@@ -335,7 +335,7 @@ class Call:
             leg.detach()
         if self.recordings.running:
             await self.recordings.finish()
-        counters = await media_call.finish(hurry=self.holds_slots) if media_call is not None else {}
+        counters = await self.reception.media.finish(hurry=self.holds_slots)
         await settled(invites)
         services.traces.close(self.trace)
         media: dict[str, LegCounters] = {

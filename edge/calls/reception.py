@@ -63,24 +63,12 @@ class Reception:
         self.phase = "arrived"
         self.late_offer = not invite.offer
         self.until = services.clock.monotonic() + services.limits.max_call_s
-        self._media: MediaCall | None = None
+        self.media: MediaCall = services.media.call()
         self._keys = Keys()
         self._ringing = RINGBACK
 
-    @property
-    def media(self) -> MediaCall:
-        """The call's media, opened when it is first needed; raises MediaUnavailable."""
-        if self._media is None:
-            self._media = self.services.media.call()
-        return self._media
-
-    @property
-    def opened_media(self) -> MediaCall | None:
-        """The call's media if it was ever needed."""
-        return self._media
-
     def listen(self) -> Leg:
-        """The caller's leg: its media opened, its events heard; raises MediaUnavailable."""
+        """The caller's leg: its port taken, its events heard; raises MediaUnavailable."""
         if self.caller is None:
             self.caller = Leg("caller", self.media.leg(), self.inbox)
             self.caller.hear(self.invite.offer)

@@ -132,7 +132,7 @@ class MediaCall(Protocol):
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
     def leg(self) -> MediaLeg:
-        """A new leg; raises MediaUnavailable."""
+        """A new leg; raises MediaUnavailable, which is to be reckoned with from the third one on."""
 
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
         """Relays between two legs, both ways, as their plans say."""
@@ -164,6 +164,10 @@ class MediaEngine(Protocol):
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
+    @property
+    def ready(self) -> bool:
+        """Whether ``call`` has ports for one more call: two legs, whenever it wants them."""
+
     def call(self) -> MediaCall:
         """A new media call on the least loaded worker; raises MediaUnavailable."""
 

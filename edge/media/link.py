@@ -56,6 +56,7 @@ class Link:
         self._stock: list[int] = []
         self._stock_size = stock
         self._ordered = 0
+        self._promised = 0
         self._chance: list[int] = []
         self._frames: list[bytes] = []
         self._waiting: deque[tuple[bytes, int | None]] = deque()
@@ -81,26 +82,38 @@ class Link:
     # --- ports
 
     @property
-    def ready(self) -> int:
-        """Ports in stock."""
-        return len(self._stock)
+    def free(self) -> int:
+        """Ports in stock that are promised to no call; those that rest or are being closed are not there."""
+        return len(self._stock) - self._promised
 
     def order(self) -> None:
-        """Orders ports when the stock is half empty."""
-        missing = self._stock_size - len(self._stock) - self._ordered
+        """Orders ports when half of those that are to be free are not."""
+        missing = self._stock_size - self.free - self._ordered
         if missing >= self._stock_size // 2:
             self._ordered += missing
             self.send(control.encode_port(control.WANT, missing))
 
-    def take_port(self) -> int:
-        """A bound port, chosen at random; raises MediaUnavailable when none is left."""
+    def promise(self, count: int) -> None:
+        """A call may take so many ports, whenever it wants them."""
+        self._promised += count
+        self.order()
+
+    def forgo(self, count: int) -> None:
+        """A call takes so many of what it was promised no more."""
+        self._promised -= count
+
+    def take_port(self, *, promised: bool) -> int:
+        """A bound port, chosen at random; raises MediaUnavailable when none is left, but for what others were
+        promised."""
         stock = self._stock
-        if not stock or not self.alive:
+        if not stock or not (promised or self.free > 0):
             raise MediaUnavailable("no RTP port is left")
         at = self._draw() % len(stock)
         stock[at], stock[-1] = stock[-1], stock[at]
         port = stock.pop()
-        if len(stock) + self._ordered <= self._stock_size - self._stock_size // 2:
+        if promised:
+            self._promised -= 1
+        else:
             self.order()
         return port
 
@@ -278,6 +291,7 @@ class Link:
 
     def _disconnect(self) -> None:
         self.alive = False
+        self._stock.clear()
         self._alarm.stop()
         if self._flusher is not None:
             self._flusher.cancel()

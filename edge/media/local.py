@@ -16,7 +16,7 @@ from edge.media.engine import (
 )
 from edge.media.library import Library
 from edge.media.link import Link
-from edge.media.local_call import LocalCall
+from edge.media.local_call import PORTS_A_CALL, LocalCall
 from edge.media.ports import family_of
 from edge.media.recording import RecorderLink
 
@@ -87,10 +87,10 @@ class LocalEngine(MediaEngine):
         """A new media call on the least loaded worker; raises MediaUnavailable."""
         least: Link | None = None
         for worker in self._links:
-            if worker is not None and worker.alive and worker.ready:
+            if worker is not None and worker.free >= PORTS_A_CALL:
                 least = worker if least is None or worker.calls < least.calls else least
         if least is None:
-            raise MediaUnavailable("no media worker has a port left")
+            raise MediaUnavailable("no media worker has the ports of one more call")
         return LocalCall(least, self._config.advertised_host, self._library, self._recorder)
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
@@ -115,8 +115,8 @@ class LocalEngine(MediaEngine):
 
     @property
     def ready(self) -> bool:
-        """Whether some worker has a port for the next call."""
-        return any(worker.ready for worker in self._alive())
+        """Whether some worker has the ports of one more call."""
+        return any(worker is not None and worker.free >= PORTS_A_CALL for worker in self._links)
 
     @property
     def worker_pids(self) -> list[int]:
@@ -166,17 +166,17 @@ class LocalEngine(MediaEngine):
         return worker
 
     async def _stocked(self, worker: Link) -> None:
-        """Until the worker has its first ports; raises MediaUnavailable when it gets none."""
+        """Until the worker has its first ports; raises MediaUnavailable when they are too few for a call."""
         try:
             async with asyncio.timeout(_START_S):
                 await worker.stocked.wait()
         except TimeoutError:
             raise MediaUnavailable(f"media worker {worker.pid} did not start in {_START_S:g} s") from None
-        if not worker.ready:
+        if worker.free < PORTS_A_CALL:
             config = self._config
             raise MediaUnavailable(
-                f"no RTP port of media.ports = {config.first_port}-{config.last_port} on {self._bind_host}"
-                " can be bound: free some, or widen the range (every worker needs two)"
+                f"too few RTP ports of media.ports = {config.first_port}-{config.last_port} on"
+                f" {self._bind_host} can be bound: free some, or widen the range (every worker needs four)"
             )
 
     async def _keep(self, index: int, worker: Link) -> None:

@@ -16,6 +16,8 @@ from edge.media.recording import LocalRecording, RecorderLink
 
 log = get_logger(__name__)
 
+PORTS_A_CALL: Final = 2
+"""What a call is promised at its arrival: one toward the caller, one toward its target."""
 _NOTHING = LegCounters()
 _CLOSE_S: Final = 0.1
 """Nobody waits for a leg to be closed but the record, unless its call gives slots back: it shares a wake of
@@ -87,6 +89,7 @@ class LocalCall:
         "_legs",
         "_link",
         "_over",
+        "_owed",
         "_queried",
         "_recorder",
         "_waiters",
@@ -106,6 +109,8 @@ class LocalCall:
         self._counted: dict[int, LegCounters] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._over = False
+        self._owed = PORTS_A_CALL
+        worker.promise(PORTS_A_CALL)
         worker.calls += 1
         worker.on_died[self] = self._worker_died
 
@@ -116,10 +121,14 @@ class LocalCall:
         self._close()
 
     def leg(self) -> LocalLeg:
-        """A new leg on a port that is bound already; raises MediaUnavailable."""
+        """A new leg on a port that is bound already; raises MediaUnavailable: a third one has been promised
+        nothing."""
         if self._over:
             raise MediaUnavailable("the call's media is closed")
-        leg = LocalLeg(self, self._link, self._host, self._link.take_port())
+        port = self._link.take_port(promised=self._owed > 0)
+        if self._owed:
+            self._owed -= 1
+        leg = LocalLeg(self, self._link, self._host, port)
         self._legs[leg.port] = leg
         self._link.listeners[leg.port] = leg
         return leg
@@ -146,13 +155,19 @@ class LocalCall:
             self._link.send(control.encode_port(control.UNBRIDGE, port))
 
     def close_leg(self, leg: MediaLeg) -> None:
-        """Gives the leg's ports back; a leg that is closed already stays so."""
+        """Gives the leg's ports back; a leg that is closed already stays so.
+
+        The port rests: the call is promised another one, for the next target that it dials.
+        """
         own = self._legs.pop(leg.port, None)
         if own is not None:
             own.on_event = None
             if self._link.alive:
                 self._closing.add(own.port)
             self._link.send(control.encode_port(control.CLOSE, own.port), _CLOSE_S)
+            if not self._over and len(self._legs) + self._owed < PORTS_A_CALL:
+                self._owed += 1
+                self._link.promise(1)
 
     async def counters(self) -> dict[int, LegCounters]:
         """The open legs' counters now, by local port; empty if the worker is gone."""
@@ -199,13 +214,15 @@ class LocalCall:
             self._link.on_died.pop(self, None)
 
     def _close(self) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._link.calls -= 1
+        self._link.forgo(self._owed)
         for leg in list(self._legs.values()):
             self.close_leg(leg)
-        if not self._over:
-            self._over = True
-            self._link.calls -= 1
-            if not (self._queried or self._closing):
-                self._wake()
+        if not (self._queried or self._closing):
+            self._wake()
 
     def _worker_died(self) -> None:
         self._over = True

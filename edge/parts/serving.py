@@ -110,5 +110,5 @@ def _calls(ground: Ground, calling: Calling, audit: AuditService) -> CallService
 def _conditions(writer: Writer, engine: LocalEngine) -> dict[str, Callable[[], str]]:
     return {
         "store": lambda: "" if writer.healthy else f"the store can not write: {writer.failure}",
-        "media": lambda: "" if engine.ready else "no media worker has a port left",
+        "media": lambda: "" if engine.ready else "no media worker has the ports of one more call",
     }

@@ -207,6 +207,7 @@ class Media:
         self._ports = itertools.count(20000, 2)
         self.opened = 0
         self.can_record = False
+        self.ready = True
 
     def call(self) -> Self:
         self.opened += 1

@@ -1,6 +1,7 @@
 """The engine with its real worker processes: calls, deaths, ends."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -223,6 +224,60 @@ async def test_calls_are_refused_when_every_port_is_taken_and_taken_again_later(
             return True
 
         await until(free)
+
+
+async def test_nobody_else_gets_the_ports_that_a_call_was_promised() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 20009, host, bind_host=host, workers=1, stock=8, quarantine_s=0.2)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with engine.call() as waits, engine.call() as talks:
+            await until(lambda: waits._link.free == 1)
+            assert not engine.ready, "five ports are two calls"
+            with pytest.raises(MediaUnavailable):
+                engine.call()
+            legs = [talks.leg() for _ in range(3)]
+            with pytest.raises(MediaUnavailable):
+                talks.leg()
+            for leg in legs[1:]:
+                talks.close_leg(leg)
+            assert waits.leg().port != waits.leg().port
+            assert waits._link.free == -1, (
+                "the next target that the other call dials has one, when it is rested"
+            )
+            await until(lambda: waits._link.free == 1)
+            talks.leg()
+            assert not engine.ready
+        await until(lambda: engine.ready)
+
+
+async def test_ports_are_there_for_as_many_calls_as_the_range_has_room_for(engine: LocalEngine) -> None:
+    with contextlib.ExitStack() as calls:
+        for _ in range(50):
+            await until(lambda: engine.ready)
+            calls.enter_context(engine.call())
+        assert not engine.ready, (
+            "a hundred pairs of ports are fifty calls, even if none has taken its own yet"
+        )
+        with pytest.raises(MediaUnavailable):
+            engine.call()
+
+
+async def test_each_worker_has_its_own_ports_and_a_new_one_all_of_its_share() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 20011, host, bind_host=host, workers=2, stock=8)
+    async with LocalEngine(config, SystemClock()) as engine:
+        await until(lambda: [link and link.free for link in engine._links] == [3, 3])
+        with engine.call() as lost, engine.call() as kept:
+            assert not engine.ready, "a port of either is no call"
+            os.kill(lost._link.pid, signal.SIGKILL)
+            await until(lambda: engine.ready)
+            with pytest.raises(MediaUnavailable):
+                lost.leg()
+            with engine.call() as third:
+                assert not engine.ready
+                assert third._link is not kept._link
+                for call in (third, kept):
+                    assert call.leg().port != call.leg().port
 
 
 async def test_calls_are_spread_over_the_workers(pair: LocalEngine) -> None:
