@@ -1,16 +1,16 @@
-"""An authority of the tests' own, and certificates that it signs, made by openssl."""
+"""An authority of the tests' own, and certificates that it signs."""
 
-import subprocess
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
 from edge.sip.tls import TlsConfig
-
-_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-
-
-def _openssl(*arguments: str) -> None:
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 class Authority:
@@ -18,23 +18,61 @@ class Authority:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.file, self._key = directory / "authority.pem", directory / "authority.key"
+        self.file, self._key = directory / "authority.pem", _key(directory / "authority.key")
         # Python 3.13 verifies strictly: what an authority may do is written in its certificate.
-        uses = ("-addext", "keyUsage = critical,keyCertSign,cRLSign")
-        out = (*uses, "-keyout", str(self._key), "-out", str(self.file))
-        _openssl("req", "-x509", *_KEY, "-subj", "/CN=tests", "-days", "30", *out)
+        uses = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
+        signer = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+        builder = (
+            _builder("tests", self._key, days=30)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            .add_extension(uses, critical=True)
+            .add_extension(signer, critical=False)
+        )
+        self._write(builder, self.file)
 
     def certificate(self, name: str, *names: str, days: int = 90) -> TlsConfig:
-        """Files ``name.pem`` and ``name.key`` for ``names`` (``DNS:a.example``, ``IP:127.0.0.1``, …);
-        the configuration trusts this authority as well."""
+        """Files ``name.pem`` and ``name.key`` for ``names`` (``DNS:a.example``, ``IP:127.0.0.1``, …), valid
+        for so many days from now; the configuration trusts this authority as well."""
         made = TlsConfig(self.directory / f"{name}.pem", self.directory / f"{name}.key", self.file)
-        request = self.directory / f"{name}.csr"
-        names_file = self.directory / f"{name}.ext"
-        # And who signed one, in that.
-        keys = "subjectKeyIdentifier = hash\nauthorityKeyIdentifier = keyid\n"
-        names_file.write_text(f"subjectAltName = {','.join(names)}\n{keys}", encoding="ascii")
-        _openssl("req", *_KEY, "-subj", f"/CN={name}", "-keyout", str(made.private_key), "-out", str(request))
-        signed = ("-CA", str(self.file), "-CAkey", str(self._key), "-CAcreateserial", "-days", str(days))
-        files = ("-in", str(request), "-extfile", str(names_file), "-out", str(made.certificate))
-        _openssl("x509", "-req", *signed, *files)
+        key = _key(self.directory / f"{name}.key")
+        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        builder = (
+            _builder(name, key, days)
+            .add_extension(x509.SubjectAlternativeName([_general_name(one) for one in names]), critical=False)
+            .add_extension(own, critical=False)
+            .add_extension(signer, critical=False)
+        )
+        self._write(builder, self.directory / f"{name}.pem")
         return made
+
+    def _write(self, builder: x509.CertificateBuilder, file: Path) -> None:
+        certificate = builder.issuer_name(_name("tests")).sign(self._key, SHA256())
+        file.write_bytes(certificate.public_bytes(Encoding.PEM))
+
+
+def _key(file: Path) -> ec.EllipticCurvePrivateKey:
+    made = ec.generate_private_key(ec.SECP256R1())
+    file.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return made
+
+
+def _builder(name: str, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
+    ends = datetime.now(UTC) + timedelta(days=days)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(name))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(min(ends, datetime.now(UTC)) - timedelta(days=1))
+        .not_valid_after(ends)
+    )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _general_name(text: str) -> x509.GeneralName:
+    kind, _, value = text.partition(":")
+    return x509.DNSName(value) if kind == "DNS" else x509.IPAddress(ip_address(value))

@@ -111,9 +111,9 @@ def ack_refusal(cseq: int = 1, uri: str = _SERVICE) -> str:
 
 
 def info(body: str, content_type: str, cseq: int) -> str:
-    """An INFO inside the dialog, and its answer."""
+    """An INFO inside the dialog, and its answer (which has no Contact to go on with)."""
     head = [*_request("INFO", "[next_url]", cseq), "[routes]", f"Content-Type: {content_type}"]
-    return _send([*head, "Content-Length: [len]", "", body], again=True) + expect(200)
+    return _send([*head, "Content-Length: [len]", "", body], again=True) + '<recv response="200"/>\n'
 
 
 def prack(body: str | None = None, cseq: int = 2) -> str:
