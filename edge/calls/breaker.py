@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from edge.calls.outcome import Result
 from edge.clock import Clock
 from edge.model.peers import Reachability
 
@@ -45,6 +46,13 @@ class Breaker:
         state = self._failing.get(target_id)
         if state is not None and state.until:
             state.until = self._clock.monotonic() + PROBE_S
+
+    def learn(self, target_id: str, result: Result) -> None:
+        """What its dial came to."""
+        if result.outcome == "unreachable" and result.next_address:
+            self.failed(target_id, result.reason, result.retry_after_s)
+        else:
+            self.succeeded(target_id)
 
     def succeeded(self, target_id: str) -> None:
         """It answered, whatever it said."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from edge.calls.dial import Dial
 from edge.calls.happenings import CallOver
+from edge.calls.invitation import Transferring
 from edge.calls.leg import Leg
 from edge.calls.outcome import NO_SLOT, NOT_COUNTED, Result
 from edge.calls.placeholders import Values
@@ -83,10 +84,7 @@ class Hunt:
         """Rechecks, reserves and dials one candidate."""
         call, services = self.call, self.call.services
         target = call.snapshot.target(candidate.target_id)
-        now, down = services.clock.utc(), services.down
-        judged = recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
-        if target is not None and target.max_cps is not None and not isinstance(judged, Skip):
-            judged = self._too_fast(target) or judged
+        judged = self.judge(candidate, target)
         if target is None or isinstance(judged, Skip):
             reason = judged.detail if isinstance(judged, Skip) else "no such target"
             call.record.step("recheck", "skipped", f"{candidate.target_id}: {reason}")
@@ -103,10 +101,19 @@ class Hunt:
             self.note(target, started, why)
             return None
         self._dialled += 1
-        leg = await self._dial(target, started)
+        leg, _ = await self.dial(target, started)
         if leg is None and judged:
             services.store.post(Release(call.facts.call_id, attempt, services.clock.utc()))
         return leg
+
+    def judge(self, candidate: Candidate, target: Target | None) -> tuple[CapClaim, ...] | Skip:
+        """Right before a dial: what is to be reserved for it, or why there is none."""
+        call, services = self.call, self.call.services
+        now, down = services.clock.utc(), services.down
+        judged = recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
+        if target is None or target.max_cps is None or isinstance(judged, Skip):
+            return judged
+        return self._too_fast(target) or judged
 
     def _too_fast(self, target: Target) -> Skip | None:
         """A target that has had its calls of this second is passed over (rule: Caps)."""
@@ -136,27 +143,34 @@ class Hunt:
         call.holds_slots |= taken is None
         return None if taken is None else NO_SLOT
 
-    async def _dial(self, target: Target, started: datetime) -> Leg | None:
+    async def dial(
+        self, target: Target, started: datetime, transfer: Transferring | None = None
+    ) -> tuple[Leg | None, Result]:
+        """The leg that answered, or None, and what it came to; the record has it.  Raises CallOver."""
         breaker = self.call.services.breaker
-        breaker.dialled(target.id)
+        elsewhere = transfer is not None and transfer.uri is not None
+        if not elsewhere:
+            breaker.dialled(target.id)
         try:
             asked = target.headers or "[" in target.address
             values: Lookup = self.values.toward(target) if asked else {}
-            leg, result = await Dial(self.call, target, values, self.key).run()
+            leg, result = await Dial(self.call, target, values, self.key, transfer=transfer).run()
         except CallOver:
-            self.note(target, started, Result(0, "caller_gone", "the call was over"))
+            self.note(target, started, Result(0, "caller_gone", "the call was over"), transfer)
             raise
-        if result.outcome == "unreachable" and result.next_address:
-            breaker.failed(target.id, result.reason, result.retry_after_s)
-        else:
-            breaker.succeeded(target.id)
-        self.note(target, started, result)
-        return leg
+        if not elsewhere:
+            breaker.learn(target.id, result)
+        self.note(target, started, result, transfer)
+        return leg, result
 
-    def note(self, target: Target, started: datetime, result: Result) -> None:
+    def note(
+        self, target: Target, started: datetime, result: Result, transfer: Transferring | None = None
+    ) -> None:
         """Writes an attempt into the record."""
         ended, shown = self.call.services.clock.utc(), self.call.trace.shown
         reason = shown(result.reason) if result.reason else ""
+        if transfer is not None:
+            reason = f"{transfer.words}: {reason}" if reason else transfer.words
         sip_reason = shown(result.sip_reason) if result.sip_reason else None
         self.call.record.attempts.append(
             Attempt(target.id, started, ended, result.status, result.outcome, reason, sip_reason)

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 class Transferring(NamedTuple):
     """What is otherwise when a call that is up is transferred (``edge.calls.transfer``).
 
-    ``uri`` is where the target sends it, if that is no target; ``headers`` go into the INVITE;
-    ``others`` is told what happens to other legs meanwhile.
+    ``words`` say in the record who does it; ``uri`` is where the target sends it, if that is no target;
+    ``headers`` go into the INVITE; ``others`` is told what happens to other legs meanwhile.
     """
 
+    words: str
     uri: str | None
     headers: tuple[tuple[str, str], ...]
     others: Callable[[Happening], None]

@@ -1,10 +1,8 @@
 """Two legs that talk until one ends, and a target that sends its caller on to another (rule: Transfers)."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from edge.calls.bridge import Bridge
-from edge.calls.dial import Dial
 from edge.calls.happenings import CallOver, Happening, MediaHappened, PartyWanted, SipHappened, put_off
 from edge.calls.hunt import Bridged
 from edge.calls.invitation import Transferring
@@ -19,7 +17,7 @@ from edge.media.engine import MediaUnavailable
 from edge.model.config import Target
 from edge.model.decision import Candidate, CapClaim
 from edge.model.ledger import Connect, Release
-from edge.routing.choose import Skip, recheck
+from edge.routing.choose import Skip
 from edge.routing.e164 import normalise
 from edge.sip.errors import SipParseError
 from edge.sip.events import Ended, Offered, Referred, Replaced
@@ -107,7 +105,7 @@ class Transfer:
         if self._bridge.busy:
             return self._refuse("an offer is under way", 491)
         target, uri = found
-        judged = self._judge(target) if uri is None else ()
+        judged = self._hunt.judge(Candidate(target.id, 0, 1.0), target) if uri is None else ()
         if isinstance(judged, Skip):
             return self._refuse(f"{target.id}: {judged.detail}")
         attempt = self._hunt.attempt_number()
@@ -139,18 +137,12 @@ class Transfer:
             result = joined._replace(reason=f"{words}: {joined.reason}" if joined.reason else words)
         call.record.step("transfer", "joined" if isinstance(joined, Bridge) else "refused", result.reason)
         if target is not None:
-            self._note(target, started, result)
+            self._hunt.note(target, started, result, self._transferring(None))
         if not isinstance(joined, Bridge):
             return self._go_on(result)
         self._referred.transfer.end(200, leave=True)
         log.info("call.transferred", joined=other.call.facts.call_id)
         return joined
-
-    def _judge(self, target: Target) -> tuple[CapClaim, ...] | Skip:
-        call, services = self._call, self._call.services
-        candidate = Candidate(target.id, 0, 1.0)
-        now, down = services.clock.utc(), services.down
-        return recheck(candidate, call.facts, call.snapshot, services.counts, now, down=down)
 
     def _refuse(self, why: str, status: int = 603) -> Bridge:
         where = self._call.trace.shown(printable(self._referred.uri))[:100]
@@ -169,25 +161,23 @@ class Transfer:
         self._bridge.hush()
         reception.media.unbridge()
         reception.ring_on()
-        started = call.services.clock.utc()
-        dial = Dial(
-            call, target, self._hunt.values, self._hunt.key,
-            transfer=Transferring(uri, self._headers(), self._meanwhile),
-        )  # fmt: skip
+        started, transfer = call.services.clock.utc(), self._transferring(uri)
         try:
-            leg, result = await dial.run()
+            leg, result = await self._hunt.dial(target, started, transfer)
         except MediaUnavailable as error:
             leg, result = None, Result(0, "unreachable", str(error))
-        except CallOver:
-            self._note(target, started, Result(0, "caller_gone", "the call was over"))
-            raise
-        self._note(target, started, result)
+            self._hunt.note(target, started, result, transfer)
         caller.media.stop()
         if leg is not None:
-            return await self._join(leg, target, attempt)
+            await self._connect(attempt, target.id, elsewhere=uri is not None)
+            return self._join(leg)
         if claims:
             call.services.store.post(Release(call.facts.call_id, attempt, call.services.clock.utc()))
         return self._go_on(result)
+
+    def _transferring(self, uri: str | None) -> Transferring:
+        words = f"transferred by {self._by.name if self._by is not None else '?'}"
+        return Transferring(words, uri, self._headers(), self._meanwhile)
 
     def _headers(self) -> tuple[tuple[str, str], ...]:
         lines = []
@@ -196,11 +186,6 @@ class Transfer:
         if self._referred.referred_by is not None:
             lines.append(("Referred-By", self._referred.referred_by))
         return tuple(lines)
-
-    def _note(self, target: Target, started: datetime, result: Result) -> None:
-        reason = f"transferred by {self._by.name if self._by is not None else '?'}"
-        told = f"{reason}: {result.reason}" if result.reason else reason
-        self._hunt.note(target, started, result._replace(reason=told))
 
     def _meanwhile(self, happening: Happening) -> None:
         """The old target, while the new one rings: it may hang up, and is answered with what it has."""
@@ -233,17 +218,21 @@ class Transfer:
             bridge.reoffer()  # one of them has offered anew meanwhile
         return bridge
 
-    async def _join(self, leg: Leg, target: Target, attempt: int) -> Bridge:
-        """The new target has answered: the old one is told, and left."""
-        call, services = self._call, self._call.services
-        now = services.clock.utc()
-        await services.store.submit(Connect(call.facts.call_id, attempt, target.id, now))
-        services.store.post(Release(call.facts.call_id, call.bridged.attempt, now))
-        call.bridged = Bridged(target.id, attempt)
-        call.reception.forget_early()
-        bridge = seat(call, self._bridge, leg)
+    async def _connect(self, attempt: int, target_id: str, *, elsewhere: bool) -> None:
+        """The new target has answered, and counts from now on in the old one's place; where that has sent the
+        call ``elsewhere`` it counts itself as before."""
+        call, store, now = self._call, self._call.services.store, self._call.services.clock.utc()
+        await store.submit(Connect(call.facts.call_id, attempt, target_id, now))
+        if not elsewhere:
+            store.post(Release(call.facts.call_id, call.bridged.attempt, now))
+            call.bridged = Bridged(target_id, attempt)
+
+    def _join(self, leg: Leg) -> Bridge:
+        """The old target is told, and left."""
+        self._call.reception.forget_early()
+        bridge = seat(self._call, self._bridge, leg)
         self._referred.transfer.end(200, leave=True)
-        log.info("call.transferred", target=target.id)
+        log.info("call.transferred", target=self._call.bridged.target_id)
         return bridge
 
 
@@ -258,11 +247,16 @@ def destination(uri: str, by: Target, call: "Call", hunt: "Hunt") -> tuple[Targe
         return None
     number = normalise(wanted.subscriber, call.trunk.country)
     for target in call.snapshot.targets():
-        if target.address == number or _same_place(wanted, fill_address(target.address, hunt.values)):
+        if target.address == number or _same_place(wanted, _address_of(target, hunt)):
             return target, None
     if wanted.scheme == "tel" or not allowed(uri, by.sip.redirect_hosts):
         return None
     return by, str(plain(wanted))
+
+
+def _address_of(target: Target, hunt: "Hunt") -> str:
+    address = target.address
+    return fill_address(address, hunt.values.toward(target)) if "[" in address else address
 
 
 def _same_place(wanted: Uri, address: str) -> bool:

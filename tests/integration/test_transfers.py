@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from edge.calls.breaker import FAILURES
 from edge.calls.transfer import MOST_MOVES
 from tests.integration.test_crossings import Scene
 from tests.support.api import ApiError
@@ -81,13 +82,14 @@ async def ended_by_the_caller(scene: Scene, call: Outgoing, last: RawPhone) -> N
 
 
 async def test_a_call_is_transferred_to_another_target(scene: Scene) -> None:
-    desk_id = await desk(scene)
+    desk_id = await desk(scene, headers={"X-Desk": "[target_name]"})
     call, invited = await up(scene)
     await refer(scene, invited, f"sip:desk@{scene.second.address}", "Referred-By: <sip:agent@pbx.example>")
     await scene.target.hear("SIP/2.0 202", method="REFER")
     assert await notified(scene) == "SIP/2.0 100 Trying"
     arrived = await taken(scene)
     assert arrived.get("Referred-By") == "<sip:agent@pbx.example>"
+    assert arrived.get("X-Desk") == "desk"
     assert arrived.get("X-Edge-Call-ID") == invited.get("X-Edge-Call-ID")
     assert await notified(scene) == "SIP/2.0 200 OK"
     await scene.target.answer(await scene.target.hear("BYE"), 200)
@@ -158,6 +160,72 @@ async def test_a_paused_target_is_not_transferred_to(scene: Scene) -> None:
     await refer(scene, invited, f"sip:desk@{scene.second.address}")
     await scene.target.hear("SIP/2.0 603", method="REFER")
     await ended_by_the_caller(scene, call, scene.target)
+
+
+async def test_a_target_that_has_had_its_calls_of_the_second_is_not_transferred_to(scene: Scene) -> None:
+    await desk(scene, max_cps=0.001)
+    call, invited = await up(scene)
+    to = f"Refer-To: <sip:desk@{scene.second.address}>"
+    await scene.target.say(invited, "REFER", 1, "", to, "Refer-Sub: false")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await scene.second.answer(await scene.second.hear("INVITE"), 486)
+    await scene.second.hear("ACK")
+
+    async def refused() -> bool:
+        """Once the first one is over."""
+        await scene.target.say(invited, "REFER", next(cseqs), "", to, "Refer-Sub: false")
+        said = await scene.target.hear("SIP/2.0 603", "SIP/2.0 491", "SIP/2.0 202", method="REFER")
+        return said.start.startswith("SIP/2.0 603")
+
+    cseqs = itertools.count(2)
+    await eventually(refused)
+    await ended_by_the_caller(scene, call, scene.target)
+    assert len([said for said in scene.second.log if said.start.startswith("INVITE")]) == 1
+    record = await scene.record()
+    reasons = [one["reason"] for one in record["decision"]["steps"] if one["step"] == "transfer"]
+    assert reasons[-1].endswith("max_cps 0.001"), reasons
+
+
+async def test_a_target_that_does_not_answer_any_more_is_passed_over_by_transfers_too(scene: Scene) -> None:
+    desk_id = await desk(scene)
+    call, invited = await up(scene)
+    to = f"Refer-To: <sip:desk@{scene.second.address}>"
+    for number in range(1, FAILURES + 1):
+        await scene.target.say(invited, "REFER", number, "", to)
+        await scene.target.hear("SIP/2.0 202", method="REFER")
+        await scene.second.answer(await scene.second.hear("INVITE"), 503)
+        await scene.second.hear("ACK")
+        while await notified(scene) != "SIP/2.0 503 Service Unavailable":
+            pass
+    await scene.target.say(invited, "REFER", FAILURES + 1, "", to)
+    await scene.target.hear("SIP/2.0 603", method="REFER")
+    assert (await scene.server.api.get(f"targets/{desk_id}"))["reachability"]["state"] == "down"
+    await ended_by_the_caller(scene, call, scene.target)
+
+
+async def test_a_call_that_its_pbx_sends_elsewhere_still_takes_a_line_of_the_target(scene: Scene) -> None:
+    await scene.route(scene.target)
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    target_id = next(one["id"] for one in found if one["name"] == scene.target.address)
+    sip = {"allow_refer": True, "redirect_hosts": [scene.second.host]}
+    await scene.server.api.patch(f"targets/{target_id}", {"sip": sip, "max_calls": 1})
+    call, invited = await scene.connected()
+    await refer(scene, invited, f"sip:201@{scene.second.address}")
+    await scene.target.hear("SIP/2.0 202", method="REFER")
+    await taken(scene)
+    while await notified(scene) != "SIP/2.0 200 OK":
+        pass
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    for count in (1, 2):  # what was given back is free once the first one's record is written
+        surplus = await scene.caller.invite(scene.number, scene.caller.sdp())
+        await surplus.refused("480")
+        await scene.records(count)
+    await ended_by_the_caller(scene, call, scene.second)
+    await scene.records(3)
+    call, _ = await scene.connected()
+    await ended_by_the_caller(scene, call, scene.target)
+    ended = [one["disposition"] for one in await scene.records(4)]
+    assert ended == ["connected", "no_target_all_capped", "no_target_all_capped", "connected"]
 
 
 async def test_who_refers_and_hangs_up_at_once_need_not_wait(scene: Scene) -> None:
