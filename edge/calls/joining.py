@@ -120,7 +120,11 @@ class Joining:
         self._held: tuple[CapClaim, ...] | None = None
 
     async def ask(self) -> bool:
-        """Borrows the other party; False if its call is in no state to lend it."""
+        """Borrows the other party; False if its call is in no state to lend it, or one of ours was asked for
+        first: if each call waited for the other, neither would lend."""
+        for one in self._call.reception.inbox.items:
+            if isinstance(one, PartyWanted) and not one.granted.done():
+                return False
         granted: asyncio.Future[Leg | None] = asyncio.get_running_loop().create_future()
         wanted = PartyWanted(self._replaced, self._call.facts.call_id, granted)
         self._other.reception.inbox.put(wanted)

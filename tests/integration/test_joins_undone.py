@@ -45,7 +45,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 def no_port_is_left(patch: pytest.MonkeyPatch) -> None:
-    def taken_all(_: Link) -> int:
+    def taken_all(_: Link, *, promised: bool) -> int:
         raise MediaUnavailable("no RTP port is left")
 
     patch.setattr(Link, "take_port", taken_all)

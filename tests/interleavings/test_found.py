@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.interleavings.machine import Interleavings
-from tests.interleavings.stage import PLAIN
+from edge.sip.exchange import Exchange
+from tests.interleavings.machine import Interleavings, replaces
+from tests.interleavings.stage import EDGE, PLAIN
 
 
 @pytest.fixture
@@ -26,3 +27,18 @@ def test_an_offer_of_ours_that_waits_is_newer_than_what_the_peer_was_told_meanwh
     story.time_passes(after=5.0)
     story.a_colleague_takes_a_call(who=1, early_only=False, offers=False, formats="0 8 101", after=0.0)
     story.a_phone_offers(who=0, direction="sendrecv", formats="8 101", soon=False, after=0.1)
+
+
+def test_of_two_that_join_the_same_two_calls_at_once_one_does(story: Interleavings) -> None:
+    """Each of the calls asked for the other's party, and neither could lend its own while it waited."""
+    for _ in range(2):
+        story.a_call_comes_up(number=PLAIN, early=False, formats="0 8 101", timer="", after=1.0)
+    phone = story.targets[0]
+    one, other = (usage for usage in phone.usages if usage.state == "up")
+    for usage, wanted in ((one, other), (other, one)):
+        to = f"<sip:edge@{EDGE}?Replaces={replaces(wanted).replace(';', '%3B')}>"
+        Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", to),))
+    story.pass_time(5.0)
+    assert [usage.state for usage in phone.usages] == ["over", "over"]
+    assert [usage.state for usage in story.caller.usages] == ["up", "up"]
+    assert len(story.edge.switch.live()) == 1
