@@ -97,6 +97,11 @@ class ClientTransaction(Transaction):
         if self._on_response is not None:
             self._on_response(self, response)
 
+    def leave_to(self, on_response: OnResponse) -> None:
+        """Nobody else hears of it any more."""
+        self._on_failure = None
+        self._on_response = on_response
+
     def hand_over(self, on_response: OnResponse) -> None:
         """Further 2xx go to ``on_response``; nothing else of the request is kept."""
         self.data = b""

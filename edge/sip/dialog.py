@@ -119,10 +119,8 @@ class Dialog:
         headers: Lines = (),
         body: bytes = b"",
         cseq: int = 0,
-        *,
-        flow: Flow | None = None,
     ) -> PrintedRequest:
-        """A request within the dialog (12.2.1.1), over the ``flow`` to its next hop unless another is given.
+        """A request within the dialog (12.2.1.1), over the flow to its next hop.
 
         ``cseq`` 0 takes the next number; ACK gives that of its INVITE.  Raises ValueError for CR or
         LF in ``headers``.
@@ -130,7 +128,7 @@ class Dialog:
         if cseq == 0:
             self.local_cseq += 1
             cseq = self.local_cseq
-        flow = flow or self.hop(layer.wire)
+        flow = self.hop(layer.wire)
         via, branch = layer.via(flow)
         uri, route = self.target, ""
         if self.routes:

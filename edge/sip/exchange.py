@@ -9,36 +9,33 @@ from edge.sip.digest import ClientDigest
 from edge.sip.events import Credentials, Destination, Flow
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Headers, Response
-from edge.sip.printing import Lines, PrintedRequest
+from edge.sip.printing import Lines, PrintedRequest, with_via
 
 MOST_OVER_UDP: Final = 1300
 """Bytes of a request that may be a datagram where the path's MTU is not known (18.1.1)."""
 NO_STREAM_S: Final = 600.0
-"""Seconds in which who took no connection is not asked for one again."""
+"""Seconds in which who took no connection, or said nothing over it, is not asked for one again."""
+SILENT_S: Final = 5.0
+"""Seconds in which an INVITE that went by TCP for its size has some answer: 100 takes 0.2 (17.2.1)."""
 
 OnAnswer = Callable[[Response], None]
 
 
-class Requests(Protocol):
-    """Who makes the requests: a dialog, or what is asked outside one.  ``local_cseq`` is the last one's."""
-
-    local_cseq: int
-
-    def request(
-        self,
-        layer: TransactionLayer,
-        method: str,
-        headers: Lines = (),
-        body: bytes = b"",
-        cseq: int = 0,
-        *,
-        flow: Flow | None = None,
-    ) -> PrintedRequest:
-        """The next request, or one more of that ``cseq``; ``flow`` is another way than the usual one."""
-        ...
+class Streaming(Protocol):
+    """Whose requests may go by TCP."""
 
     def stream(self, flow: Flow) -> Destination | None:
-        """Where it goes if it is too big for a datagram over this flow; None if nowhere else."""
+        """Where a request goes if it is too big for a datagram over this flow; None if nowhere else."""
+        ...
+
+
+class Requests(Streaming, Protocol):
+    """Who makes the requests: a dialog, or what is asked outside one."""
+
+    def request(
+        self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b""
+    ) -> PrintedRequest:
+        """The next request."""
         ...
 
     def first_line(self) -> tuple[str, list[str]]:
@@ -91,15 +88,23 @@ class Exchange:
         layer = self._core.layer
         request = self._dialog.request(layer, self._method, headers, self._body)
         if len(request.data) > MOST_OVER_UDP:
-            request = self._by_stream(request, headers)
+            request = self._by_stream(request)
         return layer.request(request, self._receive, self._fail)
 
-    def _by_stream(self, request: PrintedRequest, headers: Lines) -> PrintedRequest:
-        big = by_stream(self._core, self._dialog, request, headers, self._body, cseq=self._dialog.local_cseq)
+    def _by_stream(self, request: PrintedRequest) -> PrintedRequest:
+        big = by_stream(self._core, self._dialog, request)
         if big is None:
             return request
         self._datagram = request
+        if self._method == "INVITE":
+            self._core.timers.start(SILENT_S, lambda: self._nothing_heard(request))
         return big
+
+    def _nothing_heard(self, datagram: PrintedRequest) -> None:
+        """It took the connection, and says nothing, unless the owner has given the request up."""
+        if self._datagram is datagram and self.transaction.state != "terminated":
+            self.transaction.end()
+            self._fail(self.transaction, "timeout")
 
     def _receive(self, _: ClientTransaction, response: Response) -> None:
         self._datagram = None
@@ -115,30 +120,34 @@ class Exchange:
 
     def _fail(self, _: ClientTransaction, cause: Cause) -> None:
         datagram, self._datagram = self._datagram, None
-        if datagram is not None and cause == "unreachable":
-            takes_no_stream(self._core, datagram)
+        if datagram is not None:
+            takes_no_stream(self._core, datagram.flow)
             self.transaction = self._core.layer.request(datagram, self._receive, self._fail)
             return
         if self._on_answer is not None:
             self._on_answer(made_here(cause))
 
 
-def by_stream(
-    core: Core, requests: Requests, datagram: PrintedRequest, headers: Lines, body: bytes, *, cseq: int
-) -> PrintedRequest | None:
-    """A request that is too big for a datagram, as it goes over a connection (18.1.1); None: it does not."""
-    if datagram.flow.transport != "udp":
-        return None
-    stream = requests.stream(datagram.flow)
+def connection_for(core: Core, requests: Streaming, flow: Flow) -> Flow | None:
+    """The connection for what is too big for a datagram over ``flow`` (18.1.1); None: it goes as one."""
+    stream = requests.stream(flow) if flow.transport == "udp" else None
     if stream is None or core.no_stream.holds(stream):
         return None
-    flow = core.layer.wire.route(stream)
-    return requests.request(core.layer, datagram.method, headers, body, cseq, flow=flow)
+    return core.layer.wire.route(stream)
 
 
-def takes_no_stream(core: Core, datagram: PrintedRequest) -> None:
-    """Its peer took no connection: this one goes as a datagram all the same, and others later at once."""
-    core.no_stream.add(Destination("tcp", *datagram.flow.remote), NO_STREAM_S)
+def by_stream(core: Core, requests: Streaming, datagram: PrintedRequest) -> PrintedRequest | None:
+    """A request that is too big for a datagram, as it goes over a connection; None: it does not."""
+    flow = connection_for(core, requests, datagram.flow)
+    if flow is None:
+        return None
+    via, branch = core.layer.via(flow)
+    return PrintedRequest(with_via(datagram.data, via), datagram.method, branch, datagram.call_id, flow)
+
+
+def takes_no_stream(core: Core, flow: Flow) -> None:
+    """Who is dialled by this flow has no use for a connection: others go as datagrams later at once."""
+    core.no_stream.add(Destination("tcp", *flow.remote), NO_STREAM_S)
 
 
 def made_here(cause: Cause) -> Response:

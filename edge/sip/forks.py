@@ -15,6 +15,7 @@ from edge.sip.message import Request, Response
 from edge.sip.parser import parse
 from edge.sip.printing import Lines, PrintedRequest
 from edge.sip.reason import ELSEWHERE
+from edge.sip.timers import LIMIT
 
 MAX_FORKS: Final = 16
 """Dialogs that one INVITE of ours may make; answers of further ones are ignored."""
@@ -53,7 +54,7 @@ class Forks:
         ack = dialog.request(self._core.layer, "ACK", lines, sdp, cseq)
         self._acks[dialog.remote_tag] = ack
         if len(ack.data) > MOST_OVER_UDP:  # should it not arrive by TCP, the repeated one is a datagram
-            ack = by_stream(self._core, dialog, ack, lines, sdp, cseq=cseq) or ack
+            ack = by_stream(self._core, dialog, ack) or ack
         self._core.layer.send(ack.data, ack.flow, dialog.call_id)
 
     def __call__(self, transaction: ClientTransaction, response: Response) -> None:
@@ -77,6 +78,28 @@ class Forks:
         self.acknowledge(dialog, invite.cseq, authorization)
         lines = (("Reason", self._reason),) if self._reason else ()
         Exchange(self._core, dialog, "BYE", lines, credentials=self._credentials)
+
+
+class Abandoned:
+    """An INVITE of ours that was sent another way since: whoever takes it yet hears that it is no more."""
+
+    __slots__ = ("_cancelled", "_core", "_forks")
+
+    def __init__(self, core: Core, transaction: ClientTransaction, credentials: Credentials | None) -> None:
+        self._core = core
+        self._forks = Forks(core, transaction.data, transaction.flow, credentials, None, reason=None)
+        self._cancelled = False
+
+    def __call__(self, transaction: ClientTransaction, response: Response) -> None:
+        """An answer, as the transaction tells its user."""
+        if response.status >= 300:
+            return
+        if response.status >= 200:
+            self._forks(transaction, response)
+        elif not self._cancelled:
+            self._cancelled = True
+            self._core.layer.cancel(transaction, None)
+            self._core.timers.start(LIMIT, transaction.end)  # 9.1
 
 
 _AUTHORIZATION: Final = frozenset(("Authorization", "Proxy-Authorization"))

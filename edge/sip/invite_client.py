@@ -7,9 +7,9 @@ from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Dialog, Named, dialog_of_ours
 from edge.sip.digest import ClientDigest
-from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
-from edge.sip.exchange import MOST_OVER_UDP, NO_STREAM_S, made_here
-from edge.sip.forks import MAX_FORKS, Forks
+from edge.sip.events import Answered, Destination, Flow, OutgoingCall, Progress, Refused
+from edge.sip.exchange import MOST_OVER_UDP, connection_for, made_here, takes_no_stream
+from edge.sip.forks import MAX_FORKS, Abandoned, Forks
 from edge.sip.grammar import decimal
 from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
@@ -78,7 +78,7 @@ class ClientInvite(Invite):
         self._cseq += 1
         printed = self._printed()
         if len(printed.data) > MOST_OVER_UDP and self._goes_by_stream():
-            printed = self._printed()
+            printed = self._printed()  # with another Contact, too
         return self.core.layer.request(printed, self._receive_answer, self._fail)
 
     def _printed(self) -> PrintedRequest:
@@ -86,21 +86,23 @@ class ClientInvite(Invite):
         self._data = self._print(via)
         return PrintedRequest(self._data, "INVITE", branch, self.call_id, self.flow)
 
+    def stream(self, flow: Flow) -> Destination | None:
+        """The same address by TCP, unless UDP was asked for."""
+        return Destination("tcp", *flow.remote) if self._outgoing.stream_if_big else None
+
     def _goes_by_stream(self) -> bool:
-        """18.1.1: what may be too big for the network's packets is not sent as a datagram."""
-        stream = self._outgoing.destination._replace(transport="tcp")
-        if self.flow.transport != "udp" or not self._outgoing.stream_if_big:
+        """Whether it goes over a connection, and so does its call."""
+        connection = connection_for(self.core, self, self.flow)
+        if connection is None:
             return False
-        if self.core.no_stream.holds(stream):
-            return False
-        self._datagrams, self.flow = self.flow, self.core.layer.wire.route(stream)
+        self._datagrams, self.flow = self.flow, connection
         return True
 
     def _back_to_datagrams(self) -> bool:
-        """There is no TCP: it goes as a datagram all the same, and others later at once."""
+        """TCP leads nowhere: it goes as a datagram all the same, if it went by TCP for its size."""
         if self._datagrams is None or self.state != "calling":
             return False
-        self.core.no_stream.add(self._outgoing.destination._replace(transport="tcp"), NO_STREAM_S)
+        takes_no_stream(self.core, self._datagrams)
         self.flow, self._datagrams = self._datagrams, None
         self._stop_patience()
         self._transaction = self._send()
@@ -253,7 +255,10 @@ class ClientInvite(Invite):
     def _nobody_there(self) -> None:
         """Not even a 100: the destination counts as unreachable; should it answer yet, we cancel."""
         self._patience = None
-        if self.state == "calling":
+        silent = self._transaction
+        if self._back_to_datagrams():
+            silent.leave_to(Abandoned(self.core, silent, self.credentials))
+        elif self.state == "calling":
             self.emit(Refused(408, "Request Timeout", "unreachable", Headers()))
             self._cancel_later(None)
 

@@ -20,7 +20,7 @@ class Outside:
         self._flow = flow
         self._call_id = outgoing.call_id or core.chance.token() + core.chance.token()
         self._tag = core.chance.token()
-        self.local_cseq = outgoing.cseq - 1
+        self._cseq = outgoing.cseq - 1
         contact = core.contact(flow, outgoing.request_uri, outgoing.contact_user)
         self._tail = print_lines((contact, ALLOW, ("User-Agent", core.user_agent)))
 
@@ -33,23 +33,16 @@ class Outside:
         return Destination("tcp", *flow.remote) if self._outgoing.stream_if_big else None
 
     def request(
-        self,
-        layer: TransactionLayer,
-        method: str,
-        headers: Lines = (),
-        body: bytes = b"",
-        cseq: int = 0,
-        *,
-        flow: Flow | None = None,
+        self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b""
     ) -> PrintedRequest:
         """The next request."""
-        self.local_cseq = cseq or self.local_cseq + 1
-        outgoing, flow = self._outgoing, flow or self._flow
+        self._cseq += 1
+        outgoing, flow = self._outgoing, self._flow
         via, branch = layer.via(flow)
         head = (
             f"{method} {outgoing.request_uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n"
             f"From: {outgoing.from_};tag={self._tag}\r\nTo: {outgoing.to}\r\n"
-            f"Call-ID: {self._call_id}\r\nCSeq: {self.local_cseq} {method}\r\n{self._tail}"
+            f"Call-ID: {self._call_id}\r\nCSeq: {self._cseq} {method}\r\n{self._tail}"
         )
         return PrintedRequest(print_message(head, headers, body), method, branch, self._call_id, flow)
 

@@ -40,6 +40,12 @@ def print_message(head: str, lines: Lines, body: bytes) -> bytes:
     return text.encode("utf-8", "surrogateescape") + body
 
 
+def with_via(request: bytes, via: str) -> bytes:
+    """A request of ours with another Via: that comes right behind the start line."""
+    start, _, rest = request.split(b"\r\n", 2)
+    return b"%b\r\nVia: %b\r\n%b" % (start, via.encode(), rest)
+
+
 def print_answer(
     request: Request, status: int, reason: str | None, to_tag: str | None, *, lines: Lines, body: bytes
 ) -> bytes:

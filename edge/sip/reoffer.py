@@ -147,7 +147,7 @@ class OwnOffer:
         ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
         self._ack = (cseq, ack.data, ack.flow)
         if len(ack.data) > MOST_OVER_UDP:  # should it not arrive by TCP, the repeated one is a datagram
-            ack = by_stream(usage.core, usage.dialog, ack, headers, sdp, cseq=cseq) or ack
+            ack = by_stream(usage.core, usage.dialog, ack) or ack
         usage.core.layer.send(ack.data, ack.flow, ack.call_id)
 
     def _ack_again(self, response: Response) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from edge.sip.events import Destination, Flow, OutgoingRequest, Refused
+from edge.sip.events import Answered, Destination, Flow, OfferAnswered, OutgoingRequest, Refused
 from edge.sip.invite import Invite
-from edge.sip.message import Response
+from edge.sip.message import Request, Response
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 BIG = (("X-Pad", "x" * 1200),)
@@ -71,6 +71,72 @@ def test_where_there_is_no_tcp_it_goes_as_a_datagram_and_the_next_at_once(us: No
     us.dial(peer, headers=BIG, stream_if_big=True)
     us.net.run(0.01)
     assert [one.via.transport for one in peer.requests("INVITE")] == ["TCP"], "but it is not for ever"
+
+
+def falls_silent(us: Node, peer: Peer) -> tuple[Invite, Request]:
+    """A big call to somebody who takes the connection and says nothing; and the INVITE that went over it."""
+    usage = us.dial(peer, headers=BIG, stream_if_big=True)
+    us.net.run(4.9)
+    (first,) = peer.requests("INVITE")
+    us.net.run(0.2)
+    assert transports(peer, "INVITE") == ["TCP", "UDP"]
+    return usage, first
+
+
+def test_who_takes_the_connection_and_says_nothing_gets_a_datagram(us: Node, peer: Peer) -> None:
+    usage, first = falls_silent(us, peer)
+    second = peer.requests("INVITE")[1]
+    assert (second.call_id, second.cseq) == (first.call_id, first.cseq + 1)
+    assert "transport=tcp" not in (second.headers.get("Contact") or "")
+    assert us.heard[usage] == []
+    peer.respond(second, 200, us, body=SDP)
+    usage.ack()
+    us.net.run(40)
+    assert isinstance(us.heard[usage][0], Answered)
+    assert transports(peer, "ACK") == ["UDP"] and transports(peer, "BYE") == []
+    us.dial(peer, headers=BIG, stream_if_big=True)
+    us.net.run(0.01)
+    assert transports(peer, "INVITE")[-1] == "UDP", "and the next one at once"
+
+
+def test_what_says_nothing_as_a_datagram_either_is_unreachable(us: Node, peer: Peer) -> None:
+    usage, _ = falls_silent(us, peer)
+    us.net.run(5)
+    (told,) = us.heard[usage]
+    assert isinstance(told, Refused) and told.cause == "unreachable"
+    us.net.run(70)
+    assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
+
+
+def test_a_call_that_was_sent_again_is_taken_back_where_it_rings_after_all(us: Node, peer: Peer) -> None:
+    usage, first = falls_silent(us, peer)
+    for status in (100, 180):
+        peer.respond(first, status, us)
+    us.net.run(0.1)
+    (cancel,) = peer.requests("CANCEL")
+    assert cancel.via.transport == "TCP" and cancel.headers.get("Via") == first.headers.get("Via")
+    peer.respond(cancel, 200, us)
+    peer.respond(first, 487, us)
+    us.net.run(0.1)
+    assert us.heard[usage] == [], "of the one that counts nothing was heard yet"
+    peer.respond(peer.requests("INVITE")[1], 486, us)
+    us.net.run(0.1)
+    assert [event.status for event in us.heard[usage] if isinstance(event, Refused)] == [486]
+    us.net.run(70)
+    assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
+
+
+def test_a_call_that_was_sent_again_is_hung_up_where_it_is_answered_after_all(us: Node, peer: Peer) -> None:
+    usage, first = falls_silent(us, peer)
+    peer.respond(first, 200, us, body=SDP)
+    us.net.run(0.1)
+    (bye,) = peer.requests("BYE")
+    assert len(peer.requests("ACK")) == 1
+    peer.respond(bye, 200, us)
+    assert us.heard[usage] == []
+    usage.hang_up()
+    us.net.run(100)
+    assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
 
 
 def test_a_hang_up_while_it_connects_sends_nothing_more(us: Node, peer: Peer) -> None:
@@ -176,6 +242,36 @@ def test_an_ack_with_a_long_route_goes_by_tcp_and_a_repeated_one_as_a_datagram(u
     peer.respond(invite, 200, us, body=SDP, headers=routes)
     us.net.run(0.01)
     assert transports(peer, "ACK") == ["TCP", "UDP"]
+
+
+def test_a_big_offer_that_nobody_answers_goes_as_a_datagram(us: Node, peer: Peer) -> None:
+    usage = up(us, peer)
+    usage.offer_again(LONG)
+    us.net.run(5.1)
+    assert transports(peer, "INVITE")[:2] == ["TCP", "UDP"]
+    assert len({one.cseq for one in peer.requests("INVITE")}) == 1
+    peer.respond(peer.requests("INVITE")[1], 200, us, body=SDP)
+    us.net.run(70)
+    assert usage.state == "up"
+    assert [type(event) for event in us.heard[usage]][-1] is OfferAnswered
+    assert us.stack.counters["transactions"] == 0
+
+
+def test_another_request_has_all_its_time_before_it_goes_as_a_datagram(us: Node, peer: Peer) -> None:
+    answers: list[Response] = []
+    host, port = peer.address
+    register = OutgoingRequest(
+        "REGISTER", f"sip:{host}", Destination("udp", host, port), "<sip:a@b>", "<sip:a@b>", BIG,
+        stream_if_big=True,
+    )  # fmt: skip
+    us.stack.ask(register, answers.append)
+    us.net.run(31.9)
+    assert transports(peer, "REGISTER") == ["TCP"]
+    us.net.run(0.2)
+    assert transports(peer, "REGISTER") == ["TCP", "UDP"] and answers == []
+    peer.respond(peer.requests("REGISTER")[-1], 200, us)
+    us.net.run(0.01)
+    assert [answer.status for answer in answers] == [200]
 
 
 @pytest.mark.parametrize("stream_if_big", [True, False])
