@@ -76,3 +76,8 @@ def source_of(address: str) -> str:
     if version == 6:
         return f"{ipaddress.IPv6Address(value >> 64 << 64)}/64"
     return address[:64]
+
+
+def first_of(source: str) -> str:
+    """The address that stands for what ``source_of`` answers, or for a network as people write it."""
+    return source.partition("/")[0]

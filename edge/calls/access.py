@@ -86,7 +86,7 @@ class Access:
         source = self.source(request, flow) if self._proxies else flow.remote[0]
         trunk = snapshot.trunk_index.by_address(source)
         if trunk is None:
-            return self._stranger(request, source, snapshot)
+            return self._stranger(request, source, flow, snapshot)
         if trunk.state == "paused":
             return self._deny(
                 _Asker(request, source, trunk), 403, "the trunk is paused", "set its state to active"
@@ -117,20 +117,22 @@ class Access:
 
     # -- strangers ------------------------------------------------------------------------------------
 
-    def _stranger(self, request: Request, source: str, snapshot: Snapshot) -> Allow | Deny:
+    def _stranger(self, request: Request, source: str, flow: Flow, snapshot: Snapshot) -> Allow | Deny:
         """No trunk has this source address: credentials may still prove one that needs no address."""
         # No plain call comes of an INVITE with Replaces (RFC 3891).
         asks = request.method == "OPTIONS" or (request.method == "INVITE" and "Replaces" in request.headers)
         if asks and (self._sources.is_target(source) or self._guard.is_dialled(source)):
             return Allow("target")
+        behind = source != flow.remote[0]
+        certain = not behind and flow.transport != "udp"
         if _is_scanner(request):
-            self._guard.offend(source, "scanner")
+            self._guard.offend(source, "scanner", certain=certain)
             return Deny(0)
-        if self._guard.banned(source):
+        if behind and self._guard.banned(source, _login(request)):
             return Deny(0)
         asker = _Asker(request, source, None)
         if not snapshot.trunk_index.has_credentials_only:
-            self._guard.offend(source, "unknown source")
+            self._guard.offend(source, "unknown source", certain=certain)
             return self._deny(
                 asker, self._unknown_status, "no trunk has this address", _remedy(source, snapshot)
             )
@@ -144,8 +146,8 @@ class Access:
             return self._known(request, source, trunk)
         offence = _OFFENCES.get(judgement.verdict)
         if offence is not None:
-            # Only who was sent a challenge can give a wrong answer to it; all else may have been forged.
-            self._guard.offend(source, offence, certain=judgement.verdict == "refused")
+            # Only who was sent a challenge can give a wrong answer to it; any other datagram may be forged.
+            self._guard.offend(source, offence, certain=certain or judgement.verdict == "refused")
         return self._challenge(asker, stale=judgement.verdict == "stale")
 
     def _challenge(self, asker: _Asker, *, stale: bool) -> Deny:
@@ -193,6 +195,11 @@ _OFFENCES: dict[str, Reason] = {
 def _is_scanner(request: Request) -> bool:
     agent = request.headers.get("User-Agent")
     return agent is not None and agent.strip().lower().startswith(SCANNERS)
+
+
+def _login(request: Request) -> bytes:
+    """What credentials there are, as they came."""
+    return ",".join(request.headers.all("Authorization")).encode("utf-8", "surrogateescape")
 
 
 def _password(snapshot: Snapshot, username: str) -> str | None:

@@ -109,8 +109,8 @@ class RefusedLog(Protocol):
 class SourceGuard(Protocol):
     """What becomes of sources that misbehave (``edge.sip.guard``)."""
 
-    def banned(self, host: str) -> bool:
-        """Whether nothing of this address is to be answered."""
+    def banned(self, host: str, login: bytes = b"") -> bool:
+        """Whether nothing of this address is to be answered, that comes with these credentials."""
         ...
 
     def offend(self, host: str, reason: Reason, *, certain: bool = False) -> None:

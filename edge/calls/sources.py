@@ -5,7 +5,7 @@ bucket for messages of any kind, over all its addresses and connections, and wit
 calls.  What is none, or is dialled too, so that its answers count, has one for each address.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.calls.peers import host_of
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
@@ -22,12 +22,21 @@ MESSAGES_A_CALL: Final = 50
 """Messages of a trunk for each call that it may send: far more than any call needs."""
 LEAST_MESSAGES: Final = 500
 """A second: calls that are up send some too, whatever comes anew."""
-_MAX_LOGINS: Final = 10_000
+MAX_LOGINS: Final = 10_000
 _SEVERAL: Final = ""
 
 
+class Login(NamedTuple):
+    """An address from which a trunk without addresses has logged in (of several trunks: ``trunk_id`` is
+    empty), and until when (monotonic seconds) that counts."""
+
+    host: str
+    trunk_id: str
+    until: float
+
+
 class Sources:
-    """See ``edge.sip.guard.Sources``.
+    """See ``edge.sip.known.Sources``.
 
     ``proxies`` in front of us, whatever trunk they may belong to, and ``never_ban`` are never banned;
     ``most`` is how many messages a second anybody may send who is not limited to fewer.
@@ -54,6 +63,11 @@ class Sources:
         self._targets: tuple[Snapshot | None, frozenset[str], Networks[bool]] = (
             None, frozenset(), Networks(()),
         )  # fmt: skip
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether strangers may turn out to be a trunk without addresses."""
+        return self._configuration.current.trunk_index.has_credentials_only
 
     def knows(self, host: str) -> bool:
         """Whether an address is a trunk's, a target's, a proxy's in front or on the allow list."""
@@ -112,10 +126,27 @@ class Sources:
         for a day, unless several trunks share the address."""
         now = self._clock.monotonic()
         found, until = self._logins.pop(host, (trunk.id, now))
-        if len(self._logins) >= _MAX_LOGINS:
-            del self._logins[next(iter(self._logins))]
         shared = until > now and found != trunk.id
-        self._logins[host] = (_SEVERAL if shared else trunk.id, now + PROVEN_S)
+        self._keep(Login(host, _SEVERAL if shared else trunk.id, now + PROVEN_S))
+
+    def logins(self) -> list[Login]:
+        """Those that count, the oldest first."""
+        now = self._clock.monotonic()
+        return [Login(host, *login) for host, login in self._logins.items() if login[1] > now]
+
+    def remember(self, login: Login) -> bool:
+        """Takes up one of before the start; False if its trunk is no such any more."""
+        trunk = self._configuration.current.trunk_index.by_id(login.trunk_id)
+        if login.trunk_id != _SEVERAL and (trunk is None or trunk.addresses):
+            return False
+        latest = self._clock.monotonic() + PROVEN_S  # whatever clock it was noted by
+        self._keep(login._replace(until=min(login.until, latest)))
+        return True
+
+    def _keep(self, login: Login) -> None:
+        if len(self._logins) >= MAX_LOGINS:
+            del self._logins[next(iter(self._logins))]
+        self._logins[login.host] = (login.trunk_id, login.until)
 
     def _trunk(self, host: str) -> Trunk | None:
         """The one trunk that all comes from that an address sends, if there is one."""

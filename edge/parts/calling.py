@@ -17,6 +17,7 @@ from edge.derived import call_key, call_limits, endpoint_config, most_messages, 
 from edge.networks import Networks
 from edge.parts.ground import Ground
 from edge.services.bans import KeptBans
+from edge.services.logins import KeptLogins
 from edge.services.peers import PeerService
 from edge.services.traces import TRACES, TraceFiles
 from edge.sip.endpoint import Endpoint
@@ -24,6 +25,7 @@ from edge.sip.exporter import Exporter
 from edge.sip.guard import Guard
 from edge.sip.server_digest import ServerDigest
 from edge.store.bans import BanRecords
+from edge.store.logins import LoginRecords
 from edge.store.usage import TrunkUsage
 
 if TYPE_CHECKING:
@@ -45,10 +47,11 @@ class Calling:
 async def opened(ground: Ground) -> Calling:
     """The endpoint, and the switch, which is drained before the endpoint closes."""
     enter, sip = ground.stack.enter_async_context, ground.settings.sip
-    sources = _sources(ground)
-    guard = Guard(ground.clock.monotonic, sources)
+    sources, monotonic = _sources(ground), ground.clock.monotonic
+    digest = ServerDigest(sip.realm, ground.secret, algorithms=sip.digest_algorithms)
+    guard = Guard(monotonic, sources, lambda host, data: digest.answers(data, monotonic(), host))
     ground.configuration.on_change.append(guard.reconsider)
-    access, whose = _access(ground, sources, guard), Peers(ground.clock)
+    access, whose = _access(ground, digest, sources, guard), Peers(ground.clock)
     endpoint = Endpoint(
         endpoint_config(sip), ground.clock, access, lambda invite: switch.take(invite),  # noqa: PLW0108 - it is made below
         guard=guard, over=sources.over,
@@ -60,6 +63,7 @@ async def opened(ground: Ground) -> Calling:
     services = await _services(ground, endpoint, peers, messages, whose)
     ground.said.live = switch = Switch(services, ground.configuration, ground.refused)
     bans = await enter(KeptBans(guard, BanRecords(ground.database), ground.clock))
+    await enter(KeptLogins(guard, sources, LoginRecords(ground.database), ground.clock))
     await enter(endpoint)
     await enter(peers)
     await enter(switch)
@@ -74,12 +78,12 @@ def _sources(ground: Ground) -> Sources:
     )  # fmt: skip
 
 
-def _access(ground: Ground, sources: Sources, guard: Guard) -> Access:
+def _access(ground: Ground, digest: ServerDigest, sources: Sources, guard: Guard) -> Access:
     sip = ground.settings.sip
     return Access(
         AccessConfig(sip.unknown_sources, sip.trusted_proxies, sip.domains),
         ground.configuration,
-        ServerDigest(sip.realm, ground.secret, algorithms=sip.digest_algorithms),
+        digest,
         ground.refused,
         ground.clock,
         guard=guard,

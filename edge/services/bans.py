@@ -1,79 +1,44 @@
 """The sources that the SIP side has banned, with instants of the wall clock; kept over restarts."""
 
-import asyncio
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Self
 
 from edge.clock import Clock
 from edge.model.bans import Banned
 from edge.services.audit import AuditService
 from edge.services.errors import NotFound
-from edge.services.periodic import Periodic
+from edge.services.kept import Kept, start_of
 from edge.sip.bans import MAX_BANS, MEMORY_S, Ban, as_reason
 from edge.sip.guard import Guard
 from edge.store.audit import Entry
 from edge.store.bans import BanRecords
-from edge.store.errors import StoreError
-
-WRITE_EVERY_S: Final = 10.0
 
 
-class KeptBans:
-    """An async context manager: the guard's bans go on after a restart, as long as they would have without.
-
-    Written every ``WRITE_EVERY_S`` seconds, when one was lifted and at the end, by a thread, as far as they
-    have changed; what a crash takes is a ban of the last seconds.
-    """
+class KeptBans(Kept[Ban, Banned]):
+    """See ``Kept``."""
 
     def __init__(self, guard: Guard, records: BanRecords, clock: Clock) -> None:
+        super().__init__("bans", records, clock)
         self._guard = guard
-        self._records = records
-        self._clock = clock
-        self._written: dict[str, float] = {}
-        self._one = asyncio.Lock()
-        self._writing = Periodic("bans", self.write, WRITE_EVERY_S, first_s=WRITE_EVERY_S)
+        self._bans = records
 
-    async def __aenter__(self) -> Self:
+    async def _restore(self, start: datetime) -> Iterable[Ban]:
         remembered = self._clock.utc() - timedelta(seconds=MEMORY_S)
-        with contextlib.suppress(StoreError):
-            rows = await self._records.all(remembered, MAX_BANS)
-            start = _start(self._clock)
-            bans = [_ban(row, start) for row in rows]
-            self._written = {ban.source: ban.until for ban in bans}
-            self._guard.remember(bans)
-        await self._writing.__aenter__()
-        return self
+        bans = [_ban(row, start) for row in await self._bans.all(remembered, 2 * MAX_BANS)]
+        self._guard.remember(bans)
+        return bans
 
-    async def __aexit__(self, *exc: object) -> None:
-        await self._writing.__aexit__(*exc)
-        await self.write()
+    def _now(self) -> Sequence[Ban]:
+        return self._guard.remembered()
 
-    async def write(self) -> None:
-        """Stores what has changed; tried again later when the store can not write."""
-        async with self._one:
-            bans = self._guard.remembered()
-            if bans or self._written:
-                work = asyncio.create_task(asyncio.to_thread(self._write, bans, _start(self._clock)))
-                try:
-                    await asyncio.shield(work)
-                finally:  # a thread goes on when its caller is cancelled: the next one must not run beside it
-                    await asyncio.wait([work])
+    def _key(self, known: Ban) -> str:
+        return known.source
 
-    def _write(self, bans: Sequence[Ban], start: datetime) -> None:
-        with contextlib.suppress(StoreError):
-            self._write_changes(bans, start)
+    def _mark(self, known: Ban) -> Hashable:
+        return known.until, known.datagrams_only
 
-    def _write_changes(self, bans: Sequence[Ban], start: datetime) -> None:
-        now = {ban.source: ban.until for ban in bans}
-        gone = [source for source in self._written if source not in now]
-        new = [ban for ban in bans if self._written.get(ban.source) != ban.until]
-        if gone:
-            self._records.drop(gone)
-        if new:
-            self._records.put(_row(ban, start) for ban in new)
-        self._written = now
+    def _row(self, known: Ban, start: datetime) -> Banned:
+        return _row(known, start)
 
 
 class BanService:
@@ -87,7 +52,7 @@ class BanService:
 
     def active(self, limit: int) -> Sequence[Banned]:
         """The newest bans that hold."""
-        start = _start(self._clock)
+        start = start_of(self._clock)
         return [_row(ban, start) for ban in self._guard.active(limit)]
 
     async def lift(self, source: str | None) -> None:
@@ -98,16 +63,11 @@ class BanService:
         await self._audit.note(Entry("lift", "ban", source or "all", source or "every ban"))
 
 
-def _start(clock: Clock) -> datetime:
-    """When the guard's clock was at zero."""
-    return clock.utc() - timedelta(seconds=clock.monotonic())
-
-
 def _row(ban: Ban, start: datetime) -> Banned:
     since, until = (start + timedelta(seconds=at) for at in (ban.since, ban.until))
-    return Banned(ban.source, ban.reason, since, until, ban.times, ban.dropped)
+    return Banned(ban.source, ban.reason, since, until, ban.times, ban.dropped, ban.datagrams_only)
 
 
 def _ban(row: Banned, start: datetime) -> Ban:
     since, until = ((at - start).total_seconds() for at in (row.since, row.until))
-    return Ban(row.source, as_reason(row.reason), since, until, row.times, row.dropped)
+    return Ban(row.source, as_reason(row.reason), since, until, row.times, row.dropped, row.datagrams_only)

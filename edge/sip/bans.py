@@ -23,7 +23,8 @@ class Ban:
     """A banned source (an IPv4 address, or an IPv6 network of 64 bits).
 
     ``since`` and ``until`` are seconds of the guard's clock; ``times`` counts the bans of this source;
-    ``dropped`` what was dropped since the last one.
+    ``dropped`` what was dropped since the last one.  ``datagrams_only``: it is banned for datagrams, whose
+    source may be forged, and holds for those alone.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Ban:
     until: float
     times: int = 1
     dropped: int = 0
+    datagrams_only: bool = False
 
     def mended(self, now: float) -> "Ban":
         """As it can only be: begun by now, and no longer than the longest, whatever clock it was noted by."""
@@ -43,23 +45,21 @@ class Ban:
 class BanList:
     """Bans by source.  ``now`` is in seconds of any clock that never goes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, datagrams_only: bool = False) -> None:
+        self._datagrams_only = datagrams_only
         self._bans: dict[str, Ban] = {}
 
-    def holds(self, source: str, now: float) -> bool:
-        """Whether what came from this source is to be dropped; counts it then."""
+    def of(self, source: str, now: float) -> Ban | None:
+        """The ban of a source that holds; who drops something for it counts that."""
         ban = self._bans.get(source)
-        if ban is None or ban.until <= now:
-            return False
-        ban.dropped += 1
-        return True
+        return None if ban is None or ban.until <= now else ban
 
     def add(self, source: str, reason: Reason, now: float) -> Ban:
         """Bans a source, for longer than the last time."""
         old = self._bans.pop(source, None)
         times = 1 if old is None or old.until + MEMORY_S < now else old.times + 1
         length = min(FIRST_S * 2.0 ** min(times - 1, 20), LONGEST_S)
-        ban = Ban(source, reason, now, now + length, times)
+        ban = Ban(source, reason, now, now + length, times, datagrams_only=self._datagrams_only)
         self.put(ban)
         return ban
 

@@ -1,8 +1,10 @@
 """What all usages of one stack share: the transaction layer, who is there, and the events to deliver."""
 
+import re
 from collections import deque
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from itertools import islice
+from typing import Final, Literal, NamedTuple, Protocol
 
 from edge.sip.avoided import Avoided
 from edge.sip.dialog import Dialog, Named
@@ -11,12 +13,18 @@ from edge.sip.layer import METHODS, TransactionLayer
 from edge.sip.message import Request
 from edge.sip.printing import Lines
 from edge.sip.server_transaction import ServerTransaction
+from edge.sip.via import parse_via
 from edge.sip.wire import Chance, Wire
 
 METHODS_LINE = ", ".join(METHODS)
 ALLOW = ("Allow", METHODS_LINE)
 ACCEPT = ("Accept", "application/sdp, multipart/mixed")
 SUPPORTED = ("Supported", "100rel, timer, replaces")
+_LOOKED_AT: Final = 4096
+"""Octets of an unread datagram."""
+_TAGS: Final = 4
+_TAG: Final = re.compile(rb"tag=([0-9a-zA-Z.-]{1,64})")
+_VIA: Final = re.compile(rb"\r\n(?:via|v)[ \t]*+:[ \t]*+([^\r\n,]*+)", re.IGNORECASE)
 SDP = ("Content-Type", "application/sdp")
 
 
@@ -113,6 +121,18 @@ class Core:
             return ("Contact", f"<sips:{user}@{host}>")
         transport = "" if flow.transport == "udp" else f";transport={flow.transport}"
         return ("Contact", f"<sip:{user}@{host}{transport}>")
+
+    def in_call(self, data: bytes) -> bool:
+        """Whether a datagram, unread, has our tag of a dialog, which only its peer knows, or takes back a
+        call that is not answered yet."""
+        for found in islice(_TAG.finditer(data, 0, _LOOKED_AT), _TAGS):
+            if found[1].decode() in self.usages:
+                return True
+        top = _VIA.search(data, 0, _LOOKED_AT) if data.startswith(b"CANCEL ") else None
+        if top is None:
+            return False
+        via = parse_via(top[1].decode("utf-8", "surrogateescape"))
+        return via is not None and (via.branch, via.host, via.port, "INVITE") in self.layer.servers
 
     def wake_up(self) -> None:
         """Events wait: they are delivered when the running command is done."""

@@ -16,9 +16,10 @@ from edge.sip.dns import Dns
 from edge.sip.events import AccessPolicy, Destination, Flow, OutgoingCall, OutgoingRequest
 from edge.sip.events import Transport as SipTransport
 from edge.sip.exchange import made_here
-from edge.sip.guard import Friends, Guard
+from edge.sip.guard import Guard
 from edge.sip.inlet import Inlet
 from edge.sip.invite import Invite
+from edge.sip.known import Friends
 from edge.sip.lag import Lag
 from edge.sip.listening import EndpointConfig, Listen
 from edge.sip.message import Response
@@ -92,6 +93,7 @@ class Endpoint:
             overloaded=self._lag.is_too_much,
             knows=self._guard.is_free,
         )
+        self._guard.in_call = self.stack.in_call
 
     async def __aenter__(self) -> "Endpoint":
         self._loop = asyncio.get_running_loop()
@@ -218,7 +220,7 @@ class Endpoint:
         await self._transport.close()
 
     def _on_bad_message(self, why: str, flow: Flow) -> None:
-        self._guard.offend(flow.remote[0], "bad messages")
+        self._guard.offend(flow.remote[0], "bad messages", certain=flow.transport != "udp")
         self._complaints.note(why, flow)
 
     # -- the pump --------------------------------------------------------------------------------------

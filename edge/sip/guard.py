@@ -4,35 +4,35 @@ Known sources (trunks, targets, proxies in front, the allow list) may send what 
 reaches; a trunk has one bucket for all its addresses, and what is over it is lost as on a bad line, or read
 later.  Everybody else may send a little; what is no SIP, comes from no trunk, or fails to log in adds to
 the source's score, which decays; too much of it bans the source for a while.
+
+Anybody can forge a datagram's source.  So what datagrams tell against a source holds for its datagrams alone,
+and where strangers may log in it is heard a little nevertheless; and what only somebody can have sent who
+hears our answers goes first: what answers a challenge of ours, or has the tag of a dialog of ours.
 """
 
-import math
+import heapq
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Final, Protocol, TypeVar
+from operator import attrgetter
+from typing import Final
 
-from edge.networks import source_of
-from edge.sip.bans import Ban, BanList, Reason
+from edge.networks import first_of, source_of
+from edge.sip.bans import Ban, Reason
+from edge.sip.known import Sources
 from edge.sip.meters import Allowance, Bucket, Meter
+from edge.sip.strangers import Strangers, remember
 from edge.sip.ways import Ways
 
-T = TypeVar("T")
-
-OFFENCES: Final[dict[Reason, float]] = {
-    "scanner": 60.0,
-    "wrong credentials": 3.0,
-    "unknown source": 1.0,
-    "bad messages": 1.0,
-    "no credentials": 0.5,  # every honest login begins with one
-    "flood": 0.2,
-}
-BAN_AT: Final = 60.0
 RATE: Final = 50.0
-"""Messages a second of one unknown source, with a burst of two seconds."""
+"""Messages a second of one unknown source, with a burst of two seconds: the same again over connections."""
 RATE_OF_ALL: Final = 1000.0
 """The same of all unknown sources together: source addresses of datagrams can be forged."""
-MAX_SOURCES: Final = 10_000
+SUSPECT_RATE: Final = 10.0
+"""Datagrams a second of a source that is banned for what may have been forged, where strangers may log in."""
+SUSPECT_RATE_OF_ALL: Final = 200.0
+ANSWERS: Final = 5000.0
+"""Datagrams a second of which it is found out whether they answer a challenge: each takes 8 us."""
 TELL_S: Final = 0.1
 """Seconds between two tellings of one owner's flood."""
 FREE_S: Final = 60.0
@@ -44,37 +44,8 @@ PROVEN_S: Final = 86_400.0
 strangers, or somebody in their names, send all that such may."""
 DIALLED_S: Final = 3600.0
 """The same for who was dialled by us."""
-
-
-class Sources(Protocol):
-    """Who the sources are; asked again at times, and after each edit of the configuration."""
-
-    def knows(self, host: str) -> bool:
-        """Whether an address may never be banned."""
-        ...
-
-    def allowance(self, host: str, *, dialled: bool) -> Allowance:
-        """What an address that is known, has logged in, or was ``dialled`` by us, may send."""
-        ...
-
-    def flooded(self, host: str, allowance: Allowance, times: int) -> None:
-        """An address, among others of its owner, has sent so many messages more than its allowance."""
-        ...
-
-
-class Friends:
-    """Everybody is known."""
-
-    def knows(self, host: str) -> bool:
-        """They are."""
-        return True
-
-    def allowance(self, host: str, *, dialled: bool) -> Allowance:
-        """Without a limit."""
-        return Allowance("", math.inf)
-
-    def flooded(self, host: str, allowance: Allowance, times: int) -> None:
-        """Never called: nobody has a limit."""
+MOST_EXAMINED: Final = 1000
+"""Bans of which the figures know whether they have any effect: the newest."""
 
 
 class _Pace:
@@ -90,40 +61,55 @@ class Guard:
     """Judges sources by their address.  ``sources`` tells whether one may never be banned; it is asked
     again before anything of a stranger is dropped, so that an edit of the configuration holds at once.
     ``ways`` are the hosts to which dialogs go on: no strangers either, for as long as those live.
+    ``answers`` says whether a datagram answers a challenge that was sent to its source, ``in_call`` whether
+    one has the tag of a dialog of ours, or takes back a call.
 
     ``counters``: ``dropped_banned``, ``dropped_flood``, ``bans_imposed``; of known sources over their
     allowance ``dropped_known_flood`` (datagrams) and ``slowed_known_flood`` (messages of streams).
     """
 
-    def __init__(self, clock: Callable[[], float], sources: Sources) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        sources: Sources,
+        answers: Callable[[str, bytes], bool] = lambda host, data: False,
+    ) -> None:
         self._clock = clock
         self._sources = sources
+        self._answers = answers
+        self.in_call: Callable[[bytes], bool] = lambda data: False
         self._paced: dict[str, _Pace] = {}
         self._meters: dict[str, Meter] = {}
+        self._in_calls: dict[str, Meter] = {}
         self._proven: dict[str, float] = {}
         self._dialled: dict[str, float] = {}
         self.ways = Ways()
-        self._buckets: dict[str, Bucket] = {}
-        self._all = Bucket(RATE_OF_ALL, clock())
-        self._bans = BanList()
+        now = clock()
+        self._certain = Strangers(RATE, RATE_OF_ALL, now)
+        self._forgeable = Strangers(RATE, RATE_OF_ALL, now, datagrams_only=True)
+        self._suspect = Strangers(SUSPECT_RATE, SUSPECT_RATE_OF_ALL, now)
+        self._asked = Bucket(ANSWERS, now)
         self.counters: Counter[str] = Counter()
 
-    def admits(self, host: str, cost: float = 1.0) -> bool:
-        """Whether to read what this address has sent: asked once for each datagram or connection.
-
-        ``cost`` is what it counts for, in messages.
-        """
+    def admits(self, host: str, data: bytes = b"") -> bool:
+        """Whether to read a datagram that this address has sent."""
         now = self._clock()
         pace = self._paced.get(host)
         if pace is None or pace.until <= now:
             pace = self._known(host, now)
             if pace is None:
-                return self._admits_stranger(source_of(host), now, cost)
-        if pace.meter.takes(cost, now):
+                return self._admits_stranger(host, data, now)
+        if pace.meter.takes(1.0, now) or (self.in_call(data) and self._in_call(pace.allowance, now)):
             return True
-        self.counters["dropped_known_flood"] += 1
-        self._tell(host, pace, now)
-        return False
+        return self._drop_known(host, pace, now)
+
+    def lets_in(self, host: str, cost: float = 1.0) -> bool:
+        """The same for a connection, before anything is done for it; ``cost`` is in messages."""
+        now = self._clock()
+        pace = self._pace(host, now)
+        if pace is None:
+            return self._connects(source_of(host), cost, now)
+        return pace.meter.takes(cost, now) or self._drop_known(host, pace, now)
 
     def pause_s(self, host: str) -> float | None:
         """The same for a message of a stream: None, or how many seconds not to read on after it.
@@ -131,55 +117,108 @@ class Guard:
         What is known is slowed down and not cut off, for nothing that came over a stream comes again.
         """
         now = self._clock()
-        pace = self._paced.get(host)
-        if pace is None or pace.until <= now:
-            pace = self._known(host, now)
-            if pace is None:
-                return 0.0 if self._admits_stranger(source_of(host), now, 1.0) else None
+        pace = self._pace(host, now)
+        if pace is None:
+            return 0.0 if self._connects(source_of(host), 1.0, now) else None
         over_s = pace.meter.over_s(now)
         if over_s > 0.0:
             self.counters["slowed_known_flood"] += 1
             self._tell(host, pace, now)
         return over_s
 
-    def _admits_stranger(self, source: str, now: float, cost: float) -> bool:
-        if self._bans.holds(source, now):
-            self.counters["dropped_banned"] += 1
-            return False
-        bucket = self._bucket(source, now)
-        self._all.refill(RATE_OF_ALL, now)
-        if bucket.take(cost) and self._all.take(cost):
-            return True
-        self.counters["dropped_flood"] += 1
-        self._score(source, bucket, "flood")
+    def _admits_stranger(self, host: str, data: bytes, now: float) -> bool:
+        """A datagram: one that nobody can have forged is none of the forged ones' fault."""
+        source, forgeable = source_of(host), self._forgeable
+        ban = self._certain.bans.of(source, now)
+        if ban is None:
+            ban = forgeable.bans.of(source, now)
+            heard = forgeable if ban is None else self._suspect if self._sources.may_log_in else None
+            if heard is not None and heard.take(source, 1.0, now):
+                return True
+            if self._is_real(host, data) and self._certain.take(source, 1.0, now):
+                return True
+        self._drop(ban)
+        if ban is None:
+            self._offend(forgeable, source, "flood", now)
         return False
+
+    def _connects(self, source: str, cost: float, now: float) -> bool:
+        """What came over a connection, or wants to make one: nobody else can have sent that."""
+        ban = self._certain.bans.of(source, now)
+        if ban is None and self._certain.take(source, cost, now):
+            return True
+        self._drop(ban)
+        if ban is None:
+            self._offend(self._certain, source, "flood", now)
+        return False
+
+    def _is_real(self, host: str, data: bytes) -> bool:
+        """Whether who sent a datagram hears what we send there."""
+        return self.in_call(data) or self._answered(host, data)
+
+    def _answered(self, host: str, data: bytes) -> bool:
+        now = self._clock()
+        self._asked.refill(ANSWERS, now)
+        return self._asked.take(1.0) and self._answers(host, data)
+
+    def _drop(self, ban: Ban | None) -> None:
+        if ban is not None:
+            ban.dropped += 1
+        self.counters["dropped_flood" if ban is None else "dropped_banned"] += 1
 
     def is_free(self, host: str) -> bool:
         """Whether an address that was admitted is no stranger's: known, logged in, or dialled."""
         return host in self._paced or self._known(host, self._clock()) is not None
 
-    def banned(self, host: str) -> bool:
-        """Whether an address is banned: for sources that only a message tells (behind a proxy)."""
-        now = self._clock()
-        return not self._never_banned(host, now) and self._bans.holds(source_of(host), now)
+    def banned(self, host: str, login: bytes = b"") -> bool:
+        """Whether an address is banned: for sources that only a message tells (behind a proxy).
+
+        ``login`` are its credentials.
+        """
+        now, source = self._clock(), source_of(host)
+        if self._never_banned(host, now):
+            return False
+        ban = self._certain.bans.of(source, now)
+        if ban is None:
+            ban = self._forgeable.bans.of(source, now)
+            if ban is None or (
+                self._sources.may_log_in
+                and (self._suspect.take(source, 1.0, now) or self._answered(host, login))
+            ):
+                return False
+        self._drop(ban)
+        return True
 
     def offend(self, host: str, reason: Reason, *, certain: bool = False) -> None:
-        """Notes an offence of an address; known ones are forgiven.
+        """Notes an offence of an address; known ones are forgiven.  ``certain``: nobody else can have sent
+        it, since it came over a connection, or answers what we sent there.
 
-        Who has logged in is forgiven, too, unless it is ``certain`` that nobody else has forged it: one
-        datagram in the name of a trunk without addresses would do, else, to keep the trunk off.
+        Who has logged in is forgiven all but wrong answers to our challenges, or somebody at the same address
+        (or, by a single datagram, anybody) could keep a trunk without addresses off.
         """
         now = self._clock()
-        if not self._never_banned(host, now) and (certain or self._proven.get(host, 0.0) <= now):
-            source = source_of(host)
-            if self._score(source, self._bucket(source, now), reason):
-                self._proven.pop(host, None)
-                self._paced.pop(host, None)
+        if self._never_banned(host, now):
+            return
+        guesses = certain and reason == "wrong credentials"
+        if self._proven.get(host, 0.0) > now and not guesses:
+            return
+        source = source_of(host)
+        if certain and self._offend(self._certain, source, reason, now):
+            self._proven.pop(host, None)
+            self._paced.pop(host, None)
+        elif not certain and self._forgeable.bans.of(source, now) is None:
+            self._offend(self._forgeable, source, reason, now)
 
-    def proven(self, host: str) -> None:
-        """Someone there has just logged in with right credentials."""
-        self._trust(self._proven, host, PROVEN_S)
-        self._buckets.pop(source_of(host), None)
+    def proven(self, host: str, until: float | None = None) -> None:
+        """Someone there has just logged in with right credentials, or (``until``) before the start."""
+        now = self._clock()
+        self._trust(self._proven, host, PROVEN_S if until is None else min(until - now, PROVEN_S))
+        self._certain.forget(source_of(host))
+        self._forgeable.lift(source_of(host))  # what was sent in its name
+
+    def is_proven(self, host: str) -> bool:
+        """Whether someone there has logged in, and has not been banned since."""
+        return self._proven.get(host, 0.0) > self._clock()
 
     def dialled(self, host: str) -> None:
         """We send a call there: answers will come, and it is never banned."""
@@ -198,12 +237,14 @@ class Guard:
     def active(self, limit: int) -> Sequence[Ban]:
         """The newest bans that hold; of sources that have become known meanwhile none does."""
         now = self._clock()
-        found = self._bans.active(now)
-        return list(islice((ban for ban in found if not self._never_banned(ban.source, now)), limit))
+        found = (ban for ban in self._held(now) if not self._never_banned(ban.source, now))
+        return list(islice(found, limit))
 
     def remembered(self) -> list[Ban]:
-        """Every ban that a further one would count, oldest first."""
-        return self._bans.remembered(self._clock())
+        """Every ban that a further one would count, oldest first; of a source the one that is certain."""
+        now = self._clock()
+        found = {ban.source: ban for ban in self._forgeable.bans.remembered(now)}
+        return list((found | {ban.source: ban for ban in self._certain.bans.remembered(now)}).values())
 
     def remember(self, bans: Iterable[Ban]) -> None:
         """Takes up bans of before the start, oldest first, but for those whose source is known now.
@@ -213,28 +254,31 @@ class Guard:
         now = self._clock()
         for ban in bans:
             if not self._never_banned(ban.source, now):
-                self._bans.put(ban.mended(now))
+                (self._forgeable if ban.datagrams_only else self._certain).bans.put(ban.mended(now))
 
     def figures(self) -> dict[str, int]:
         """The counters, and ``bans`` that hold now."""
-        return {**self.counters, "bans": len(self._bans.active(self._clock()))}
+        now = self._clock()
+        held = list(self._held(now))
+        idle = sum(self._never_banned(ban.source, now) for ban in held[:MOST_EXAMINED])
+        return {**self.counters, "bans": len(held) - idle}
 
     def lift(self, source: str | None) -> bool:
         """Ends the ban of a source or address, or all (None); False if there was none of it."""
-        if source is None:
-            self._bans.clear()
-            self._buckets.clear()
-            return True
-        key = source_of(source.removesuffix("/64").removesuffix("/32"))
-        self._buckets.pop(key, None)
-        return self._bans.lift(key)
+        key = None if source is None else source_of(first_of(source))
+        lifted = self._certain.lift(key)
+        return self._forgeable.lift(key) or lifted
 
     # -- inside ----------------------------------------------------------------------------------------
 
     def _never_banned(self, host: str, now: float) -> bool:
         """Whether an address is known; of a banned network its first one tells."""
-        host = host.partition("/")[0]
+        host = first_of(host)
         return self._dialled.get(host, 0.0) > now or host in self.ways or self._sources.knows(host)
+
+    def _pace(self, host: str, now: float) -> _Pace | None:
+        pace = self._paced.get(host)
+        return self._known(host, now) if pace is None or pace.until <= now else pace
 
     def _known(self, host: str, now: float) -> _Pace | None:
         """Looks an address up anew: how it is paced; None for a stranger."""
@@ -245,11 +289,16 @@ class Guard:
         meter = self._meters.get(allowance.owner)
         if meter is None:
             meter = Meter()
-            _remember(self._meters, allowance.owner, meter)
+            remember(self._meters, allowance.owner, meter)
         meter.seconds = 1.0 / allowance.per_second
         pace = _Pace(allowance, meter, now + FREE_S)
-        _remember(self._paced, host, pace)
+        remember(self._paced, host, pace)
         return pace
+
+    def _drop_known(self, host: str, pace: _Pace, now: float) -> bool:
+        self.counters["dropped_known_flood"] += 1
+        self._tell(host, pace, now)
+        return False
 
     def _tell(self, host: str, pace: _Pace, now: float) -> None:
         """Of messages over an allowance, now and then: to tell of each would cost more than to drop it."""
@@ -265,33 +314,25 @@ class Guard:
         now = self._clock()
         if table.pop(host, 0.0) <= now:
             self._paced.pop(host, None)
-        _remember(table, host, now + seconds)
+        remember(table, host, now + seconds)
 
-    def _bucket(self, source: str, now: float) -> Bucket:
-        bucket = self._buckets.get(source)
-        if bucket is None:
-            bucket = Bucket(RATE, now)
-            _remember(self._buckets, source, bucket)
-        else:
-            bucket.refill(RATE, now)
-        return bucket
+    def _in_call(self, allowance: Allowance, now: float) -> bool:
+        """Whether an owner that has sent all it may has sent less than that within calls: somebody else may
+        have sent the most of it in its name."""
+        meter = self._in_calls.get(allowance.owner)
+        if meter is None:
+            meter = Meter()
+            remember(self._in_calls, allowance.owner, meter)
+        meter.seconds = 1.0 / allowance.per_second
+        return meter.takes(1.0, now)
 
-    def _score(self, source: str, bucket: Bucket, reason: Reason) -> bool:
-        """Adds to a score (just brought up to date); True when that banned the source."""
-        bucket.score += OFFENCES[reason]
-        if bucket.worst is None or OFFENCES[reason] > OFFENCES[bucket.worst]:
-            bucket.worst = reason
-        if bucket.score < BAN_AT:
-            return False
-        self._bans.add(source, bucket.worst, bucket.at)
-        bucket.score, bucket.worst = 0.0, None
-        self.counters["bans_imposed"] += 1
-        return True
+    def _held(self, now: float) -> Iterator[Ban]:
+        """The bans that hold, newest first; of a source the one that is certain."""
+        certain = self._certain.bans
+        others = (ban for ban in self._forgeable.bans.active(now) if certain.of(ban.source, now) is None)
+        return heapq.merge(certain.active(now), others, key=attrgetter("since"), reverse=True)
 
-
-def _remember(table: dict[str, T], key: str, value: T) -> None:
-    """Puts a value; from a full table the tenth goes first that was put there before all others."""
-    if key not in table and len(table) >= MAX_SOURCES:
-        for old in list(table)[: MAX_SOURCES // 10]:
-            del table[old]
-    table[key] = value
+    def _offend(self, strangers: Strangers, source: str, reason: Reason, now: float) -> bool:
+        banned = strangers.offend(source, reason, now)
+        self.counters["bans_imposed"] += banned
+        return banned

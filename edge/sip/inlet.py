@@ -100,7 +100,7 @@ class Inlet:
 
     def admits(self, host: str, cost: float = 1.0) -> bool:
         """Whether to take a connection from there, which counts for so many messages."""
-        return self._guard.admits(host, cost)
+        return self._guard.lets_in(host, cost)
 
     def pause_s(self, host: str) -> float | None:
         """Seconds not to read on after a message from there; None: nothing more is read of it."""

@@ -16,6 +16,10 @@ Verdict = Literal["accepted", "absent", "stale", "refused"]
 
 _STAMP: Final = Struct(">QI")
 _MAC_OCTETS: Final = 18
+_NONCE_OCTETS: Final = (_STAMP.size + _MAC_OCTETS) * 4 // 3
+_LOOKED_AT: Final = 8192
+"""Octets of an unread message, in which there may be a ``cnonce`` as well."""
+_LOOKED_FOR: Final = 2
 _NOBODY: Final = "\0"  # stands for the password of a name nobody has: costs the same, never matches
 
 
@@ -101,6 +105,19 @@ class ServerDigest:
                 return self._judge(params, request.method, password_of, stamp)
         return Judgement("absent")
 
+    def answers(self, data: bytes, now: float, source: str) -> bool:
+        """Whether an unread message (or its credentials) has a nonce that was given to ``source`` not long
+        ago: who sent it heard our challenge."""
+        at = 0
+        for _ in range(_LOOKED_FOR):
+            at = data.find(b'nonce="', at, _LOOKED_AT) + 7
+            if at < 7:
+                break
+            stamp = self._stamp(data[at : at + _NONCE_OCTETS].decode("latin-1"), source)
+            if stamp is not None and self._is_fresh(stamp, now):
+                return True
+        return False
+
     def _judge(
         self,
         params: dict[str, str],
@@ -143,10 +160,11 @@ class ServerDigest:
         if params.get("opaque", self.opaque) != self.opaque:
             return None
         stamp = self._stamp(params.get("nonce", ""), source)
-        if stamp is None or stamp <= self._floor:
-            return None
+        return stamp if stamp is not None and self._is_fresh(stamp, now) else None
+
+    def _is_fresh(self, stamp: bytes, now: float) -> bool:
         age_ms = int(now * 1000) - int(_STAMP.unpack(stamp)[0])
-        return stamp if 0 <= age_ms <= self._ttl_ms else None
+        return stamp > self._floor and 0 <= age_ms <= self._ttl_ms
 
     def _use(self, stamp: bytes, count: int) -> bool:
         """Notes that a nonce was used with this count; False if it may not be (again)."""

@@ -171,6 +171,10 @@ class Stack:
         """Whether a dialog's next request would go over this flow."""
         return any(usage.uses(flow) for usage in self._core.usages.values())
 
+    def in_call(self, data: bytes) -> bool:
+        """Whether a datagram, unread, is of a call: see ``Core.in_call``."""
+        return self._core.in_call(data)
+
     @property
     def answers_strangers(self) -> bool:
         """Whether the policy has an answer for who is unknown."""

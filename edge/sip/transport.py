@@ -21,7 +21,7 @@ from edge.sip.streams import Streams
 Address = tuple[str, int]
 OnDatagram = Callable[[bytes, Flow], bool]
 OnRead = Callable[[bool], None]
-Admits = Callable[[str], bool]
+Admits = Callable[[str, bytes], bool]
 
 MAX_DATAGRAM: Final = 65_535
 BATCH: Final = 30
@@ -120,7 +120,7 @@ class UdpListener:
             except OSError:  # an ICMP error of an earlier datagram
                 self._read_errors()
                 continue
-            if len(data) > 4 and self._admits(address[0]):  # less is a keep-alive (RFC 5626 3.5.1)
+            if len(data) > 4 and self._admits(address[0], data):  # less is a keep-alive (RFC 5626 3.5.1)
                 remote = address[:2]
                 work += self._on_datagram(data, self._flows.get(remote) or self._flow(remote))
                 if work >= BATCH:

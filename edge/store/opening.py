@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA = "0011"
+SCHEMA = "0012"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -314,6 +314,15 @@ bans = sa.Table(
     sa.Column("until", sa.Text, nullable=False),
     sa.Column("times", sa.Integer, nullable=False),
     sa.Column("dropped", sa.Integer, nullable=False),
+    sa.Column("datagrams_only", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+logins = sa.Table(
+    "logins",
+    metadata,
+    sa.Column("address", sa.Text, primary_key=True),
+    sa.Column("trunk_id", sa.Text, nullable=False),
+    sa.Column("until", sa.Text, nullable=False),
 )
 
 meta = sa.Table(

@@ -20,6 +20,7 @@ async def test_bans_are_listed_and_lifted(api: Client, backstage: Backstage, clo
         "until": "2026-11-20T12:09:00Z",
         "times": 1,
         "dropped": 1,
+        "datagrams_only": True,
     }
     assert (await api.delete("sip/bans?source=203.0.113.9")).status == 204
     assert (await api.delete("sip/bans?source=203.0.113.9")).status == 404

@@ -40,8 +40,10 @@ class Bench:
             self, self, clock, most=1e4, proxies=Networks.of(self.config.trusted_proxies),
             never_ban=Networks.of(self.never_ban),
         )  # fmt: skip
-        self.guard = Guard(clock.monotonic, self.sources)
         digest = ServerDigest("edge", b"k" * 32)
+        self.guard = Guard(
+            clock.monotonic, self.sources, lambda host, data: digest.answers(data, clock.monotonic(), host)
+        )
         self.access = Access(self.config, self, digest, self, clock, guard=self.guard, sources=self.sources)
 
     def note(self, refused: RefusedCall) -> None:
@@ -210,6 +212,28 @@ def test_nobody_can_ban_a_trunk_that_has_logged_in_by_what_it_sends_in_its_name(
         assert isinstance(bench.judge(theirs, forged), Deny)
     assert logged_in(bench, theirs) == Allow("trk_1")
     assert bench.guard.active(10) == []
+
+
+def test_a_trunk_that_never_logged_in_can_do_so_whatever_is_sent_in_its_name() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    theirs, attacker = "203.0.113.9", "203.0.113.66"
+    for _ in range(2):
+        bench.judge(theirs, request("OPTIONS", "sip:e", ("User-Agent", "friendly-scanner")))
+    assert [ban.datagrams_only for ban in bench.guard.active(10)] == [True]
+    assert bench.guard.admits(theirs, request().to_bytes()), "its first request gets its challenge"
+    mine = answer(bench, theirs, "a secret")
+    for _ in range(1000):
+        bench.guard.admits(theirs, request().to_bytes())
+    assert bench.guard.admits(theirs, mine.to_bytes()), "and the answer to that is heard at once"
+    assert not bench.guard.admits(theirs, answer(bench, attacker, "a guess").to_bytes())
+    assert bench.judge(theirs, mine) == Allow("trk_1")
+
+
+def test_a_scanner_over_a_connection_is_banned_altogether() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    flow = Flow("tcp", ("192.0.2.200", 5060), ("203.0.113.9", 5060), 1)
+    assert bench.access.judge(request("OPTIONS", "sip:e", ("User-Agent", "smap")), flow) == Deny(0)
+    assert [ban.datagrams_only for ban in bench.guard.active(10)] == [False]
 
 
 def test_guessing_passwords_bans_and_a_right_login_is_never_far() -> None:

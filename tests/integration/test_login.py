@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import own_address
+from tests.support.raw_phone import Outgoing, RawPhone
 from tests.support.scenario import ack, ack_refusal, bye, expect, logs_in, provisional, sdp, written
-from tests.support.server import running_server, simple_route
+from tests.support.server import eventually, running_server, simple_route
 from tests.support.sipp import call, sipp
 
 NUMBER = "+18005550100"
@@ -33,6 +34,32 @@ CONNECTS = (provisional(), expect(200), ack(cseq=2), bye(cseq=3))
 async def test_a_phone_of_md5_logs_in_when_md5_is_offered_first(tmp_path: Path, algorithms: str) -> None:
     messages = await _log_in(tmp_path, algorithms, *CONNECTS)
     assert messages.count("algorithm=SHA-256") == ("SHA-256" in algorithms)
+
+
+async def test_a_phone_calls_though_somebody_asked_as_a_scanner_in_its_name(tmp_path: Path) -> None:
+    phone = own_address()
+    scenario = written(tmp_path, "log-in", logs_in(sdp(), "phone", "right"), *CONNECTS)
+    md5 = {"EDGE_SIP__DIGEST_ALGORITHMS": "MD5"}
+    async with sipp(tmp_path, "answer") as target, running_server(tmp_path, **md5) as server:
+        await simple_route(server.api, caller_host=own_address(), target=f"sip:b@{target.address}")
+        await server.api.post("trunks", {"name": "phones", "username": "phone", "password": "right"})
+        with RawPhone(server.sip["udp"], phone) as forger:
+            await Outgoing(forger, NUMBER, "x").request("OPTIONS", "", "User-Agent: friendly-scanner")
+
+            async def banned() -> bool:
+                return bool((await server.api.get("sip/bans"))["items"])
+
+            await eventually(banned)
+        (await call(tmp_path, server.address(), NUMBER, scenario, host=phone, limit_s=15)).check()
+        await server.stop()
+    async with running_server(tmp_path) as server:
+        assert (await server.api.get("sip/bans"))["items"] == []
+        for _ in range(2):
+            with RawPhone(server.sip["udp"], phone) as forger:
+                await Outgoing(forger, NUMBER, "x").request("OPTIONS", "", "User-Agent: friendly-scanner")
+                await Outgoing(forger, NUMBER, "y").request("OPTIONS")
+                await forger.hear("SIP/2.0 401")
+        assert (await server.api.get("sip/bans"))["items"] == [], "it logged in before the restart"
 
 
 async def test_wrong_credentials_are_challenged_again_and_no_call(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.integration.test_identity import Scene
-from tests.support.raw_phone import RawPhone
+from tests.support.raw_phone import Outgoing, RawPhone
 from tests.support.server import eventually, running_server
 
 
@@ -94,6 +94,39 @@ async def test_a_flood_of_anything_else_is_dropped_and_listed(tmp_path: Path) ->
             return bool(await scene.server.api.metric(read) >= before + 200)
 
         await eventually(all_read)
+
+
+async def test_a_flood_in_a_trunk_s_name_leaves_its_calls_alone(tmp_path: Path) -> None:
+    """Whoever forges its address does not know the tags of its calls."""
+    async with limited(tmp_path) as (scene, number):
+        call = await scene.carrier.invite(number, scene.carrier.sdp())
+        await scene.pbx.answer(await scene.pbx.hear("INVITE"), 200, scene.pbx.sdp())
+        await call.hear("200")
+        await call.request("ACK")
+        dropped, over = 'edge_sip_events_total{event="dropped_known_flood"}', asyncio.Event()
+
+        async def flood() -> None:
+            with RawPhone(scene.carrier.server, scene.carrier.host) as forger:
+                forged = Outgoing(forger, number, "forged@nowhere", remote_tag="0123456789abcdef")
+                while not over.is_set():
+                    for _ in range(100):
+                        await forged.request("INFO")
+                    await asyncio.sleep(0.01)
+
+        flooding = asyncio.create_task(flood())
+
+        async def is_dropped() -> bool:
+            return bool(await scene.server.api.metric(dropped))
+
+        await eventually(is_dropped)
+        for _ in range(10):
+            await call.request("INFO")
+            await call.hear("200", method="INFO", limit_s=20)
+        await call.request("BYE")
+        await call.hear("200", method="BYE", limit_s=20)
+        over.set()
+        await flooding
+        assert await scene.server.api.metric(dropped) > 100
 
 
 async def test_a_trunk_without_a_rate_may_send_what_the_server_is_set_to_take(tmp_path: Path) -> None:

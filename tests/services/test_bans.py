@@ -12,8 +12,9 @@ from edge.model.bans import Banned
 from edge.services.bans import KeptBans
 from edge.sip.bans import LONGEST_S, MAX_BANS, MEMORY_S, Ban
 from edge.sip.guard import Guard
-from edge.store.bans import SLICE, BanRecords
+from edge.store.bans import BanRecords
 from edge.store.engine import Database
+from edge.store.sources import SLICE
 from tests.store.conftest import NOON
 from tests.support.known import Known
 
@@ -66,6 +67,15 @@ async def test_a_ban_goes_on_after_a_restart_and_ends_when_it_would_have(world: 
         assert not guard.admits(STRANGER)
         world.clock.passed_s += 501
         assert guard.admits(STRANGER)
+
+
+async def test_a_ban_for_datagrams_holds_for_those_alone_after_a_restart_too(world: World) -> None:
+    async with world.server() as guard:
+        guard.offend(STRANGER, "scanner")
+        guard.offend("203.0.113.10", "scanner", certain=True)
+    async with world.server() as guard:
+        assert not guard.admits(STRANGER) and guard.lets_in(STRANGER)
+        assert not guard.admits("203.0.113.10") and not guard.lets_in("203.0.113.10")
 
 
 async def test_a_further_ban_is_longer_after_a_restart_too_for_a_day(world: World) -> None:
@@ -165,8 +175,8 @@ async def test_what_is_kept_is_bounded_and_only_what_has_changed_is_written(
             world.records, "put", lambda rows: put(written.append(row.source) or row for row in rows)
         )
         world.clock.passed_s += 10
-        guard.offend(STRANGER, "scanner")
+        guard.offend(STRANGER, "scanner", certain=True)
         await world.kept.write()
         assert written == [STRANGER]
-        rows = await world.records.all(NOON, 2 * MAX_BANS)
+        rows = await world.records.all(NOON, 3 * MAX_BANS)
         assert len(rows) == MAX_BANS and rows[-1].source == STRANGER

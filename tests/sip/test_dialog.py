@@ -279,7 +279,7 @@ async def test_a_call_of_ours_leaves_through_the_listener_that_can_be_answered(
         transport.add_udp(
             UdpListener(
                 loop, (host, 0), lambda data, flow: True,
-                admits=lambda host: True, on_read=lambda drained: None, on_undelivered=lambda data: None,
+                admits=lambda *_: True, on_read=lambda drained: None, on_undelivered=lambda data: None,
             )
         )  # fmt: skip
     try:

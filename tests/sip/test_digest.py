@@ -182,6 +182,31 @@ def test_a_challenge_is_for_whom_it_was_sent_to(source: str, verdict: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("source", "now", "pattern", "by", "heard"),
+    [
+        ("192.0.2.1", 70.0, "", "", True),
+        ("192.0.2.1", 70.1, "", "", False),
+        ("192.0.2.2", 10.0, "", "", False),
+        ("192.0.2.1", 10.0, 'response="[^"]*"', 'response="wrong"', True),
+        ("192.0.2.1", 10.0, 'nonce="A', 'nonce="B', False),
+        ("192.0.2.1", 10.0, 'nonce="[^"]*"', 'nonce="\xff"', False),
+    ],
+)
+def test_who_heard_a_challenge_is_known_by_the_nonce_of_a_message_that_nobody_has_read(
+    source: str, now: float, pattern: str, by: str, heard: bool
+) -> None:
+    server, client = edge(ttl_s=60), bob()
+    client.accept(unauthorized(*server.challenges(10.0, source="192.0.2.1")))
+    message = changed(signed(client), pattern, by) if pattern else signed(client)
+    assert server.answers(message.to_bytes(), now, source) is heard
+
+
+@pytest.mark.parametrize("octets", [b"", b'nonce="', b'nonce="' * 50, b"INVITE sip:a@b SIP/2.0\r\n\r\n"])
+def test_what_has_no_nonce_answers_nothing(octets: bytes) -> None:
+    assert not edge().answers(octets, 10.0, "192.0.2.1")
+
+
+@pytest.mark.parametrize(
     ("pattern", "by"),
     [
         ('response="[^"]*"', 'response=""'),

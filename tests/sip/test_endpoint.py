@@ -27,8 +27,9 @@ from edge.sip.events import (
     Refused,
 )
 from edge.sip.framer import Framer, Keepalive
-from edge.sip.guard import RATE, Friends, Guard, Sources
+from edge.sip.guard import RATE, Guard
 from edge.sip.invite import Invite
+from edge.sip.known import Friends, Sources
 from edge.sip.message import Request, Response
 from edge.sip.meters import Allowance
 from tests.support.known import Known
@@ -362,7 +363,12 @@ async def test_a_stranger_is_counted_by_messages_however_they_are_joined() -> No
 async def test_a_stranger_that_is_banned_for_a_message_is_not_heard_to_the_end_of_what_came_with_it() -> None:
     """Nothing more of it is even looked at: each message is dealt with before the next."""
     async with endpoint("tcp", sources=Known()) as (us, port), stream(port) as peer:
-        us.set_trace(lambda way, flow, *_: way == "out" or us._guard.offend(flow.remote[0], "scanner"))
+
+        def ban(way: str, flow: Flow, *_: object) -> None:
+            if way == "in":
+                us._guard.offend(flow.remote[0], "scanner", certain=True)
+
+        us.set_trace(ban)
         peer.writer.write(b"".join(options(number) for number in range(50)))
         while await peer.answer() is not None:
             pass

@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.sip import bans, guard
+from edge.sip import bans, guard, strangers
 from edge.sip.guard import DIALLED_S, PROVEN_S, Guard
 from edge.sip.meters import Allowance
 from tests.support.known import Known
@@ -16,7 +16,10 @@ class World:
     def __init__(self) -> None:
         self.now = 1000.0
         self.sources = Known()
-        self.guard = Guard(lambda: self.now, self.sources)
+        self.guard = Guard(
+            lambda: self.now, self.sources, lambda host, data: data == b"nonce " + host.encode()
+        )
+        self.guard.in_call = lambda data: data == b"in a call"
 
     def ban(self, host: str = STRANGER) -> None:
         self.guard.offend(host, "scanner")
@@ -25,8 +28,11 @@ class World:
         for _ in range(20):
             self.guard.offend(host, "wrong credentials", certain=True)
 
-    def heard(self, host: str = STRANGER, times: int = 1000) -> int:
-        return sum(self.guard.admits(host) for _ in range(times))
+    def heard(self, host: str = STRANGER, times: int = 1000, data: bytes = b"") -> int:
+        return sum(self.guard.admits(host, data) for _ in range(times))
+
+    def heard_over_a_connection(self, host: str = STRANGER, times: int = 1000) -> int:
+        return sum(self.guard.pause_s(host) is not None for _ in range(times))
 
 
 @pytest.fixture
@@ -104,7 +110,7 @@ def test_a_login_and_a_dial_free_from_the_bucket_and_only_the_dialled_from_bans(
 
 def test_who_has_logged_in_is_banned_for_nothing_that_can_be_forged(world: World) -> None:
     world.guard.proven(STRANGER)
-    for reason in guard.OFFENCES:
+    for reason in strangers.OFFENCES:
         for _ in range(200):
             world.guard.offend(STRANGER, reason)
     assert world.heard() == 1000 and world.guard.active(10) == []
@@ -129,12 +135,12 @@ def test_where_a_dialog_goes_on_is_heard_while_it_lives_and_no_more(world: World
 
 def test_where_dialogs_go_on_pushes_out_nobody_whom_we_dialled(world: World) -> None:
     world.guard.dialled("192.0.2.1")
-    ways = [world.guard.ways.toward(f"10.0.{n >> 8}.{n & 255}") for n in range(guard.MAX_SOURCES + 1)]
+    ways = [world.guard.ways.toward(f"10.0.{n >> 8}.{n & 255}") for n in range(strangers.MAX_SOURCES + 1)]
     assert ways and world.guard.is_dialled("192.0.2.1") and world.heard("192.0.2.1") == 1000
 
 
 def test_who_is_dialled_again_and_again_is_never_pushed_out(world: World) -> None:
-    for n in range(2 * guard.MAX_SOURCES):
+    for n in range(2 * strangers.MAX_SOURCES):
         if n % 1000 == 0:
             world.guard.dialled("192.0.2.1")
         world.guard.dialled(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
@@ -199,8 +205,94 @@ def test_a_full_list_of_bans_takes_up_new_ones_and_a_flood_in_others_names_keeps
 
 def test_strangers_of_one_ipv6_network_share_a_bucket(world: World) -> None:
     assert sum(world.heard(f"2001:db8::{n:x}", 1) for n in range(150)) == 100
-    assert world.guard.pause_s("2001:db8::fff") is None
+    assert sum(world.heard_over_a_connection(f"2001:db8::{n:x}", 1) for n in range(150)) == 100
     assert world.heard("2001:db8:0:1::1", 10) == 10
+
+
+# -- what may have been sent by somebody else ---------------------------------------------------------
+
+
+def test_what_is_sent_in_a_source_s_name_does_not_cut_its_connections_off(world: World) -> None:
+    world.ban()
+    for n in range(3000):
+        world.heard(f"10.0.{n // 200}.{n % 200}", 1)
+    assert world.heard() == 0 and world.guard.lets_in(STRANGER)
+    assert world.heard_over_a_connection() == 99
+    (ban,) = world.guard.active(10)
+    assert not ban.datagrams_only and ban.reason == "flood", "its own flood is its own fault"
+    assert not world.guard.lets_in(STRANGER)
+
+
+@pytest.mark.parametrize("reason", ["scanner", "bad messages", "unknown source"])
+def test_what_comes_over_a_connection_bans_from_datagrams_too(world: World, reason: bans.Reason) -> None:
+    for _ in range(60):
+        world.guard.offend(STRANGER, reason, certain=True)
+    assert world.heard() == 0 == world.heard_over_a_connection()
+    assert world.heard(data=b"nonce " + STRANGER.encode()) == 0
+
+
+def test_where_strangers_may_log_in_one_that_others_had_banned_is_heard_a_little(world: World) -> None:
+    world.sources.may_log_in = True
+    world.ban()
+    assert world.heard(times=500) == 20
+    world.now += 1
+    assert world.heard(times=500) == 10
+    assert world.heard("203.0.113.10", 200) == 100, "more than that nobody else's flood costs"
+    world.guard.offend(STRANGER, "scanner")
+    assert world.guard.active(10)[-1].times == 1, "and nothing makes the ban longer while it holds"
+
+
+def test_who_answers_our_challenge_or_is_in_a_call_is_heard_whatever_comes_in_its_name(world: World) -> None:
+    for may_log_in in (True, False):
+        world.sources.may_log_in = may_log_in
+        world.ban()
+        world.heard()
+        assert world.heard(times=50, data=b"nonce " + STRANGER.encode()) == 50
+        assert world.heard(times=500, data=b"in a call") == 50, "up to what anybody may send"
+        assert world.heard("203.0.113.10", 200, b"nonce " + STRANGER.encode()) == 100
+        world.now += 1000
+
+
+def test_guesses_in_a_banned_source_s_name_are_none_of_its_own_and_its_own_ban_it(
+    world: World,
+) -> None:
+    world.sources.may_log_in = True
+    for _ in range(100):
+        world.guard.offend(STRANGER, "no credentials")
+    assert world.heard(times=1) == 1
+    world.guess()
+    assert world.heard() == 0
+    assert [ban.datagrams_only for ban in world.guard.active(10)] == [False]
+
+
+def test_a_login_ends_the_ban_for_what_was_sent_in_its_name(world: World) -> None:
+    world.ban()
+    world.guard.proven(STRANGER)
+    assert world.guard.active(10) == [] and world.guard.figures()["bans"] == 0
+
+
+def test_bans_of_both_kinds_are_one_to_who_reads_and_lifts_them(world: World) -> None:
+    world.ban()
+    world.ban("203.0.113.10")
+    world.now += 1
+    world.guess()
+    assert [(ban.source, ban.datagrams_only) for ban in world.guard.active(10)] == [
+        (STRANGER, False), ("203.0.113.10", True),
+    ]  # fmt: skip
+    assert {ban.source: ban.datagrams_only for ban in world.guard.remembered()} == {
+        STRANGER: False, "203.0.113.10": True,
+    }  # fmt: skip
+    assert world.guard.figures()["bans"] == 2
+    assert world.guard.lift(STRANGER) and not world.guard.lift(STRANGER)
+    assert world.heard(times=1) == 1 == world.heard_over_a_connection(times=1)
+
+
+def test_only_bans_that_have_an_effect_are_counted(world: World) -> None:
+    for host in (STRANGER, "203.0.113.10", "203.0.113.11"):
+        world.ban(host)
+    world.sources.hosts.add(STRANGER)
+    world.guard.dialled("203.0.113.10")
+    assert world.guard.figures()["bans"] == len(world.guard.active(10)) == 1
 
 
 # -- trunks that may send so much and no more -----------------------------------------------------------
@@ -248,6 +340,15 @@ def test_a_flood_of_datagrams_in_a_trunk_s_name_does_not_cut_its_connections_off
             read = trunk.now + pause
 
 
+def test_a_flood_in_a_trunk_s_name_leaves_its_calls_what_it_may_send(trunk: World) -> None:
+    trunk.heard(GATEWAYS[0])
+    assert trunk.heard(GATEWAYS[0], 100) == 0
+    assert [trunk.heard(host, 15, b"in a call") for host in GATEWAYS] == [15, 5]
+    trunk.now += 1
+    trunk.heard(GATEWAYS[0])
+    assert trunk.heard(GATEWAYS[1], 100, b"in a call") == 10
+
+
 def test_an_edit_holds_at_once(trunk: World) -> None:
     assert trunk.heard(GATEWAYS[0], 50) == 20
     trunk.sources.allowances.clear()
@@ -278,15 +379,15 @@ def test_who_has_logged_in_has_its_trunk_s_bucket_until_it_misbehaves(world: Wor
 
 
 def test_what_costs_more_counts_for_more(world: World) -> None:
-    assert sum(world.guard.admits(STRANGER, guard.HANDSHAKE) for _ in range(50)) == 10
+    assert sum(world.guard.lets_in(STRANGER, guard.HANDSHAKE) for _ in range(50)) == 10
     world.now += 1
-    assert sum(world.guard.admits(STRANGER, guard.HANDSHAKE) for _ in range(50)) == 5
-    assert sum(world.guard.admits(f"192.0.2.{n}", guard.HANDSHAKE) for n in range(250)) < 200
+    assert sum(world.guard.lets_in(STRANGER, guard.HANDSHAKE) for _ in range(50)) == 5
+    assert sum(world.guard.lets_in(f"192.0.2.{n}", guard.HANDSHAKE) for n in range(250)) < 200
 
 
 def test_memory_is_bounded(world: World) -> None:
-    for n in range(guard.MAX_SOURCES + 5000):
+    for n in range(strangers.MAX_SOURCES + 5000):
         world.guard.admits(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")
         world.ban(f"11.{n >> 16}.{n >> 8 & 255}.{n & 255}")
     assert len(world.guard.active(50_000)) == bans.MAX_BANS
-    assert len(world.guard._buckets) <= guard.MAX_SOURCES
+    assert len(world.guard._forgeable.buckets) <= strangers.MAX_SOURCES

@@ -319,3 +319,29 @@ def test_allow_names_the_peer(net: Network, peer: Peer) -> None:
     us = net.node("192.0.2.1", verdict=Allow("trk_9"))
     peer.request("INVITE", us, body=SDP)
     assert us.calls[0].peer_id == "trk_9" and isinstance(us.calls[0].request, Request)
+
+
+def test_what_belongs_to_a_call_is_known_unread_and_nothing_else(us: Node, peer: Peer, net: Network) -> None:
+    def known(start: bytes) -> bool:
+        found = [data for _, _, to, data in net.log if to == us.address and data.startswith(start)]
+        return us.stack.in_call(found[-1])
+
+    peer.request("INVITE", us, body=SDP, branch="z9hG4bKone")
+    assert not known(b"INVITE")
+    peer.request("CANCEL", us, branch="z9hG4bKtwo")
+    assert not known(b"CANCEL"), "of another call"
+    peer.request("CANCEL", us, branch="z9hG4bKone")
+    assert known(b"CANCEL")
+    peer.request("INFO", us, to_tag="0123456789abcdef", call_id="another")
+    assert not known(b"INFO")
+    peer.request("INVITE", us, body=SDP, call_id="another")
+    us.calls[1].answer(SDP)
+    net.run(0.1)
+    peer.request("INFO", us, to_tag=last(peer).to_tag or "", call_id="another", cseq=2)
+    assert known(b"INFO")
+    us.dial(peer)
+    net.run(0.1)
+    peer.respond(peer.requests("INVITE")[0], 180, us)
+    assert known(b"SIP/2.0 180")
+    for strange in (b"", b"CANCEL ", b"CANCEL x SIP/2.0\r\nVia: \xff", b"tag=" * 1000, b"tag=\xff"):
+        assert not us.stack.in_call(strange)

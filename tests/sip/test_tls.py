@@ -25,8 +25,9 @@ from edge.sip.events import (
     OutgoingCall,
     Refused,
 )
-from edge.sip.guard import Friends, Guard, Sources
+from edge.sip.guard import Guard
 from edge.sip.invite import Invite
+from edge.sip.known import Friends, Sources
 from edge.sip.message import Response
 from edge.sip.meters import Allowance
 from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate

@@ -38,7 +38,7 @@ def listening(heard: Heard) -> Iterator[socket.socket]:
     with closing(
         UdpListener(
             asyncio.get_running_loop(), ("127.0.0.1", 0), heard.on_datagram,
-            admits=lambda host: True, on_read=heard.on_read, on_undelivered=lambda data: None,
+            admits=lambda host, data: True, on_read=heard.on_read, on_undelivered=lambda data: None,
         )
     ) as listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:  # fmt: skip
         peer.connect(listener.name)

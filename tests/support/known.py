@@ -9,12 +9,13 @@ from edge.sip.meters import Allowance
 @dataclass
 class Known:
     """``hosts`` are known; ``allowances`` by host, which who is dialled has none of; ``floods`` collects
-    who was over one."""
+    who was over one; ``may_log_in`` says whether strangers may."""
 
     hosts: set[str] = field(default_factory=set)
     allowances: dict[str, Allowance] = field(default_factory=dict)
     floods: list[tuple[str, str]] = field(default_factory=list)
     flooded_times: int = 0
+    may_log_in: bool = False
 
     def knows(self, host: str) -> bool:
         return host in self.hosts or host in self.allowances

@@ -34,7 +34,9 @@ class RefusedRead(BaseModel):
 
 
 class BanRead(BaseModel):
-    """A source that is not heard until then, why, how many bans it has had and what it sent meanwhile."""
+    """A source that is not heard until then, why, how many bans it has had and what it sent meanwhile;
+    ``datagrams_only``: somebody else may have sent these in its name, so it is heard over TCP and TLS, and,
+    while a trunk may log in from anywhere, by a few datagrams."""
 
     source: str
     reason: str
@@ -42,6 +44,7 @@ class BanRead(BaseModel):
     until: datetime
     times: int
     dropped: int
+    datagrams_only: bool
 
 
 class LiftQuery(BaseModel):
