@@ -110,7 +110,7 @@ class Bridge:
     def _meet_the_caller(self) -> None:
         """The caller stays with its codec: the target is offered that one; without it there is no call."""
         voice = self.caller.voice
-        sdp = self.target.offer_of(self.caller, allowed=(voice,)) if voice is not None else None
+        sdp = self.target.offer_of(self.caller.remote, allowed=(voice,)) if voice is not None else None
         if sdp is None:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
         self._last_try = True
@@ -227,10 +227,10 @@ class Bridge:
         """The same as the answer to what ``leg`` was offered."""
         return self._told(leg, other, leg.answer_of)
 
-    def _told(self, leg: Leg, other: Leg, tell: Callable[[Leg], bytes | None]) -> bytes | None:
-        if self.hold is None or leg is not self.caller:
-            return tell(other)
-        return self.hold.told(leg, other, tell)
+    def _told(self, leg: Leg, other: Leg, tell: Callable[[Description | None], bytes | None]) -> bytes | None:
+        if self.hold is None or leg is not self.caller or other.remote is None:
+            return tell(other.remote)
+        return self.hold.told(leg, other.remote, tell)
 
     def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
         crossing = self._crossing

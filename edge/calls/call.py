@@ -6,7 +6,6 @@ it, so no event ever arrives in the middle of a step; a caller who hangs up ends
 however it ends.
 """
 
-from functools import partial
 from typing import Final
 
 from edge.calls.admission import decided
@@ -22,16 +21,16 @@ from edge.calls.reception import Reception
 from edge.calls.record import CallRecord
 from edge.calls.recordings import CallRecordings
 from edge.calls.services import CallServices
-from edge.calls.settling import settled
+from edge.calls.settling import close
 from edge.calls.trace import Trace
 from edge.calls.transfer import converse
 from edge.calls.voicemail import take_message
 from edge.logs import get_logger
-from edge.media.engine import LegCounters, MediaUnavailable
+from edge.media.engine import MediaUnavailable
 from edge.model.callers import NO_PAST
 from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
-from edge.model.ledger import Connect, Finish, OpenCall, Reserve, Unavailable
+from edge.model.ledger import Connect, OpenCall, Reserve, Unavailable
 from edge.model.menu import Menu
 from edge.routing.admit import over_cap
 from edge.routing.exhaust import exhausted, failsafe
@@ -76,7 +75,7 @@ class Call:
         self.trace = Trace(services.clock.monotonic())
         self.target: Leg | None = None
         self.former: list[Leg] = []
-        self._given: Invite | None = None
+        self.given: Invite | None = None
         self.bridged = Bridged("", 0)
         self._told = 0
         self._proceed_with: Proceed | None = None
@@ -89,7 +88,7 @@ class Call:
 
     def give_away(self, leg: Leg) -> None:
         """A party goes to another call: its dialog is not this one's to end (rule: Transfers)."""
-        self._given, leg.invite = leg.invite, None
+        self.given, leg.invite = leg.invite, None
 
     async def run(self) -> None:
         """The whole call; never raises but for cancellation."""
@@ -109,7 +108,7 @@ class Call:
             log.exception("call.broke", phase=self.reception.phase)
             await self._recover()
         finally:
-            await self._close(reason)
+            await close(self, reason)
 
     # -- the story ------------------------------------------------------------------------------------
 
@@ -319,32 +318,3 @@ class Call:
         except Exception:
             log.exception("call.broke_again")
             self._refuse("error_internal", "an internal error; the log has it")
-
-    async def _close(self, reason: str | None) -> None:
-        """Gives everything back and writes the record."""
-        services, record = self.services, self.record
-        legs = [leg for leg in (*self.former, self.reception.caller, self.target) if leg is not None]
-        invites = [] if self.invite is self._given else [self.invite]
-        for leg in legs:
-            if leg.invite is not None and leg.invite is not self._given and leg.invite not in invites:
-                invites.append(leg.invite)
-        for invite in invites:
-            invite.hang_up(reason)
-        self.reception.inbox.close()
-        for leg in legs:
-            leg.detach()
-        if self.recordings.running:
-            await self.recordings.finish()
-        counters = await self.reception.media.finish(hurry=self.holds_slots)
-        await settled(invites)
-        services.traces.close(self.trace)
-        media: dict[str, LegCounters] = {
-            leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
-        }
-        ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
-        # Nothing of the call changes any more: other threads make texts of it.
-        told = partial(record.finished, ended_at, media, self.trace)
-        services.store.post(Finish(self.facts.call_id, ended_at, disposition, told))
-        kept = partial(self.trace.kept, self.facts.arrived_at)
-        services.messages.keep(self.facts.call_id, ended_at, kept)
-        log.info("call.ended", disposition=disposition, detail=record.detail, hung_up_by=record.hung_up_by)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from edge.calls.leg import Leg
+from edge.media.sdp import Description
 from edge.media.streams import audible
 
 
@@ -28,16 +29,14 @@ class HoldPrompt:
             self._playing = False
             caller.media.stop()
 
-    def told(self, caller: Leg, target: Leg, tell: Callable[[Leg], bytes | None]) -> bytes | None:
-        """What ``tell`` says to the caller of its target: one that neither sends nor listens leaves it to us
-        what the caller hears, if it can hear us."""
-        said = target.remote
-        if said is None:
-            return None
-        before, target.remote = caller.local, audible(said)
-        told = tell(target)
-        target.remote = said
+    def told(
+        self, caller: Leg, said: Description, tell: Callable[[Description], bytes | None]
+    ) -> bytes | None:
+        """What ``tell`` says to the caller of its target, who ``said`` that of itself: one that neither sends
+        nor listens leaves it to us what the caller hears, if it can hear us."""
+        before = caller.local
+        told = tell(audible(said))
         if told is None or caller.can_hear_us:
             return told
         caller.local = before
-        return tell(target)
+        return tell(said)

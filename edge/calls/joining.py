@@ -230,8 +230,8 @@ class Joining:
     def _offer(self, leg: Leg) -> bytes | None:
         """The caller's codecs; where the call is recorded those that can be, if the party has one."""
         caller = self._bridge.caller
-        sdp = leg.offer_of(caller, allowed=RECORDABLE) if self._call.recordings.wanted else None
-        return sdp or leg.offer_of(caller)
+        sdp = leg.offer_of(caller.remote, allowed=RECORDABLE) if self._call.recordings.wanted else None
+        return sdp or leg.offer_of(caller.remote)
 
     async def _answer(self, leg: Leg, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         reception = self._call.reception

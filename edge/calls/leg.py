@@ -114,20 +114,18 @@ class Leg:
         return self.local.to_bytes()
 
     def offer_of(
-        self, other: "Leg", allowed: tuple[str, ...] | None = None, first: str | None = None
+        self, said: Description | None, allowed: tuple[str, ...] | None = None, first: str | None = None
     ) -> bytes | None:
-        """What the other leg's peer speaks, offered to this one from our own address."""
-        if other.remote is None:
+        """What the other leg's peer said of itself, offered to this one from our own address."""
+        if said is None:
             return None
-        return self._tell(
-            relay_offer(other.remote, self.here, allowed=allowed, first=first, previous=self.local)
-        )
+        return self._tell(relay_offer(said, self.here, allowed=allowed, first=first, previous=self.local))
 
-    def answer_of(self, other: "Leg") -> bytes | None:
-        """The other peer's answer, told to this peer, whose offer it was."""
-        if self.remote is None or other.remote is None:
+    def answer_of(self, said: Description | None) -> bytes | None:
+        """The same as the answer to this peer, whose offer it was."""
+        if self.remote is None or said is None:
             return None
-        return self._tell(relay_answer(self.remote, other.remote, self.here, previous=self.local))
+        return self._tell(relay_answer(self.remote, said, self.here, previous=self.local))
 
     def tell_again(self, told: Description) -> bytes | None:
         """What was agreed before the peer was ``told`` something else, as a description newer than that."""

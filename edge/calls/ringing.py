@@ -69,10 +69,10 @@ class Ringing:
         first = caller.voice if reception.answered else None
         allowed = _both(line.sip.codecs, reception.codecs)
         if self.call.recordings.wanted:
-            sdp = leg.offer_of(caller, allowed=_both(RECORDABLE, allowed), first=first)
+            sdp = leg.offer_of(caller.remote, allowed=_both(RECORDABLE, allowed), first=first)
             if sdp is not None:
                 return leg, sdp
-        return leg, leg.offer_of(caller, allowed=allowed, first=first)
+        return leg, leg.offer_of(caller.remote, allowed=allowed, first=first)
 
     def _give_up(self, leg: Leg, reason: str | None = None) -> None:
         """The attempt is over: its dialog ends, its ports and early media go."""
@@ -166,7 +166,8 @@ class Ringing:
                 return False
             sdp: bytes | None = b""
         else:
-            sdp = caller.offer_of(target) if caller.remote is None else caller.answer_of(target)
+            said = target.remote
+            sdp = caller.offer_of(said) if caller.remote is None else caller.answer_of(said)
         if sdp is None:
             return False
         if not reception.answered:

@@ -1,14 +1,52 @@
-"""The end of a call's dialogs: each peer says that it heard of it."""
+"""The end of a call: its dialogs, ports and slots go, its record and its messages are kept."""
 
 import asyncio
 from collections.abc import Iterable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from edge.calls.inbox import Inbox
+from edge.logs import get_logger
+from edge.media.engine import LegCounters
+from edge.model.ledger import Finish
 from edge.sip.invite import Invite
 
+if TYPE_CHECKING:
+    from edge.calls.call import Call
+
+log = get_logger("edge.calls")
+
 SETTLE_S: Final = 1.0
+
+
+async def close(call: "Call", reason: str | None) -> None:
+    """Gives everything back and writes the record; ``reason`` is what peers that are hung up on are told."""
+    services, record = call.services, call.record
+    legs = [leg for leg in (*call.former, call.reception.caller, call.target) if leg is not None]
+    invites = [] if call.invite is call.given else [call.invite]
+    for leg in legs:
+        if leg.invite is not None and leg.invite is not call.given and leg.invite not in invites:
+            invites.append(leg.invite)
+    for invite in invites:
+        invite.hang_up(reason)
+    call.reception.inbox.close()
+    for leg in legs:
+        leg.detach()
+    if call.recordings.running:
+        await call.recordings.finish()
+    counters = await call.reception.media.finish(hurry=call.holds_slots)
+    await settled(invites)
+    services.traces.close(call.trace)
+    media: dict[str, LegCounters] = {
+        leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
+    }
+    ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
+    # Nothing of the call changes any more: other threads make texts of it.
+    told = partial(record.finished, ended_at, media, call.trace)
+    services.store.post(Finish(call.facts.call_id, ended_at, disposition, told))
+    kept = partial(call.trace.kept, call.facts.arrived_at)
+    services.messages.keep(call.facts.call_id, ended_at, kept)
+    log.info("call.ended", disposition=disposition, detail=record.detail, hung_up_by=record.hung_up_by)
 
 
 async def settled(invites: Iterable[Invite]) -> None:

@@ -67,7 +67,7 @@ def _description(leg: Leg, other: Leg | None, offer: bytes) -> bytes | None:
         return None
     if other is None or other.remote is None:
         return leg.answer_locally() if heard else leg.offer_ours()
-    return leg.answer_of(other) if heard else leg.offer_of(other)
+    return leg.answer_of(other.remote) if heard else leg.offer_of(other.remote)
 
 
 def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Bridge:

@@ -68,8 +68,8 @@ class Talk:
     def __init__(self, formats: str = "0 8 101") -> None:
         self.bridge = Bridge(leg("caller", formats), leg("target", formats))
         self.bridge.hold = HoldPrompt(MUSIC)
-        assert self.bridge.caller.offer_of(self.bridge.target)
-        assert self.bridge.target.offer_of(self.bridge.caller)
+        assert self.bridge.caller.offer_of(self.bridge.target.remote)
+        assert self.bridge.target.offer_of(self.bridge.caller.remote)
         self.bridge.relay()
 
     @property

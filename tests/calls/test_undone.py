@@ -54,7 +54,7 @@ def leg(name: Any, sdp: bytes) -> Leg:
 async def held() -> Any:
     """A call whose target has its caller on hold, and no port is left."""
     caller, target = leg("caller", ONLY_HEARS), leg("target", HOLDS)
-    assert caller.offer_of(target) and caller.held
+    assert caller.offer_of(target.remote) and caller.held
     reception = SimpleNamespace(media=NoPorts(), inbox=caller.inbox, caller=caller)
     bridge = Bridge(caller, target)
     record = SimpleNamespace(attempts=[])
