@@ -10,11 +10,12 @@ from typing import Final
 
 from edge.calls.ports import CallLimits
 from edge.calls.sources import LEAST_MESSAGES
+from edge.near import local_address_toward
 from edge.settings import Settings
 from edge.settings.sections import CallsSection, SipSection
 from edge.sip.listening import EndpointConfig, Listen
 from edge.sip.tls import TlsConfig
-from edge.sip.transport import WILDCARDS, local_address_toward
+from edge.sip.transport import WILDCARDS
 
 SECRET_OCTETS: Final = 32
 USUAL_MESSAGES: Final = 25
@@ -60,8 +61,9 @@ def endpoint_config(sip: SipSection) -> EndpointConfig:
     """Where and how our SIP endpoint listens."""
     listen = [Listen(at.transport, at.host, at.port) for at in sip.addresses]
     return EndpointConfig(
-        listen, sip.advertised_address, sip.domains, tls=tls_config(sip), dns_servers=sip.dns_servers
-    )
+        listen, sip.advertised_address, sip.local_networks, sip.domains,
+        tls=tls_config(sip), dns_servers=sip.dns_servers,
+    )  # fmt: skip
 
 
 def call_limits(calls: CallsSection) -> CallLimits:

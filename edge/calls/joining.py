@@ -202,7 +202,7 @@ class Joining:
     async def _ask_party(self, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         party, reception = self._party, self._call.reception
         assert party is not None and party.invite is not None
-        self._leg = leg = Leg("target", reception.media.leg(), reception.inbox)
+        self._leg = leg = Leg("target", reception.media.leg(party.invite.flow.remote[0]), reception.inbox)
         leg.local, leg.remote = party.local, party.remote
         sdp = self._offer(leg)
         if sdp is None:

@@ -70,7 +70,7 @@ class Reception:
     def listen(self) -> Leg:
         """The caller's leg: its port taken, its events heard; raises MediaUnavailable."""
         if self.caller is None:
-            self.caller = Leg("caller", self.media.leg(), self.inbox)
+            self.caller = Leg("caller", self.media.leg(self.invite.flow.remote[0]), self.inbox)
             self.caller.hear(self.invite.offer)
             self.caller.at_once = _concerns_nobody
             self.caller.attach(self.invite)

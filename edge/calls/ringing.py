@@ -41,7 +41,7 @@ class Ringing:
         """The leg that answered, or None, and what it came to; raises CallOver."""
         call, target = self.call, self.dialled.target
         self.reception.check()
-        leg, sdp = self._offer(line)
+        leg, sdp = self._offer(line, destination)
         if sdp is None:
             self.reception.media.close_leg(leg.media)
             return None, Result(488, "refused", "the target allows none of the caller's codecs")
@@ -60,10 +60,10 @@ class Ringing:
         self._give_up(leg)
         return None, result
 
-    def _offer(self, line: dialplan.Line) -> tuple[Leg, bytes | None]:
+    def _offer(self, line: dialplan.Line, destination: Destination) -> tuple[Leg, bytes | None]:
         """A leg for the target and what it is offered: the caller's codecs, in the caller's order."""
         reception, caller = self.reception, self.reception.caller
-        leg = Leg("target", reception.media.leg(), reception.inbox)
+        leg = Leg("target", reception.media.leg(destination.host), reception.inbox)
         if caller is None or caller.remote is None:
             return leg, leg.offer_ours()
         first = caller.voice if reception.answered else None

@@ -38,7 +38,7 @@ def welcomed(call: "Call", replaced: Leg, stays: Leg | None, invite: Invite) -> 
         return None
     reception = call.reception
     try:
-        leg = Leg(replaced.name, reception.media.leg(), reception.inbox)
+        leg = Leg(replaced.name, reception.media.leg(invite.flow.remote[0]), reception.inbox)
     except MediaUnavailable:
         invite.reject(503)
         return None

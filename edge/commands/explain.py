@@ -120,7 +120,7 @@ def _hints(seen: Record) -> Iterator[str]:
     if not seen.get("packets_in") and seen.get("packets_out"):
         yield (
             "nothing was heard from this side: a firewall or NAT keeps its audio away; check media.ports "
-            "and media.advertised_address"
+            "and media.advertised_address (sip.local_networks, if it stands on your side of the NAT)"
         )
     if seen.get("strays"):
         yield f"{seen['strays']} packets came from a wrong source and were dropped"

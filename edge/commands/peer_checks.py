@@ -1,6 +1,7 @@
 """Checks of the peers in the configuration: the hosts of trunks and targets have addresses."""
 
 import asyncio
+import ipaddress
 import random
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -8,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from edge.clock import SystemClock
 from edge.commands.finding import Finding
 from edge.model.config import Target, Trunk
+from edge.networks import Networks
 from edge.settings import Settings
+from edge.settings.sections import SipSection
 from edge.sip.dns import Dns
 from edge.sip.resolver import Resolver, Unresolvable
 from edge.store.engine import Database
@@ -29,13 +32,29 @@ def peers(settings: Settings) -> Iterator[Finding]:
     except (StoreError, sqlite3.Error):
         # The check of the database says it.
         return
-    missing = asyncio.run(_unresolvable(wanted, settings.sip.dns_servers))
-    for what, why in missing.items():
-        yield Finding(
-            "fail", f"{what} can not be reached: {why}", "correct the address, or this machine's DNS"
-        )
-    if wanted and not missing:
+    found = asyncio.run(_resolved(wanted, settings.sip.dns_servers))
+    for what, hosts in found.items():
+        if isinstance(hosts, Unresolvable):
+            yield Finding(
+                "fail", f"{what} can not be reached: {hosts}", "correct the address, or this machine's DNS"
+            )
+        elif settings.sip.advertised_address:
+            yield from _near(what, hosts, settings.sip)
+    if wanted and not any(isinstance(hosts, Unresolvable) for hosts in found.values()):
         yield Finding("ok", f"the hosts of {len(wanted)} trunks and targets resolve")
+
+
+def _near(what: str, hosts: Sequence[str], sip: SipSection) -> Iterator[Finding]:
+    """Who seems to stand on our side of the NAT, but is told the address outside of it."""
+    near = Networks.of(sip.local_networks)
+    for host in hosts:
+        address = ipaddress.ip_address(host)
+        if address.is_private and not address.is_loopback and host not in near:
+            yield Finding(
+                "warn",
+                f"{what} is at {host}, which is told {sip.advertised_address}",
+                "if it stands on this side of the NAT, add its network to sip.local_networks",
+            )
 
 
 async def _uris(settings: Settings) -> dict[str, str]:
@@ -55,19 +74,21 @@ async def _uris(settings: Settings) -> dict[str, str]:
     return wanted
 
 
-async def _unresolvable(wanted: dict[str, str], dns_servers: Sequence[str]) -> dict[str, str]:
+async def _resolved(
+    wanted: dict[str, str], dns_servers: Sequence[str]
+) -> dict[str, Sequence[str] | Unresolvable]:
+    """The addresses behind each URI, or why there are none."""
     dns = Dns(SystemClock(), dns_servers)
     resolver = Resolver(dns, random.random)
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def ask(uri: str) -> str:
+    async def ask(uri: str) -> Sequence[str] | Unresolvable:
         async with turns:
             try:
-                await resolver.resolve(uri)
+                return [destination.host for destination in await resolver.resolve(uri)]
             except Unresolvable as error:
-                return str(error)
-        return ""
+                return error
 
     answers = await asyncio.gather(*(ask(uri) for uri in wanted.values()))
     await dns.close()
-    return {what: why for what, why in zip(wanted, answers, strict=True) if why}
+    return dict(zip(wanted, answers, strict=True))

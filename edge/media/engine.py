@@ -98,7 +98,7 @@ MediaEvent = Dtmf | PlayDone | MediaTimeout | WorkerDied
 class MediaLeg(Protocol):
     """One side of a call's media."""
 
-    host: str  # advertised address, for SDP
+    host: str  # our address as the leg's peer reaches it, for SDP
     port: int  # local RTP port (even); RTCP is port + 1
     on_event: Callable[[MediaEvent], None] | None
 
@@ -131,8 +131,9 @@ class MediaCall(Protocol):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
-    def leg(self) -> MediaLeg:
-        """A new leg; raises MediaUnavailable, which is to be reckoned with from the third one on."""
+    def leg(self, peer: str = "") -> MediaLeg:
+        """A new leg toward who speaks SIP from the address ``peer``; raises MediaUnavailable, which is to be
+        reckoned with from the third one on."""
 
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
         """Relays between two legs, both ways, as their plans say."""

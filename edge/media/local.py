@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -19,6 +20,8 @@ from edge.media.link import Link
 from edge.media.local_call import PORTS_A_CALL, LocalCall
 from edge.media.ports import family_of
 from edge.media.recording import RecorderLink
+from edge.near import Near
+from edge.networks import Networks
 
 log = get_logger(__name__)
 
@@ -36,14 +39,17 @@ class LocalConfig:
     may use).  ``stock`` is how many bound ports each keeps ready; a worker that says
     nothing for ``hung_s`` (2 or more) is replaced.  Times are seconds; ``bind_host``
     and ``advertised_host`` are IP literals; an empty ``bind_host`` is the advertised address where
-    this machine has it (RTP then leaves from where peers send to), else every address.  ``recordings`` is
-    where they are written; without it nothing can be recorded.
+    this machine has it (RTP then leaves from where peers send to), else every address.  Peers in
+    ``local_networks`` (CIDR) are told our own address toward them, but not ``proxies``: whose audio they
+    bring is elsewhere.  ``recordings`` is where they are written; without it nothing can be recorded.
     """
 
     first_port: int
     last_port: int
     advertised_host: str
     bind_host: str = ""
+    local_networks: Sequence[str] = ()
+    proxies: Sequence[str] = ()
     workers: int = 0
     media_timeout_s: float = 60.0
     relatch_silence_s: float = 3.0
@@ -63,7 +69,9 @@ class LocalEngine(MediaEngine):
         self._links: list[Link | None] = [None] * count
         self._keepers: list[asyncio.Task[None]] = []
         self._library = Library()
-        self._bind_host = config.bind_host or _local_or_any(config.advertised_host)
+        self._near = Near(Networks.of(config.local_networks), Networks.of(config.proxies))
+        advertised, near = config.advertised_host, config.local_networks
+        self._bind_host = config.bind_host or (_any_of(advertised) if near else _local_or_any(advertised))
         self._recorder: RecorderLink | None = None
         self.restarts = 0
 
@@ -91,7 +99,13 @@ class LocalEngine(MediaEngine):
                 least = worker if least is None or worker.calls < least.calls else least
         if least is None:
             raise MediaUnavailable("no media worker has the ports of one more call")
-        return LocalCall(least, self._config.advertised_host, self._library, self._recorder)
+        return LocalCall(least, self._host_toward, self._library, self._recorder)
+
+    def _host_toward(self, peer: str) -> str:
+        """Where a peer is told to send its audio."""
+        advertised = self._config.advertised_host
+        own = self._near.address_toward(peer)
+        return own if own and family_of(own) == family_of(advertised) else advertised
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable, in place of the one it had; raises ValueError if it is empty."""
@@ -246,5 +260,9 @@ def _local_or_any(host: str) -> str:
         try:
             probe.bind((host, 0))
         except OSError:  # the address of a NAT in front of us
-            return "::" if family == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - RTP comes from anywhere
+            return _any_of(host)
     return host
+
+
+def _any_of(host: str) -> str:
+    return "::" if family_of(host) == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - RTP comes from anywhere

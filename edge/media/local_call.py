@@ -85,7 +85,7 @@ class LocalCall:
     __slots__ = (
         "_closing",
         "_counted",
-        "_host",
+        "_host_toward",
         "_legs",
         "_link",
         "_over",
@@ -97,11 +97,15 @@ class LocalCall:
     )
 
     def __init__(
-        self, worker: Link, host: str, library: Library, recorder: RecorderLink | None = None
+        self,
+        worker: Link,
+        host_toward: Callable[[str], str],
+        library: Library,
+        recorder: RecorderLink | None = None,
     ) -> None:
         self.library = library
         self._recorder = recorder
-        self._host = host
+        self._host_toward = host_toward
         self._link = worker
         self._legs: dict[int, LocalLeg] = {}
         self._closing: set[int] = set()
@@ -120,15 +124,15 @@ class LocalCall:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def leg(self) -> LocalLeg:
-        """A new leg on a port that is bound already; raises MediaUnavailable: a third one has been promised
-        nothing."""
+    def leg(self, peer: str = "") -> LocalLeg:
+        """A new leg toward a peer, on a port that is bound already; raises MediaUnavailable: a third one has
+        been promised nothing."""
         if self._over:
             raise MediaUnavailable("the call's media is closed")
         port = self._link.take_port(promised=self._owed > 0)
         if self._owed:
             self._owed -= 1
-        leg = LocalLeg(self, self._link, self._host, port)
+        leg = LocalLeg(self, self._link, self._host_toward(peer), port)
         self._legs[leg.port] = leg
         self._link.listeners[leg.port] = leg
         return leg

@@ -23,7 +23,7 @@ _OURS = (Codec(0, "PCMU", 8000), Codec(8, "PCMA", 8000), Codec(101, TELEPHONE_EV
 
 
 class Here(NamedTuple):
-    """Where we receive on one leg (advertised address, RTP port) and its constant o= number."""
+    """Where we receive on one leg (address as its peer reaches it, RTP port) and its constant o= number."""
 
     host: str
     port: int

@@ -98,6 +98,8 @@ def _media(settings: Settings) -> LocalConfig:
         first_port=ports.start,
         last_port=ports.stop - 1,
         advertised_host=media_address(settings),
+        local_networks=settings.sip.local_networks,
+        proxies=settings.sip.trusted_proxies,
         workers=media.workers,
         media_timeout_s=media.timeout_s,
         recordings=settings.data_dir / RECORDINGS,

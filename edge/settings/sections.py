@@ -104,6 +104,7 @@ class SipSection(Section):
         default=("udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"), min_length=1, max_length=16
     )
     advertised_address: Annotated[str, AfterValidator(_advertised)] = ""
+    local_networks: tuple[Cidr, ...] = ()
     domains: tuple[str, ...] = ()
     realm: Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f]{1,200}$')] = "edge"
     digest_algorithms: Annotated[

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from edge.clock import Clock
+from edge.near import Near
+from edge.networks import Networks
 from edge.sip.avoided import AVOID_S, Avoided
 from edge.sip.bodies import Carried, nothing
 from edge.sip.chance import SystemChance
@@ -69,7 +71,8 @@ class Endpoint:
         self._dns = Dns(clock, config.dns_servers)
         self._resolver = Resolver(self._dns, random.random, ipv6=ipv6)
         self._avoided = Avoided(clock.monotonic)
-        self._transport = Transport(config.advertised, self._guard.ways.toward)
+        near = Near(Networks.of(config.local_networks))
+        self._transport = Transport(config.advertised, self._guard.ways.toward, near)
         self._complaints = Complaints(clock)
         self._listening: list[Listen] = []
         self._timer: asyncio.TimerHandle | None = None

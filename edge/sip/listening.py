@@ -20,10 +20,12 @@ class Listen:
 @dataclass(frozen=True, slots=True)
 class EndpointConfig:
     """``advertised`` is the public host[:port] written to Via and Contact, empty: the socket's own
-    (for a wildcard socket: the local address of the route to the peer)."""
+    (for a wildcard socket: the local address of the route to the peer), which hosts of ``local_networks``
+    (CIDR) see in any case."""
 
     listen: Sequence[Listen]
     advertised: str = ""
+    local_networks: Sequence[str] = ()
     domains: Sequence[str] = ()
     user_agent: str = "Edge"
     limits: Limits = field(default_factory=Limits)

@@ -10,9 +10,10 @@ import errno
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from typing import Final
 
+from edge.near import Near, local_address_toward
+from edge.networks import Networks
 from edge.sip.events import Destination, Flow
 from edge.sip.events import Transport as SipTransport
 from edge.sip.grammar import is_ipv6
@@ -177,24 +178,18 @@ def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket
     return sock
 
 
-def local_address_toward(host: str) -> str:
-    """The address of ours that the kernel would use toward ``host``; empty if there is no way."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 9))  # sends nothing
-        return str(probe.getsockname()[0])
-    return ""
-
-
 class Transport:
     """All listeners of an endpoint; implements ``Wire``.
 
-    ``advertised`` is ``host`` or ``host:port`` as peers outside a NAT must see us, or empty; ``way`` answers
-    what a dialog that goes on to a host keeps.
+    ``advertised`` is ``host`` or ``host:port`` as peers outside a NAT must see us, or empty; who is ``near``
+    sees our own address all the same.  ``way`` answers what a dialog that goes on to a host keeps.
     """
 
-    def __init__(self, advertised: str, way: Callable[[str], object] = lambda host: None) -> None:
+    def __init__(
+        self, advertised: str, way: Callable[[str], object] = lambda host: None, near: Near | None = None
+    ) -> None:
         self.way = way
+        self._near = near or Near(Networks.of(()))
         self._advertised = f"[{advertised}]" if is_ipv6(advertised) else advertised
         self._udp: dict[Address, UdpListener] = {}
         self._listening: dict[str, list[Address]] = {}
@@ -292,14 +287,15 @@ class Transport:
 
     def _find_sent_by(self, local: Address, peer: str) -> str:
         host, port = local
-        if self._advertised:
+        own = self._near.address_toward(peer)
+        if self._advertised and not own:
             name, _, digits = self._advertised.rpartition(":")
             if not digits.isdigit() or self._advertised.endswith("]"):
                 return f"{self._advertised}:{port}"
             # The advertised port is that of UDP and TCP: TLS can not share it.
             return f"{name}:{port}" if local in self._listening.get("tls", ()) else self._advertised
         if host in WILDCARDS:
-            host = local_address_toward(peer) or host
+            host = own or local_address_toward(peer) or host
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def close(self) -> None:

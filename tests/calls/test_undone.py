@@ -14,6 +14,7 @@ from edge.calls.outcome import Result
 from edge.calls.takeover import take_over
 from edge.media.engine import MediaUnavailable
 from edge.media.streams import direction_of
+from edge.sip.events import Flow
 
 ONLY_HEARS = b"""v=0\r
 o=- 1 1 IN IP4 192.0.2.9\r
@@ -30,6 +31,7 @@ class Usage:
     """As much of a dialog usage, and of a media leg, as these take."""
 
     host, port, on_event, state, offer, call_id = "192.0.2.1", 20000, None, "trying", HOLDS, "new"
+    flow = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5060))
 
     def __init__(self) -> None:
         self.rejected: list[int] = []
@@ -39,7 +41,7 @@ class Usage:
 
 
 class NoPorts:
-    def leg(self) -> Any:
+    def leg(self, peer: str) -> Any:
         raise MediaUnavailable("no RTP port is left")
 
 

@@ -213,7 +213,7 @@ class Media:
         self.opened += 1
         return self
 
-    def leg(self) -> MediaLeg:
+    def leg(self, peer: str = "") -> MediaLeg:
         return Leg(self._loop, next(self._ports))
 
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:

@@ -419,17 +419,46 @@ async def test_rtp_leaves_from_the_advertised_address() -> None:
             leg = call.leg()
             leg.update(plan_for(caller.address))
             leg.play("tone:ringback")
-            sender: list[object] = []
+            await until(lambda: heard_from(caller, (host, leg.port)))
 
-            def came() -> bool:
-                try:
-                    sender.append(caller.socket.recvfrom(2048)[1])
-                except BlockingIOError:
-                    return False
-                return True
 
-            await until(came)
-            assert sender == [(host, leg.port)]
+def heard_from(end: End, address: tuple[str, int]) -> bool:
+    """Whether the next packet that is there came from that address; fails if it came from another."""
+    try:
+        sender = end.socket.recvfrom(2048)[1]
+    except BlockingIOError:
+        return False
+    assert sender == address
+    return True
+
+
+async def test_who_stands_on_our_side_of_the_nat_is_told_our_own_address() -> None:
+    config = LocalConfig(
+        20000,
+        60000,
+        "203.0.113.5",
+        local_networks=["127.0.0.0/24"],
+        proxies=["127.0.0.9/32"],
+        workers=1,
+        stock=4,
+    )
+    async with LocalEngine(config, SystemClock()) as engine:
+        with engine.call() as call:
+            assert call.leg("127.0.0.1").host == "127.0.0.1"
+            assert call.leg("127.0.1.1").host == "203.0.113.5"
+            assert call.leg("127.0.0.9").host == "203.0.113.5"  # a proxy: whose audio it brings is elsewhere
+            assert call.leg().host == "203.0.113.5"
+
+
+async def test_with_a_local_network_every_address_is_bound() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 60000, host, local_networks=["127.0.0.1/32"], workers=1, stock=4)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with End("127.0.0.1") as peer, engine.call() as call:
+            leg = call.leg("127.0.0.1")
+            leg.update(plan_for(peer.address))
+            leg.play("tone:ringback")
+            await until(lambda: heard_from(peer, ("127.0.0.1", leg.port)))
 
 
 async def test_behind_nat_every_address_is_bound() -> None:

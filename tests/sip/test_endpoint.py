@@ -750,6 +750,18 @@ async def test_the_advertised_address_is_written(advertised: str, written: str) 
         assert usage.request.headers.get("Contact") == f"<sip:edge@{written.format(own)}>"
 
 
+async def test_who_stands_on_our_side_of_the_nat_sees_our_own_address() -> None:
+    listen = [Listen("udp", "0.0.0.0", 0)]
+    config = EndpointConfig(listen, "203.0.113.5", local_networks=["127.0.0.1/32"])
+    async with Endpoint(config, SystemClock(), Open(), lambda usage: None) as us:
+        own = us.addresses[0].port
+        near = us.call(outgoing("udp", 5060, "127.0.0.1"))
+        assert near.request.headers.get("Contact") == f"<sip:edge@127.0.0.1:{own}>"
+        assert f" 127.0.0.1:{own};" in (near.request.headers.get("Via") or "")
+        far = us.call(outgoing("udp", 5060, "127.0.0.2"))
+        assert far.request.headers.get("Contact") == f"<sip:edge@203.0.113.5:{own}>"
+
+
 async def test_ipv6() -> None:
     busy = endpoint("udp", lambda usage: usage.reject(486), host="::1")
     async with busy as (_, port), endpoint("udp", host="::1") as (us, own):
