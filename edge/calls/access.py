@@ -115,6 +115,26 @@ class Access:
             return False
         return not host or host.lower() in self._domains or is_address(host)
 
+    def moved(self, request: Request, flow: Flow, peer_id: str) -> Deny | None:
+        """See ``edge.sip.events.AccessPolicy``: a trunk without addresses may be anywhere, once it has logged
+        in there."""
+        trunk, source = self._configuration.current.trunk_index.by_id(peer_id), flow.remote[0]
+        if trunk is None or trunk.username is None or trunk.addresses:
+            return None
+        judgement = self._digest.judge(
+            request, lambda name: _own(trunk, name), self._clock.monotonic(), source=source
+        )
+        if judgement.verdict == "accepted":
+            self._logged_in(source, trunk)
+            return None
+        if judgement.verdict == "refused":
+            self._guard.offend(source, "wrong credentials", certain=True)
+        return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
+
+    def _logged_in(self, source: str, trunk: Trunk) -> None:
+        self._sources.logged_in(source, trunk)
+        self._guard.proven(source)
+
     # -- strangers ------------------------------------------------------------------------------------
 
     def _stranger(self, request: Request, source: str, flow: Flow, snapshot: Snapshot) -> Allow | Deny:
@@ -141,8 +161,7 @@ class Access:
         )
         trunk = snapshot.trunk_index.by_username(judgement.username) if judgement.username else None
         if judgement.verdict == "accepted" and trunk is not None and trunk.state == "active":
-            self._sources.logged_in(source, trunk)
-            self._guard.proven(source)
+            self._logged_in(source, trunk)
             return self._known(request, source, trunk)
         offence = _OFFENCES.get(judgement.verdict)
         if offence is not None:

@@ -32,6 +32,9 @@ class Anyone:
     def judge(self, _request: Request, _flow: Flow) -> Allow | Deny:
         return Allow("peer")
 
+    def moved(self, _request: Request, _flow: Flow, _peer_id: str) -> None:
+        """Nobody is asked to log in."""
+
 
 def main() -> None:
     """Runs the phone that the command line describes."""

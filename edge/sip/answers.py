@@ -1,11 +1,16 @@
 """Answers that leave no state behind them (RFC 3261 section 8.2.7), and who gets one."""
 
+from typing import Final
+
 from edge.sip import gate
 from edge.sip.core import Objection
 from edge.sip.events import AccessPolicy, Deny, Flow
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Request, SipParseError, respond
 from edge.sip.printing import Lines
+
+REFRESHES: Final = ("INVITE", "UPDATE")
+"""The requests whose Contact leads a dialog elsewhere (12.2.2)."""
 
 
 class Answers:
@@ -29,6 +34,14 @@ class Answers:
         challenged = verdict.status in (401, 407)
         if verdict.status and not (challenged and request.method == "CANCEL"):  # 22.1
             self.send(request, flow, verdict.status, verdict.headers, most=size)
+
+    def moves(self, request: Request, flow: Flow, peer_id: str, size: int) -> bool:
+        """Whether a request within a call that comes from nowhere known is served; False: it was asked to log
+        in first (22.1), since it may lead the call there."""
+        verdict = self._access.moved(request, flow, peer_id) if request.method in REFRESHES else None
+        if verdict is not None:
+            self.deny(verdict, request, flow, size)
+        return verdict is None
 
     def send(
         self,

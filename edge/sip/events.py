@@ -291,7 +291,7 @@ class Deny:
 
 
 class AccessPolicy(Protocol):
-    """Judges every request outside a dialog before any state is made for it."""
+    """Judges every request outside a dialog before any state is made for it, and who moves within one."""
 
     @property
     def answers_strangers(self) -> bool:
@@ -299,3 +299,8 @@ class AccessPolicy(Protocol):
         ...
 
     def judge(self, request: Request, flow: Flow) -> Allow | Deny: ...
+
+    def moved(self, request: Request, flow: Flow, peer_id: str) -> Deny | None:
+        """The peer of a call wants to be reached at another place, from where nobody is known: what it has to
+        prove first; None if it has, or can not."""
+        ...

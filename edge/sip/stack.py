@@ -247,7 +247,9 @@ class Stack:
             self._answers.refuse(request, flow, objection)
             return
         if flow is not dialog.flow and flow != dialog.flow and not dialog.heard(flow, self._knows):
-            request.foreign = True
+            if not self._answers.moves(request, flow, usage.peer_id, size):
+                return
+            request.foreign = not dialog.heard(flow, self._knows)
         usage.receive(request, dialog, self._layer.serve(request, key, gate.reply_flow(request, flow), None))
 
     def _receive_outside(self, request: Request, flow: Flow, key: ServerKey, size: int) -> None:

@@ -229,6 +229,23 @@ def test_a_trunk_that_never_logged_in_can_do_so_whatever_is_sent_in_its_name() -
     assert bench.judge(theirs, mine) == Allow("trk_1")
 
 
+def test_who_moves_within_a_call_proves_to_be_the_call_s_own_trunk() -> None:
+    both = trunk("trk_2", **BY_ADDRESS, username="them", password=SecretStr("x"))
+    carrier = trunk("trk_3", addresses=("192.0.2.9/32",))
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN), both, carrier]))
+    flow = Flow("udp", ("192.0.2.200", 5060), ("203.0.113.9", 5060))
+    for other in ("trk_2", "trk_3", "tgt_1"):
+        assert bench.access.moved(request("UPDATE"), flow, other) is None, "nothing that it could prove there"
+    assert not bench.guard.is_proven("203.0.113.9")
+    asked = bench.access.moved(request("UPDATE"), flow, "trk_1")
+    assert isinstance(asked, Deny) and asked.status == 401 and asked.headers
+    assert isinstance(bench.access.moved(answer(bench, "203.0.113.9", "a guess"), flow, "trk_1"), Deny)
+    assert isinstance(bench.access.moved(answer(bench, "203.0.113.8", "a secret"), flow, "trk_1"), Deny)
+    assert bench.access.moved(answer(bench, "203.0.113.9", "a secret"), flow, "trk_1") is None
+    assert bench.guard.is_proven("203.0.113.9")
+    assert [login.host for login in bench.sources.logins()] == ["203.0.113.9"]
+
+
 def test_a_scanner_over_a_connection_is_banned_altogether() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
     flow = Flow("tcp", ("192.0.2.200", 5060), ("203.0.113.9", 5060), 1)

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.sip.digest import ClientDigest
+from edge.sip.events import Credentials
+from edge.sip.message import Headers, Response
 from tests.support.ports import own_address
-from tests.support.raw_phone import Outgoing, RawPhone
+from tests.support.raw_phone import Outgoing, RawPhone, Said
 from tests.support.scenario import ack, ack_refusal, bye, expect, logs_in, provisional, sdp, written
 from tests.support.server import eventually, running_server, simple_route
 from tests.support.sipp import call, sipp
@@ -60,6 +63,45 @@ async def test_a_phone_calls_though_somebody_asked_as_a_scanner_in_its_name(tmp_
                 await Outgoing(forger, NUMBER, "y").request("OPTIONS")
                 await forger.hear("SIP/2.0 401")
         assert (await server.api.get("sip/bans"))["items"] == [], "it logged in before the restart"
+
+
+def answered(asked: Said, call: Outgoing) -> list[str]:
+    """The header that answers a challenge."""
+    login = ClientDigest(Credentials("phone", "right"), lambda: "abc")
+    lines = [("WWW-Authenticate", value) for value in asked.all("WWW-Authenticate")]
+    assert login.accept(Response(401, "", Headers(lines)))
+    uri = "sip:{}@{}:{}".format(call.number, *call.phone.server)
+    return [f"{name}: {value}" for name, value in login.headers("INVITE", uri)]
+
+
+async def test_a_phone_that_moves_within_a_call_logs_in_and_nobody_else_takes_the_call_along(
+    tmp_path: Path,
+) -> None:
+    async with running_server(tmp_path) as server:
+        at = server.sip["udp"]
+        with RawPhone(at) as phone, RawPhone(at) as moved, RawPhone(at) as thief, RawPhone(at) as pbx:
+            await simple_route(server.api, caller_host=own_address(), target=f"sip:b@{pbx.address}")
+            await server.api.post("trunks", {"name": "phones", "username": "phone", "password": "right"})
+            call = Outgoing(phone, NUMBER, "moving")
+            await call.request("INVITE", phone.sdp())
+            asked = await call.refused("401")
+            call.remote_tag = ""
+            await call.request("INVITE", phone.sdp(), *answered(asked, call))
+            there = await pbx.hear("INVITE")
+            await pbx.answer(there, 200, pbx.sdp())
+            await call.hear("200")
+            await call.request("ACK")
+            for elsewhere in (thief, moved):
+                elsewhere.tag = phone.tag
+                again = Outgoing(elsewhere, NUMBER, "moving", call.cseq, remote_tag=call.remote_tag)
+                await again.request("INVITE", elsewhere.sdp())
+                asked = await again.refused("401")
+            await again.request("INVITE", moved.sdp(), *answered(asked, again))
+            await again.hear("200")
+            await again.request("ACK")
+            await pbx.say(there, "BYE", 2)
+            await moved.answer(await moved.hear("BYE"), 200)
+            assert not [said.start for each in (phone, thief) for said in each.log if "BYE" in said.start]
 
 
 async def test_wrong_credentials_are_challenged_again_and_no_call(tmp_path: Path) -> None:

@@ -143,6 +143,9 @@ class Node:
     def judge(self, request: Request, flow: Flow) -> Allow:
         return Allow("trk_1")
 
+    def moved(self, request: Request, flow: Flow, peer_id: str) -> None:
+        return None
+
     def receive(self, data: bytes, source: Address) -> None:
         self.stack.receive(data, Flow("udp", self.address, source))
         self._arm()

@@ -8,7 +8,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
-from edge.sip.events import Allow, Destination, Flow, OutgoingCall
+from edge.sip.events import Allow, Deny, Destination, Flow, OutgoingCall
 from edge.sip.framer import Framer
 from edge.sip.guard import Guard
 from edge.sip.invite import Invite
@@ -252,6 +252,29 @@ def test_no_stranger_leads_a_dialog_to_itself() -> None:
     net.run(0.01)
     assert thief.requests("INFO") == thief.requests("BYE") == []
     assert len(peer.requests("BYE")) == 1
+
+
+def test_who_moves_is_asked_to_log_in_and_only_then_leads_the_dialog_to_itself() -> None:
+    net = Network()
+    us, peer, now = net.node("198.51.100.1"), net.peer("192.0.2.2"), net.peer("192.0.2.66")
+    us.strangers.add("192.0.2.66")
+    usage = up(us, peer)
+    us.to_movers = Deny(401, (("WWW-Authenticate", 'Digest realm="x", nonce="y"'),))
+    for number, method in enumerate(("UPDATE", "INVITE"), 2):
+        now.request(method, us, cseq=number, to_tag=usage.local_tag)
+    now.request("ACK", us, cseq=3, to_tag=usage.local_tag, branch="z9hG4bKINVITE3c1")
+    now.request("OPTIONS", us, cseq=4, to_tag=usage.local_tag)
+    assert now.statuses() == [401, 401, 200] and us.stack.counters["dropped_denied"] == 2
+    assert len(us.heard[usage]) == 1, "nothing but the ACK of the call"
+    usage.info("text/plain", b"x")
+    net.run(0.01)
+    assert (len(peer.requests("INFO")), len(now.requests("INFO"))) == (1, 0)
+    us.to_movers = None
+    us.strangers.clear()
+    now.request("UPDATE", us, cseq=5, to_tag=usage.local_tag)
+    usage.hang_up()
+    net.run(0.01)
+    assert (len(peer.requests("BYE")), len(now.requests("BYE"))) == (0, 1)
 
 
 def test_another_host_that_is_known_takes_a_dialog_over_by_its_contact() -> None:

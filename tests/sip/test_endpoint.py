@@ -46,6 +46,9 @@ class Open:
     def judge(self, request: Request, flow: Flow) -> Allow:
         return Allow("trk_1")
 
+    def moved(self, request: Request, flow: Flow, peer_id: str) -> None:
+        return None
+
 
 @asynccontextmanager
 async def endpoint(

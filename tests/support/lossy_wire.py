@@ -111,7 +111,7 @@ class Network:
 
 class Node:
     """A stack and its surroundings.  ``calls`` are the calls to it, ``heard`` all events by usage,
-    ``strangers`` who is not known."""
+    ``strangers`` who is not known, ``to_movers`` what a call's peer is told that comes from another place."""
 
     def __init__(
         self,
@@ -124,6 +124,7 @@ class Node:
     ) -> None:
         self.net, self.address = net, address
         self.verdict = verdict or Allow("trk_1")
+        self.to_movers: Deny | None = None
         self.calls: list[Invite] = []
         self.heard: dict[Invite, list[InviteEvent]] = {}
         self.awake = False
@@ -173,6 +174,9 @@ class Node:
 
     def judge(self, request: Request, flow: Flow) -> Allow | Deny:
         return self.verdict
+
+    def moved(self, request: Request, flow: Flow, peer_id: str) -> Deny | None:
+        return self.to_movers
 
     def _wake(self) -> None:
         self.awake = True
