@@ -74,6 +74,10 @@ def test_search_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("[spi]\n", ("spi", "did you mean sip")),
         ('[sip]\nlisten = ["5060"]', ("sip.listen[0]", "'5060'", "udp://0.0.0.0:5060")),
         ('[sip]\nlisten = ["ws://0.0.0.0:5061"]', ("sip.listen[0]", "udp, tcp or tls")),
+        (
+            '[sip]\nlisten = ["udp://0.0.0.0:5060", "udp://sip.example.com:5060"]',
+            ("sip.listen[1]", "'udp://sip.example.com:5060'", "IP address of this machine", "sip.domains"),
+        ),
         ('[sip]\nlisten = ["tls://0.0.0.0:5061"]', ("sip", "needs tls_certificate")),
         ('[sip]\ntls_certificate = "a.pem"', ("sip", "set both, or neither")),
         ('[sip]\nunknown_sources = "allow"', ("sip.unknown_sources", "'allow'", "'drop' or '403'")),
@@ -156,3 +160,19 @@ def test_digest_algorithms_are_known_ones_each_once(monkeypatch: pytest.MonkeyPa
     for wrong in ("MD4", "MD5,MD5", "[]"):
         monkeypatch.setenv("EDGE_SIP__DIGEST_ALGORITHMS", wrong)
         assert "sip.digest_algorithms" in problem()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[sip]\nlisten = ["5060"]', '[sip]\ndigest_algorithms = ["SHA-1"]', '[sip]\nlisten = []',
+        '[sip]\nlisten = ["tcp://localhost:5060"]',
+    ],
+)  # fmt: skip
+def test_a_fault_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    assert len(problem(write(tmp_path, text)).splitlines()) == 1
+
+
+def test_each_fault_has_a_line_of_its_own(tmp_path: Path) -> None:
+    told = problem(write(tmp_path, '[sip]\nlisten = ["x", "y"]\nnever_ban = ["z"]')).splitlines()
+    assert [line.partition(" ")[0] for line in told] == ["sip.listen[0]", "sip.listen[1]", "sip.never_ban[0]"]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from edge.model.faults import faults
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -68,7 +70,7 @@ def field_path(location: Sequence[int | str]) -> str:
 
 def field_errors(error: ValidationError) -> tuple[FieldError, ...]:
     """What pydantic found, at most 50 entries and without the values (they may be secrets)."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)[:50]
+    found = faults(error, include_context=False, include_input=False)[:50]
     return tuple(FieldError(field_path(e["loc"]), _words(e["type"], e["msg"])) for e in found)
 
 

@@ -1,5 +1,6 @@
 """Addresses and port ranges as they are written in the settings, taken apart."""
 
+import ipaddress
 import re
 from typing import Literal, NamedTuple
 
@@ -39,7 +40,13 @@ def sip_address(text: str) -> SipAddress:
     transport = _TRANSPORTS.get(written)
     if transport is None:
         raise ValueError("write transport://host:port with udp, tcp or tls, such as udp://0.0.0.0:5060")
-    return SipAddress(transport, *host_port(rest))
+    host, port = host_port(rest)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        remedy = "an IP address of this machine, or 0.0.0.0 or [::] for all; our names go into sip.domains"
+        raise ValueError(f"{host} is a name: write {remedy}") from None
+    return SipAddress(transport, host, port)
 
 
 def port_range(text: str) -> range:

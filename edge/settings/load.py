@@ -12,6 +12,7 @@ from pydantic import BeforeValidator, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from edge.model.faults import faults
 from edge.settings.sections import (
     AdminSection,
     CallsSection,
@@ -190,7 +191,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError) -> Iterator[Problem]:
-    for line in error.errors(include_url=False):
+    for line in faults(error):
         key = _dotted(line["loc"])
         shown = "" if key.startswith(("admin_token", "database.url")) else repr(line["input"])[:200]
         yield Problem(key, shown, _remedy(key, line["type"], line["msg"]))

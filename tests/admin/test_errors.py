@@ -139,3 +139,11 @@ async def test_no_answer_is_sniffed_or_cached(api: Client) -> None:
         assert headers["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in headers
         assert headers["Server"] == "Edge"
+
+
+async def test_a_wrong_entry_of_a_list_is_one_error(api: Client) -> None:
+    answer = await api.post("trunks", {"name": "x", "caller_number_from": ["to"]})
+    assert answer.status == 422
+    assert [error["path"] for error in answer.json["errors"]] == ["caller_number_from[0]"]
+    answer = await api.post("trunks", {"name": "x", "caller_number_from": []})
+    assert [error["path"] for error in answer.json["errors"]] == ["caller_number_from"]
