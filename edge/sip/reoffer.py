@@ -8,14 +8,17 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.sip.core import SDP
-from edge.sip.events import Ended, Flow, OfferAnswered, OfferRefused
+from edge.sip.events import Ended, OfferAnswered, OfferRefused
 from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.message import Response
 from edge.sip.offering import OfferingUsage, is_open
+from edge.sip.printing import PrintedRequest
 from edge.sip.timers import LIMIT, Timer
 
 Renewed = Callable[[bytes], bytes]
 MAX_GLARES = 5
+MOST_ACKS: Final = 8
+"""Of so many offers a repeated 200 gets its ACK once more."""
 SOON: Final = LIMIT / 4
 """Seconds for the answer to an offer that somebody's UPDATE waits for, and twice that in all."""
 
@@ -28,8 +31,8 @@ class OwnOffer:
     """
 
     __slots__ = (
-        "_ack", "_asked", "_exchange", "_glares", "_method", "_quiet", "_renewed", "_sdp", "_soon", "_timer",
-        "_usage", "_wanted",
+        "_acks", "_asked", "_due", "_exchange", "_glares", "_method", "_quiet", "_renewed", "_sdp", "_soon",
+        "_timer", "_usage", "_wanted",
     )  # fmt: skip
 
     def __init__(self, usage: OfferingUsage) -> None:
@@ -37,7 +40,8 @@ class OwnOffer:
         self._wanted: bytes | None = None
         self._sdp = b""
         self._exchange: Exchange | None = None
-        self._ack: tuple[int, bytes, Flow] | None = None
+        self._acks: dict[int, PrintedRequest] = {}
+        self._due = 0
         self._asked = False
         self._glares = 0
         self._quiet = False
@@ -80,6 +84,7 @@ class OwnOffer:
         """Our answer to the offer that the peer's 200 made."""
         if self._asked:
             self._asked = False
+            self._usage.told = sdp or self._usage.told
             self._send_ack(sdp)
             self._done()
 
@@ -96,7 +101,6 @@ class OwnOffer:
         usage = self._usage
         if usage.dialog is None:
             return
-        self._ack = None
         early = usage.state != "up"
         self._method = "UPDATE" if early or (self._soon and self._sdp and usage.peer_updates) else "INVITE"
         headers = (usage.contact_line(), usage.allow, *usage.expiry_lines(), *((SDP,) if self._sdp else ()))
@@ -121,12 +125,12 @@ class OwnOffer:
 
     def _accepted(self, response: Response) -> None:
         usage = self._usage
-        if self._ack is not None or self._exchange is None or usage.dialog is None:
-            self._ack_again(response)
+        if response.cseq <= self._due or self._exchange is None or usage.dialog is None:
+            self._ack_again(response.cseq)
             return
         usage.dialog.refresh(response)
         quiet, usage.told = self._quiet, self._sdp or usage.told
-        self._ack = (response.cseq, b"", usage.flow)
+        self._due = response.cseq
         if self._method == "UPDATE":
             self._done()
         elif self._sdp or usage.state != "up":
@@ -140,19 +144,22 @@ class OwnOffer:
 
     def _send_ack(self, sdp: bytes) -> None:
         usage = self._usage
-        if self._ack is None or self._exchange is None or usage.dialog is None:
+        if self._exchange is None or usage.dialog is None:
             return
-        cseq, login = self._ack[0], self._exchange.authorization  # 13.2.2.4
+        login = self._exchange.authorization  # 13.2.2.4
         headers = (*login, SDP) if sdp else login
-        ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
-        self._ack = (cseq, ack.data, ack.flow)
+        ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, self._due)
+        self._acks[self._due] = ack
+        if len(self._acks) > MOST_ACKS:
+            del self._acks[next(iter(self._acks))]
         if len(ack.data) > MOST_OVER_UDP:  # should it not arrive by TCP, the repeated one is a datagram
             ack = by_stream(usage.core, usage.dialog, ack) or ack
         usage.core.layer.send(ack.data, ack.flow, ack.call_id)
 
-    def _ack_again(self, response: Response) -> None:
-        if self._ack is not None and self._ack[0] == response.cseq and self._ack[1] and self._usage.dialog:
-            self._usage.core.layer.send_again(self._ack[1], self._ack[2], self._usage.dialog.call_id)
+    def _ack_again(self, cseq: int) -> None:
+        ack = self._acks.get(cseq)
+        if ack is not None:
+            self._usage.core.layer.send_again(ack.data, ack.flow, ack.call_id)
 
     def _refused(self, response: Response) -> None:
         usage = self._usage

@@ -31,11 +31,13 @@ DEFAULT: Final = "0 8 101"
 CODECS: Final = st.sampled_from(("0 8 101", "8 101", "0", "18 101", "9 0"))
 
 
-def sdp(host: str, direction: str = "sendrecv", formats: str = "0 8 101", version: int = 1) -> bytes:
+def sdp(
+    host: str, direction: str = "sendrecv", formats: str = "0 8 101", version: int = 1, port: int = 4000
+) -> bytes:
     """A description of a peer's audio."""
     text = (
         f"v=0\r\no=- 1 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
-        f"m=audio 4000 RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
+        f"m=audio {port} RTP/AVP {formats}\r\na=rtpmap:101 telephone-event/8000\r\na={direction}\r\n"
     )
     return text.encode()
 
@@ -57,6 +59,7 @@ class Phone:
 
     def __init__(self, air: Air, host: str) -> None:
         self.host = host
+        self._chance = air.random
         self.node = Node(air, host, self._called)
         self.usages: list[Invite] = []
         self.offered: list[Invite] = []
@@ -74,7 +77,12 @@ class Phone:
 
     def description(self, direction: str = "sendrecv", formats: str = "0 8 101") -> bytes:
         self.version += 1
-        return sdp(self.host, direction, formats, self.version)
+        port = 4000 + 2 * self.version if self._chance.random() < 0.3 else 4000
+        return sdp(self.host, direction, formats, self.version, port)
+
+    def answer(self, usage: Invite, formats: str = DEFAULT) -> None:
+        """Takes a call: what it said reliably before, stands (RFC 3261 13.2.1)."""
+        usage.answer(usage.told if usage.told_early else self.description(formats=formats))
 
     def _believe(self, usage: Invite, said: bytes) -> None:
         """RFC 3264 section 8: who changes a description says so in its o= line, and keeps its number."""
@@ -94,7 +102,8 @@ class Phone:
                 self._believe(usage, said)
             case Answered(sdp=said) | OfferAnswered(sdp=said):
                 self._believe(usage, said)
-                usage.ack(self.description(formats=formats_in(said)) if said else b"")
+                asked = said and not (usage.offer and isinstance(event, Answered))
+                usage.ack(self.description(formats=formats_in(said)) if asked else b"")
             case Offered(sdp=said) if self.obliging:
                 self._believe(usage, said)
                 usage.accept_offer(self.description(formats=formats_in(said)))
@@ -204,7 +213,7 @@ class Interleavings(RuleBasedStateMachine):
             if early:
                 usage.progress(183, phone.description(formats=formats))
                 self.pass_time(0.1)
-            usage.answer(phone.description(formats=formats))
+            phone.answer(usage, formats)
         self.pass_time(after)
 
     # -- the targets ---------------------------------------------------------------------------------
@@ -222,7 +231,7 @@ class Interleavings(RuleBasedStateMachine):
     def a_target_answers(self, formats: str, after: float) -> None:
         found = self._any_target("trying", "early")
         if found is not None:
-            found[1].answer(found[0].description(formats=formats))
+            found[0].answer(found[1], formats)
         self.pass_time(after)
 
     @precondition(lambda self: self._has(self.targets, "trying", "early"))
@@ -271,7 +280,7 @@ class Interleavings(RuleBasedStateMachine):
         self.pass_time(0.1)
         found = self._any_target("trying", "early")
         if found is not None:
-            found[1].answer(found[0].description())
+            found[0].answer(found[1])
         self.pass_time(after)
 
     @precondition(lambda self: self._has(self.targets, "up"))
@@ -409,6 +418,8 @@ class Interleavings(RuleBasedStateMachine):
         self.pass_time(70.0)  # what was lost came again, or was given up
         assert self.edge.without_its_slot() == []
         assert self.edge.deaf() == []
+        silent = self.edge.silent(usage for phone in self.phones for usage in phone.usages)
+        assert not silent, silent
         for _ in range(2):  # what is still on its way may make one call more
             self.pass_time(5.0)
             for phone in self.phones:

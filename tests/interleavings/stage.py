@@ -8,8 +8,8 @@ sockets are stand-ins.  The peers are stacks too, told by a test what to do next
 import asyncio
 import itertools
 import random
-from collections.abc import Callable
-from typing import Final, Self
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from edge.calls.breaker import Breaker
 from edge.calls.leg import Leg as CallLeg
@@ -20,8 +20,9 @@ from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.media.codecs import is_voice
-from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, Recording
+from edge.media.engine import LegCounters, MediaEvent, MediaUnavailable, Plan, PlayDone, Recording
 from edge.media.plans import plan_for
+from edge.media.sdp import parse
 from edge.media.streams import codecs_of
 from edge.model.action import Action
 from edge.model.callers import NO_PAST, CallerPast
@@ -182,57 +183,89 @@ class Leg:
     def __init__(self, loop: VirtualLoop, port: int) -> None:
         self.host, self.port = EDGE, port
         self.on_event: Callable[[MediaEvent], None] | None = None
+        self.other: Leg | None = None
+        self.remote: Address | None = None
+        self.playing = ""
         self._loop = loop
         self._token = 0
 
     def update(self, plan: Plan) -> None:
         assert plan.remote is None or plan.remote[1] > 0
+        self.remote = plan.remote
 
     def play(self, source: str, *, loop: bool = False) -> int:
         self._token += 1
+        self.playing = source
         if not loop:
             self._loop.call_later(1.0, self._done, self._token)
         return self._token
 
     def stop(self) -> None:
         self._token += 1
+        self.playing = ""
+
+    def part(self) -> None:
+        """On its own again."""
+        other, self.other = self.other, None
+        if other is not None:
+            other.other = None
 
     def _done(self, token: int) -> None:
-        if token == self._token and self.on_event is not None:
-            self.on_event(PlayDone(token))
+        if token == self._token:
+            self.playing = ""
+            if self.on_event is not None:
+                self.on_event(PlayDone(token))
 
 
 class Media:
-    """The engine, and each of its calls; ``opened`` is how many of those were not finished."""
+    """The engine; ``opened`` is how many of its calls were not finished."""
 
     def __init__(self, loop: VirtualLoop) -> None:
-        self._loop = loop
-        self._ports = itertools.count(20000, 2)
+        self.loop = loop
+        self.ports = itertools.count(20000, 2)
         self.opened = 0
-        self.can_record = False
         self.ready = True
 
-    def call(self) -> Self:
+    def call(self) -> "Talk":
         self.opened += 1
-        return self
+        return Talk(self)
 
-    def leg(self, peer: str = "") -> MediaLeg:
-        return Leg(self._loop, next(self._ports))
 
-    def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
-        assert a is not b
+class Talk:
+    """A call's media: who is bridged with whom."""
+
+    can_record = False
+
+    def __init__(self, media: Media) -> None:
+        self._media = media
+        self._legs: list[Leg] = []
+
+    def leg(self, peer: str = "") -> Leg:
+        made = Leg(self._media.loop, next(self._media.ports))
+        self._legs.append(made)
+        return made
+
+    def bridge(self, a: Leg, b: Leg) -> None:
+        assert a is not b and a in self._legs and b in self._legs
+        for leg in (a, b):
+            leg.part()
+        a.other, b.other = b, a
 
     def unbridge(self) -> None:
-        pass
+        for leg in self._legs:
+            leg.part()
 
-    def close_leg(self, leg: MediaLeg) -> None:
+    def close_leg(self, leg: Leg) -> None:
         leg.on_event = None
+        if leg in self._legs:
+            leg.part()
+            self._legs.remove(leg)
 
     def record(self, name: str, tracks: int, limit_s: float) -> Recording:
         raise MediaUnavailable("no recorder here")
 
     async def finish(self, *, hurry: bool = False) -> dict[int, LegCounters]:
-        self.opened -= 1
+        self._media.opened -= 1
         return {}
 
 
@@ -295,6 +328,36 @@ class Edge:
             if not (_understood(caller, target) and _understood(target, caller)):
                 found.append(call_id)
         return found
+
+    def silent(self, usages: Iterable[Invite]) -> list[str]:
+        """The calls that are bridged, of which one side would not be heard by the other: what goes wrong.
+        ``usages`` are the phones'."""
+        phones = {(usage.call_id, usage.local_tag): usage for usage in usages}
+        found = []
+        for call_id in self.switch.live():
+            call, _ = self.switch._calls[call_id]
+            caller, target = call.reception.caller, call.target
+            if call.reception.phase != "bridged" or caller is None or target is None:
+                continue
+            for leg, other in ((caller, target), (target, caller)):
+                media: Any = leg.media
+                if media.other is not other.media:
+                    found.append(f"the {leg.name} of {call_id} is not bridged")
+                if media.playing and not (leg is caller and target.deaf):
+                    found.append(f"the {leg.name} of {call_id} hears {media.playing}")
+                assert leg.invite is not None and leg.invite.dialog is not None
+                phone = phones[leg.invite.call_id, leg.invite.dialog.remote_tag]
+                stream = parse(phone.told).audio
+                assert stream is not None
+                if media.remote != (phone_host(phone), stream.port):
+                    found.append(f"the {leg.name} of {call_id} is sent to {media.remote}, not {stream.port}")
+        return found
+
+
+def phone_host(usage: Invite) -> str:
+    """Where a phone is."""
+    assert usage.dialog is not None
+    return str(usage.dialog.flow.local[0])
 
 
 def _understood(leg: CallLeg, other: CallLeg) -> bool:

@@ -134,6 +134,19 @@ def test_else_by_an_unchanged_reinvite_of_which_the_owner_hears_nothing(us: Node
     assert len({request.cseq for request in peer.requests("INVITE")}) == 3
 
 
+def test_a_refresh_says_what_our_ack_said_last(us: Node, peer: Peer) -> None:
+    """The target made the last offer, when it was asked for one."""
+    usage = calling(us, peer, "Session-Expires: 200;refresher=uac\nAllow: INVITE, BYE\n")
+    usage.offer_again(b"")
+    us.net.run(0.01)
+    lines = "Session-Expires: 200;refresher=uac\n"
+    reply(us, peer, peer.requests("INVITE")[-1], headers=lines, body=SDP)
+    told = SDP.replace(b"4000", b"4002")
+    usage.ack(told)
+    us.net.run(101)
+    assert peer.requests("INVITE")[-1].body == told
+
+
 def test_a_target_that_does_not_answer_our_refresh_is_hung_up_on(us: Node, peer: Peer) -> None:
     usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: UPDATE\n")
     us.net.run(45 + 32.5)

@@ -154,6 +154,30 @@ def test_we_ask_for_an_offer(us: Node, peer: Peer, usage: Invite) -> None:
     assert peer.requests("ACK")[0].body == b"v=0 answer"
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_repeated_answer_to_the_offer_before_is_acknowledged_and_no_answer_to_the_next(
+    us: Node, peer: Peer, usage: Invite, *, answered: bool
+) -> None:
+    """Our ACK to it was lost, or is slow."""
+    for offer in (HOLD, SDP):
+        usage.offer_again(offer)
+        us.net.run(0.01)
+        if offer is HOLD or answered:
+            peer.respond(peer.requests("INVITE")[-1], 200, us, body=offer)
+            us.net.run(0.01)
+    told = len(us.heard[usage])
+    first, second = peer.requests("INVITE")
+    before = peer.requests("ACK")
+    peer.respond(first, 200, us, body=HOLD)
+    us.net.run(0.01)
+    assert [one.cseq for one in peer.requests("ACK")[len(before) :]] == [first.cseq]
+    assert peer.requests("ACK")[-1].headers.get("Via") == before[0].headers.get("Via")
+    assert len(us.heard[usage]) == told
+    peer.respond(second, 200, us, body=SDP)
+    us.net.run(0.01)
+    assert us.heard[usage][-1] == OfferAnswered(SDP) and peer.requests("ACK")[-1].cseq == second.cseq
+
+
 def test_a_refusal_of_our_offer_leaves_the_call(us: Node, peer: Peer, usage: Invite) -> None:
     usage.offer_again(HOLD)
     us.net.run(0.01)
