@@ -125,13 +125,17 @@ class TraceBook:
     """Finds a live call's trace by SIP Call-ID: the endpoint's trace hook.
 
     A dialog's first messages come before its call has opened a trace for it: they wait here, of the
-    last ``MAX_EARLY`` dialogs.
+    last ``MAX_EARLY`` dialogs of peers that ``knows`` knows, and of as many of strangers, who may log in.
     """
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], knows: Callable[[str], bool] = lambda host: True
+    ) -> None:
         self._monotonic = monotonic
+        self._knows = knows
         self._by_call_id: dict[str, Trace | _Several] = {}
         self._early: dict[str, list[_Seen]] = {}
+        self._strange: dict[str, list[_Seen]] = {}
 
     def open(self, sip_call_id: str, trace: Trace, *, arrived: bool = False) -> None:
         """Starts to keep the messages of a dialog, with those that came before.  ``arrived``: the call has
@@ -140,7 +144,7 @@ class TraceBook:
         known = self._of(sip_call_id)
         if not known:
             self._by_call_id[sip_call_id] = trace
-            for seen in self._early.pop(sip_call_id, ()):
+            for seen in self._early.pop(sip_call_id, None) or self._strange.pop(sip_call_id, []):
                 trace.add(*seen)
         elif trace not in known:
             for seen in known[-1].since_the_last_arrival(sip_call_id) if arrived else ():
@@ -169,7 +173,7 @@ class TraceBook:
         trace = self._by_call_id.get(sip_call_id)
         if trace is not None:
             trace.add(self._monotonic(), direction, flow, data)
-        elif data.startswith(b"INVITE ") or sip_call_id in self._early:
+        elif data.startswith(b"INVITE ") or sip_call_id in self._early or sip_call_id in self._strange:
             self._wait(sip_call_id, (self._monotonic(), direction, flow, data))
 
     def _of(self, sip_call_id: str) -> tuple[Trace, ...]:
@@ -179,8 +183,13 @@ class TraceBook:
         return found.traces if isinstance(found, _Several) else (found,)
 
     def _wait(self, sip_call_id: str, seen: _Seen) -> None:
-        early = self._early.setdefault(sip_call_id, [])
-        if len(early) < MAX_EARLY_LINES:
-            early.append(seen)
-        if len(self._early) > MAX_EARLY:
-            del self._early[next(iter(self._early))]
+        early = self._early.get(sip_call_id) or self._strange.get(sip_call_id)
+        if early is not None:
+            if len(early) < MAX_EARLY_LINES:
+                early.append(seen)
+            return
+        _, direction, flow, _ = seen
+        waiting = self._early if direction == "out" or self._knows(flow.remote[0]) else self._strange
+        waiting[sip_call_id] = [seen]
+        if len(waiting) > MAX_EARLY:
+            del waiting[next(iter(waiting))]

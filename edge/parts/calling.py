@@ -120,7 +120,7 @@ async def _services(
 async def _traced(ground: Ground, endpoint: Endpoint) -> TraceBook:
     """Who sees every SIP message: the calls' traces, and a Homer collector if there is one."""
     sip = ground.settings.sip
-    traces = TraceBook(ground.clock.monotonic)
+    traces = TraceBook(ground.clock.monotonic, endpoint.knows)
     endpoint.set_trace(traces.note)
     if sip.collector is not None:
         exporter = await ground.stack.enter_async_context(Exporter(sip.collector, sip.hep_id, ground.clock))

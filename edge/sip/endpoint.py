@@ -133,6 +133,10 @@ class Endpoint:
         now = {"connections": self._transport.connections}
         return {**self.stack.counters, **self._guard.figures(), **now}
 
+    def knows(self, host: str) -> bool:
+        """Whether an address is no stranger's."""
+        return self._guard.is_free(host)
+
     def set_trace(self, trace: Trace | None) -> None:
         """Every message is shown to ``trace`` from now on."""
         self.stack.trace = trace

@@ -127,6 +127,20 @@ def test_dialogs_that_never_become_calls_are_forgotten() -> None:
     assert len(trace.lines()) == 1
 
 
+def test_a_crowd_of_strangers_costs_no_call_of_a_known_source_the_beginning_of_its_ladder() -> None:
+    strange = Flow("udp", FLOW.local, ("203.0.113.9", 5060))
+    book, known, logged_in = TraceBook(lambda: 0.0, lambda host: host == "192.0.2.1"), Trace(0.0), Trace(0.0)
+    book.note("in", FLOW, INVITE, "call@1")
+    book.note("out", strange, INVITE, "call@2")
+    for number in range(3 * MAX_EARLY):
+        book.note("in", strange, INVITE, f"strange@{number}")
+    book.note("out", strange, b"SIP/2.0 401 Unauthorized\r\n", f"strange@{number}")
+    book.open("call@1", known)
+    book.open("call@2", known)
+    book.open(f"strange@{number}", logged_in)
+    assert len(known.lines()) == len(logged_in.lines()) == 2
+
+
 def test_a_ladder_has_an_end() -> None:
     trace = Trace(0.0)
     for _ in range(MAX_LINES + 5):
