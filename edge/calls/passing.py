@@ -12,7 +12,7 @@ from edge.model.decision import CallFacts
 from edge.routing.e164 import normalise, user_part, written
 from edge.sip.attached import Attached
 from edge.sip.grammar import canonical
-from edge.sip.headers import without_breaks
+from edge.sip.headers import writable
 from edge.sip.message import Request
 from edge.sip.uri import escape_user
 
@@ -60,7 +60,7 @@ def passed_on(request: Request, onward: Onward) -> Lines:
         headers += _history(request, onward.line)
     if sip.call_id == "correlate" and len(request.call_id) <= MAX_CALL_ID:
         headers = [header for header in headers if header[0].lower() != "x-call-id"]
-        headers.append(("X-Call-ID", without_breaks(request.call_id)))
+        headers.append(("X-Call-ID", writable(request.call_id)))
     if "Identity" in request.headers and not is_hidden(onward.identity, sip):
         headers += _signed(request, onward)
     return headers
@@ -82,7 +82,7 @@ def kept_call_id(request: Request, line: Line) -> str:
     tags of both sides.
     """
     kept = line.sip.call_id == "keep" and len(request.call_id) <= MAX_CALL_ID
-    return request.call_id if kept and without_breaks(request.call_id) == request.call_id else ""
+    return request.call_id if kept and writable(request.call_id) == request.call_id else ""
 
 
 @lru_cache(maxsize=256)
@@ -109,7 +109,7 @@ def _bounded(lines: Iterator[tuple[str, str]]) -> Lines:
     kept: Lines = []
     octets = 0
     for name, value in lines:
-        clean = without_breaks(value)
+        clean = writable(value)
         octets += len(name) + len(clean)
         if octets > MAX_OCTETS or len(kept) >= 2 * MAX_VALUES:
             break

@@ -9,7 +9,7 @@ from edge.model.placeholders import Lookup, filled
 from edge.model.tags import Tags
 from edge.routing.known import CAMPAIGN_KEYS, Known
 from edge.routing.snapshot import Snapshot
-from edge.sip.headers import without_breaks
+from edge.sip.headers import writable
 
 
 class Values:
@@ -53,11 +53,11 @@ class Values:
 
 
 def fill(text: str, values: Lookup) -> str:
-    """``text`` with its placeholders replaced; an unknown one becomes empty, CR, LF and NUL vanish, and what
-    is no character becomes ``?``."""
+    """``text`` with its placeholders replaced; an unknown one becomes empty, control characters vanish, and
+    what is no character becomes ``?``."""
     if "[" not in text:
         return text
-    made = without_breaks(filled(text, values))
+    made = writable(filled(text, values))
     return made if made.isascii() else made.encode("utf-8", "replace").decode()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from edge.sip.headers import without_breaks
+from edge.sip.headers import writable
 
 MAX_OCTETS: Final = 16_384
 """So much is kept of one INVITE's parts beside the description, headers and all."""
@@ -45,5 +45,5 @@ def print_body(description: bytes, parts: Iterable[Attached], boundary: str) -> 
 
 
 def _head(part: Attached) -> bytes:
-    lines = [f"{name}: {without_breaks(value)}\r\n" for name, value in part.headers]
+    lines = [f"{name}: {writable(value)}\r\n" for name, value in part.headers]
     return "".join(lines).encode("utf-8", "surrogateescape")

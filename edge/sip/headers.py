@@ -1,11 +1,12 @@
 """Header values: addresses (RFC 3261 section 20.10), and making values safe to write."""
 
+import re
 from typing import Final, NamedTuple
 
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params, print_params, quote, split_name_addr, unquote
 
-_BREAKS: Final = str.maketrans("", "", "\r\n\x00")
+_CONTROLS: Final = re.compile(r"(\\[^\x00-\x08\n-\x1f\x7f])|\\?[\x00-\x08\n-\x1f\x7f]")
 
 
 class NameAddr(NamedTuple):
@@ -60,6 +61,10 @@ def printable(text: str) -> str:
     return whole if whole.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in whole)
 
 
-def without_breaks(text: str) -> str:
-    """``text`` without any CR, LF or NUL: for what comes from outside and is passed on."""
-    return text.translate(_BREAKS)
+def writable(text: str) -> str:
+    """``text`` as a header's value may have it (RFC 3261 25.1, TEXT-UTF8 and tabs): without control
+    characters, CR, LF and NUL among them.  For what comes from outside and is passed on.
+
+    A quoted string may have some, each behind a backslash: that goes with it, or it would quote what follows.
+    """
+    return text if text.isprintable() else _CONTROLS.sub(r"\1", text)

@@ -13,7 +13,7 @@ from edge.sip.dialog import Dialog, Named
 from edge.sip.events import Credentials, Ended, Flow, Info
 from edge.sip.exchange import Exchange
 from edge.sip.expiry import ExpiryTimer
-from edge.sip.headers import without_breaks
+from edge.sip.headers import writable
 from edge.sip.message import Request, Response
 from edge.sip.peer_offer import PeerOffer
 from edge.sip.printing import Lines
@@ -181,7 +181,7 @@ class Invite(Teller):
         ``reason`` is a Reason header's value (RFC 3326).  No event follows a hang-up of ours.
         """
         self._silent = True
-        self._leave((("Reason", without_breaks(reason)),) if reason else ())
+        self._leave((("Reason", writable(reason)),) if reason else ())
 
     def offer_again(self, sdp: bytes, *, soon: bool = False, renewed: Renewed | None = None) -> None:
         """Sends a re-INVITE (empty: ask the peer for an offer).  Glare is retried as RFC 3261 14.1 says.

@@ -11,7 +11,7 @@ from edge.sip.dialog import Dialog
 from edge.sip.errors import SipParseError
 from edge.sip.events import Credentials, InviteEvent, Referred
 from edge.sip.exchange import Exchange
-from edge.sip.headers import parse_name_addr, without_breaks
+from edge.sip.headers import parse_name_addr, writable
 from edge.sip.message import Request, Response
 from edge.sip.printing import Lines
 from edge.sip.server_transaction import ServerTransaction
@@ -76,7 +76,7 @@ class Referrals:
                 Referred(
                     str(target._replace(headers="")),
                     _replaces(target),
-                    None if by is None else without_breaks(by),
+                    None if by is None else writable(by),
                     self._current,
                 )
             )
@@ -201,5 +201,5 @@ def _replaces(uri: Uri) -> str | None:
     for part in uri.headers.split("&"):
         name, _, value = part.partition("=")
         if unescape(name).lower() == "replaces" and value:
-            return without_breaks(unescape(value))
+            return writable(unescape(value))
     return None

@@ -4,7 +4,7 @@ import pytest
 
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params, print_params, quote, unquote
-from edge.sip.headers import NameAddr, parse_name_addr, refuse_breaks, without_breaks
+from edge.sip.headers import NameAddr, parse_name_addr, refuse_breaks, writable
 from edge.sip.via import parse_via
 
 
@@ -136,10 +136,27 @@ def test_malformed_vias(value: str) -> None:
 def test_breaks_are_refused_or_taken_out(bad: str) -> None:
     with pytest.raises(ValueError, match="CR, LF or NUL"):
         refuse_breaks(bad)
-    refuse_breaks(without_breaks(bad))
+    refuse_breaks(writable(bad))
 
 
-@pytest.mark.parametrize("value", ["", "plain", "tab\there", "é ü 漢", "\udcff"])
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("a\x07b\x1b[2Jc\x7fd\x0be", "ab[2Jcde"),
+        ('"one\\\x07 two";encoding=hex', '"one two";encoding=hex'),
+        ('"at the end\\\x00"', '"at the end"'),
+        ('"a backslash\\\\\x07"', '"a backslash\\\\"'),
+        ('"\\"quoted\\"\x01 tab\t"', '"\\"quoted\\" tab\t"'),
+        ("\x80 \x9b é \udc80", "\x80 \x9b é \udc80"),
+    ],
+)
+def test_control_characters_that_no_header_may_have_are_taken_out_with_the_pair_that_quotes_them(
+    said: str, written: str
+) -> None:
+    assert writable(said) == written
+
+
+@pytest.mark.parametrize("value", ["", "plain", "tab\there", "é ü 漢", "\udcff", '"\\""'])
 def test_everything_else_may_be_written(value: str) -> None:
     refuse_breaks(value)
-    assert without_breaks(value) == value
+    assert writable(value) == value
