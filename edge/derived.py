@@ -10,12 +10,11 @@ from typing import Final
 
 from edge.calls.ports import CallLimits
 from edge.calls.sources import LEAST_MESSAGES
-from edge.near import local_address_toward
+from edge.near import WILDCARDS, local_address_toward
 from edge.settings import Settings
 from edge.settings.sections import CallsSection, SipSection
 from edge.sip.listening import EndpointConfig, Listen
 from edge.sip.tls import TlsConfig
-from edge.sip.transport import WILDCARDS
 
 SECRET_OCTETS: Final = 32
 USUAL_MESSAGES: Final = 25

@@ -6,6 +6,7 @@ from typing import Final
 
 from edge.networks import Networks
 
+WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 _MOST_KNOWN: Final = 4096
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 
+from edge.near import WILDCARDS
 from edge.networks import source_of
 from edge.sip.connection import Address, Connection, StreamLimits, StreamOwner
 from edge.sip.events import Destination, Flow, Transport
@@ -265,7 +266,8 @@ class Streams:
                     context = await self._certificates.context("client")
                     secure = {"ssl": context, "server_hostname": flow.name or flow.remote[0]}
                     secure["ssl_shutdown_timeout"] = SHUTDOWN_S
-                await self.loop.create_connection(lambda: connection, *flow.remote, **secure)
+                ours = None if flow.local[0] in ("", *WILDCARDS) else (flow.local[0], 0)
+                await self.loop.create_connection(lambda: connection, *flow.remote, local_addr=ours, **secure)
         except OSError as error:  # TimeoutError is one
             log.info("sip_unconnected", transport=flow.transport, remote=flow.remote[0], why=str(error))
             self.forget(connection)

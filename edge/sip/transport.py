@@ -9,10 +9,10 @@ import asyncio
 import errno
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from edge.near import Near, local_address_toward
+from edge.near import WILDCARDS, Near, local_address_toward
 from edge.networks import Networks
 from edge.sip.events import Destination, Flow
 from edge.sip.events import Transport as SipTransport
@@ -35,7 +35,6 @@ RECEIVE_BUFFER: Final = 4 << 20
 """Bytes: bursts wait in the kernel, not in retransmissions (the kernel may grant less)."""
 MAX_KNOWN: Final = 10_000
 """Peers whose flow and local address are remembered; then the memory starts anew."""
-WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
 
 
 _RECEIVE_ERRORS: Final = {  # linux/in.h, linux/in6.h: the constants that ``socket`` does not have
@@ -230,7 +229,7 @@ class Transport:
         """The flow to a destination: a datagram's through the listener ``local``, else through the one whose
         address the kernel would use, or the first of its family."""
         if destination.transport != "udp" and self._streams is not None:
-            names = self._listening.get(destination.transport) or self._udp
+            names = self._listening.get(destination.transport) or [*self._udp]
             return self._streams.toward(self._local(names, destination.host), destination)
         if local in self._udp and (":" in destination.host) == (":" in local[0]):
             return Flow(destination.transport, local, (destination.host, destination.port))
@@ -238,22 +237,19 @@ class Transport:
         if flow is None:
             if len(self._routes) >= MAX_KNOWN:
                 self._routes.clear()
-            local = self._listener_toward(destination.host)
+            local = self._local([*self._udp], destination.host)
             flow = Flow(destination.transport, local, (destination.host, destination.port))
             self._routes[destination] = flow
         return flow
 
-    def _listener_toward(self, host: str) -> Address:
-        """Of several listeners (an inner and an outer network, say) the one that the peer can answer to."""
-        if len(self._udp) > 1:
+    def _local(self, names: Sequence[Address], host: str) -> Address:
+        """Of several listeners (an inner and an outer network, say) the one that the peer can answer to, else
+        the first of its family; none when we listen on no such address."""
+        if len(names) > 1:
             ours = local_address_toward(host)
-            for name in self._udp:
+            for name in names:
                 if name[0] == ours:
                     return name
-        return self._local(self._udp, host)
-
-    def _local(self, names: Iterable[Address], host: str) -> Address:
-        """Ours of the same family; none when we listen on no such address."""
         return next((name for name in names if (":" in name[0]) == (":" in host)), ("", 0))
 
     def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:

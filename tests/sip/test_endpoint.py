@@ -34,6 +34,7 @@ from edge.sip.message import Request, Response
 from edge.sip.meters import Allowance
 from tests.support.known import Known
 from tests.support.lossy_wire import SDP
+from tests.support.ports import own_address
 from tests.support.server import eventually
 from tests.support.virtual_time import VirtualClock
 
@@ -751,6 +752,39 @@ async def test_the_advertised_address_is_written(advertised: str, written: str) 
     async with endpoint("udp", advertised=advertised) as (us, own), endpoint("udp") as (_, port):
         usage = us.call(outgoing("udp", port))
         assert usage.request.headers.get("Contact") == f"<sip:edge@{written.format(own)}>"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_what_we_send_comes_from_where_we_listen(transport: str) -> None:
+    """A PBX that knows us by our address knows us over each transport."""
+    here, there, sources = own_address(), own_address(), []
+
+    def called(usage: Invite) -> None:
+        sources.append(usage.flow.remote[0])
+        usage.reject(486)
+
+    async with (
+        endpoint(transport, called, host=there) as (_, port),
+        endpoint(transport, host=here) as (us, _),
+    ):
+        usage = us.call(outgoing(transport, port, there))
+        await Owner(usage).next()
+    assert sources == [here]
+
+
+async def test_of_two_addresses_a_connection_leaves_from_the_one_that_leads_to_the_peer() -> None:
+    here, there, sources = own_address(), own_address(), []
+
+    def called(usage: Invite) -> None:
+        sources.append(usage.flow.remote[0])
+        usage.reject(486)
+
+    listen = [Listen("tcp", here, 0), Listen("tcp", "127.0.0.1", 0)]  # the second is the kernel's choice
+    ours = Endpoint(EndpointConfig(listen), SystemClock(), Open(), lambda usage: None)
+    async with endpoint("tcp", called, host=there) as (_, port), ours as us:
+        usage = us.call(outgoing("tcp", port, there))
+        await Owner(usage).next()
+    assert sources == ["127.0.0.1"]
 
 
 async def test_who_stands_on_our_side_of_the_nat_sees_our_own_address() -> None:
