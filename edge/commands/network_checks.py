@@ -1,7 +1,10 @@
 """Checks of the network: listeners, RTP ports, and the addresses that others are told."""
 
+import fcntl
 import ipaddress
 import socket
+import struct
+from array import array
 from collections.abc import Iterator
 
 from edge.commands.finding import Finding
@@ -13,12 +16,16 @@ from edge.settings.addresses import SipTransport
 _SAMPLE = 64
 _PORTS_PER_CALL = 4
 _ANY = next(iter(WILDCARDS))
+_SIOCGIFCONF = 0x8912
+_MOST_INTERFACES = 1024
 
 
 def listeners(settings: Settings, running: bool) -> Iterator[Finding]:
     """Every listening address can be bound, or is held by the server that runs already."""
     for written, (transport, host, port) in zip(settings.sip.listen, settings.sip.addresses, strict=True):
         yield _listener("sip.listen", written, bind_error(transport, host, port), running)
+        if transport == "udp" and host == _ANY:
+            yield from _several(written, interfaces())
     yield _listener(
         "admin.listen", settings.admin.listen, bind_error("tcp", *settings.admin.address), running
     )
@@ -40,6 +47,33 @@ def _listener(key: str, written: str, error: str | None, running: bool) -> Findi
     }
     remedy = next((text for word, text in remedies.items() if word in error), "correct the address")
     return Finding("fail", f"{key} {written!r} can not be used: {error}", remedy)
+
+
+def _several(written: str, found: dict[str, list[str]]) -> Iterator[Finding]:
+    """Interfaces with more than one address: what such a socket sends comes from the first of them."""
+    for name, addresses in found.items():
+        if len(addresses) > 1:
+            text = f"sip.listen {written}: {name} has {len(addresses)} addresses ({', '.join(addresses)})"
+            yield Finding(
+                "warn",
+                f"{text}; whichever of them is called, answers leave from the one that the system prefers",
+                "if peers call another one, list that address in sip.listen instead",
+            )
+
+
+def interfaces() -> dict[str, list[str]]:
+    """The IPv4 addresses of each interface but loopback, by its name."""
+    entry = struct.Struct("16s2xH4s16x")  # ifreq with a sockaddr_in (netdevice(7))
+    room = array("B", bytes(entry.size * _MOST_INTERFACES))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        filled = fcntl.ioctl(probe, _SIOCGIFCONF, struct.pack("iP", len(room), room.buffer_info()[0]))
+    found: dict[str, list[str]] = {}
+    used = room.tobytes()[: struct.unpack("iP", filled)[0]]
+    for label, _, address in entry.iter_unpack(used):
+        name = label.rstrip(b"\0").decode().partition(":")[0]
+        if name != "lo":
+            found.setdefault(name, []).append(socket.inet_ntoa(address))
+    return found
 
 
 def bind_error(transport: SipTransport, host: str, port: int) -> str | None:
