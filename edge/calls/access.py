@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from edge.calls import intake
-from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog, SourceGuard
+from edge.calls.ports import Challenges, ConfigurationHolder, RefusedCall, SourceGuard
 from edge.calls.sources import Sources
 from edge.clock import Clock
 from edge.model.config import Trunk
@@ -59,7 +59,7 @@ class Access:
         config: AccessConfig,
         configuration: ConfigurationHolder,
         digest: ServerDigest,
-        refused: RefusedLog,
+        refused: Challenges,
         clock: Clock,
         *,
         guard: SourceGuard,
@@ -97,6 +97,7 @@ class Access:
             )
             if judgement.verdict != "accepted":
                 return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
+            self._refused.answered(source)
         return self._known(request, source, trunk)
 
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
@@ -134,6 +135,7 @@ class Access:
     def _logged_in(self, source: str, trunk: Trunk) -> None:
         self._sources.logged_in(source, trunk)
         self._guard.proven(source)
+        self._refused.answered(source)
 
     # -- strangers ------------------------------------------------------------------------------------
 
@@ -170,11 +172,31 @@ class Access:
         return self._challenge(asker, stale=judgement.verdict == "stale")
 
     def _challenge(self, asker: _Asker, *, stale: bool) -> Deny:
-        """401; only credentials that were wrong are worth a line in the refused log."""
-        if asker.request.headers.get("Authorization") is not None and not stale:
+        """401; in the refused log come calls whose credentials were wrong, or never came."""
+        if asker.request.headers.get("Authorization") is None:
+            self._ask(asker)
+        elif not stale:
+            self._refused.answered(asker.source)
             self._note(asker, 401, "wrong credentials", "check the user name and password of the trunk")
         challenges = self._digest.challenges(self._clock.monotonic(), source=asker.source, stale=stale)
         return Deny(401, tuple(("WWW-Authenticate", value) for value in challenges))
+
+    def _ask(self, asker: _Asker) -> None:
+        request, source, trunk = asker
+        if request.method != "INVITE":
+            return
+        if trunk is None:
+            reason, remedy = (
+                "no trunk has this address, and it did not log in",
+                _remedy(source, self._configuration.current),
+            )
+        else:
+            reason = f"trunk {trunk.name} has a user name, and it did not log in"
+            remedy = (
+                "let the carrier log in, or take the user name out of the trunk: its addresses are enough"
+            )
+        called = intake.dialled(request, trunk)
+        self._refused.asked(RefusedCall(source, request.method, called, 401, reason, remedy))
 
     def _deny(self, asker: _Asker, status: int, reason: str, remedy: str) -> Deny:
         self._note(asker, status, reason, remedy)

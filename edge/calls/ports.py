@@ -106,6 +106,18 @@ class RefusedLog(Protocol):
     def note(self, refused: RefusedCall) -> None: ...
 
 
+class Challenges(RefusedLog, Protocol):
+    """Collects, too, who was asked to log in and never did."""
+
+    def asked(self, refused: RefusedCall) -> None:
+        """A call counts as refused unless its source ``answered`` soon."""
+        ...
+
+    def answered(self, source: str) -> None:
+        """A source has sent credentials: whether they are right is known by now."""
+        ...
+
+
 class SourceGuard(Protocol):
     """What becomes of sources that misbehave (``edge.sip.guard``)."""
 

@@ -18,6 +18,8 @@ from edge.store.refused import Refused, RefusedSources
 MAX_SOURCES = 1000
 _MAX_TEXT = 200
 _WRITE_EVERY_S = 30.0
+LOGIN_S = 5.0
+"""Seconds in which who was asked to log in does so."""
 _Key = tuple[str, str, str]
 _NONE: Final[OrderedDict[_Key, Refused]] = OrderedDict()
 
@@ -39,6 +41,7 @@ class RefusedService:
         self._kept = 0
         self._dirty = False
         self._sparing = Sparing(clock.monotonic)
+        self._asked: OrderedDict[str, tuple[float, RefusedCall]] = OrderedDict()
         self.total = 0
         self._writing = Periodic("refused sources", self._write, _WRITE_EVERY_S, first_s=_WRITE_EVERY_S)
 
@@ -65,6 +68,22 @@ class RefusedService:
         self._put(key, replace(found, count=found.count + refused.times, last_seen=now))
         self._dirty = True
 
+    def asked(self, refused: RefusedCall) -> None:
+        """Counts a call that was asked to log in, unless its source does within ``LOGIN_S``."""
+        if refused.source not in self._asked:
+            self._give_up(MAX_SOURCES - 1)
+            self._asked[refused.source] = self._clock.monotonic() + LOGIN_S, refused
+
+    def answered(self, source: str) -> None:
+        """A source has sent credentials."""
+        self._asked.pop(source, None)
+
+    def _give_up(self, most: int = MAX_SOURCES) -> None:
+        """Counts those that did not log in in time, and the oldest of more than ``most``."""
+        now, asked = self._clock.monotonic(), self._asked
+        while asked and (len(asked) > most or next(iter(asked.values()))[0] <= now):
+            self.note(asked.popitem(last=False)[1][1])
+
     def _put(self, key: _Key, refused: Refused) -> None:
         alike = self._seen.setdefault(key[2], OrderedDict())
         self._kept += key not in alike
@@ -86,10 +105,12 @@ class RefusedService:
 
     def recent(self, limit: int) -> Sequence[Refused]:
         """The latest, newest first."""
+        self._give_up()
         rows = [row for alike in self._seen.values() for row in alike.values()]
         return sorted(rows, key=lambda row: row.last_seen, reverse=True)[:limit]
 
     async def _write(self) -> None:
+        self._give_up()
         if not self._dirty:
             return
         self._dirty = False

@@ -33,6 +33,7 @@ class Bench:
     config: AccessConfig = field(default_factory=AccessConfig)
     never_ban: tuple[str, ...] = ()
     noted: list[RefusedCall] = field(default_factory=list)
+    waiting: dict[str, RefusedCall] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         clock = VirtualClock()
@@ -48,6 +49,12 @@ class Bench:
 
     def note(self, refused: RefusedCall) -> None:
         self.noted.append(refused)
+
+    def asked(self, refused: RefusedCall) -> None:
+        self.waiting[refused.source] = refused
+
+    def answered(self, source: str) -> None:
+        self.waiting.pop(source, None)
 
     def judge(self, source: str, request: Request) -> Allow | Deny:
         return self.access.judge(request, Flow("udp", ("192.0.2.200", 5060), (source, 5060)))
@@ -309,3 +316,27 @@ def test_who_logs_in_has_its_trunk_s_rate_before_it_is_read() -> None:
     assert not any(bench.sources.over("203.0.113.9") for _ in range(50))
     assert logged_in(bench, "203.0.113.9") == Allow("trk_1")
     assert [bench.sources.over("203.0.113.9") for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_who_does_not_log_in_is_told_of() -> None:
+    """A carrier's new address, while some other trunk logs in: its calls must not vanish without a word."""
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS), trunk("trk_2", **BY_LOGIN)]))
+    bench.judge("203.0.113.9", request("OPTIONS"))
+    assert not bench.waiting
+    bench.judge("203.0.113.9", request())
+    [waiting] = bench.waiting.values()
+    assert (waiting.source, waiting.called, waiting.status) == ("203.0.113.9", "+18005550100", 401)
+    assert "did not log in" in waiting.reason and "add 203.0.113.9 to the addresses" in waiting.remedy
+    assert logged_in(bench, "203.0.113.9") == Allow("trk_2")
+    assert not bench.waiting and not bench.noted
+    logged_in(bench, "203.0.113.10", "wrong")
+    assert "203.0.113.10" not in bench.waiting and bench.noted[0].reason == "wrong credentials"
+
+
+def test_a_trunk_that_has_to_log_in_and_does_not_is_told_of() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS, **BY_LOGIN)]))
+    bench.judge("192.0.2.1", request())
+    assert "trunk trk_1 has a user name" in bench.waiting["192.0.2.1"].reason
+    assert "take the user name out" in bench.waiting["192.0.2.1"].remedy
+    assert logged_in(bench, "192.0.2.1") == Allow("trk_1")
+    assert not bench.waiting

@@ -18,7 +18,7 @@ from edge.services.errors import Conflict, NotFound
 from edge.services.insight import CapUse, InsightService
 from edge.services.listing import ListQuery
 from edge.services.readiness import Check, Readiness
-from edge.services.refused import MAX_SOURCES, RefusedService
+from edge.services.refused import LOGIN_S, MAX_SOURCES, RefusedService
 from edge.services.traces import TraceFiles
 from edge.store.audit import AuditTrail
 from edge.store.calls import CallRecords
@@ -33,9 +33,13 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 class Clock(SystemClock):
     now = NOON
+    since_start = 0.0
 
     def utc(self) -> datetime:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.since_start
 
 
 class Switchboard:
@@ -107,6 +111,28 @@ async def test_refused_sources_are_counted_bounded_and_kept(database: Database) 
         assert (second.source, second.count, second.remedy) == ("192.0.2.1:700", 2, "add it to a trunk")
         assert (second.first_seen, second.last_seen) == (NOON, NOON + timedelta(seconds=5))
         assert len(service.recent(10_000)) == MAX_SOURCES
+
+
+async def test_who_was_asked_to_log_in_is_refused_unless_it_does(database: Database) -> None:
+    clock = Clock()
+    async with RefusedService(RefusedSources(database), clock) as service:
+        service.asked(refusal("192.0.2.1"))
+        service.asked(refusal("192.0.2.2"))
+        clock.since_start = LOGIN_S / 2
+        service.asked(refusal("192.0.2.1"))  # no longer for it
+        service.answered("192.0.2.2")
+        assert not service.recent(10)
+        clock.since_start = LOGIN_S
+        assert [row.source for row in service.recent(10)] == ["192.0.2.1"]
+        service.answered("192.0.2.1")
+        assert service.total == 1
+
+
+async def test_of_too_many_that_were_asked_the_oldest_waits_no_more(database: Database) -> None:
+    async with RefusedService(RefusedSources(database), Clock()) as service:
+        for n in range(MAX_SOURCES + 5):
+            service.asked(refusal(f"192.0.2.1:{n}"))
+        assert {row.source for row in service.recent(10)} == {f"192.0.2.1:{n}" for n in range(5)}
 
 
 async def test_a_flood_of_strangers_pushes_out_nobody_else(database: Database) -> None:
