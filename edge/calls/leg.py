@@ -85,28 +85,32 @@ class Leg:
             return None
         return self._tell(answer_locally(self.remote, self.here, allowed=allowed, previous=self.local))
 
-    def take_alone(self, offer: bytes, allowed: tuple[str, ...] | None = None) -> bool:
+    def take_alone(
+        self, offer: bytes, allowed: tuple[str, ...] | None = None, said: Description | None = None
+    ) -> bool:
         """Answers an offer of this peer (empty: makes one) while only we talk to it; False, and nothing is
-        changed, if it comes to nothing."""
+        changed, if it comes to nothing.  ``said`` is what somebody said who is to talk with it later."""
         assert self.invite is not None
         before = self.local, self.remote
         if not offer:
-            answer: bytes | None = self.offer_ours()
+            answer = self.offer_ours() if said is None else self.offer_of(said)
         else:
-            answer = self._answer_alone(offer, allowed)
+            answer = self._answer_alone(offer, allowed, said)
         if answer is not None and self.invite.accept_offer(answer):
             return True
         self.local, self.remote = before
         self.invite.refuse_offer(488)
         return False
 
-    def _answer_alone(self, offer: bytes, allowed: tuple[str, ...] | None) -> bytes | None:
+    def _answer_alone(
+        self, offer: bytes, allowed: tuple[str, ...] | None, said: Description | None
+    ) -> bytes | None:
         told, heard = self.local, self.remote
         if not self.hear(offer) or self.remote is None:
             return None
         if told is not None and heard is not None and heard.same_media(self.remote):
             return told.to_bytes()  # a refresh: what was agreed with somebody else stands
-        return self.answer_locally(allowed)
+        return self.answer_locally(allowed) if said is None else self.answer_of(said)
 
     def offer_ours(self) -> bytes:
         """An offer of our own, when the peer sent none."""

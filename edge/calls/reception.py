@@ -142,8 +142,9 @@ class Reception:
         """Lets the caller hear what a target plays before it answers; False if a leg has no shared codec."""
         caller = self.listen()
         caller.media.stop()
-        self.early, self.early_bridge = target, Bridge(caller, target)
-        self.media.bridge(caller.media, target.media)
+        if self.early is not target or self.early_bridge is None:  # else an offer may be under way
+            self.early, self.early_bridge = target, Bridge(caller, target)
+            self.media.bridge(caller.media, target.media)
         return caller.remote is None or self.early_bridge.relay()
 
     def forget_early(self) -> None:
@@ -151,6 +152,12 @@ class Reception:
         bridge, self.early, self.early_bridge = self.early_bridge, None, None
         if bridge is not None:
             bridge.give_up()
+
+    def end_early(self) -> None:
+        """The caller does not hear that target any longer: it rings again, if we have answered."""
+        self.media.unbridge()
+        self.forget_early()
+        self.ring_on()
 
     def ring(self, prompt_id: str | None = None) -> None:
         """The caller, who has been answered, hears ringing, or that prompt over and over."""

@@ -76,15 +76,14 @@ class Ringing:
 
     def _give_up(self, leg: Leg, reason: str | None = None) -> None:
         """The attempt is over: its dialog ends, its ports and early media go."""
-        call = self.call
-        call.target = None
-        self.reception.forget_early()
+        reception = self.reception
+        self.call.target = None
+        if reception.early is leg:
+            reception.end_early()
         if leg.invite is not None:
             leg.invite.hang_up(reason)
             leg.detach()
-        media = self.reception.media
-        media.unbridge()
-        media.close_leg(leg.media)
+        reception.media.close_leg(leg.media)
 
     async def _outcome(self, leg: Leg, until: float) -> tuple[Leg, Result]:
         """What it came to, and the leg that it is about: another one if somebody else picks the call up."""
@@ -135,7 +134,8 @@ class Ringing:
         if bridge is not None and bridge.target is leg:
             bridge.handle(happening)
         elif isinstance(event, Offered) and event.sdp:
-            leg.take_alone(event.sdp)
+            caller = self.reception.caller
+            leg.take_alone(event.sdp, said=None if caller is None else caller.remote)
         elif isinstance(event, Offered):
             leg.invite.refuse_offer(488)
 

@@ -167,9 +167,10 @@ class Transfer:
         except MediaUnavailable as error:
             leg, result = None, Result(0, "unreachable", str(error))
             self._hunt.note(target, started, result, transfer)
-        caller.media.stop()
         if leg is not None:
             await self._connect(attempt, target.id, elsewhere=uri is not None)
+        caller.media.stop()
+        if leg is not None:
             return self._join(leg)
         if claims:
             call.services.store.post(Release(call.facts.call_id, attempt, call.services.clock.utc()))
@@ -195,7 +196,7 @@ class Transfer:
         if isinstance(happening.event, Ended):
             self._gone = True
         elif isinstance(happening.event, Offered) and happening.event.sdp:
-            old.take_alone(happening.event.sdp)
+            old.take_alone(happening.event.sdp, said=self._bridge.caller.remote)
         else:
             put_off(happening)
 

@@ -7,7 +7,7 @@ from edge.calls.reception import Reception
 from edge.media.engine import PlayDone
 from edge.media.presses import PAUSE, PAUSE_MS
 from edge.model.config import Target
-from edge.sip.events import Ended, Offered
+from edge.sip.events import Acked, Ended, Offered
 
 ACCEPT_S = 10.0
 """How long the key is waited for, once the prompt is over."""
@@ -31,23 +31,28 @@ async def accepted(reception: Reception, leg: Leg, target: Target) -> bool:
     """
     whispers = target.whisper_prompt_id is not None or target.accept_key is not None
     if reception.early is leg:
-        reception.media.unbridge()
-        reception.forget_early()
-        reception.ring_on()
+        reception.end_early()
     leg.plan()
     if target.send_digits is not None and not await _Dialling(reception, leg).run(target.send_digits):
         return False
     return not whispers or await _Whisper(reception, leg, target).run()
 
 
-def _gone(happening: Happening, leg: Leg) -> bool:
-    """Whether the target hung up; an offer of it is answered with what it has."""
+def _gone(happening: Happening, leg: Leg, caller: Leg | None) -> bool:
+    """Whether the target hung up; an offer of it is answered with what the caller said."""
     if not isinstance(happening, SipHappened) or happening.leg is not leg:
         return False
-    if isinstance(happening.event, Offered) and leg.local is not None:
-        assert leg.invite is not None
-        leg.invite.accept_offer(leg.local.to_bytes())
-    return isinstance(happening.event, Ended)
+    match happening.event:
+        case Ended():
+            return True
+        case Offered(sdp=offer):
+            leg.take_alone(offer, said=None if caller is None else caller.remote)
+        case Acked(sdp=answer):
+            leg.hear(answer)
+        case _:
+            return False
+    leg.plan()
+    return False
 
 
 def _is_done(happening: Happening, leg: Leg, token: int | None) -> bool:
@@ -85,7 +90,7 @@ class _Dialling:
     async def _until(self, until: float, token: int | None = None) -> bool:
         """Waits for the end of the presses, or until an instant (monotonic seconds)."""
         while (happening := await self._reception.next(until)) is not None:
-            if _gone(happening, self._leg):
+            if _gone(happening, self._leg, self._reception.caller):
                 return False
             if token is not None and _is_done(happening, self._leg, token):
                 return True
@@ -117,7 +122,7 @@ class _Whisper:
             elif self._key is not None and self._keys.pressed(self._leg, happening) == self._key:
                 self._leg.media.stop()
                 return True
-            elif _gone(happening, self._leg):
+            elif _gone(happening, self._leg, self._reception.caller):
                 return False
             else:
                 put_off(happening)

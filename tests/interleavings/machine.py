@@ -18,13 +18,15 @@ from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
 from edge.sip.message import respond
 from edge.sip.timers import NEVER
-from tests.interleavings.stage import CALLER, EDGE, GREETED, LINES, PLAIN, TARGETS, Air, Edge, Node
+from tests.interleavings.stage import CALLER, EDGE, GREETED, LINES, PLAIN, PRESSED, TARGETS, Air, Edge, Node
 from tests.support.virtual_time import VirtualLoop
 
 LATEST_S: Final = 30.0
 """No network keeps a datagram for longer than a transaction lives."""
 SETTLE_S: Final = 200.0
 """Longer than anything that is under way can take: 64*T1 for each of several transactions in a row."""
+LATE_S: Final = 15.0
+"""Nobody takes an offer that is so old: who made it has given it up, or is about to."""
 WAITS: Final = st.sampled_from((0.0, 0.001, 0.006, 0.011, 0.011, 0.05, 0.05, 0.3, 0.6, 2.0, 11.0, 33.0))
 DIRECTIONS: Final = st.sampled_from(("sendrecv", "sendonly", "inactive"))
 DEFAULT: Final = "0 8 101"
@@ -60,9 +62,10 @@ class Phone:
     def __init__(self, air: Air, host: str) -> None:
         self.host = host
         self._chance = air.random
+        self._time = air.loop.time
         self.node = Node(air, host, self._called)
         self.usages: list[Invite] = []
-        self.offered: list[Invite] = []
+        self.offered: list[tuple[Invite, float]] = []
         self.asked: dict[Invite, str] = {}
         self.obliging = True
         self._heard: dict[Invite, Description] = {}
@@ -108,7 +111,7 @@ class Phone:
                 self._believe(usage, said)
                 usage.accept_offer(self.description(formats=formats_in(said)))
             case Offered(sdp=said):
-                self.offered.append(usage)
+                self.offered.append((usage, self._time()))
                 self.asked[usage] = formats_in(said)
             case _:
                 pass
@@ -150,6 +153,7 @@ class Interleavings(RuleBasedStateMachine):
         """Runs everything that falls due; what broke is told at once."""
         self.loop.run_until_complete(asyncio.sleep(seconds))
         assert not self.broken, self.broken
+        assert not self.edge.unheard(), "silence"
         counters = self.edge.store.slots._counters.items()
         assert not [key for key, counter in counters if counter.reserved > LINES], "a line too many"
 
@@ -173,7 +177,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.caller.usages) < 6)
     @rule(
-        number=st.sampled_from((PLAIN, PLAIN, PLAIN, GREETED, GREETED, "+18005559999")),
+        number=st.sampled_from((PLAIN, PLAIN, PLAIN, GREETED, GREETED, PRESSED, "+18005559999")),
         offers=st.booleans(),
         wants=st.sampled_from(("", "Require")),
         formats=CODECS,
@@ -197,7 +201,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.caller.usages) < 6)
     @rule(
-        number=st.sampled_from((PLAIN, GREETED)),
+        number=st.sampled_from((PLAIN, GREETED, PRESSED)),
         early=st.booleans(),
         formats=CODECS,
         timer=st.sampled_from(("", "", "90;refresher=uac", "90;refresher=uas")),
@@ -333,8 +337,8 @@ class Interleavings(RuleBasedStateMachine):
     def a_phone_decides_about_offers(self, who: int, obliging: bool, accepts: bool, after: float) -> None:
         phone = self.phones[who]
         phone.obliging = obliging
-        for usage in phone.offered:
-            if accepts:
+        for usage, at in phone.offered:
+            if accepts and self.loop.time() - at < LATE_S:
                 usage.accept_offer(phone.description(formats=phone.asked.pop(usage, DEFAULT)))
             else:
                 usage.refuse_offer(488)

@@ -45,7 +45,7 @@ from tests.support.virtual_time import VirtualClock, VirtualLoop
 Address = tuple[str, int]
 EDGE, CALLER = "192.0.2.1", "192.0.2.10"
 TARGETS: Final = ("192.0.2.21", "192.0.2.22", "192.0.2.23")
-PLAIN, GREETED = "+18005550100", "+18005550101"
+PLAIN, GREETED, PRESSED = "+18005550100", "+18005550101", "+18005550102"
 RING_S: Final = 10
 LINES: Final = 2
 """Calls at once that a target takes."""
@@ -200,6 +200,9 @@ class Leg:
             self._loop.call_later(1.0, self._done, self._token)
         return self._token
 
+    def press(self, digits: str, payload_type: int) -> int:
+        return self.play(digits)
+
     def stop(self) -> None:
         self._token += 1
         self.playing = ""
@@ -346,11 +349,28 @@ class Edge:
                 if media.playing and not (leg is caller and target.deaf):
                     found.append(f"the {leg.name} of {call_id} hears {media.playing}")
                 assert leg.invite is not None and leg.invite.dialog is not None
-                phone = phones[leg.invite.call_id, leg.invite.dialog.remote_tag]
+                phone = phones.get((leg.invite.call_id, leg.invite.dialog.remote_tag))
+                if phone is None:
+                    continue  # a fork that is only said to be
                 stream = parse(phone.told).audio
                 assert stream is not None
                 if media.remote != (phone_host(phone), stream.port):
                     found.append(f"the {leg.name} of {call_id} is sent to {media.remote}, not {stream.port}")
+        return found
+
+    def unheard(self) -> list[str]:
+        """The calls whose caller has been answered and waits for somebody, and hears nothing."""
+        found = []
+        for call_id in self.switch.live():
+            call, _ = self.switch._calls[call_id]
+            reception, caller = call.reception, call.reception.caller
+            if reception.phase not in ("ringing", "transfer") or not reception.answered:
+                continue
+            if caller is None or caller.remote is None:  # the answer to our late offer is on its way
+                continue
+            media: Any = caller.media
+            if not media.playing and media.other is None:
+                found.append(call_id)
         return found
 
 
@@ -374,8 +394,8 @@ async def _nothing_known(_caller: str) -> CallerPast:
 
 
 def configuration() -> Snapshot:
-    """Two targets in order, of which each may transfer to a third; the second number greets its callers.
-    Those on hold hear something."""
+    """Two targets in order, of which each may transfer to a third; the second number greets its callers, and
+    the third leads to a target that is pressed keys.  Those on hold hear something."""
     routes = {"overflow": Action(action="message"), "max_attempts": 4}
     sip = {"allow_refer": True, "redirect_hosts": TARGETS}
     targets = [
@@ -385,15 +405,22 @@ def configuration() -> Snapshot:
         )
         for n, host in enumerate(TARGETS, 1)
     ]  # fmt: skip
+    cap = Cap(id="cap_4", window="concurrency", limit=LINES)
+    pbx = f"sip:ivr@{TARGETS[0]}"
+    targets.append(
+        world.target("tgt_4", address=pbx, ring_timeout_s=RING_S, sip=sip, caps=(cap,), send_digits="w1")
+    )
     order = (world.route("tgt_1", 1), world.route("tgt_2", 2))
     greeting = CampaignPrompts(greeting_prompt_id="prm_1", hold_prompt_id="prm_1")
     greeted: Number = world.number(id="num_2", e164=GREETED, campaign_id="cmp_2")
+    pressed: Number = world.number(id="num_3", e164=PRESSED, campaign_id="cmp_3")
     return Snapshot.build(
         trunks=[world.trunk()],
-        numbers=[world.number(), greeted],
+        numbers=[world.number(), greeted, pressed],
         campaigns=[
             world.campaign(*order, prompts=CampaignPrompts(hold_prompt_id="prm_1")),
             world.campaign(*order, routes=routes, id="cmp_2", prompts=greeting),
+            world.campaign(world.route("tgt_4", 1), id="cmp_3"),
         ],
         targets=targets,
         prompts=[world.prompt("prm_1")],

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from edge.sip.exchange import Exchange
-from tests.interleavings.machine import Interleavings, replaces
-from tests.interleavings.stage import EDGE, PLAIN
+from tests.interleavings.machine import Interleavings, replaces, sdp
+from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED
 
 
 @pytest.fixture
@@ -42,3 +42,22 @@ def test_of_two_that_join_the_same_two_calls_at_once_one_does(story: Interleavin
     assert [usage.state for usage in phone.usages] == ["over", "over"]
     assert [usage.state for usage in story.caller.usages] == ["up", "up"]
     assert len(story.edge.switch.live()) == 1
+
+
+def test_who_heard_a_target_that_gives_way_hears_ringing_again(story: Interleavings) -> None:
+    story.the_caller_dials(GREETED, True, "", "0 8 101", "", 2.0)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    story.a_target_refuses(status=486, after=0.5)
+    (call, _) = next(iter(story.edge.switch._calls.values()))
+    assert call.reception.phase == "ringing"
+
+
+def test_a_target_that_offers_anew_while_keys_are_pressed_to_it_is_heard_and_sent_to_there(
+    story: Interleavings,
+) -> None:
+    story.a_call_comes_up(number=PRESSED, early=False, formats="0 8 101", timer="", after=0.1)
+    phone = story.targets[0]
+    (usage,) = phone.usages
+    usage.offer_again(sdp(phone.host, version=50, port=4998))
+    story.pass_time(5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
