@@ -109,11 +109,10 @@ def _bounded(lines: Iterator[tuple[str, str]]) -> Lines:
     kept: Lines = []
     octets = 0
     for name, value in lines:
-        clean = writable(value)
-        octets += len(name) + len(clean)
+        octets += len(name) + len(value)
         if octets > MAX_OCTETS or len(kept) >= 2 * MAX_VALUES:
             break
-        kept.append((name, clean))
+        kept.append((name, writable(value)))
     return kept
 
 

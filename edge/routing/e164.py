@@ -20,6 +20,8 @@ from edge.model.sip import CallerPlace, NumberFormat, NumberFormatIn
 MAX_DIGITS: Final = 15
 MIN_DIGITS: Final = 4
 _MAX_TEXT: Final = 64
+_MOST_IDENTITIES: Final = 4
+"""Values of one header that are looked at for the caller: there are two at most (RFC 3325 section 9.1)."""
 _MAX_VALUE: Final = 256
 _E164: Final = re.compile(r"\+[1-9][0-9]{3,14}")
 # What most carriers write: a SIP URI with nothing but digits before its host, a name in front perhaps.
@@ -246,7 +248,7 @@ def caller_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]], pr
 
 def _first_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]]) -> str | None:
     for place in trunk.caller_number_from:
-        values = headers.get(place, ())
+        values = headers.get(place, ())[:_MOST_IDENTITIES]
         if len(values) > 1:
             values = sorted(values, key=lambda value: _address(value)[:4].lower() == "tel:")
         for value in values:

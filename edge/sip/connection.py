@@ -58,8 +58,9 @@ class StreamOwner(Protocol):
         """Whether to take a connection from this address, which counts for so many messages."""
         ...
 
-    def pause_s(self, host: str) -> float | None:
-        """Seconds not to read on after a message from this address; None: nothing more is read of it."""
+    def pause_s(self, host: str, size: int = 0) -> float | None:
+        """Seconds not to read on after a message from this address, or a part of one with so many octets;
+        None: nothing more is read of it."""
         ...
 
     def judge(self, head: bytes, flow: Flow) -> Verdict:
@@ -142,7 +143,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Cuts the stream into messages and hands each on before the next is looked at; strangers that send
         too much are cut off, others read more slowly."""
-        if not self._is_heard():
+        if not self._is_heard(len(data)):
             return
         self._heard = self._counted = True
         self._read(self._framer.feed(data))
@@ -235,9 +236,9 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _is_heard(self) -> bool:
-        """Counts a message of the peer's, or the beginning of one; False when that was one too many."""
-        pause_s = self._streams.owner.pause_s(self.flow.remote[0])
+    def _is_heard(self, size: int = 0) -> bool:
+        """Counts a message of the peer's, or a part of one; False when that was one too many."""
+        pause_s = self._streams.owner.pause_s(self.flow.remote[0], size)
         if pause_s is None:
             self.abort()
             return False

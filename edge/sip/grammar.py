@@ -137,6 +137,15 @@ def split_list(value: str) -> list[str]:
         start = end + 1
 
 
+def first_element(value: str) -> tuple[str, str]:
+    """The first of those elements, and the rest of the value, comma and all; whatever the rest may cost."""
+    match = _ELEMENT.match(value)
+    end = match.end() if match else 0
+    if end < len(value) and value[end] != ",":
+        end = len(value)
+    return value[:end].strip(" \t"), value[end:]
+
+
 def parse_params(text: str) -> Params | None:
     """``;a=b;c`` as a dict: names in lower case, quoted values unquoted, None without ``=``.
 

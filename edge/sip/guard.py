@@ -21,7 +21,7 @@ from edge.networks import first_of, source_of
 from edge.sip.bans import Ban, Reason
 from edge.sip.known import Sources
 from edge.sip.meters import Allowance, Bucket, Meter
-from edge.sip.strangers import Strangers, remember
+from edge.sip.strangers import Strangers, cost_of, remember
 from edge.sip.ways import Ways
 
 RATE: Final = 50.0
@@ -111,15 +111,16 @@ class Guard:
             return self._connects(source_of(host), cost, now)
         return pace.meter.takes(cost, now) or self._drop_known(host, pace, now)
 
-    def pause_s(self, host: str) -> float | None:
-        """The same for a message of a stream: None, or how many seconds not to read on after it.
+    def pause_s(self, host: str, size: int = 0) -> float | None:
+        """The same for a message of a stream, or a part of one with so many octets: None, or how many seconds
+        not to read on after it.
 
         What is known is slowed down and not cut off, for nothing that came over a stream comes again.
         """
         now = self._clock()
         pace = self._pace(host, now)
         if pace is None:
-            return 0.0 if self._connects(source_of(host), 1.0, now) else None
+            return 0.0 if self._connects(source_of(host), cost_of(size), now) else None
         over_s = pace.meter.over_s(now)
         if over_s > 0.0:
             self.counters["slowed_known_flood"] += 1
@@ -133,9 +134,10 @@ class Guard:
         if ban is None:
             ban = forgeable.bans.of(source, now)
             heard = forgeable if ban is None else self._suspect if self._sources.may_log_in else None
-            if heard is not None and heard.take(source, 1.0, now):
+            cost = cost_of(len(data))
+            if heard is not None and heard.take(source, cost, now):
                 return True
-            if self._is_real(host, data) and self._certain.take(source, 1.0, now):
+            if self._is_real(host, data) and self._certain.take(source, cost, now):
                 return True
         self._drop(ban)
         if ban is None:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from edge.sip.errors import SipParseError
 from edge.sip.grammar import Params, parse_params, print_params, quote, split_name_addr, unquote
 
-_CONTROLS: Final = re.compile(r"(\\[^\x00-\x08\n-\x1f\x7f])|\\?[\x00-\x08\n-\x1f\x7f]")
+_CONTROLS: Final = re.compile(r"(\\[^\x00-\x08\n-\x1f\x7f])|\\?[\x00-\x08\n-\x1f\x7f]++")
 
 
 class NameAddr(NamedTuple):

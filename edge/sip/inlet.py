@@ -102,9 +102,10 @@ class Inlet:
         """Whether to take a connection from there, which counts for so many messages."""
         return self._guard.lets_in(host, cost)
 
-    def pause_s(self, host: str) -> float | None:
-        """Seconds not to read on after a message from there; None: nothing more is read of it."""
-        return self._guard.pause_s(host)
+    def pause_s(self, host: str, size: int = 0) -> float | None:
+        """Seconds not to read on after a message (or a part of one, so large) from there; None: nothing more
+        is read of it."""
+        return self._guard.pause_s(host, size)
 
     def judge(self, head: bytes, flow: Flow) -> Verdict:
         """What becomes of a stream's message: a new call waits, or is too many of its trunk and answered."""

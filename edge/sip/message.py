@@ -13,8 +13,8 @@ from edge.sip.grammar import (
     MAX_PARAMS,
     NAME_ADDR,
     decimal,
+    first_element,
     parse_params,
-    split_list,
     split_name_addr,
 )
 from edge.sip.header_lines import Headers
@@ -124,7 +124,7 @@ class Request(Message):
         """
         line, stamped = self.headers.get("Via") or "", self.via.stamped(host, port)
         if "," in line:
-            stamped = ", ".join((stamped, *split_list(line)[1:]))
+            stamped += first_element(line)[1]
         self.headers.set_first("Via", stamped)
 
     def __repr__(self) -> str:

@@ -29,6 +29,11 @@ MAX_HEADERS: Final = 256
 MAX_LINES: Final = 1024
 """Lines that the headers may be folded into: to unfold many more takes as long as to read ten messages."""
 MAX_VALUE: Final = 8192
+MAX_COMMAS: Final = 1000
+"""In all headers together: each may begin another value of a list, and a text of nothing else takes as long
+to split as a hundred messages to read."""
+_FEW: Final = 2048
+"""Characters of headers in which nobody counts them."""
 MAX_VIAS: Final = 70
 MAX_CONTACTS: Final = 20
 
@@ -131,8 +136,11 @@ def _split_headers(text: str) -> Headers:
         if len(unfolded) == len(lines):
             raise
         headers = _named(unfolded)
-    if len(text) > MAX_VALUE:
-        _check_lengths(headers)
+    if len(text) > _FEW:
+        if text.count(",") > MAX_COMMAS:
+            raise SipParseError(f"more than {MAX_COMMAS} values in lists", close=True)
+        if len(text) > MAX_VALUE:
+            _check_lengths(headers)
     return headers
 
 

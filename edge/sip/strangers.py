@@ -18,6 +18,8 @@ OFFENCES: Final[dict[Reason, float]] = {
     "flood": 0.2,
 }
 BAN_AT: Final = 60.0
+OCTETS: Final = 4096
+"""Of a message that counts for one; a larger one takes longer to read, and counts for more."""
 MAX_SOURCES: Final = 10_000
 
 
@@ -70,6 +72,11 @@ class Strangers:
         else:
             bucket.refill(self._rate, now)
         return bucket
+
+
+def cost_of(size: int) -> float:
+    """What a message of so many octets counts for."""
+    return 1.0 + size // OCTETS
 
 
 def remember(table: dict[str, T], key: str, value: T) -> None:

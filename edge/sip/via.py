@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from edge.sip.grammar import CACHED, MAX_PARAMS, Params, is_ipv6, parse_params, print_params, split_list
+from edge.sip.grammar import CACHED, MAX_PARAMS, Params, first_element, is_ipv6, parse_params, print_params
 
 _SENT: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+\d\.\d[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
@@ -80,7 +80,7 @@ def parse_via(value: str) -> Via | None:
         head = _parse_around(before, semicolon + after)
         if head is not None:
             return Via(*head, branch=branch, around=(before, semicolon + after))
-    return _parse_any(split_list(value)[0] if "," in value else value)
+    return _parse_any(first_element(value)[0] if "," in value else value)
 
 
 def _parse_any(text: str) -> Via | None:

@@ -385,6 +385,14 @@ def test_what_costs_more_counts_for_more(world: World) -> None:
     assert sum(world.guard.lets_in(f"192.0.2.{n}", guard.HANDSHAKE) for n in range(250)) < 200
 
 
+def test_what_takes_longer_to_read_counts_for_more(world: World) -> None:
+    assert world.heard(times=50, data=bytes(60_000)) == 100 // 15
+    assert world.heard("203.0.113.10", 50, bytes(8192)) == 100 // 3
+    assert sum(world.guard.pause_s(STRANGER, 60_000) is not None for _ in range(50)) == 100 // 15
+    world.sources.hosts.add("192.0.2.9")
+    assert world.heard("192.0.2.9", 1000, bytes(60_000)) == 1000
+
+
 def test_memory_is_bounded(world: World) -> None:
     for n in range(strangers.MAX_SOURCES + 5000):
         world.guard.admits(f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}")

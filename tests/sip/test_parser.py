@@ -174,6 +174,16 @@ def test_hostile_values_cost_linear_time(pattern: bytes) -> None:
     assert large < small * 250
 
 
+@pytest.mark.parametrize("name", ["Via", "Contact", "X-A", "P-Asserted-Identity"])
+def test_lists_of_nothing_are_refused_before_they_are_taken_apart(name: str) -> None:
+    pad = f"X-B: {'x' * 2000}"
+    most = message("INVITE sip:a@edge.test SIP/2.0", [*lines(), pad, "X-A: " + "," * 1000])
+    assert request(most).headers.get("X-A") == "," * 1000
+    error = refused(message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *[f"{name}: {',' * 8000}"] * 7]))
+    assert (error.status, error.close, str(error)) == (400, True, "more than 1000 values in lists")
+    assert error.request is not None and error.request.via.host == "192.0.2.7"
+
+
 def test_the_first_via_line_is_the_top_one() -> None:
     extra = ["Via: SIP/2.0/UDP second.test;branch=z9hG4bK2", "Via: SIP/2.0/UDP third.test"]
     parsed = request(message("INVITE sip:a@edge.test SIP/2.0", [*lines(), *extra]))
