@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +21,10 @@ IDLE_S = 30.0
 YOUNG_S = 1.0
 # An answer is on its way for so long after it was made, as far as the network takes it.
 ANSWER_S = 0.25
+# An answer that nobody reads for so long may be given up where others wait, and is after some more.
+UNREAD_S = 10.0
+STUCK_S = 60
+LOOKED_AT = 64
 LINGER_S = 1.0
 SHUTDOWN_S = 5.0
 
@@ -52,8 +58,9 @@ class Listener:
     """An application on ``host:port`` while in the block; port 0 takes a free one.
 
     At most ``most`` connections; one that brings no whole request within 15 s is closed, and so is one
-    that idles for 30 s.  When all are taken, the oldest that has brought no request makes room, else the
-    one that idles for longest: neither silent connections nor those that browsers keep lock anybody out.
+    that idles for 30 s.  When all are taken, the oldest that has brought no request makes room, else the one
+    whose next one is under way for longest, else who idles, or leaves its answer unread, for longest:
+    neither silent connections nor those that browsers keep lock anybody out.
     """
 
     def __init__(self, application: web.Application, address: Address, most: int = MOST) -> None:
@@ -61,6 +68,7 @@ class Listener:
         self._wanted = address
         self._most = most
         self._unheard: dict[web.RequestHandler, asyncio.TimerHandle] = {}
+        self._sending: dict[web.RequestHandler, float] = {}
         self._idle: dict[web.RequestHandler, float] = {}
         self.addresses: tuple[tuple[str, int], ...] = ()
 
@@ -95,6 +103,11 @@ class Listener:
         await self._runner.cleanup()
 
     @property
+    def connections(self) -> int:
+        """Those that there are now."""
+        return len(self._runner.server.connections) if self._runner.server is not None else 0
+
+    @property
     def url(self) -> str:
         """``http://host:port`` as really bound."""
         host, port = self.addresses[0]
@@ -107,6 +120,8 @@ class Listener:
         if self._idle.pop(request.protocol, None) is None:
             # Its first: the task serves the connection for as long as that lasts, and no answer outlives it.
             request.task.add_done_callback(partial(self._gone, request.protocol))
+        elif not request.content.is_eof():
+            self._sending[request.protocol] = asyncio.get_running_loop().time()
         try:
             return await handler(request)
         finally:
@@ -117,8 +132,10 @@ class Listener:
 
     def _gone(self, protocol: web.RequestHandler, _task: "asyncio.Task[None]") -> None:
         self._idle.pop(protocol, None)
+        self._sending.pop(protocol, None)
 
     def _keep(self, request: web.Request) -> None:
+        self._sending.pop(request.protocol, None)
         timer = self._unheard.pop(request.protocol, None)
         if timer is not None:
             timer.cancel()
@@ -135,6 +152,9 @@ class Listener:
             return
         if len(self._unheard) >= 2 * self._most:
             self._forget_ended()
+        transport.get_extra_info("socket").setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STUCK_S * 1000
+        )
         protocol = server()
         loop = asyncio.get_running_loop()
         self._unheard[protocol] = loop.call_later(FIRST_REQUEST_S, self._reap, protocol)
@@ -149,7 +169,7 @@ class Listener:
 
     def _make_room(self) -> bool:
         """A new connection that said nothing yet goes last: many may have come at once."""
-        return self._end_silent(YOUNG_S) or self._end_idle() or self._end_silent(0.0)
+        return self._end_silent(YOUNG_S) or self._end_sending() or self._end_idle() or self._end_silent(0.0)
 
     def _end_silent(self, for_s: float) -> bool:
         """Closes the oldest connection without a request, so old at least; False if there is none."""
@@ -168,16 +188,30 @@ class Listener:
     def _end_idle(self) -> bool:
         """Closes the connection that idles for longest; False if there is none."""
         now = asyncio.get_running_loop().time()
-        while self._idle:
-            protocol, since = next(iter(self._idle.items()))
+        for protocol, since in list(islice(self._idle.items(), LOOKED_AT)):
             if now - since < ANSWER_S:
-                return False
-            del self._idle[protocol]
+                break
             transport = protocol.transport
-            if isinstance(transport, asyncio.Transport) and not transport.get_write_buffer_size():
+            if not isinstance(transport, asyncio.Transport):
+                del self._idle[protocol]
+            elif not transport.get_write_buffer_size():
+                del self._idle[protocol]
                 protocol.force_close()
                 return True
+            elif now - since >= UNREAD_S:
+                del self._idle[protocol]
+                transport.abort()
+                return True
         return False
+
+    def _end_sending(self) -> bool:
+        """Closes the connection whose later request is under way for longest; False if there is none."""
+        protocol, since = next(iter(self._sending.items()), (None, 0.0))
+        if protocol is None or asyncio.get_running_loop().time() - since < YOUNG_S:
+            return False
+        del self._sending[protocol]
+        protocol.force_close()
+        return True
 
     def _reap(self, protocol: web.RequestHandler) -> None:
         self._unheard.pop(protocol, None)

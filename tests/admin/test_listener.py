@@ -195,3 +195,69 @@ async def test_what_is_known_of_silent_connections_is_bounded(applications: Appl
             assert len(listener._unheard) <= 6
         while not await _served(listener):
             pass
+
+
+async def _held(listener: Listener, later: bytes) -> asyncio.StreamWriter:
+    """A connection that has had an answer, and then says this and no more, nor reads any further."""
+    reader, writer = await asyncio.open_connection(*listener.addresses[0], limit=1)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+    while b"}" not in await reader.read(1):
+        pass
+    writer.write(later)
+    return writer
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        b"POST /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx",
+        b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["a body that does not come", "an answer that is not read"],
+)
+async def test_who_had_an_answer_keeps_nobody_out_by_another_request(
+    later: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "YOUNG_S", 0.0)
+    monkeypatch.setattr(module, "UNREAD_S", 0.0)
+    monkeypatch.setattr(module, "ANSWER_S", 0.0)
+    application, begun = web.Application(), 0
+
+    async def health(request: web.Request) -> web.Response:
+        nonlocal begun
+        begun += request.method == "POST"
+        await request.read()
+        return web.Response(text="{}")
+
+    async def much(_request: web.Request) -> web.Response:
+        nonlocal begun
+        begun += 1
+        return web.Response(body=bytes(64 << 20))
+
+    application.router.add_route("*", "/healthz", health)
+    application.router.add_get("/much", much)
+    async with Listener(application, ANYWHERE, most=3) as listener, asyncio.timeout(60):
+        held = [await _held(listener, later) for _ in range(3)]
+        while begun < 3:
+            await asyncio.sleep(0.01)
+        assert await _served(listener) and await _served(listener)
+        for writer in held:
+            writer.transport.abort()
+
+
+async def test_who_never_reads_its_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STUCK_S", 1)
+    application = web.Application()
+
+    async def much(_request: web.Request) -> web.Response:
+        return web.Response(body=bytes(64 << 20))
+
+    application.router.add_get("/much", much)
+    async with Listener(application, ANYWHERE) as listener, asyncio.timeout(60):
+        _, writer = await asyncio.open_connection(*listener.addresses[0], limit=1)
+        writer.write(b"GET /much HTTP/1.1\r\nHost: a\r\n\r\n")
+        while not listener.connections:
+            await asyncio.sleep(0.01)
+        while listener.connections:
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
