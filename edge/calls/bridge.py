@@ -284,12 +284,8 @@ class Bridge:
 
     def _late_answer(self, leg: Leg, sdp: bytes) -> None:
         crossing = self._awaits_ack
-        if crossing is None and leg.remote is None:  # a phone that took the call over with a late offer
-            if not leg.hear(sdp):
-                raise CallOver("server", f"the ACK of the {leg.name} had no usable answer", "error_sip")
-            self.relay()
-            self.settle(self.other(leg))
         if crossing is None or leg is not crossing.offerer:
+            self._answered_alone(leg, sdp)
             return
         self._awaits_ack = None
         answer = self.answer(crossing.answerer, leg) if leg.hear(sdp) else None
@@ -299,6 +295,22 @@ class Bridge:
             answer = local.to_bytes() if local else b""
         _invite(crossing.answerer).ack(answer)
         self.relay()
+
+    def _answered_alone(self, leg: Leg, sdp: bytes) -> None:
+        """The answer to an offer of ours to a phone that took the call over, or from before the bridge."""
+        before, other = leg.remote, self.other(leg)
+        heard = leg.hear(sdp)
+        if before is None and not heard:
+            raise CallOver("server", f"the ACK of the {leg.name} had no usable answer", "error_sip")
+        if not heard:
+            return
+        if self._crossing is not None and leg is self._crossing.answerer:
+            self._crossing.before = (*self._crossing.before[:3], leg.remote)
+        self.relay()
+        if before is None:
+            self.settle(other)
+        elif not self.busy and other.needs_reoffer(leg):
+            self._offer_anew(other)
 
     def _offer_refused(self, event: OfferRefused) -> None:
         crossing, self._crossing = self._crossing, None

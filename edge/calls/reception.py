@@ -232,7 +232,7 @@ class Reception:
                 self._offered(caller, offer)
             case Acked(sdp=answer) if answer or caller.remote is None:
                 self._late_answer(caller, answer)
-            case EarlyAnswer(sdp=answer):
+            case EarlyAnswer(sdp=answer) | OfferAnswered(sdp=answer):  # its target gave way, perhaps
                 self._late_answer(caller, answer)
             case Replaced(invite=invite):
                 invite.reject(491)  # not before the bridge

@@ -203,7 +203,7 @@ class ServerInvite(Invite):
             self._bye(self._farewell)
         else:
             self.state = "up"
-            self.emit(Acked(request.body))
+            self.emit(Acked(b"" if self.offer else request.body))
             self.go_on_offering()
 
     def on_no_ack(self) -> None:

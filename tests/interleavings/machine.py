@@ -68,6 +68,8 @@ class Phone:
         self.offered: list[tuple[Invite, float]] = []
         self.asked: dict[Invite, str] = {}
         self.obliging = True
+        self.moves = 0.3
+        """How many of its descriptions name a port of their own."""
         self._heard: dict[Invite, Description] = {}
         self.version = 1
 
@@ -80,7 +82,7 @@ class Phone:
 
     def description(self, direction: str = "sendrecv", formats: str = "0 8 101") -> bytes:
         self.version += 1
-        port = 4000 + 2 * self.version if self._chance.random() < 0.3 else 4000
+        port = 4000 + 2 * self.version if self._chance.random() < self.moves else 4000
         return sdp(self.host, direction, formats, self.version, port)
 
     def answer(self, usage: Invite, formats: str = DEFAULT) -> None:

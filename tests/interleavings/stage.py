@@ -368,6 +368,8 @@ class Edge:
                 continue
             if caller is None or caller.remote is None:  # the answer to our late offer is on its way
                 continue
+            if call.record.disposition is not None:  # it is just ending
+                continue
             media: Any = caller.media
             if not media.playing and media.other is None:
                 found.append(call_id)

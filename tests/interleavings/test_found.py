@@ -61,3 +61,27 @@ def test_a_target_that_offers_anew_while_keys_are_pressed_to_it_is_heard_and_sen
     usage.offer_again(sdp(phone.host, version=50, port=4998))
     story.pass_time(5.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_who_asked_for_an_offer_while_it_rang_is_sent_to_where_its_ack_says(story: Interleavings) -> None:
+    """The target answered before the ACK came."""
+    story.the_caller_dials(GREETED, True, "", "0 8 101", "", 2.0)
+    story.caller.moves = 1.0
+    story.a_phone_asks_for_an_offer(who=0, after=0.0075)
+    story.a_target_answers(formats="0 8 101", after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_who_takes_the_early_offer_of_a_target_that_gave_way_is_sent_to_where_it_said(
+    story: Interleavings,
+) -> None:
+    story.the_caller_dials(PLAIN, True, "Require", "0 8 101", "", 0.1)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    story.caller.moves = 1.0
+    story.a_phone_offers(who=1, direction="sendrecv", formats="8 101", soon=True, after=0.1)
+    assert story.caller.offered, "it has crossed"
+    story.a_target_refuses(status=486, after=0.1)
+    story.a_phone_decides_about_offers(who=0, obliging=True, accepts=True, after=1.0)
+    story.a_target_answers(formats="8 101", after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
