@@ -3,11 +3,25 @@
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeVar
 
 TagOrigin = Literal["number", "url", "page", "publisher", "menu", "webhook", "postback"]
 Value = str | tuple[str, ...]
 Tags = Mapping[str, Value]
+MOST_DATA = 100
+"""Keys that are kept of one visit, or of one caller."""
+V = TypeVar("V")
+
+
+def added(known: Mapping[str, V], new: Mapping[str, V]) -> tuple[dict[str, V], list[str]]:
+    """What is known, and what comes to it: the newest value of a key counts, the first keys are kept.  Also
+    the keys that were too many."""
+    both = dict(known)
+    for key, value in new.items():
+        if key in both or len(both) < MOST_DATA:
+            both[key] = value
+    return both, [key for key in new if key not in both]
+
 
 MOST_WRITES: Final = 500
 """Writes kept of one call; what comes after them is dropped."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, Self
 
 from edge.clock import Clock
-from edge.model.tags import Tags, Value
+from edge.model.tags import Tags, Value, added
 from edge.model.visits import Said
 from edge.services.guard import translated
 from edge.store.enrichments import Enrichments
@@ -16,6 +16,9 @@ from edge.tracking.tags import cleaned
 KEPT_FOR = timedelta(hours=48)
 MOST = 100_000
 """Callers remembered at once; past that the oldest is forgotten."""
+MOST_OCTETS = 64 << 20
+"""The memory that they take, as far as it can be told."""
+_A_CALLER, _A_KEY = 500, 150
 
 
 class LiveCallers(Protocol):
@@ -44,13 +47,15 @@ class EnrichmentService:
         self._records = records
         self._clock = clock
         self._said: OrderedDict[tuple[str, str], Said] = OrderedDict()
+        self._octets = 0
         self.live: LiveCallers | None = None
 
     async def __aenter__(self) -> Self:
         with translated("data"):
             found = await self._records.since(self._clock.utc() - KEPT_FOR)
-        for campaign_id, caller, at, data in found:
-            self._keep(campaign_id, caller, data, at)
+            gone = [whom for row in found for whom in self._keep(*row)]
+            if gone:
+                await self._records.drop(gone)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -58,6 +63,9 @@ class EnrichmentService:
 
     def __bool__(self) -> bool:
         return bool(self._said)
+
+    def __len__(self) -> int:
+        return len(self._said)
 
     def known_since(self) -> datetime:
         """What was said before this instant is known no longer."""
@@ -72,23 +80,43 @@ class EnrichmentService:
     async def say(self, campaign_id: str, caller: str, data: Mapping[str, object]) -> Heard:
         """Keeps data for a caller's next calls, and tells it to those that are up.
 
-        What was said of that caller before stays, key by key, unless it is said anew.
+        What was said of that caller before stays, key by key, unless it is said anew, and comes first where
+        there is too much.
         """
         tags, ignored = cleaned(data)
         now, before = self._clock.utc(), self.of(campaign_id, caller)
-        both = {**(before.tags if before is not None else {}), **tags}
+        both, too_many = added(before.tags if before is not None else {}, tags)
         with translated("data"):
             await self._records.put(campaign_id, caller, now, dict(both))
-        self._keep(campaign_id, caller, both, now)
+            gone = self._keep(campaign_id, caller, now, both)
+            if gone:
+                await self._records.drop(gone)
         up = self.live is not None and self.live.learn(campaign_id, caller, tags)
-        return Heard(tuple(ignored), up)
+        return Heard((*ignored, *too_many), up)
 
     def _keep(
-        self, campaign_id: str, caller: str, data: Mapping[str, Value | list[str]], at: datetime
-    ) -> None:
+        self, campaign_id: str, caller: str, at: datetime, data: Mapping[str, Value | list[str]]
+    ) -> list[tuple[str, str]]:
+        """Remembers it; answers who was forgotten for it."""
         tags = {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-        self._said.pop((campaign_id, caller), None)
-        self._said[campaign_id, caller] = Said(tags, at)
-        # Oldest first: what is over leaves with the next that comes.
-        while len(self._said) > MOST or at - next(iter(self._said.values())).at >= KEPT_FOR:
-            self._said.popitem(last=False)
+        self._forget((campaign_id, caller))
+        said = self._said[campaign_id, caller] = Said(tags, at)
+        self._octets += _octets(said)
+        gone: list[tuple[str, str]] = []
+        while self._is_too_much(at):  # oldest first: what is over leaves with the next that comes
+            gone.append(next(iter(self._said)))
+            self._forget(gone[-1])
+        return gone
+
+    def _is_too_much(self, at: datetime) -> bool:
+        over = len(self._said) > MOST or self._octets > MOST_OCTETS
+        return over or at - next(iter(self._said.values())).at >= KEPT_FOR
+
+    def _forget(self, whom: tuple[str, str]) -> None:
+        said = self._said.pop(whom, None)
+        self._octets -= 0 if said is None else _octets(said)
+
+
+def _octets(said: Said) -> int:
+    texts = (value if isinstance(value, str) else "".join(value) for value in said.tags.values())
+    return _A_CALLER + _A_KEY * len(said.tags) + sum(map(len, texts))

@@ -1,6 +1,7 @@
 """What publishers said of callers before their calls."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,14 @@ class Enrichments:
             await connection.execute(table.delete().where(table.c.posted_at < to_text(start)))
             rows = (await connection.execute(sa.select(table).order_by(table.c.posted_at))).all()
         return [(r.campaign_id, r.caller, from_text(r.posted_at), json.loads(r.data)) for r in rows]
+
+    async def drop(self, whom: Iterable[tuple[str, str]]) -> None:
+        """Forgets these callers to these campaigns."""
+        gone = [{"of_campaign": campaign_id, "of_caller": caller} for campaign_id, caller in whom]
+        of_campaign = table.c.campaign_id == sa.bindparam("of_campaign")
+        its = (of_campaign, table.c.caller == sa.bindparam("of_caller"))
+        async with self._database.editing() as connection:
+            await connection.execute(table.delete().where(*its), gone)
 
     async def put(self, campaign_id: str, caller: str, at: datetime, data: dict[str, Any]) -> None:
         """Keeps what was said, in place of what was said before."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from edge.model.tags import Tags
+from edge.model.tags import Tags, added
 from edge.model.visits import (
     Allocate,
     Attribution,
@@ -37,7 +37,6 @@ from edge.store.visit_rows import lease_of, link_of, text_of_view, view_of
 from edge.tracking.board import Board, Drawn
 from edge.tracking.states import LINK_MAX_MS, Lease
 
-MOST_DATA = 100
 """Keys of user data that a visit keeps."""
 _RIVALS = 20
 _SEEN = "pools_seen_at"
@@ -247,7 +246,7 @@ class LeaseBook:
         if number_id is None:
             self._keep(c.impression_id, c.tags)
             return Touched(tag_id)
-        told = {**json.loads(data), **c.tags}
+        told, _ = added(json.loads(data), c.tags)
         again = view_of(view, told)
         return Touched(tag_id, self._allocate(Allocate(terms, c.visitor_id, c.fresh_id, again, c.at)))
 
@@ -320,10 +319,7 @@ class LeaseBook:
         if not tags:
             return
         row = self._db.execute(sql.DATA, (impression_id,)).fetchone()
-        data = {} if row is None else json.loads(row[0])
-        for key, value in tags.items():
-            if key in data or len(data) < MOST_DATA:
-                data[key] = value
+        data, _ = added({} if row is None else json.loads(row[0]), tags)
         self._db.execute(sql.STORE_DATA, (json.dumps(data), impression_id))
 
     def _count(self, pool_id: str, event: PoolEvent, now: int) -> None:
