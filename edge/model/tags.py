@@ -10,17 +10,29 @@ Value = str | tuple[str, ...]
 Tags = Mapping[str, Value]
 MOST_DATA = 100
 """Keys that are kept of one visit, or of one caller."""
-V = TypeVar("V")
+MOST_TEXT = 16_384
+"""Characters of these, keys and values."""
+V = TypeVar("V", bound=Value | list[str])
 
 
 def added(known: Mapping[str, V], new: Mapping[str, V]) -> tuple[dict[str, V], list[str]]:
     """What is known, and what comes to it: the newest value of a key counts, the first keys are kept.  Also
-    the keys that were too many."""
-    both = dict(known)
+    the keys for which there was no room."""
+    both, too_much = dict(known), list[str]()
+    room = MOST_TEXT - sum(map(_length, both.items()))
     for key, value in new.items():
-        if key in both or len(both) < MOST_DATA:
+        taken = _length((key, value)) - (_length((key, both[key])) if key in both else 0)
+        if (key in both or len(both) < MOST_DATA) and taken <= max(0, room):
             both[key] = value
-    return both, [key for key in new if key not in both]
+            room -= taken
+        else:
+            too_much.append(key)
+    return both, too_much
+
+
+def _length(item: tuple[str, Value | list[str]]) -> int:
+    key, value = item
+    return len(key) + (len(value) if isinstance(value, str) else sum(map(len, value)))
 
 
 MOST_WRITES: Final = 500
