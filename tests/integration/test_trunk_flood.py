@@ -119,14 +119,19 @@ async def test_a_flood_in_a_trunk_s_name_leaves_its_calls_alone(tmp_path: Path) 
             return bool(await scene.server.api.metric(dropped))
 
         await eventually(is_dropped)
+        before = await scene.server.api.metric(dropped)
         for _ in range(10):
             await call.request("INFO")
             await call.hear("200", method="INFO", limit_s=20)
         await call.request("BYE")
         await call.hear("200", method="BYE", limit_s=20)
+
+        async def goes_on() -> bool:
+            return bool(await scene.server.api.metric(dropped) > before)
+
+        await eventually(goes_on)
         over.set()
         await flooding
-        assert await scene.server.api.metric(dropped) > 100
 
 
 async def test_a_trunk_without_a_rate_may_send_what_the_server_is_set_to_take(tmp_path: Path) -> None:
