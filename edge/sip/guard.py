@@ -21,7 +21,7 @@ from edge.networks import first_of, source_of
 from edge.sip.bans import Ban, Reason
 from edge.sip.known import Sources
 from edge.sip.meters import Allowance, Bucket, Meter
-from edge.sip.strangers import Strangers, cost_of, remember
+from edge.sip.strangers import OCTETS, Strangers, cost_of, remember
 from edge.sip.ways import Ways
 
 RATE: Final = 50.0
@@ -99,7 +99,8 @@ class Guard:
             pace = self._known(host, now)
             if pace is None:
                 return self._admits_stranger(host, data, now)
-        if pace.meter.takes(1.0, now) or (self.in_call(data) and self._in_call(pace.allowance, now)):
+        cost = 1.0 if len(data) < OCTETS else min(cost_of(len(data)), max(1.0, pace.allowance.per_second))
+        if pace.meter.takes(cost, now) or (self.in_call(data) and self._in_call(pace.allowance, now)):
             return True
         return self._drop_known(host, pace, now)
 

@@ -389,8 +389,10 @@ def test_what_takes_longer_to_read_counts_for_more(world: World) -> None:
     assert world.heard(times=50, data=bytes(60_000)) == 100 // 15
     assert world.heard("203.0.113.10", 50, bytes(8192)) == 100 // 3
     assert sum(world.guard.pause_s(STRANGER, 60_000) is not None for _ in range(50)) == 100 // 15
-    world.sources.hosts.add("192.0.2.9")
-    assert world.heard("192.0.2.9", 1000, bytes(60_000)) == 1000
+    world.sources.allowances["192.0.2.9"] = Allowance("trk_1", 100)
+    assert world.heard("192.0.2.9", 50, bytes(60_000)) == 200 // 15
+    world.sources.allowances["192.0.2.10"] = Allowance("trk_2", 3)
+    assert world.heard("192.0.2.10", 5, bytes(60_000)) == 2, "none is too large for its trunk's allowance"
 
 
 def test_memory_is_bounded(world: World) -> None:
