@@ -261,7 +261,7 @@ class Interleavings(RuleBasedStateMachine):
             said = respond(usage.request, status, None, f"fork{self.chance.randrange(3)}")
             said.headers.items.append(("Contact", f"<sip:fork@{phone.host}>"))
             said.headers.items.append(("Content-Type", "application/sdp"))
-            said.body = phone.description(formats=formats)
+            said.body = phone.description(formats=formats_in(usage.offer) if usage.offer else formats)
             phone.node.send(said.to_bytes(), usage.flow)
         self.pass_time(after)
 
@@ -396,6 +396,11 @@ class Interleavings(RuleBasedStateMachine):
     @rule(after=WAITS)
     def the_store_is_back(self, after: float) -> None:
         self.edge.store.back()
+        self.pass_time(after)
+
+    @rule(left=st.booleans(), after=WAITS)
+    def media_ports_run_out_or_are_back(self, left: bool, after: float) -> None:
+        self.edge.media.ready = left
         self.pass_time(after)
 
     @rule(after=WAITS)

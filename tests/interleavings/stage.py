@@ -21,6 +21,7 @@ from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.media.codecs import is_voice
 from edge.media.engine import LegCounters, MediaEvent, MediaUnavailable, Plan, PlayDone, Recording
+from edge.media.local_call import PORTS_A_CALL
 from edge.media.plans import plan_for
 from edge.media.sdp import parse
 from edge.media.streams import codecs_of
@@ -221,7 +222,8 @@ class Leg:
 
 
 class Media:
-    """The engine; ``opened`` is how many of its calls were not finished."""
+    """The engine; ``opened`` is how many of its calls were not finished.  While it is not ``ready`` each call
+    has its two ports, and no more."""
 
     def __init__(self, loop: VirtualLoop) -> None:
         self.loop = loop
@@ -244,6 +246,8 @@ class Talk:
         self._legs: list[Leg] = []
 
     def leg(self, peer: str = "") -> Leg:
+        if not self._media.ready and len(self._legs) >= PORTS_A_CALL:
+            raise MediaUnavailable("no RTP port is left")
         made = Leg(self._media.loop, next(self._media.ports))
         self._legs.append(made)
         return made
