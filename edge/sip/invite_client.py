@@ -42,12 +42,17 @@ HANG_UP: Final = {  # state: what a hang-up of ours means in it
 }
 
 
+MOST_PROGRESS: Final = 200
+"""Provisional answers of one INVITE that are heard: the caller is told of each, and of a reliable one a
+transaction is left."""
+
+
 class ClientInvite(Invite):
     """A call of ours."""
 
     __slots__ = (
         "_authorization", "_cancel_headers", "_cancelled", "_cseq", "_data", "_datagrams", "_digest",
-        "_early", "_forks", "_outgoing", "_patience", "_reliable", "_transaction",
+        "_early", "_forks", "_outgoing", "_patience", "_progressed", "_reliable", "_transaction",
     )  # fmt: skip
     role = "client"
 
@@ -57,6 +62,7 @@ class ClientInvite(Invite):
         self._outgoing = outgoing
         self._cseq = 0
         self._early: dict[str, Dialog] = {}
+        self._progressed = 0
         self._forks: Forks | None = None
         self._reliable: PeersProgress | None = None
         self._cancel_headers: str | None = None
@@ -151,7 +157,10 @@ class ClientInvite(Invite):
         tag = response.to_tag
         if tag and tag not in self._early and len(self._early) < MAX_FORKS:
             self._early[tag] = self._dialog_by(response)
-        if response.status == 100 or (is_reliable(response) and not self._acknowledged(response)):
+        self._progressed += 1
+        if response.status == 100 or self._progressed > MOST_PROGRESS:
+            return
+        if is_reliable(response) and not self._acknowledged(response):
             return
         if response.status != 199:  # of one fork: the caller knows of a single early dialog (RFC 6228)
             self.emit(Progress(response.status, response.reason, response.body))

@@ -4,6 +4,7 @@ import pytest
 
 from edge.sip.events import Answered, Credentials, Ended, OutgoingCall, Progress, Refused
 from edge.sip.invite import Invite
+from edge.sip.invite_client import MOST_PROGRESS
 from edge.sip.message import Request
 from edge.sip.server_digest import ServerDigest
 from tests.support.lossy_wire import SDP, Network, Node, Peer
@@ -373,3 +374,18 @@ class TestDigest:
     def test_the_password_is_in_no_repr(self) -> None:
         assert "pw" not in repr(Credentials("edge", "pw"))
         assert "pw" not in repr(OutgoingCall("sip:a", None, "", "", credentials=Credentials("e", "pw")))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reliable", [False, True])
+def test_a_peer_that_tells_of_its_progress_without_end_is_heard_so_often_and_no_more(
+    us: Node, peer: Peer, reliable: bool
+) -> None:
+    """Each is told to the caller, and a reliable one leaves a transaction behind."""
+    usage, invite = dialled(us, peer)
+    for number in range(1, MOST_PROGRESS + 100):
+        headers = f"Require: 100rel\nRSeq: {number}\n" if reliable else ""
+        peer.respond(invite, 180, us, headers=headers)
+    assert len(us.heard[usage]) == MOST_PROGRESS
+    assert len({prack.cseq for prack in peer.requests("PRACK")}) == (MOST_PROGRESS if reliable else 0)
+    peer.respond(invite, 200, us, body=SDP)
+    assert isinstance(us.heard[usage][-1], Answered)
