@@ -52,8 +52,12 @@ class Ringing:
         leg.at_once = self._rings
         leg, result = await self._outcome(leg, until)
         leg.at_once = None
-        asks = self.dialled.transfer is None and asks_target(target)
-        if asks and result.outcome == "answered" and not await accepted(self.reception, leg, target):
+        asks, transfer = asks_target(target), self.dialled.transfer
+        if (
+            asks
+            and result.outcome == "answered"
+            and not await accepted(self.reception, leg, target, transfer)
+        ):
             result = Result(200, "refused", "it answered, but did not accept the call")
         if result.outcome == "answered":
             return leg, result

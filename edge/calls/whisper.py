@@ -1,6 +1,9 @@
 """Before the bridge: what the target hears, and the key by which it takes the call (rule: Whisper)."""
 
+from collections.abc import Callable
+
 from edge.calls.happenings import Happening, MediaHappened, SipHappened, put_off
+from edge.calls.invitation import Transferring
 from edge.calls.keys import Keys
 from edge.calls.leg import Leg
 from edge.calls.reception import Reception
@@ -24,18 +27,24 @@ def asks_target(target: Target) -> bool:
     )
 
 
-async def accepted(reception: Reception, leg: Leg, target: Target) -> bool:
+async def accepted(
+    reception: Reception, leg: Leg, target: Target, transfer: Transferring | None = None
+) -> bool:
     """Presses the target's digits to it and plays the whisper; False when it hung up or pressed no key.
 
-    Raises CallOver when the caller is gone.  The caller goes on hearing ringing.
+    Raises CallOver when the caller is gone.  The caller goes on hearing ringing.  Whom a call is transferred
+    to hears no whisper; another place than the target's own gets no digits either (rule: Transfers).
     """
+    if transfer is not None and (transfer.uri is not None or target.send_digits is None):
+        return True
     whispers = target.whisper_prompt_id is not None or target.accept_key is not None
     if reception.early is leg:
         reception.end_early()
     leg.plan()
-    if target.send_digits is not None and not await _Dialling(reception, leg).run(target.send_digits):
+    others = put_off if transfer is None else transfer.others
+    if target.send_digits is not None and not await _Dialling(reception, leg, others).run(target.send_digits):
         return False
-    return not whispers or await _Whisper(reception, leg, target).run()
+    return not whispers or transfer is not None or await _Whisper(reception, leg, target).run()
 
 
 def _gone(happening: Happening, leg: Leg, caller: Leg | None) -> bool:
@@ -64,11 +73,15 @@ def _is_done(happening: Happening, leg: Leg, token: int | None) -> bool:
 
 
 class _Dialling:
-    """Keys that a PBX gets once it has answered: telephone-events, or INFO where it takes none."""
+    """Keys that a PBX gets once it has answered: telephone-events, or INFO where it takes none.
 
-    def __init__(self, reception: Reception, leg: Leg) -> None:
+    ``others`` is told what happens to other legs meanwhile.
+    """
+
+    def __init__(self, reception: Reception, leg: Leg, others: Callable[[Happening], None]) -> None:
         self._reception = reception
         self._leg = leg
+        self._others = others
 
     async def run(self, digits: str) -> bool:
         """False when the target hung up meanwhile."""
@@ -94,7 +107,8 @@ class _Dialling:
                 return False
             if token is not None and _is_done(happening, self._leg, token):
                 return True
-            put_off(happening)
+            ours = isinstance(happening, SipHappened) and happening.leg is self._leg
+            (put_off if ours else self._others)(happening)
         return True
 
 

@@ -138,8 +138,8 @@ class Link:
         due = max(self._next_flush, now + patience_s)
         if due > now:
             self._alarm.by(due)
-        elif self._flusher is None:
-            self._flusher = self._loop.call_soon(self._flush)
+        else:
+            self.hurry()
 
     def hurry(self) -> None:
         """What waits for others to leave with goes with what the loop is at."""

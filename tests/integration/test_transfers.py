@@ -228,6 +228,32 @@ async def test_a_call_that_its_pbx_sends_elsewhere_still_takes_a_line_of_the_tar
     assert ended == ["connected", "no_target_all_capped", "no_target_all_capped", "connected"]
 
 
+async def test_a_target_gets_its_digits_from_a_transfer_too(scene: Scene) -> None:
+    """The old one may hang up meanwhile."""
+    await desk(scene, send_digits="w5")
+    call, invited = await up(scene)
+    await refer(scene, invited, f"sip:desk@{scene.second.address}")
+    assert await notified(scene) == "SIP/2.0 100 Trying"
+    arrived = await scene.second.hear("INVITE")
+    await scene.second.answer(arrived, 200, scene.second.sdp(formats="0"))
+    await scene.second.hear("ACK")
+    await scene.target.say(invited, "BYE", 2)
+    await scene.target.hear("SIP/2.0 200", method="BYE")
+    pressed = await scene.second.hear("INFO")
+    assert pressed.body.startswith("Signal=5")
+    await scene.second.answer(pressed, 200)
+
+    async def bridged() -> bool:
+        live = (await scene.server.api.get("calls/live"))["items"]
+        return [one["phase"] for one in live if one["called"] == scene.number] == ["bridged"]
+
+    await eventually(bridged)
+    await ended_by_the_caller(scene, call, scene.second)
+    record = await scene.record()
+    assert ("send_digits", "info") in [(one["step"], one["result"]) for one in record["decision"]["steps"]]
+    assert [one["outcome"] for one in record["attempts"]] == ["answered", "answered"]
+
+
 async def test_who_refers_and_hangs_up_at_once_need_not_wait(scene: Scene) -> None:
     await desk(scene)
     call, invited = await up(scene)
