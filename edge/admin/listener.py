@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
@@ -13,6 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from edge.admin.problem import Handler
+from edge.logs import Sparing
 from edge.settings import Address
 
 MOST = 256
@@ -29,13 +31,23 @@ LINGER_S = 1.0
 SHUTDOWN_S = 5.0
 
 
+_sparing = Sparing(time.monotonic)
+
+
 def _brief(record: logging.LogRecord) -> bool:
-    """Malformed HTTP from outside is one line, not a traceback."""
+    """Malformed HTTP from outside is one line, not a traceback, and few of them in a second; who leaves in
+    the middle of a request is nobody's mistake."""
     error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectionError):
+        return False
     if isinstance(error, HttpProcessingError):
+        withheld = _sparing.allows()
+        if withheld is None:
+            return False
         record.exc_info = None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
-        record.msg, record.args = "malformed HTTP request: %s", (repr(error.message[:200]),)
+        said = repr(error.message[:200])
+        record.msg, record.args = "malformed HTTP request: %s (%d more withheld)", (said, withheld)
     return True
 
 
