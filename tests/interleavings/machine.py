@@ -266,12 +266,12 @@ class Interleavings(RuleBasedStateMachine):
         self.pass_time(after)
 
     @precondition(lambda self: self._has(self.targets, "up"))
-    @rule(to=st.sampled_from((*TARGETS, "203.0.113.9")), after=WAITS)
+    @rule(to=st.sampled_from((*TARGETS, f"ivr@{TARGETS[0]}", "203.0.113.9")), after=WAITS)
     def a_target_transfers(self, to: str, after: float) -> None:
         found = self._any_target("up")
         if found is not None and found[1].dialog is not None:
-            usage = found[1]
-            Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", f"<sip:buyer@{to}>"),))
+            usage, to = found[1], to if "@" in to else f"buyer@{to}"
+            Exchange(usage.core, usage.dialog, "REFER", (("Refer-To", f"<sip:{to}>"),))
         self.pass_time(after)
 
     @precondition(lambda self: self._has(self.targets, "up") and len(self.caller.usages) < 6)
