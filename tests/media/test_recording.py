@@ -21,6 +21,7 @@ from edge.media.wave_file import WaveFile
 from tests.support.media_worker import worker_under_test
 from tests.support.ports import own_address
 from tests.support.rtp_end import End, packet, plan_for
+from tests.support.server import eventually
 from tests.support.tones import heard, tone
 
 LOUD = 0x80
@@ -217,9 +218,13 @@ async def test_a_recorder_that_dies_fails_what_it_was_writing_and_is_started_ane
             os.kill(running._recorder._process.pid, signal.SIGKILL)
             assert (await recording.finish()).error == "the recorder was lost"
             assert not call.can_record
-            async with asyncio.timeout(10):
-                while not running.call().can_record:
-                    await asyncio.sleep(0.02)
+            await eventually(lambda: records_again(running))
+
+
+def records_again(running: LocalEngine) -> bool:
+    """Whether a new call could be recorded."""
+    with running.call() as call:
+        return call.can_record
 
 
 async def test_a_file_that_can_not_be_written_fails_its_recording_alone(tmp_path: Path) -> None:
