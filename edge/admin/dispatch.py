@@ -13,7 +13,7 @@ from edge.admin.auth import Gate
 from edge.admin.bodies import read, validated
 from edge.admin.idempotency import Repeats
 from edge.admin.ports import Ports
-from edge.admin.problem import LIMIT, SLOW_TIMEOUT_S, Handler, Problem, of_http
+from edge.admin.problem import LIMIT, NO_HURRY, SLOW_TIMEOUT_S, Handler, Problem, of_http
 from edge.admin.routes import Exchange, Reply, Route
 from edge.model.config import Role
 from edge.services.errors import FieldError, Invalid
@@ -52,6 +52,7 @@ class Dispatcher:
             route = self._seen_by(identity, named)
             if route.slow:
                 request[LIMIT].reschedule(asyncio.get_running_loop().time() + SLOW_TIMEOUT_S)
+                request[NO_HURRY]()
             act_as(identity)
             reply = await self._run(route, request, identity)
             if route.method != "GET":

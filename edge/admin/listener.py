@@ -13,7 +13,7 @@ from typing import Self
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from edge.admin.problem import Handler
+from edge.admin.problem import NO_HURRY, Handler
 from edge.logs import Sparing
 from edge.settings import Address
 
@@ -69,10 +69,10 @@ class _Arriving(asyncio.Protocol):
 class Listener:
     """An application on ``host:port`` while in the block; port 0 takes a free one.
 
-    At most ``most`` connections; one that brings no whole request within 15 s is closed, and so is one
-    that idles for 30 s.  When all are taken, the oldest that has brought no request makes room, else the one
-    whose next one is under way for longest, else who idles, or leaves its answer unread, for longest:
-    neither silent connections nor those that browsers keep lock anybody out.
+    At most ``most`` connections; one that brings no whole request within 15 s is closed, but for a route that
+    is in no hurry, and so is one that idles for 30 s.  When all are taken, the oldest that has brought no
+    request makes room, else the one whose next one is under way for longest, else who idles, or leaves its
+    answer unread, for longest: neither silent connections nor those that browsers keep lock anybody out.
     """
 
     def __init__(self, application: web.Application, address: Address, most: int = MOST) -> None:
@@ -129,6 +129,7 @@ class Listener:
     async def _heard_out(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A request is whole with the last octet of its body, however long its answer takes."""
         request.content.on_eof(lambda: self._keep(request))
+        request[NO_HURRY] = partial(self._keep, request)
         if self._idle.pop(request.protocol, None) is None:
             # Its first: the task serves the connection for as long as that lasts, and no answer outlives it.
             request.task.add_done_callback(partial(self._gone, request.protocol))

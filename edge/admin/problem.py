@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 
 import structlog
@@ -13,6 +14,8 @@ from edge.services.errors import Conflict, FieldError, Invalid, NotFound, Servic
 REQUEST_TIMEOUT_S = 30.0
 SLOW_TIMEOUT_S = 300.0
 LIMIT: web.RequestKey[asyncio.Timeout] = web.RequestKey("limit", asyncio.Timeout)
+NO_HURRY: web.RequestKey[partial[None]] = web.RequestKey("no_hurry", partial)
+"""Lets the listener know that the rest of a request may come slowly, within its ``LIMIT``."""
 _STATUS: Mapping[type[ServiceError], int] = {
     NotFound: 404,
     Invalid: 422,

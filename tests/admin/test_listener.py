@@ -3,6 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,8 @@ from edge.admin.app import Applications
 from edge.admin.listener import Listener
 from tests.admin.client import Client
 from tests.admin.conftest import ADMIN, ANYWHERE
+from tests.support.tones import tone
+from tests.support.wav import wav_bytes
 
 
 @pytest.fixture
@@ -80,6 +83,29 @@ async def test_a_whole_request_may_be_worked_on_for_longer(
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (length, b"x" * length))
         async with asyncio.timeout(30):
             assert b"done" in await reader.readuntil(b"done")
+        writer.close()
+
+
+@pytest.mark.parametrize(("token", "status"), [(ADMIN, b"201"), ("wrong", b"401")])
+async def test_a_prompt_may_come_over_a_slow_line(
+    applications: Applications, monkeypatch: pytest.MonkeyPatch, token: str, status: bytes
+) -> None:
+    """Minutes of the first request of a connection; nobody without a token gets them."""
+    monkeypatch.setattr(module, "FIRST_REQUEST_S", 0.1)
+    form = b'--b\r\nContent-Disposition: form-data; name="name"\r\n\r\nslow\r\n--b\r\n'
+    form += b'Content-Disposition: form-data; name="file"; filename="p.wav"\r\n'
+    form += b"Content-Type: audio/wav\r\n\r\n" + wav_bytes(tone(440, 0.2)) + b"\r\n--b--\r\n"
+    head = f"POST /api/v1/prompts HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n"
+    head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(form)}\r\n\r\n"
+    async with Listener(applications.admin, ANYWHERE) as listener, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection(*listener.addresses[0])
+        writer.write(head.encode() + form[:500])
+        await writer.drain()
+        await _time_is_up(listener)
+        with suppress(ConnectionError):
+            writer.write(form[500:])
+            await writer.drain()
+        assert (await reader.readuntil(b"\r\n")).split()[1] == status
         writer.close()
 
 

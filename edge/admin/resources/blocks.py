@@ -35,6 +35,7 @@ class BlockResultRead(Record):
     "Import blocks from CSV",
     query=ImportQuery,
     body_kind="csv",
+    slow=True,
     answer=BlockResultRead,
     shape="list",
 )

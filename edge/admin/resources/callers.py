@@ -63,6 +63,7 @@ async def delete(ports: Ports, exchange: Exchange) -> Reply:
     "Put numbers on a list, or take them off, by CSV",
     query=WriteQuery,
     body_kind="csv",
+    slow=True,
     answer=WrittenRead,
 )
 async def write(ports: Ports, exchange: Exchange) -> Reply:

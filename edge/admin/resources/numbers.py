@@ -160,6 +160,7 @@ async def delete(ports: Ports, exchange: Exchange) -> Reply:
     "Import numbers from CSV",
     query=DryRunQuery,
     body_kind="csv",
+    slow=True,
     answer=ResultRead,
     shape="list",
 )

@@ -27,6 +27,7 @@ async def listing(ports: Ports, exchange: Exchange) -> Reply:
     body_kind="multipart",
     answer=Prompt,
     status=201,
+    slow=True,  # up to 20 MB, over a line that may be slow
 )
 async def upload(ports: Ports, exchange: Exchange) -> Reply:
     fields = dict(exchange.body.fields)
