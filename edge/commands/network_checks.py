@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from edge.commands.finding import Finding
 from edge.commands.options import WILDCARDS
+from edge.near import local_address_toward
 from edge.settings import Settings
 from edge.settings.addresses import SipTransport
 
@@ -131,12 +132,7 @@ def advertised(settings: Settings) -> Iterator[Finding]:
 
 def own_address() -> str | None:
     """The address that this machine uses toward the Internet, by its routes (nothing is sent)."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
+    return local_address_toward("192.0.2.1") or None
 
 
 def _private(host: str) -> bool:
