@@ -185,16 +185,12 @@ class Access:
         request, source, trunk = asker
         if request.method != "INVITE":
             return
-        if trunk is None:
-            reason, remedy = (
-                "no trunk has this address, and it did not log in",
-                _remedy(source, self._configuration.current),
-            )
+        if trunk is None or not trunk.addresses:
+            reason = "no trunk has this address, and it did not log in"
+            remedy = _remedy(source, self._configuration.current)
         else:
             reason = f"trunk {trunk.name} has a user name, and it did not log in"
-            remedy = (
-                "let the carrier log in, or take the user name out of the trunk: its addresses are enough"
-            )
+            remedy = "let the carrier log in, or take the trunk's user name out: its addresses are enough"
         called = intake.dialled(request, trunk)
         self._refused.asked(RefusedCall(source, request.method, called, 401, reason, remedy))
 

@@ -337,6 +337,14 @@ def test_a_trunk_that_has_to_log_in_and_does_not_is_told_of() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS, **BY_LOGIN)]))
     bench.judge("192.0.2.1", request())
     assert "trunk trk_1 has a user name" in bench.waiting["192.0.2.1"].reason
-    assert "take the user name out" in bench.waiting["192.0.2.1"].remedy
+    assert "take the trunk's user name out" in bench.waiting["192.0.2.1"].remedy
     assert logged_in(bench, "192.0.2.1") == Allow("trk_1")
     assert not bench.waiting
+
+
+def test_a_phone_that_moved_and_does_not_log_in_has_no_address_to_fall_back_on() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    moved = bench.access.moved(request(), Flow("udp", ("192.0.2.200", 5060), ("203.0.113.9", 5060)), "trk_1")
+    assert isinstance(moved, Deny) and moved.status == 401
+    waiting = bench.waiting["203.0.113.9"]
+    assert "no trunk has this address" in waiting.reason and "user name out" not in waiting.remedy
