@@ -2,8 +2,9 @@
 
 One ``SOCK_SEQPACKET`` message carries any number of frames, each ``!BH`` (kind, length of the body)
 and its body.  A leg is named by its local RTP port: a port belongs to one worker and rests in
-quarantine between two uses, so its number can not be mistaken for an earlier one.  A prompt travels
-as a sealed memory file beside its frame (SCM_RIGHTS), so the workers share its pages.
+quarantine between two calls, so its number can not be mistaken for an earlier one's; ``CLEAR`` makes room
+for the next leg of the same call.  A prompt travels as a sealed memory file beside its frame (SCM_RIGHTS),
+so the workers share its pages.
 
 Addresses must be IP literals: a worker never resolves names.
 """
@@ -33,6 +34,7 @@ PIPE: Final = 12
 RECORD: Final = 13
 END_RECORDING: Final = 14
 PRESS: Final = 15
+CLEAR: Final = 16
 # Worker to main process.
 STOCK: Final = 32
 COUNTERS: Final = 33

@@ -93,13 +93,19 @@ class LocalEngine(MediaEngine):
 
     def call(self) -> LocalCall:
         """A new media call on the least loaded worker; raises MediaUnavailable."""
+        return LocalCall(
+            self._least(), self._host_toward, self._library, self._recorder, elsewhere=self._least
+        )
+
+    def _least(self) -> Link:
+        """The worker with the fewest calls, of those that can promise the ports of one more."""
         least: Link | None = None
         for worker in self._links:
             if worker is not None and worker.free >= PORTS_A_CALL:
                 least = worker if least is None or worker.calls < least.calls else least
         if least is None:
             raise MediaUnavailable("no media worker has the ports of one more call")
-        return LocalCall(least, self._host_toward, self._library, self._recorder)
+        return least
 
     def _host_toward(self, peer: str) -> str:
         """Where a peer is told to send its audio."""

@@ -85,7 +85,9 @@ class LocalCall:
     __slots__ = (
         "_closing",
         "_counted",
+        "_elsewhere",
         "_host_toward",
+        "_kept",
         "_legs",
         "_link",
         "_over",
@@ -102,17 +104,25 @@ class LocalCall:
         host_toward: Callable[[str], str],
         library: Library,
         recorder: RecorderLink | None = None,
+        *,
+        elsewhere: Callable[[], Link],
     ) -> None:
+        """``elsewhere`` answers a worker that has room for one more call; raises MediaUnavailable."""
         self.library = library
         self._recorder = recorder
         self._host_toward = host_toward
-        self._link = worker
+        self._elsewhere = elsewhere
         self._legs: dict[int, LocalLeg] = {}
         self._closing: set[int] = set()
         self._queried: set[int] = set()
         self._counted: dict[int, LegCounters] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._over = False
+        self._live_on(worker)
+
+    def _live_on(self, worker: Link) -> None:
+        self._link = worker
+        self._kept: tuple[int, ...] = ()
         self._owed = PORTS_A_CALL
         worker.promise(PORTS_A_CALL)
         worker.calls += 1
@@ -129,9 +139,15 @@ class LocalCall:
         been promised nothing."""
         if self._over:
             raise MediaUnavailable("the call's media is closed")
-        port = self._link.take_port(promised=self._owed > 0)
-        if self._owed:
-            self._owed -= 1
+        if not self._link.alive:
+            self._live_on(self._elsewhere())
+        if self._kept:
+            port, *kept = self._kept
+            self._kept = tuple(kept)
+        else:
+            port = self._link.take_port(promised=self._owed > 0)
+            if self._owed:
+                self._owed -= 1
         leg = LocalLeg(self, self._link, self._host_toward(peer), port)
         self._legs[leg.port] = leg
         self._link.listeners[leg.port] = leg
@@ -161,17 +177,32 @@ class LocalCall:
     def close_leg(self, leg: MediaLeg) -> None:
         """Gives the leg's ports back; a leg that is closed already stays so.
 
-        The port rests: the call is promised another one, for the next target that it dials.
+        What the call was promised it still has, for the next target that it dials: another port while this
+        one rests, or this one if there is no other.
         """
-        own = self._legs.pop(leg.port, None)
-        if own is not None:
-            own.on_event = None
-            if self._link.alive:
-                self._closing.add(own.port)
-            self._link.send(control.encode_port(control.CLOSE, own.port), _CLOSE_S)
-            if not self._over and len(self._legs) + self._owed < PORTS_A_CALL:
-                self._owed += 1
-                self._link.promise(1)
+        own = self._legs.get(leg.port)
+        if own is None or own is not leg:  # a later one has the port by now
+            return
+        del self._legs[own.port]
+        own.on_event = None
+        link = self._link
+        if not self._over and len(self._legs) + len(self._kept) + self._owed < PORTS_A_CALL:
+            if link.free <= 0:
+                self._keep(own.port)
+                return
+            self._owed += 1
+            link.promise(1)
+        if link.alive:
+            self._closing.add(own.port)
+        link.send(control.encode_port(control.CLOSE, own.port), _CLOSE_S)
+
+    def _keep(self, port: int) -> None:
+        """The port is the call's next leg's.  Whom it served until now is not heard on it any more."""
+        self._kept = (*self._kept, port)
+        self._link.listeners.pop(port, None)
+        self._queried.discard(port)
+        self._link.send(control.encode_port(control.CLEAR, port), _CLOSE_S)
+        self._perhaps_wake()
 
     async def counters(self) -> dict[int, LegCounters]:
         """The open legs' counters now, by local port; empty if the worker is gone."""
@@ -199,14 +230,17 @@ class LocalCall:
         if final:
             self._closing.discard(leg.port)
             self._counted[leg.port] = leg.counters
-        if not (self._queried or self._closing):
-            self._wake()
+        self._perhaps_wake()
 
     async def _answers(self) -> None:
         """Until the worker has answered everything, or is gone (a hung one is replaced)."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter
+
+    def _perhaps_wake(self) -> None:
+        if not (self._queried or self._closing):
+            self._wake()
 
     def _wake(self) -> None:
         """Everything has been answered."""
@@ -223,13 +257,15 @@ class LocalCall:
         self._over = True
         self._link.calls -= 1
         self._link.forgo(self._owed)
+        for port in self._kept:
+            self._link.send(control.encode_port(control.CLOSE, port), _CLOSE_S)
         for leg in list(self._legs.values()):
             self.close_leg(leg)
-        if not (self._queried or self._closing):
-            self._wake()
+        self._perhaps_wake()
 
     def _worker_died(self) -> None:
-        self._over = True
+        """A call that has no leg has lost nothing: it takes its first port from another worker."""
+        self._over = self._over or bool(self._legs)
         legs, self._legs = self._legs, {}
         self._closing.clear()
         self._queried.clear()

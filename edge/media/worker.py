@@ -18,6 +18,7 @@ from typing import Final
 
 from edge.descriptors import raise_limit
 from edge.media import blocks, control
+from edge.media.engine import LegCounters
 from edge.media.leg import Leg
 from edge.media.player import Player, Prompt
 from edge.media.ports import Ports
@@ -72,6 +73,7 @@ class Worker:
             control.BRIDGE: self._bridge,
             control.UNBRIDGE: self._unbridge,
             control.CLOSE: self._close,
+            control.CLEAR: self._clear,
             control.PLAY: self._play,
             control.PRESS: self._press,
             control.STOP: self._stop,
@@ -202,16 +204,26 @@ class Worker:
 
     def _close(self, body: bytes, now: float) -> None:
         port = control.decode_port(body)
+        counters = self._end(port, now)
+        if counters is not None:
+            self._tell(control.encode_counters(port, counters, final=True))
+
+    def _clear(self, body: bytes, now: float) -> None:
+        """The leg ends, and its call has another use for the port at once."""
+        self._end(control.decode_port(body), now, rests=False)
+
+    def _end(self, port: int, now: float, *, rests: bool = True) -> LegCounters | None:
         leg = self._leg(port, now)
         if leg is None:
-            return
+            return None
         del self._legs[port], self._shard(port)[port]
         self._pressing.discard(leg)
         leg.close()
         counters = leg.counters()
-        self._tell(control.encode_counters(port, counters, final=True))
         self._totals.add(counters)
-        self._ports.rest(leg.pair, now)
+        if rests:
+            self._ports.rest(leg.pair, now)
+        return counters
 
     def _play(self, body: bytes, now: float) -> None:
         port, token, number, loop = control.decode_play(body)

@@ -1,5 +1,6 @@
 """Calls for which there are no media ports are turned away at their arrival; those that are up miss none."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.integration.test_crossings import Scene
@@ -8,6 +9,7 @@ from tests.support.server import eventually, running_server
 from tests.support.tones import tone
 from tests.support.wav import wav_bytes
 
+ONE_CALL = "20000-20003"
 TWO_CALLS = "20000-20007"
 ENDED = 'edge_calls_ended_total{disposition="rejected_overload"}'
 
@@ -52,3 +54,29 @@ async def test_a_call_too_many_is_refused_at_once_and_the_others_have_all_that_t
             await eventually(taken)
             ended = (await api.get("calls"))["items"]
             assert [call["disposition"] for call in ended if call["ended_at"]] == ["connected"]
+
+
+async def test_a_call_that_has_the_last_ports_hunts_through_all_its_targets(tmp_path: Path) -> None:
+    async with running_server(tmp_path, EDGE_MEDIA__PORTS=ONE_CALL, EDGE_MEDIA__WORKERS="1") as server:
+        at, api = server.sip["udp"], server.api
+        with ExitStack() as stack:
+            caller, *targets = (stack.enter_context(RawPhone(at)) for _ in range(5))
+            await api.post("trunks", {"name": caller.host, "addresses": [f"{caller.host}/32"]})
+            scene = Scene(server, caller, targets[0], targets[1])
+            await scene.route(*targets)
+            call = await caller.invite(scene.number, caller.sdp())
+            for target in targets[:-1]:
+                invite = await target.hear("INVITE")
+                await target.answer(invite, 183, target.sdp())
+                await call.hear("183")
+                await target.answer(invite, 486)
+            last = targets[-1]
+            await last.answer(await last.hear("INVITE"), 200, last.sdp())
+            await last.hear("ACK")
+            await call.hear("200")
+            await call.request("ACK")
+            await call.request("BYE")
+            await last.answer(await last.hear("BYE"), 200)
+            record = await scene.record()
+            assert record["disposition"] == "connected"
+            assert [attempt["outcome"] for attempt in record["attempts"]] == [*["busy"] * 3, "answered"]

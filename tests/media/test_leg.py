@@ -428,6 +428,28 @@ class TestRtcp:
             assert worker.heard(control.SILENT) == []
 
 
+def test_who_still_sends_to_a_leg_that_ended_is_not_heard_by_the_calls_next_on_its_port(
+    worker: WorkerUnderTest, caller: End, target: End
+) -> None:
+    """The next target is behind NAT: its description names an address at which nobody is."""
+    a, b = bridged(worker, plan_for(caller.address), plan_for(target.address))
+    talk(worker, target, b, range(3))
+    caller.received()
+    worker.say(control.encode_port(control.CLEAR, b[1]))
+    talk(worker, target, b, range(3, 10))
+    worker.update(b[1], plan_for(("10.1.2.3", 4000)))
+    worker.bridge(a, b)
+    talk(worker, target, b, range(10, 20))
+    assert caller.received() == []
+    with End("127.0.0.7") as another:
+        talk(worker, another, b, range(100, 105), ssrc=77)
+        assert [Rtp(raw).ssrc for raw in caller.received()] == [77] * 4
+    worker.advance(1.1)
+    assert worker.heard(control.COUNTERS) == []
+    tally = control.decode_tally(worker.heard(control.TALLY)[-1])
+    assert (tally.legs, tally.packets_in) == (2, 3)
+
+
 def test_a_closed_legs_port_is_deaf_and_leaves_nothing_behind(
     worker: WorkerUnderTest, caller: End, target: End
 ) -> None:

@@ -240,14 +240,82 @@ async def test_nobody_else_gets_the_ports_that_a_call_was_promised() -> None:
                 talks.leg()
             for leg in legs[1:]:
                 talks.close_leg(leg)
+            assert talks.leg().port == legs[2].port, "there is no other for its next target"
             assert waits.leg().port != waits.leg().port
-            assert waits._link.free == -1, (
-                "the next target that the other call dials has one, when it is rested"
-            )
+            assert waits._link.free == 0
             await until(lambda: waits._link.free == 1)
-            talks.leg()
             assert not engine.ready
         await until(lambda: engine.ready)
+
+
+async def test_a_call_without_a_free_port_beside_its_own_dials_on_with_them() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 20003, host, bind_host=host, workers=1, stock=4, quarantine_s=0.2)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with engine.call() as call, End(host) as caller, End(host) as former, End(host) as target:
+            ours = call.leg()
+            ours.update(plan_for(caller.address))
+            for _ in range(3):
+                tried = call.leg()
+                told: list[MediaEvent] = []
+                tried.on_event = told.append
+                tried.update(plan_for(former.address))
+                call.bridge(ours, tried)
+                await until_relayed(former, (tried.host, tried.port), caller)
+                call.close_leg(tried)
+            last = call.leg()
+            call.close_leg(tried)  # it is closed already
+            last.update(plan_for(target.address))
+            call.bridge(ours, last)
+            await until_relayed(target, (last.host, last.port), caller)
+            assert last.port == tried.port != ours.port
+            counted = await call.finish()
+            assert set(counted) == {ours.port, last.port}
+            assert told == []
+        await until(lambda: engine.ready)
+
+
+async def test_who_asked_for_the_counters_of_a_leg_that_made_room_for_another_is_not_left_waiting() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 20003, host, bind_host=host, workers=1, stock=4)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with engine.call() as call:
+            ours, tried = call.leg(), call.leg()
+            for leg in (ours, tried):
+                leg.update(plan_for(None))
+            asked = asyncio.create_task(call.counters())
+            await asyncio.sleep(0)
+            call.close_leg(tried)
+            async with asyncio.timeout(LIMIT_S):
+                assert set(await asked) == {ours.port}
+
+
+async def test_a_call_that_has_no_port_yet_when_its_worker_dies_goes_on_with_another(
+    pair: LocalEngine,
+) -> None:
+    with pair.call() as early, pair.call() as other:
+        died = early._link
+        os.kill(died.pid, signal.SIGKILL)
+        await until(lambda: not died.alive)
+        ports = early.leg().port, early.leg().port, other.leg().port, other.leg().port
+        assert len(set(ports)) == 4 and early._link is other._link
+        counted = await early.finish()
+        assert set(counted) == set(ports[:2])
+        assert other._link.calls == 1
+    assert other._link.calls == 0
+
+
+async def test_a_call_that_finds_no_other_worker_takes_its_ports_from_the_restarted_one(
+    engine: LocalEngine,
+) -> None:
+    with engine.call() as call:
+        died = call._link
+        os.kill(died.pid, signal.SIGKILL)
+        await until(lambda: not died.alive)
+        with pytest.raises(MediaUnavailable):
+            call.leg()
+        await until(lambda: engine.ready)
+        assert call.leg().port != call.leg().port
 
 
 async def test_ports_are_there_for_as_many_calls_as_the_range_has_room_for(engine: LocalEngine) -> None:
@@ -271,11 +339,11 @@ async def test_each_worker_has_its_own_ports_and_a_new_one_all_of_its_share() ->
             assert not engine.ready, "a port of either is no call"
             os.kill(lost._link.pid, signal.SIGKILL)
             await until(lambda: engine.ready)
-            with pytest.raises(MediaUnavailable):
-                lost.leg()
             with engine.call() as third:
                 assert not engine.ready
                 assert third._link is not kept._link
+                with pytest.raises(MediaUnavailable):
+                    lost.leg()
                 for call in (third, kept):
                     assert call.leg().port != call.leg().port
 
