@@ -1,8 +1,8 @@
 """The call path's writer: commands from the loop, many in one durable commit, answers back.
 
 A thread of its own takes everything that is queued, runs it in one transaction, commits (synced)
-and wakes the loop once.  Reserve and Connect go at once; the others wait for a commit to ride along
-with: up to ``RIDE_S`` what gives capacity back, up to ``LINGER_S`` what nobody waits for.  Nothing
+and wakes the loop once.  What somebody waits for goes as ``pace`` says; the rest waits for a commit to ride
+along with: up to ``RIDE_S`` what gives capacity back, up to ``LINGER_S`` what nobody waits for.  Nothing
 here raises at the caller: what could not be written is answered ``Unavailable``, and facts (bridged,
 released, over) are kept and written later.
 """
@@ -27,6 +27,7 @@ from edge.store import ledger
 from edge.store.counts import Counts
 from edge.store.database import connect, only_server
 from edge.store.group import Group
+from edge.store.pace import Pace
 from edge.store.spool import FACTS, Spool
 
 RIDE_S = 0.008
@@ -35,11 +36,6 @@ RIDE_S = 0.008
 LINGER_S = 0.1
 # A timer of the loop may ring a little early, by its clock's resolution.
 GRAIN_S = 0.001
-# At most one commit each PACE_S on average, BURST of them ahead of it: at 50 calls a second every
-# command goes at once; at 300 they share commits instead of keeping two threads awake.  A commit costs
-# some 0.2 ms of CPU, most of it in the kernel, however little is in it.
-PACE_S = 0.015
-BURST = 4
 MAX_QUEUED = 50_000
 # What nobody waits for, a call's record above all, wakes the loop no more often than once for so many.
 MOST_UNTOLD = 1_000
@@ -73,8 +69,7 @@ class Writer:
         self._holders: set[str] = set()
         self._queued = 0
         self._untold = 0
-        self._next_commit = 0.0
-        self._flushed_at = 0.0
+        self._pace = Pace()
         self._held = contextlib.ExitStack()
         self.counts = Counts()
         self.recovered = 0
@@ -152,11 +147,13 @@ class Writer:
 
     def _due(self, command: Command, now: float) -> float:
         """When the command is to be written at the latest (loop seconds)."""
-        if isinstance(command, (Reserve, Connect, LinkCall, Allocate)):
+        if isinstance(command, Connect):
+            return self._pace.answer()
+        if isinstance(command, (Reserve, LinkCall, Allocate)):
             # A call that made its pool number busy gives it back, too.
             if isinstance(command, LinkCall) or (isinstance(command, Reserve) and command.claims):
                 self._holders.add(command.call_id)
-            return self._next_commit - BURST * PACE_S
+            return self._pace.soon()
         if isinstance(command, (OpenCall, CountPool, Sweep)):
             return now + LINGER_S
         # It gives back what another call may be waiting for.
@@ -177,8 +174,8 @@ class Writer:
     def _flush(self, *, everything: bool = False) -> None:
         """Hands over what waits, with the records if they are due before the next time, going by the last."""
         now = self._loop.time()
-        next_time, self._flushed_at = 2 * now - self._flushed_at, now
-        self._next_commit = max(self._next_commit, now) + PACE_S
+        next_time = 2 * now - self._pace.last
+        self._pace.went(now)
         group, self._buffer = self._buffer, []
         if everything or self._records_due < next_time:
             # Last, since a call's other commands come before its end.
