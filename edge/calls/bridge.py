@@ -43,6 +43,12 @@ class _Crossing:
         a, b = self.offerer, self.answerer
         a.local, a.remote, b.local, b.remote = self.before
 
+    def leave(self) -> None:
+        """Nobody waits for the answer any more: the answerer has the offer, and may yet take it."""
+        told, self.answerer.undecided = self.answerer.local, self.before[2]
+        self.undo()
+        self.answerer.local = told
+
 
 class Bridge:
     """Relays media and signalling between two answered legs until one of them ends.
@@ -94,11 +100,15 @@ class Bridge:
         self._offer_anew(self.caller)
 
     def _offer_anew(self, leg: Leg) -> None:
-        self._before_ours = leg, leg.local
+        """What the other peer says by now, if this one was told something else."""
+        if leg.undecided is not None:
+            return  # and then once it has said whether it takes that
+        before = leg.local
         sdp = self.offer(leg, self.other(leg))
         if sdp is None:
-            self._stay(*self._before_ours)
-        else:
+            self._stay(leg, before)
+        elif leg.local is not before:
+            self._before_ours = leg, before
             _invite(leg).offer_again(sdp, renewed=leg.renewed)
 
     def _stay(self, leg: Leg, before: Description | None) -> None:
@@ -117,10 +127,13 @@ class Bridge:
         _invite(self.target).offer_again(sdp, renewed=self.target.renewed)
 
     def give_up(self) -> None:
-        """The target is dialled no more: an offer of the caller that waits for it is refused."""
+        """The two go apart before they were joined: an offer of the caller that waits for the target is
+        refused, and of one that is out nobody waits for the answer."""
         crossing, self._crossing = self._crossing, None
-        if crossing is not None and crossing.offerer is self.caller:
-            crossing.undo()
+        if crossing is None:
+            return
+        crossing.leave()
+        if crossing.offerer is self.caller:
             _invite(self.caller).refuse_offer(488)
 
     def handle(self, happening: Happening) -> None:
@@ -154,7 +167,7 @@ class Bridge:
             case OfferAnswered():
                 self._offer_answered(leg, event)
             case OfferRefused():
-                self._offer_refused(event)
+                self._offer_refused(leg, event)
             case Acked():
                 self._late_answer(leg, event.sdp)
             case Info() if event.body:  # without one it is a keep-alive
@@ -185,7 +198,8 @@ class Bridge:
     @property
     def _ours_is_out(self) -> bool:
         """Whether an offer that is ours alone has no answer yet: another's would be taken for it."""
-        return self._before_ours is not None or self._last_try or self._restoring
+        undecided = self.caller.undecided is not None or self.target.undecided is not None
+        return self._before_ours is not None or self._last_try or self._restoring or undecided
 
     def _unchanged(self, leg: Leg, heard: Description) -> bool:
         """A refresh (RFC 4028 section 7.4): nothing about the streams is new."""
@@ -233,6 +247,12 @@ class Bridge:
         return self.hold.told(leg, other.remote, tell)
 
     def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
+        if leg.undecided is not None:
+            leg.undecided = None
+            if leg.hear(event.sdp):
+                self.relay()
+            self._offer_anew(leg)
+            return
         crossing = self._crossing
         if crossing is None or leg is not crossing.answerer:
             self._answered_ours(leg, event)
@@ -259,8 +279,11 @@ class Bridge:
         """Offers a peer that was ``told`` something what it had before that."""
         sdp = leg.tell_again(told)
         if sdp is not None:
-            self._restoring = True
-            _invite(leg).offer_again(sdp, renewed=leg.renewed)
+            self._send_restored(leg, sdp)
+
+    def _send_restored(self, leg: Leg, sdp: bytes) -> None:
+        self._restoring = True
+        _invite(leg).offer_again(sdp, renewed=leg.renewed)
 
     def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
         """The answer to an offer that was ours alone (the codec that the target chose)."""
@@ -312,7 +335,10 @@ class Bridge:
         elif not self.busy and other.needs_reoffer(leg):
             self._offer_anew(other)
 
-    def _offer_refused(self, event: OfferRefused) -> None:
+    def _offer_refused(self, leg: Leg, event: OfferRefused) -> None:
+        if leg.undecided is not None:
+            self._not_taken(leg, event.status)
+            return
         crossing, self._crossing = self._crossing, None
         if crossing is None:
             if not self._restoring:
@@ -324,6 +350,15 @@ class Bridge:
         else:
             crossing.undo()
         _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)
+
+    def _not_taken(self, leg: Leg, status: int) -> None:
+        """An offer for which nobody waited was refused, and what had to wait for that may go."""
+        again = leg.not_taken(status)
+        self.relay()
+        if leg.needs_reoffer(self.other(leg)):
+            self._offer_anew(leg)
+        elif again is not None:
+            self._send_restored(leg, again)
 
     def _ours_refused(self) -> None:
         """An offer that was ours alone was refused, by the caller or then by the target."""

@@ -282,8 +282,9 @@ class Call:
     def _answer_for(self, bridge: Bridge) -> bytes | None:
         """The description of our 200; where one went reliably before, that one stands (RFC 3262)."""
         caller, target = bridge.caller, bridge.target
-        if self.invite.told_early and caller.local is not None:
-            return caller.local.to_bytes()
+        agreed = caller.undecided or caller.local
+        if self.invite.told_early and agreed is not None:
+            return agreed.to_bytes()
         return (bridge.offer if self.reception.late_offer else bridge.answer)(caller, target)
 
     # -- endings --------------------------------------------------------------------------------------

@@ -41,10 +41,13 @@ class Leg:
     """A leg: commands go to ``invite`` and ``media``; what happens goes to the call's inbox.
 
     ``at_once`` may deal with an event while the story waits for the next one, which spares its wake;
-    it answers whether it did.
+    it answers whether it did.  ``undecided`` is what the peer was told before an offer of ours that has no
+    answer yet, and for which nobody waits: who had a part in it is gone.
     """
 
-    __slots__ = ("at_once", "here", "inbox", "invite", "local", "media", "name", "passage", "remote")
+    __slots__ = (
+        "at_once", "here", "inbox", "invite", "local", "media", "name", "passage", "remote", "undecided",
+    )  # fmt: skip
 
     def __init__(self, name: Literal["caller", "target"], media: MediaLeg, inbox: Inbox[Happening]) -> None:
         self.name = name
@@ -54,6 +57,7 @@ class Leg:
         self.invite: Invite | None = None
         self.local: Description | None = None
         self.remote: Description | None = None
+        self.undecided: Description | None = None
         self.passage: Passage | None = None
         self.at_once: Callable[[Leg, InviteEvent], bool] | None = None
         media.on_event = self._on_media
@@ -136,6 +140,12 @@ class Leg:
         if self.local is None:
             return None
         return self._tell(_newer(self.local, told))
+
+    def not_taken(self, status: int) -> bytes | None:
+        """The peer refused the offer for which nobody waited: what it was told before stands.  Offered anew,
+        if that offer was only given up (408): it may have taken it all the same."""
+        told, self.local, self.undecided = self.local, self.undecided, None
+        return self.tell_again(told) if status == 408 and told is not None else None
 
     def renewed(self, offer: bytes) -> bytes:
         """An offer that may have waited, as it goes out: newer than what the peer was told meanwhile."""

@@ -134,6 +134,27 @@ async def test_early_media_of_one_target_and_the_answer_of_another_in_another_co
     assert (await scene.record())["disposition"] == "connected"
 
 
+async def test_what_a_target_offered_before_it_gave_way_and_the_caller_refuses_is_not_what_is_agreed(
+    scene: Scene,
+) -> None:
+    call, invited = await early(scene, scene.target, scene.second)
+    await scene.target.say(invited, "UPDATE", 1, scene.target.sdp("a=sendonly"))
+    offered = await scene.caller.hear("UPDATE")
+    assert "a=sendonly" in offered.body
+    await scene.target.answer(invited, 486)
+    again = await scene.second.hear("INVITE")
+    await scene.caller.answer(offered, 488)
+    await scene.second.answer(again, 200, scene.second.sdp())
+    await scene.second.hear("ACK")
+    said = await call.hear("200")
+    assert said.audio_port and "a=sendonly" not in said.body
+    await call.request("ACK", cseq=1)
+    await call.request("BYE")
+    await scene.second.answer(await scene.second.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
+    assert not [heard for heard in scene.caller.log if heard.start.startswith("INVITE")]
+
+
 @over_both
 async def test_a_late_offer_with_prack_hears_early_media(world: World) -> None:
     """Cisco CUBE: delayed offer, rel1xx required on the way in."""
@@ -356,9 +377,9 @@ async def pracked(call: Outgoing, said: Said) -> None:
     await call.hear("200", method="PRACK")
 
 
-async def early(scene: Scene) -> tuple[Outgoing, Said]:
-    """Both sides have agreed on early media reliably."""
-    await scene.route(scene.target)
+async def early(scene: Scene, *targets: RawPhone) -> tuple[Outgoing, Said]:
+    """The caller and the first target have agreed on early media reliably."""
+    await scene.route(*(targets or (scene.target,)))
     call = await scene.caller.invite(scene.number, scene.caller.sdp(), *ABLE)
     invited = await scene.target.hear("INVITE")
     await scene.target.answer(invited, 183, scene.target.sdp(), *RELIABLE)

@@ -66,11 +66,13 @@ class Phone:
         self.node = Node(air, host, self._called)
         self.usages: list[Invite] = []
         self.offered: list[tuple[Invite, float]] = []
-        self.asked: dict[Invite, str] = {}
+        self.asked: dict[Invite, bytes] = {}
         self.obliging = True
         self.moves = 0.3
         """How many of its descriptions name a port of their own."""
         self._heard: dict[Invite, Description] = {}
+        self.agreed: dict[Invite, bytes] = {}
+        """What it was last told, and took."""
         self.version = 1
 
     def _called(self, usage: Invite) -> None:
@@ -93,6 +95,7 @@ class Phone:
         """RFC 3264 section 8: who changes a description says so in its o= line, and keeps its number."""
         if not said:
             return
+        self.agreed[usage] = said
         new, old = parse(said), self._heard.get(usage)
         self._heard[usage] = new
         if old is not None:
@@ -110,13 +113,26 @@ class Phone:
                 asked = said and not (usage.offer and isinstance(event, Answered))
                 usage.ack(self.description(formats=formats_in(said)) if asked else b"")
             case Offered(sdp=said) if self.obliging:
-                self._believe(usage, said)
-                usage.accept_offer(self.description(formats=formats_in(said)))
+                self._take(usage, said)
             case Offered(sdp=said):
                 self.offered.append((usage, self._time()))
-                self.asked[usage] = formats_in(said)
+                self.asked[usage] = said
             case _:
                 pass
+
+    def _take(self, usage: Invite, said: bytes) -> None:
+        before = self.agreed.get(usage, b"")
+        self._believe(usage, said)
+        if not usage.accept_offer(self.description(formats=formats_in(said))):
+            self.agreed[usage] = before
+
+    def decide(self, usage: Invite, *, accepts: bool) -> None:
+        """Says what it thinks of an offer that waits."""
+        said = self.asked.pop(usage, b"")
+        if accepts:
+            self._take(usage, said)
+        else:
+            usage.refuse_offer(488)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -342,10 +358,7 @@ class Interleavings(RuleBasedStateMachine):
         phone = self.phones[who]
         phone.obliging = obliging
         for usage, at in phone.offered:
-            if accepts and self.loop.time() - at < LATE_S:
-                usage.accept_offer(phone.description(formats=phone.asked.pop(usage, DEFAULT)))
-            else:
-                usage.refuse_offer(488)
+            phone.decide(usage, accepts=accepts and self.loop.time() - at < LATE_S)
         phone.offered.clear()
         self.pass_time(after)
 
@@ -435,6 +448,9 @@ class Interleavings(RuleBasedStateMachine):
         assert self.edge.deaf() == []
         silent = self.edge.silent(usage for phone in self.phones for usage in phone.usages)
         assert self.torn or not silent, silent
+        agreed = {usage: said for phone in self.phones for usage, said in phone.agreed.items()}
+        mistaken = self.edge.mistaken(agreed)
+        assert self.torn or not mistaken, mistaken
         for _ in range(2):  # what is still on its way may make one call more
             self.pass_time(5.0)
             for phone in self.phones:

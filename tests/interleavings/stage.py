@@ -24,7 +24,7 @@ from edge.media.engine import LegCounters, MediaEvent, MediaUnavailable, Plan, P
 from edge.media.local_call import PORTS_A_CALL
 from edge.media.plans import plan_for
 from edge.media.sdp import parse
-from edge.media.streams import codecs_of
+from edge.media.streams import codecs_of, direction_of
 from edge.model.action import Action
 from edge.model.callers import NO_PAST, CallerPast
 from edge.model.cap import Cap
@@ -362,6 +362,30 @@ class Edge:
                     found.append(f"the {leg.name} of {call_id} is sent to {media.remote}, not {stream.port}")
         return found
 
+    def mistaken(self, agreed: dict[Invite, bytes]) -> list[str]:
+        """Of the calls that are bridged, the sides that did not take what we believe, or are on hold although
+        nobody holds them; ``agreed`` is what the phones took last."""
+        phones = {(usage.call_id, usage.local_tag): said for usage, said in agreed.items()}
+        found = []
+        for call_id in self.switch.live():
+            call, _ = self.switch._calls[call_id]
+            caller, target = call.reception.caller, call.target
+            if call.reception.phase != "bridged" or caller is None or target is None:
+                continue
+            assert caller.remote is not None and target.remote is not None
+            flows = all(
+                leg.remote.audio is not None and direction_of(leg.remote.audio) == "sendrecv"
+                for leg in (caller, target) if leg.remote is not None
+            )  # fmt: skip
+            for leg in (caller, target):
+                assert leg.invite is not None and leg.invite.dialog is not None and leg.local is not None
+                said = phones.get((leg.invite.call_id, leg.invite.dialog.remote_tag))
+                if said is not None and _streams(said) != _streams(leg.local.to_bytes()):
+                    found.append(f"the {leg.name} of {call_id} took {said!r}, not {leg.local.to_bytes()!r}")
+                if flows and leg.held:
+                    found.append(f"the {leg.name} of {call_id} is on hold")
+        return found
+
     def unheard(self) -> list[str]:
         """The calls whose caller has been answered and waits for somebody, and hears nothing."""
         found = []
@@ -378,6 +402,11 @@ class Edge:
             if not media.playing and media.other is None:
                 found.append(call_id)
         return found
+
+
+def _streams(said: bytes) -> bytes:
+    """A description without its version."""
+    return said.partition(b"\r\ns=")[2]
 
 
 def phone_host(usage: Invite) -> str:

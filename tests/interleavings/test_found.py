@@ -85,3 +85,20 @@ def test_who_takes_the_early_offer_of_a_target_that_gave_way_is_sent_to_where_it
     story.a_phone_decides_about_offers(who=0, obliging=True, accepts=True, after=1.0)
     story.a_target_answers(formats="8 101", after=5.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+@pytest.mark.parametrize("after", [0.0, 40.0])
+def test_what_a_target_that_gave_way_offered_is_settled_with_who_answered(
+    story: Interleavings, accepts: bool, after: float
+) -> None:
+    """The caller says what it thinks of it when the next target has answered in another codec, or never."""
+    story.the_caller_dials(PLAIN, True, "Require", "0 8 101", "", 0.1)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    story.a_phone_offers(who=1, direction="sendonly", formats="8 101", soon=True, after=0.1)
+    assert story.caller.offered, "it has crossed"
+    story.a_target_refuses(status=486, after=0.1)
+    story.a_target_answers(formats="0 101", after=after)
+    story.a_phone_decides_about_offers(who=0, obliging=True, accepts=accepts, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
