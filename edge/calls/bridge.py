@@ -96,7 +96,7 @@ class Bridge:
             self._offer_anew(leg)
 
     def reoffer(self) -> None:
-        """The caller was answered with a codec that the target did not choose: offers it the target's."""
+        """The caller was told another codec than the target chose, or of a hold: offers it what that says."""
         self._offer_anew(self.caller)
 
     def _offer_anew(self, leg: Leg) -> None:
@@ -192,6 +192,8 @@ class Bridge:
             invite.accept_offer(leg.local.to_bytes())
         elif heard is not None and not _invite(other).may_offer:
             self._absorb(leg, other, heard)
+        elif heard is None and _invite(other).state not in ("answered", "up"):  # no UPDATE asks for one
+            leg.take_alone(b"", said=other.remote)
         else:
             self._cross(leg, other, heard, soon=event.method != "INVITE")
 

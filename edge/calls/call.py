@@ -272,7 +272,8 @@ class Call:
             if sdp is None:
                 raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
             await reception.answer(caller, sdp)
-        if told and caller.needs_reoffer(target):
+        forgotten = caller.on_hold and not target.deaf  # by a target that has given way
+        if told and (forgotten or caller.needs_reoffer(target)):
             bridge.reoffer()
         reception.media.bridge(caller.media, target.media)
         bridge.relay()

@@ -171,7 +171,7 @@ class Leg:
 
     def off_hold(self) -> None:
         """Forgets that the peer was put on hold by one who is gone: others may hear it, and be heard."""
-        if self.remote is not None and self.held:
+        if self.remote is not None and self.on_hold:
             self.remote = resumed(self.remote)
 
     @property
@@ -197,6 +197,12 @@ class Leg:
         """Whether what we last told the peer lets audio flow in one direction at most."""
         stream = self.local.audio if self.local is not None else None
         return stream is not None and direction_of(stream) != "sendrecv"
+
+    @property
+    def on_hold(self) -> bool:
+        """Whether what we last told the peer says that nobody hears it: the other side has it on hold."""
+        stream = self.local.audio if self.local is not None else None
+        return stream is not None and not RECEIVES[stream.direction]
 
     @property
     def deaf(self) -> bool:

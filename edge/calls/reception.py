@@ -233,7 +233,6 @@ class Reception:
             case Acked(sdp=answer) if answer or caller.remote is None:
                 self._late_answer(caller, answer)
             case EarlyAnswer(sdp=answer) | OfferAnswered(sdp=answer):  # its target gave way, perhaps
-                caller.undecided = None
                 self._late_answer(caller, answer)
             case OfferRefused(status=status) if caller.undecided is not None:
                 self._not_taken(caller, status)
@@ -269,6 +268,9 @@ class Reception:
         """The answer to an offer of ours came with the ACK, or the PRACK."""
         if not caller.hear(answer) and caller.remote is None:
             raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
+        if caller.undecided is not None:  # who had it offered has given way
+            caller.undecided = None
+            caller.off_hold()
         caller.plan(self.early)
         if self.early is not None:
             self.early.plan(caller)

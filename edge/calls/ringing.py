@@ -84,6 +84,7 @@ class Ringing:
         self.call.target = None
         if reception.early is leg:
             reception.end_early()
+            reception.listen().off_hold()
         if leg.invite is not None:
             leg.invite.hang_up(reason)
             leg.detach()

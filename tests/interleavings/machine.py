@@ -12,7 +12,16 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from edge.logs import Logger
 from edge.media.sdp import Description, parse
-from edge.sip.events import Answered, InviteEvent, OfferAnswered, Offered, OutgoingCall, Progress, Transport
+from edge.sip.events import (
+    Acked,
+    Answered,
+    InviteEvent,
+    OfferAnswered,
+    Offered,
+    OutgoingCall,
+    Progress,
+    Transport,
+)
 from edge.sip.exchange import Exchange
 from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
@@ -29,6 +38,9 @@ LATE_S: Final = 15.0
 """Nobody takes an offer that is so old: who made it has given it up, or is about to."""
 WAITS: Final = st.sampled_from((0.0, 0.001, 0.006, 0.011, 0.011, 0.05, 0.05, 0.3, 0.6, 2.0, 11.0, 33.0))
 DIRECTIONS: Final = st.sampled_from(("sendrecv", "sendonly", "inactive"))
+_IN_KIND: Final = {
+    "sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive",
+}  # fmt: skip
 DEFAULT: Final = "0 8 101"
 CODECS: Final = st.sampled_from(("0 8 101", "8 101", "0", "18 101", "9 0"))
 
@@ -48,6 +60,12 @@ def formats_in(said: bytes) -> str:
     """The codecs of an offer, all of which a peer takes; its own where there is none."""
     stream = parse(said).audio if said else None
     return DEFAULT if stream is None or not stream.port else stream.formats
+
+
+def direction_in(said: bytes) -> str:
+    """What a peer says of itself to an offer (RFC 3264 section 6.1)."""
+    stream = parse(said).audio if said else None
+    return "sendrecv" if stream is None else _IN_KIND[stream.direction]
 
 
 def replaces(usage: Invite) -> str:
@@ -89,7 +107,7 @@ class Phone:
 
     def answer(self, usage: Invite, formats: str = DEFAULT) -> None:
         """Takes a call: what it said reliably before, stands (RFC 3261 13.2.1)."""
-        usage.answer(usage.told if usage.told_early else self.description(formats=formats))
+        usage.answer(usage.told if usage.told_early else self.description(direction_in(usage.offer), formats))
 
     def _believe(self, usage: Invite, said: bytes) -> None:
         """RFC 3264 section 8: who changes a description says so in its o= line, and keeps its number."""
@@ -111,7 +129,9 @@ class Phone:
             case Answered(sdp=said) | OfferAnswered(sdp=said):
                 self._believe(usage, said)
                 asked = said and not (usage.offer and isinstance(event, Answered))
-                usage.ack(self.description(formats=formats_in(said)) if asked else b"")
+                usage.ack(self._answer_to(said) if asked else b"")
+            case Acked(sdp=said):
+                self._believe(usage, said)
             case Offered(sdp=said) if self.obliging:
                 self._take(usage, said)
             case Offered(sdp=said):
@@ -123,8 +143,11 @@ class Phone:
     def _take(self, usage: Invite, said: bytes) -> None:
         before = self.agreed.get(usage, b"")
         self._believe(usage, said)
-        if not usage.accept_offer(self.description(formats=formats_in(said))):
+        if not usage.accept_offer(self._answer_to(said)):
             self.agreed[usage] = before
+
+    def _answer_to(self, said: bytes) -> bytes:
+        return self.description(direction_in(said), formats_in(said))
 
     def decide(self, usage: Invite, *, accepts: bool) -> None:
         """Says what it thinks of an offer that waits."""

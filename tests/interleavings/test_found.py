@@ -6,7 +6,7 @@ import pytest
 
 from edge.sip.exchange import Exchange
 from tests.interleavings.machine import Interleavings, replaces, sdp
-from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED
+from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED, TARGETS
 
 
 @pytest.fixture
@@ -101,4 +101,41 @@ def test_what_a_target_that_gave_way_offered_is_settled_with_who_answered(
     story.a_target_refuses(status=486, after=0.1)
     story.a_target_answers(formats="0 101", after=after)
     story.a_phone_decides_about_offers(who=0, obliging=True, accepts=accepts, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
+
+
+@pytest.mark.parametrize("number", [PLAIN, GREETED])
+def test_who_is_put_on_hold_by_a_target_that_gives_way_talks_with_the_next(
+    story: Interleavings, number: str
+) -> None:
+    story.the_caller_dials(number, True, "Require", "0 8 101", "", 2.0)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    story.a_phone_offers(who=1, direction="sendonly", formats="0 8 101", soon=True, after=0.5)
+    story.a_target_refuses(status=486, after=0.1)
+    story.a_target_answers(formats="0 8 101", after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_a_caller_that_asks_for_an_offer_while_it_hears_a_target_that_rings_gets_one(
+    story: Interleavings,
+) -> None:
+    story.the_caller_dials(GREETED, True, "", "0 8 101", "", 2.0)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    (usage,) = story.caller.usages
+    before = usage.told
+    story.a_phone_asks_for_an_offer(who=0, after=0.5)
+    assert usage.told != before, "it has answered an offer"
+    story.a_target_answers(formats="0 8 101", after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_who_holds_its_target_itself_still_does_when_that_transfers_the_call(story: Interleavings) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats="0 8 101", timer="", after=0.1)
+    story.a_phone_offers(who=0, direction="sendonly", formats="0 8 101", soon=False, after=0.5)
+    before = story.caller.version
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    (invited,) = story.targets[2].usages
+    assert b"a=sendonly" in invited.offer
+    story.a_target_answers(formats="0 8 101", after=5.0)
+    assert story.caller.version == before, "nothing is new for it"
     assert [each.state for each in story.caller.usages] == ["up"]
