@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened, cancelled
 from edge.calls.hold import HoldPrompt
 from edge.calls.leg import Leg, description
+from edge.calls.own_offers import OwnOffers
 from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description
 from edge.model.decision import HungUpBy
@@ -64,14 +65,21 @@ class Bridge:
         self.target = target
         self._crossing: _Crossing | None = None
         self._awaits_ack: _Crossing | None = None
-        self._before_ours: tuple[Leg, Description | None] | None = None
-        self._last_try = False
-        self._restoring = False
+        self._ours: OwnOffers | None = None
 
     @property
     def busy(self) -> bool:
-        """Whether an offer of either side is under way."""
-        return self._crossing is not None or self._awaits_ack is not None or self._ours_is_out
+        """Whether an offer of either side is under way, or one of our own."""
+        undecided = self.caller.undecided is not None or self.target.undecided is not None
+        ours = undecided or (self._ours is not None and self._ours.out)
+        return ours or self._crossing is not None or self._awaits_ack is not None
+
+    @property
+    def ours(self) -> OwnOffers:
+        """Our own offers: most calls need none."""
+        if self._ours is None:
+            self._ours = OwnOffers(self)
+        return self._ours
 
     def relay(self) -> bool:
         """Lets the workers relay by what both legs agreed; False if a leg has no shared codec."""
@@ -84,47 +92,6 @@ class Bridge:
         """What the caller heard on hold is over: something else is to be heard."""
         if self.hold is not None:
             self.hold.hush(self.caller)
-
-    def settle(self, leg: Leg) -> None:
-        """With a new peer at the other side: who was put on hold by the last one, or talks another codec, is
-        told.
-
-        A peer that has not said yet what it takes is waited for.
-        """
-        other = self.other(leg)
-        if other.remote is not None and (leg.held or leg.needs_reoffer(other)):
-            self._offer_anew(leg)
-
-    def reoffer(self) -> None:
-        """The caller was told another codec than the target chose, or of a hold: offers it what that says."""
-        self._offer_anew(self.caller)
-
-    def _offer_anew(self, leg: Leg) -> None:
-        """What the other peer says by now, if this one was told something else."""
-        if leg.undecided is not None:
-            return  # and then once it has said whether it takes that
-        before = leg.local
-        sdp = self.offer(leg, self.other(leg))
-        if sdp is None:
-            self._stay(leg, before)
-        elif leg.local is not before:
-            self._before_ours = leg, before
-            _invite(leg).offer_again(sdp, renewed=leg.renewed)
-
-    def _stay(self, leg: Leg, before: Description | None) -> None:
-        """A peer does not take what the other one speaks; a target stays with what it has."""
-        leg.local, self._before_ours = before, None
-        if leg is self.caller:
-            self._meet_the_caller()
-
-    def _meet_the_caller(self) -> None:
-        """The caller stays with its codec: the target is offered that one; without it there is no call."""
-        voice = self.caller.voice
-        sdp = self.target.offer_of(self.caller.remote, allowed=(voice,)) if voice is not None else None
-        if sdp is None:
-            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
-        self._last_try = True
-        _invite(self.target).offer_again(sdp, renewed=self.target.renewed)
 
     def give_up(self) -> None:
         """The two go apart before they were joined: an offer of the caller that waits for the target is
@@ -197,12 +164,6 @@ class Bridge:
         else:
             self._cross(leg, other, heard, soon=event.method != "INVITE")
 
-    @property
-    def _ours_is_out(self) -> bool:
-        """Whether an offer that is ours alone has no answer yet: another's would be taken for it."""
-        undecided = self.caller.undecided is not None or self.target.undecided is not None
-        return self._before_ours is not None or self._last_try or self._restoring or undecided
-
     def _unchanged(self, leg: Leg, heard: Description) -> bool:
         """A refresh (RFC 4028 section 7.4): nothing about the streams is new."""
         return leg.remote is not None and leg.remote.same_media(heard)
@@ -249,15 +210,9 @@ class Bridge:
         return self.hold.told(leg, other.remote, tell)
 
     def _offer_answered(self, leg: Leg, event: OfferAnswered) -> None:
-        if leg.undecided is not None:
-            leg.undecided = None
-            if leg.hear(event.sdp):
-                self.relay()
-            self._offer_anew(leg)
-            return
         crossing = self._crossing
-        if crossing is None or leg is not crossing.answerer:
-            self._answered_ours(leg, event)
+        if leg.undecided is not None or crossing is None or leg is not crossing.answerer:
+            self.ours.answered(leg, event.sdp)
             return
         if crossing.late:
             self._late_offer(crossing, event)
@@ -275,23 +230,7 @@ class Bridge:
         leg, told = crossing.answerer, crossing.answerer.local
         crossing.undo()
         if told is not None and told is not leg.local:
-            self.restore(leg, told)
-
-    def restore(self, leg: Leg, told: Description) -> None:
-        """Offers a peer that was ``told`` something what it had before that."""
-        sdp = leg.tell_again(told)
-        if sdp is not None:
-            self._send_restored(leg, sdp)
-
-    def _send_restored(self, leg: Leg, sdp: bytes) -> None:
-        self._restoring = True
-        _invite(leg).offer_again(sdp, renewed=leg.renewed)
-
-    def _answered_ours(self, leg: Leg, event: OfferAnswered) -> None:
-        """The answer to an offer that was ours alone (the codec that the target chose)."""
-        self._before_ours, self._last_try, self._restoring = None, False, False
-        if leg.hear(event.sdp):
-            self.relay()
+            self.ours.restore(leg, told)
 
     def _late_offer(self, crossing: _Crossing, event: OfferAnswered) -> None:
         """The other peer's offer, for the one that asked: its answer comes with its ACK."""
@@ -333,41 +272,21 @@ class Bridge:
             self._crossing.before = (*self._crossing.before[:3], leg.remote)
         self.relay()
         if before is None:
-            self.settle(other)
+            self.ours.settle(other)
         elif not self.busy and other.needs_reoffer(leg):
-            self._offer_anew(other)
+            self.ours.offer(other)
 
     def _offer_refused(self, leg: Leg, event: OfferRefused) -> None:
-        if leg.undecided is not None:
-            self._not_taken(leg, event.status)
+        crossing = self._crossing
+        if leg.undecided is not None or crossing is None:
+            self.ours.refused(leg, event.status)
             return
-        crossing, self._crossing = self._crossing, None
-        if crossing is None:
-            if not self._restoring:
-                self._ours_refused()
-            self._restoring = False
-            return
+        self._crossing = None
         if event.status == 408:  # given up: the peer may have taken it all the same
             self._restore(crossing)
         else:
             crossing.undo()
         _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)
-
-    def _not_taken(self, leg: Leg, status: int) -> None:
-        """An offer for which nobody waited was refused, and what had to wait for that may go."""
-        again = leg.not_taken(status)
-        self.relay()
-        if leg.needs_reoffer(self.other(leg)):
-            self._offer_anew(leg)
-        elif again is not None:
-            self._send_restored(leg, again)
-
-    def _ours_refused(self) -> None:
-        """An offer that was ours alone was refused, by the caller or then by the target."""
-        if self._last_try:
-            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
-        if self._before_ours is not None:
-            self._stay(*self._before_ours)
 
 
 def _invite(leg: Leg) -> Invite:

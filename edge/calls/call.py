@@ -274,7 +274,7 @@ class Call:
             await reception.answer(caller, sdp)
         forgotten = caller.on_hold and not target.deaf  # by a target that has given way
         if told and (forgotten or caller.needs_reoffer(target)):
-            bridge.reoffer()
+            bridge.ours.offer(caller)
         reception.media.bridge(caller.media, target.media)
         bridge.relay()
         if self.recordings.wanted:

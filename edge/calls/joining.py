@@ -324,4 +324,4 @@ async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
     if happening.ended is not None:
         raise ended(party, happening.ended)
     if happening.taken is not None:
-        bridge.restore(party, happening.taken)
+        bridge.ours.restore(party, happening.taken)

@@ -82,7 +82,7 @@ def seat(call: "Call", bridge: Bridge, leg: Leg, *, recorded: bool = True) -> Br
     reception.phase = "bridged"
     reception.media.bridge(caller.media, leg.media)
     seated.relay()
-    seated.settle(caller)
+    seated.ours.settle(caller)
     if recorded:
         call.recordings.join(reception, leg)
     old.detach()
@@ -102,7 +102,7 @@ def _seat_caller(call: "Call", bridge: Bridge, leg: Leg, invite: Invite) -> Brid
     seated.hold = bridge.hold
     reception.media.bridge(leg.media, target.media)
     seated.relay()
-    seated.settle(target)
+    seated.ours.settle(target)
     old.detach()
     reception.media.close_leg(old.media)
     return seated

@@ -216,7 +216,7 @@ class Transfer:
         call.reception.media.bridge(bridge.caller.media, bridge.target.media)
         bridge.relay()
         if bridge.caller.needs_reoffer(bridge.target):
-            bridge.reoffer()  # one of them has offered anew meanwhile
+            bridge.ours.offer(bridge.caller)  # one of them has offered anew meanwhile
         return bridge
 
     async def _connect(self, attempt: int, target_id: str, *, elsewhere: bool) -> None:
