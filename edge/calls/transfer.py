@@ -63,6 +63,8 @@ async def _one(call: "Call", hunt: "Hunt", bridge: Bridge, happening: Happening)
 
 async def _moved(call: "Call", hunt: "Hunt", bridge: Bridge, leg: Leg, event: Referred | Replaced) -> Bridge:
     """Somebody moves the call; so often and no more."""
+    if isinstance(event, Referred) and not event.transfer.take():
+        return bridge  # the call was busy for so long that it was refused
     hunt.moves += 1
     if hunt.moves > MOST_MOVES:
         if hunt.moves == MOST_MOVES + 1:

@@ -144,6 +144,10 @@ class Refused:
 class Transfer(Protocol):
     """A REFER that waits for its owner's word, and later for how it ended (``refer.Transfer``)."""
 
+    def take(self) -> bool:
+        """The owner looks at it; False if it has waited for too long, and been refused."""
+        ...
+
     def accept(self) -> None:
         """202: it is being tried."""
         ...

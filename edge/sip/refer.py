@@ -88,7 +88,7 @@ class Referrals:
 
 
 class Transfer:
-    """One REFER: ``accept`` or ``refuse`` it, then tell how it ended by ``end``."""
+    """One REFER: ``take`` it up, ``accept`` or ``refuse`` it, then tell how it ended by ``end``."""
 
     __slots__ = (
         "_event",
@@ -114,6 +114,11 @@ class Transfer:
         self._leave = False
         self._timer: Timer | None = usage.core.timers.start(LIMIT / 2, self._nobody_cared)
         self.over = False
+
+    def take(self) -> bool:
+        """The owner decides; False if it is over already."""
+        self._stop()
+        return not self.over
 
     def accept(self) -> None:
         """202, and that it is being tried."""

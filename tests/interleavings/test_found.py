@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge.sip.exchange import Exchange
-from tests.interleavings.machine import Interleavings, replaces, sdp
+from tests.interleavings.machine import DEFAULT, Interleavings, replaces, sdp
 from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED, TARGETS
 
 
@@ -139,3 +139,21 @@ def test_who_holds_its_target_itself_still_does_when_that_transfers_the_call(sto
     story.a_target_answers(formats="0 8 101", after=5.0)
     assert story.caller.version == before, "nothing is new for it"
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_a_transfer_that_was_refused_while_an_ack_was_waited_for_is_not_carried_out(
+    story: Interleavings,
+) -> None:
+    story.the_caller_dials(PLAIN, False, "", DEFAULT, "", 0.1)
+    (call,) = story.caller.usages
+    heard: list[object] = []
+    call.on_event = heard.append
+    story.a_target_answers(formats=DEFAULT, after=0.5)
+    story.a_target_transfers(to=TARGETS[2], after=20.0)
+    refused = [data for data, source, _ in story.air.recent(20.0) if data.startswith(b"SIP/2.0 603")]
+    assert refused, "it waits no longer"
+    call.ack(story.caller.description())
+    story.pass_time(5.0)
+    assert not story.targets[2].usages
+    assert [usage.state for usage in (call, *story.targets[0].usages)] == ["up", "up"]
+    assert not [data for data, source, _ in story.air.recent(5.0) if data.startswith(b"NOTIFY")]
