@@ -23,6 +23,7 @@ from edge.model.sip import RegisterSpec
 from edge.routing.snapshot import Snapshot
 from edge.sip.endpoint import Unresolvable
 from edge.sip.events import Destination, OutgoingRequest
+from edge.sip.headers import retry_after
 from edge.sip.message import Response
 from edge.sip.uri import escape_user
 
@@ -254,9 +255,7 @@ def _longer(answer: Response, asked_s: int) -> int:
 def _judged(answer: Response, asked_s: int) -> Outcome:
     """What the registrar's final answer says (section 10.3)."""
     if answer.status // 100 != 2:
-        after = (answer.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip()
-        wait = int(after) if after.isdecimal() and len(after) < 10 else 0
-        return Outcome(0, told(answer), wait)
+        return Outcome(0, told(answer), retry_after(answer.headers.get("Retry-After")) or 0)
     # Other devices of the account may be listed too: the shortest time is never too late for ours.
     times = [int(found[1]) for value in answer.headers.values("Contact") if (found := _EXPIRES.search(value))]
     whole = answer.headers.get("Expires") or ""

@@ -4,7 +4,7 @@ import re
 from typing import Final, NamedTuple
 
 from edge.sip.errors import SipParseError
-from edge.sip.grammar import Params, parse_params, print_params, quote, split_name_addr, unquote
+from edge.sip.grammar import Params, decimal, parse_params, print_params, quote, split_name_addr, unquote
 
 _CONTROLS: Final = re.compile(r"(\\[^\x00-\x08\n-\x1f\x7f])|\\?[\x00-\x08\n-\x1f\x7f]++")
 
@@ -51,6 +51,11 @@ def refuse_breaks(text: str) -> None:
     """
     if "\r" in text or "\n" in text or "\x00" in text:
         raise ValueError("CR, LF or NUL in what goes into a header")
+
+
+def retry_after(value: str | None) -> int | None:
+    """The seconds of a Retry-After (section 20.33); None where it is missing, or no number."""
+    return decimal((value or "").partition("(")[0].partition(";")[0].strip(), 2**31)
 
 
 def printable(text: str) -> str:

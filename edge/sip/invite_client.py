@@ -10,7 +10,7 @@ from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Destination, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import MOST_OVER_UDP, connection_for, made_here, takes_no_stream
 from edge.sip.forks import MAX_FORKS, Abandoned, Forks
-from edge.sip.grammar import decimal
+from edge.sip.headers import retry_after
 from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
 from edge.sip.parser import parse
@@ -220,9 +220,7 @@ class ClientInvite(Invite):
         if response.status in (401, 407) and self._try_credentials(response):
             return
         self.close()
-        after = decimal(
-            (response.headers.get("Retry-After") or "").partition("(")[0].partition(";")[0].strip(), 2**31
-        )
+        after = retry_after(response.headers.get("Retry-After"))
         self.emit(Refused(response.status, response.reason, "status", response.headers, after))
 
     def _try_credentials(self, response: Response) -> bool:

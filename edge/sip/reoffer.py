@@ -10,6 +10,7 @@ from typing import Final
 from edge.sip.core import SDP
 from edge.sip.events import Ended, OfferAnswered, OfferRefused
 from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
+from edge.sip.headers import retry_after
 from edge.sip.message import Response
 from edge.sip.offering import OfferingUsage, is_open
 from edge.sip.printing import PrintedRequest
@@ -17,6 +18,8 @@ from edge.sip.timers import LIMIT, Timer
 
 Renewed = Callable[[bytes], bytes]
 MAX_GLARES = 5
+MOST_AFTER_S: Final = 10
+"""Seconds that who still waits for an answer of ours names at most (14.2)."""
 MOST_ACKS: Final = 8
 """Of so many offers a repeated 200 gets its ACK once more."""
 SOON: Final = LIMIT / 4
@@ -165,15 +168,25 @@ class OwnOffer:
         usage = self._usage
         if response.status in (408, 481):  # 12.2.1.2
             usage.break_off(Ended("gone" if response.status == 481 else "timeout", None))
-        elif response.status == 491 and self._glares < MAX_GLARES:
+        elif self._glares < MAX_GLARES and (after := self._comes_too_soon(response)) is not None:
             self._glares += 1
-            self._timer = usage.core.timers.start(self._back_off(), self._retry)
+            self._timer = usage.core.timers.start(after, self._retry)
         else:
             if not self._quiet:
                 usage.emit(OfferRefused(response.status, response.reason))
             elif response.status == 422:
                 usage.expiry_agreed(response)
             self.go_on()
+
+    def _comes_too_soon(self, response: Response) -> float | None:
+        """Seconds until it is tried again: the peer has an offer under way (491), or none of ours before this
+        one answered (500 with Retry-After, 14.2), for which a peer's UPDATE does not wait."""
+        if response.status == 491:
+            return self._back_off()
+        after = retry_after(response.headers.get("Retry-After"))
+        if response.status != 500 or after is None or after > MOST_AFTER_S or self._soon:
+            return None
+        return max(float(after), self._back_off())
 
     def _back_off(self) -> float:
         """Seconds in units of 10 ms: the owner of the Call-ID waits longer (14.1)."""

@@ -246,6 +246,42 @@ def test_endless_glare_becomes_a_refusal(us: Node, peer: Peer, usage: Invite) ->
     assert us.heard[usage] == [OfferRefused(491, "X")]
 
 
+def test_who_still_waits_for_an_answer_of_ours_is_asked_again_when_it_says(
+    us: Node, peer: Peer, usage: Invite
+) -> None:
+    """14.2: 500 with Retry-After, to an offer that came before the one before had its answer."""
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    peer.respond(peer.requests("INVITE")[0], 500, us, headers="Retry-After: 7 (busy)\n")
+    us.net.run(6.9)
+    assert len(peer.requests("INVITE")) == 1 and us.heard[usage] == []
+    us.net.run(0.2)
+    again = peer.requests("INVITE")[1]
+    assert again.body == HOLD
+    peer.respond(again, 200, us, body=SDP)
+    assert us.heard[usage] == [OfferAnswered(SDP)]
+
+
+@pytest.mark.parametrize("lines", ["", "Retry-After: 3600\n", "Retry-After: soon\n"])
+def test_a_server_error_that_names_no_near_time_is_a_refusal(
+    us: Node, peer: Peer, usage: Invite, lines: str
+) -> None:
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    peer.respond(peer.requests("INVITE")[0], 500, us, headers=lines)
+    assert us.heard[usage] == [OfferRefused(500, "X")]
+
+
+def test_who_is_always_asked_too_early_refuses_in_the_end(us: Node, peer: Peer, usage: Invite) -> None:
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    for tries in range(1, 7):
+        assert len({one.cseq for one in peer.requests("INVITE")}) == tries
+        peer.respond(peer.requests("INVITE")[-1], 500, us, headers="Retry-After: 1\n")
+        us.net.run(2.1)
+    assert us.heard[usage] == [OfferRefused(500, "X")]
+
+
 def test_two_stacks_in_glare_both_get_through(net: Network) -> None:
     a, b = net.node("192.0.2.11"), net.node("192.0.2.12", on_call=lambda usage: usage.answer(SDP))
     calling = a.dial(b)
