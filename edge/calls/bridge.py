@@ -222,15 +222,16 @@ class Bridge:
         if answer is not None and _invite(crossing.offerer).accept_offer(answer):
             self.relay()
             return
-        self._restore(crossing)
+        self._restore(crossing, leg.remote)
         _invite(crossing.offerer).refuse_offer(488)
 
-    def _restore(self, crossing: _Crossing) -> None:
-        """The answerer took an offer that came to nothing: it is offered what it had before."""
+    def _restore(self, crossing: _Crossing, heard: Description | None = None) -> None:
+        """The answerer took an offer that came to nothing (``heard``), or may have: it is offered what it had
+        before."""
         leg, told = crossing.answerer, crossing.answerer.local
         crossing.undo()
         if told is not None and told is not leg.local:
-            self.ours.restore(leg, told)
+            self.ours.restore(leg, told, heard)
 
     def _late_offer(self, crossing: _Crossing, event: OfferAnswered) -> None:
         """The other peer's offer, for the one that asked: its answer comes with its ACK."""

@@ -4,7 +4,7 @@ A caller that was told another codec than its target chose, who is left by someb
 a peer that took an offer which then came to nothing on the other side.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from edge.calls.happenings import CallOver
 from edge.calls.leg import Leg
@@ -12,6 +12,19 @@ from edge.media.sdp import Description
 
 if TYPE_CHECKING:
     from edge.calls.bridge import Bridge
+
+
+MOST_TRIES: Final = 2
+"""A peer that never says whether it takes what it had before is asked so often, each time for 64 s."""
+
+
+class _Restoring(NamedTuple):
+    """A peer is offered what it had before it was ``told`` something else, and answered that with ``heard``
+    (None: perhaps it never took it)."""
+
+    told: Description
+    heard: Description | None
+    tries: int = 1
 
 
 class OwnOffers:
@@ -23,12 +36,12 @@ class OwnOffers:
         self._bridge = bridge
         self._before: tuple[Leg, Description | None] | None = None
         self._last_try = False
-        self._restoring = False
+        self._restoring: _Restoring | None = None
 
     @property
     def out(self) -> bool:
         """Whether one has no answer yet: another's would be taken for it."""
-        return self._before is not None or self._last_try or self._restoring
+        return self._before is not None or self._last_try or self._restoring is not None
 
     def settle(self, leg: Leg) -> None:
         """With a new peer at the other side: who was put on hold by the last one, or talks another codec, is
@@ -52,17 +65,17 @@ class OwnOffers:
             self._before = leg, before
             _send(leg, sdp)
 
-    def restore(self, leg: Leg, told: Description) -> None:
-        """Offers a peer that was ``told`` something what it had before that."""
+    def restore(self, leg: Leg, told: Description, heard: Description | None = None) -> None:
+        """Offers a peer that was ``told`` something, and perhaps took it (``heard``), what it had before."""
         sdp = leg.tell_again(told)
         if sdp is not None:
-            self._restore(leg, sdp)
+            self._restore(leg, sdp, _Restoring(told, heard))
 
     def answered(self, leg: Leg, sdp: bytes) -> None:
         """A peer takes it (the codec that the target chose, say)."""
         left, leg.undecided = leg.undecided, None
         if left is None:
-            self._before, self._last_try, self._restoring = None, False, False
+            self._before, self._last_try, self._restoring = None, False, None
         if leg.hear(sdp):
             self._bridge.relay()
         if left is not None:  # who had it offered is gone
@@ -73,47 +86,65 @@ class OwnOffers:
         if leg.undecided is not None:
             self._not_taken(leg, status)
             return
-        if not self._restoring:
+        restoring, self._restoring = self._restoring, None
+        if restoring is None:
             self._refused()
-        self._restoring = False
+        elif status == 408 and restoring.tries < MOST_TRIES and (again := _once_more(leg)) is not None:
+            self._restore(leg, again, restoring._replace(tries=restoring.tries + 1))
+        elif restoring.heard is not None:
+            self._keep(leg, restoring.told, restoring.heard)
+
+    def _keep(self, leg: Leg, told: Description, heard: Description) -> None:
+        """A peer does not go back: what it took instead stands, and the other one has to follow."""
+        leg.local, leg.remote = told, heard
+        self._bridge.relay()
+        other = self._bridge.other(leg)
+        if other.needs_reoffer(leg):
+            self.offer(other)
 
     def _refused(self) -> None:
-        """By the caller, or then by the target."""
+        """By one of the two, or then by the other."""
         if self._last_try:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
         if self._before is not None:
             self._stay(*self._before)
 
     def _stay(self, leg: Leg, before: Description | None) -> None:
-        """A peer does not take what the other one speaks; a target stays with what it has."""
+        """A peer stays with what it has, and does not take what the other one speaks: that is offered what it
+        stays with; without it there is no call."""
         leg.local, self._before = before, None
+        other = self._bridge.other(leg)
         if leg is self._bridge.caller:
-            self._meet_the_caller()
-
-    def _meet_the_caller(self) -> None:
-        """The caller stays with its codec: the target is offered that one; without it there is no call."""
-        caller, target = self._bridge.caller, self._bridge.target
-        voice = caller.voice
-        sdp = target.offer_of(caller.remote, allowed=(voice,)) if voice is not None else None
+            allowed = (leg.voice,) if leg.voice is not None else ()
+        elif other.needs_reoffer(leg):
+            allowed = None
+        else:
+            return
+        sdp = other.offer_of(leg.remote, allowed=allowed)
         if sdp is None:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
         self._last_try = True
-        _send(target, sdp)
+        _send(other, sdp)
 
     def _not_taken(self, leg: Leg, status: int) -> None:
         """An offer for which nobody waited was refused, and what had to wait for that may go."""
-        again, bridge = leg.not_taken(status), self._bridge
+        told, again, bridge = leg.local, leg.not_taken(status), self._bridge
         bridge.relay()
         if leg.needs_reoffer(bridge.other(leg)):
             self.offer(leg)
-        elif again is not None:
-            self._restore(leg, again)
+        elif again is not None and told is not None:
+            self._restore(leg, again, _Restoring(told, None))
 
-    def _restore(self, leg: Leg, sdp: bytes) -> None:
-        self._restoring = True
+    def _restore(self, leg: Leg, sdp: bytes, restoring: _Restoring) -> None:
+        self._restoring = restoring
         _send(leg, sdp)
 
 
 def _send(leg: Leg, sdp: bytes) -> None:
     assert leg.invite is not None, "a bridged leg has its dialog"
     leg.invite.offer_again(sdp, renewed=leg.renewed)
+
+
+def _once_more(leg: Leg) -> bytes | None:
+    """The same offer, as a description newer than the one that may have been taken."""
+    return None if leg.local is None else leg.tell_again(leg.local)
