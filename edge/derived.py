@@ -20,7 +20,7 @@ SECRET_OCTETS: Final = 32
 USUAL_MESSAGES: Final = 25
 """For each call a second that the server takes, of a carrier that brings them all and takes them, too:
 twice what they need."""
-_OUTSIDE: Final = "192.0.2.1"
+_OUTSIDE: Final = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
 
 
 def server_secret(data_dir: Path) -> bytes:
@@ -41,13 +41,32 @@ def call_key(secret: bytes, call_id: str) -> str:
 
 def media_address(settings: Settings) -> str:
     """The address in our SDP: advertised, else the SIP listener's, else the one toward the outside."""
+    hosts = [address.host for address in settings.sip.addresses]
+    known = [*_advertised(settings), *(host for host in hosts if host not in WILDCARDS)]
+    if known:
+        return known[0]
+    name, loopback = ("IPv4", "127.0.0.1") if "0.0.0.0" in hosts else ("IPv6", "::1")  # noqa: S104
+    return local_address_toward(_OUTSIDE[name]) or loopback
+
+
+def second_media_address(settings: Settings) -> str:
+    """The same for peers of the other family (IPv4, IPv6): a wildcard where they are told what the system
+    uses toward each, and empty where we neither listen in that family nor advertise an address of it."""
+    first = media_address(settings)
+    known = [*_advertised(settings), *(address.host for address in settings.sip.addresses)]
+    other = [host for host in known if (":" in host) != (":" in first)]
+    return next((host for host in other if host not in WILDCARDS), other[0] if other else "")
+
+
+def _advertised(settings: Settings) -> list[str]:
+    """The addresses that the settings have us advertise; names are not looked up."""
+    found = []
     for text in (settings.media.advertised_address, settings.sip.advertised_address):
         host = text.partition(":")[0] if text.count(":") == 1 else text
         host = host[1:].partition("]")[0] if host[:1] == "[" else host
         if host and _is_literal(host):
-            return host
-    bound = [address.host for address in settings.sip.addresses if address.host not in WILDCARDS]
-    return bound[0] if bound else local_address_toward(_OUTSIDE) or "127.0.0.1"
+            found.append(host)
+    return found
 
 
 def tls_config(sip: SipSection) -> TlsConfig:

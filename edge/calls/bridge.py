@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened, cancelled
 from edge.calls.hold import HoldPrompt
-from edge.calls.leg import Leg, description
+from edge.calls.leg import Leg
 from edge.calls.own_offers import OwnOffers
 from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description
@@ -152,7 +152,7 @@ class Bridge:
         if self.busy:
             invite.refuse_offer(491)
             return
-        heard = description(event.sdp)
+        heard = leg.offered(event.sdp)
         if event.sdp and heard is None:
             invite.refuse_offer(488)
         elif heard is not None and self._unchanged(leg, heard) and leg.local is not None:
@@ -236,8 +236,9 @@ class Bridge:
     def _late_offer(self, crossing: _Crossing, event: OfferAnswered) -> None:
         """The other peer's offer, for the one that asked: its answer comes with its ACK."""
         self._crossing = None
-        heard = crossing.answerer.hear(event.sdp)
-        offer = self.offer(crossing.offerer, crossing.answerer) if heard else None
+        heard = crossing.answerer.offered(event.sdp)
+        crossing.answerer.remote = heard or crossing.answerer.remote
+        offer = self.offer(crossing.offerer, crossing.answerer) if heard is not None else None
         if offer is not None and _invite(crossing.offerer).accept_offer(offer):
             self._awaits_ack = crossing
             return
@@ -266,7 +267,7 @@ class Bridge:
         before, other = leg.remote, self.other(leg)
         heard = leg.hear(sdp)
         if before is None and not heard:
-            raise CallOver("server", f"the ACK of the {leg.name} had no usable answer", "error_sip")
+            raise CallOver("server", f"the ACK of the {leg.name} {leg.unusable(sdp)}", "error_sip")
         if not heard:
             return
         if self._crossing is not None and leg is self._crossing.answerer:

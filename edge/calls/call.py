@@ -26,7 +26,7 @@ from edge.calls.trace import Trace
 from edge.calls.transfer import converse
 from edge.calls.voicemail import take_message
 from edge.logs import get_logger
-from edge.media.engine import MediaUnavailable
+from edge.media.engine import MediaUnavailable, NoAddress
 from edge.model.callers import NO_PAST
 from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
@@ -46,6 +46,9 @@ _LEFT_IN: Final[dict[str, Disposition]] = {
     "prompt": "caller_hung_up_prompt",
     "menu": "caller_hung_up_menu",
 }
+
+_NO_ADDRESS: Final = '301 edge "Incompatible network address formats"'
+"""RFC 3261 section 20.43: the address in the offer is of a family (IPv4, IPv6) of which we have none."""
 
 
 class Call:
@@ -102,6 +105,8 @@ class Call:
             self._over(over)
             said_by_peer = over.by in ("caller", "target")
             reason = over.reason or (None if said_by_peer else bye_reason(self.record.disposition))
+        except NoAddress as error:
+            self._refuse("rejected_no_codec", str(error), (("Warning", _NO_ADDRESS),))
         except MediaUnavailable as error:
             self._refuse("error_media", str(error))
         except Exception:

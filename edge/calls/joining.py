@@ -25,6 +25,7 @@ from edge.calls.peers import Peer
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import seat
 from edge.media.engine import MediaUnavailable
+from edge.media.plans import receives_at
 from edge.media.sdp import Description
 from edge.model.decision import Candidate, CapClaim
 from edge.model.ledger import Connect, HandBack, Release, Reserve, Unavailable
@@ -202,7 +203,8 @@ class Joining:
     async def _ask_party(self, meanwhile: "Callable[[Happening], None]") -> tuple[int, Ended | None]:
         party, reception = self._party, self._call.reception
         assert party is not None and party.invite is not None
-        self._leg = leg = Leg("target", reception.media.leg(party.invite.flow.remote[0]), reception.inbox)
+        media = reception.media.leg(party.invite.flow.remote[0], receives_at(party.remote))
+        self._leg = leg = Leg("target", media, reception.inbox)
         leg.local, leg.remote = party.local, party.remote
         sdp = self._offer(leg)
         if sdp is None:

@@ -10,7 +10,7 @@ from typing import Literal
 from edge.calls.happenings import Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
 from edge.calls.outbound import Passage
-from edge.media.engine import MediaEvent, MediaLeg
+from edge.media.engine import MediaCall, MediaEvent, MediaLeg, NoAddress
 from edge.media.familiar import read
 from edge.media.negotiate import (
     Here,
@@ -20,7 +20,7 @@ from edge.media.negotiate import (
     relay_answer,
     relay_offer,
 )
-from edge.media.plans import event_payload_toward, plan_for, share_voice
+from edge.media.plans import event_payload_toward, plan_for, receives_at, share_voice
 from edge.media.sdp import Description, SdpError
 from edge.media.streams import RECEIVES, SENDS, direction_of, resumed
 from edge.sip.events import InviteEvent
@@ -37,6 +37,16 @@ def description(sdp: bytes) -> Description | None:
         return None
 
 
+def calling(
+    name: Literal["caller", "target"], media: MediaCall, invite: Invite, inbox: Inbox[Happening]
+) -> "Leg":
+    """The leg of who sent us an INVITE, and may have offered something; raises MediaUnavailable."""
+    offer = description(invite.offer)
+    leg = Leg(name, media.leg(invite.flow.remote[0], receives_at(offer)), inbox)
+    leg.remote = offer
+    return leg
+
+
 class Leg:
     """A leg: commands go to ``invite`` and ``media``; what happens goes to the call's inbox.
 
@@ -46,14 +56,14 @@ class Leg:
     """
 
     __slots__ = (
-        "at_once", "here", "inbox", "invite", "local", "media", "name", "passage", "remote", "undecided",
+        "_here", "at_once", "inbox", "invite", "local", "media", "name", "passage", "remote", "undecided",
     )  # fmt: skip
 
     def __init__(self, name: Literal["caller", "target"], media: MediaLeg, inbox: Inbox[Happening]) -> None:
         self.name = name
         self.media = media
         self.inbox = inbox
-        self.here = Here(media.host, media.port, media.port)
+        self._here = Here(media.host, media.port, media.port)
         self.invite: Invite | None = None
         self.local: Description | None = None
         self.remote: Description | None = None
@@ -80,6 +90,14 @@ class Leg:
 
     def _on_media(self, event: MediaEvent) -> None:
         self.inbox.put(MediaHappened(self, event))
+
+    @property
+    def here(self) -> Here:
+        """Where we receive: at an address of the family (IPv4, IPv6) in which the peer does."""
+        peer = receives_at(self.remote)
+        if not peer or _same_family(peer, self._here.host):
+            return self._here
+        return self._here._replace(host=self.media.host_for(peer))
 
     # -- what to tell this leg's peer: each answers the SDP to send, or None when no codec is shared --
 
@@ -110,8 +128,10 @@ class Leg:
         self, offer: bytes, allowed: tuple[str, ...] | None, said: Description | None
     ) -> bytes | None:
         told, heard = self.local, self.remote
-        if not self.hear(offer) or self.remote is None:
+        offered = self.offered(offer)
+        if offered is None:
             return None
+        self.remote = offered
         if told is not None and heard is not None and heard.same_media(self.remote):
             return told.to_bytes()  # a refresh: what was agreed with somebody else stands
         return self.answer_locally(allowed) if said is None else self.answer_of(said)
@@ -159,15 +179,36 @@ class Leg:
         """Whether this peer must be offered anew: the other one chose a codec it was not told of."""
         return self.local is not None and other.remote is not None and needs_reoffer(self.local, other.remote)
 
-    def hear(self, sdp: bytes) -> bool:
-        """Takes in what the peer said; False if it said nothing usable (then nothing changes)."""
-        if not sdp:
+    def offered(self, sdp: bytes) -> Description | None:
+        """What the peer offers; None if it can not be used, or we have no address in the family of its."""
+        said = description(sdp)
+        peer = receives_at(said)
+        if peer and not _same_family(peer, self._here.host):
+            try:
+                self.media.host_for(peer)
+            except NoAddress:
+                return None
+        return said
+
+    def hear(self, answer: bytes) -> bool:
+        """Takes in what the peer answered; False if that is nothing usable (then nothing changes)."""
+        said = description(answer)
+        if said is None or self._astray(said):
             return False
-        try:
-            self.remote = read(sdp)
-        except SdpError:
-            return False
+        self.remote = said
         return True
+
+    def unusable(self, answer: bytes) -> str:
+        """What is wrong with an answer that was not taken in, in words that follow its name."""
+        said = description(answer)
+        if said is None or self.local is None or not self._astray(said):
+            return "had no usable answer"
+        return f"wants audio at {receives_at(said)}, and was offered it at {self.local.host}"
+
+    def _astray(self, said: Description) -> bool:
+        """Whether an answer names an address from which ours, as it was offered, can not be reached."""
+        peer, told = receives_at(said), self.local.host if self.local is not None else None
+        return bool(peer) and told is not None and not _same_family(peer, told)
 
     def off_hold(self) -> None:
         """Forgets that the peer was put on hold by one who is gone: others may hear it, and be heard."""
@@ -245,6 +286,10 @@ class Leg:
             return None
         self.local = made
         return made.to_bytes()
+
+
+def _same_family(host: str, other: str) -> bool:
+    return (":" in host) == (":" in other)
 
 
 def _newer(made: Description, told: Description) -> Description:

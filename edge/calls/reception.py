@@ -17,7 +17,7 @@ from edge.calls.happenings import (
 from edge.calls.hold import HoldPrompt
 from edge.calls.inbox import Inbox
 from edge.calls.keys import Keys
-from edge.calls.leg import Leg
+from edge.calls.leg import Leg, calling
 from edge.calls.record import CallRecord
 from edge.calls.services import CallServices
 from edge.media.engine import MediaCall, PlayDone, WorkerDied
@@ -70,8 +70,7 @@ class Reception:
     def listen(self) -> Leg:
         """The caller's leg: its port taken, its events heard; raises MediaUnavailable."""
         if self.caller is None:
-            self.caller = Leg("caller", self.media.leg(self.invite.flow.remote[0]), self.inbox)
-            self.caller.hear(self.invite.offer)
+            self.caller = calling("caller", self.media, self.invite, self.inbox)
             self.caller.at_once = _concerns_nobody
             self.caller.attach(self.invite)
         return self.caller
@@ -267,7 +266,7 @@ class Reception:
     def _late_answer(self, caller: Leg, answer: bytes) -> None:
         """The answer to an offer of ours came with the ACK, or the PRACK."""
         if not caller.hear(answer) and caller.remote is None:
-            raise CallOver("server", "the ACK had no usable answer", "rejected_no_codec")
+            raise CallOver("server", f"the ACK {caller.unusable(answer)}", "rejected_no_codec")
         if caller.undecided is not None:  # who had it offered has given way
             caller.undecided = None
             caller.off_hold()

@@ -8,6 +8,7 @@ from edge.calls.outcome import Result, result_of
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import welcomed
 from edge.calls.whisper import accepted, asks_target
+from edge.media.engine import NoAddress
 from edge.sip.events import (
     Acked,
     Answered,
@@ -41,7 +42,10 @@ class Ringing:
         """The leg that answered, or None, and what it came to; raises CallOver."""
         call, target = self.call, self.dialled.target
         self.reception.check()
-        leg, sdp = self._offer(line, destination)
+        try:
+            leg, sdp = self._offer(line, destination)
+        except NoAddress as error:
+            return None, Result(0, "unreachable", str(error), next_address=True)
         if sdp is None:
             self.reception.media.close_leg(leg.media)
             return None, Result(488, "refused", "the target allows none of the caller's codecs")
@@ -183,7 +187,7 @@ class Ringing:
 def _agreed(leg: Leg, answer: bytes) -> Result:
     """Whether what the target says as it answers makes a call."""
     if not leg.hear(answer) and leg.remote is None:
-        return Result(488, "refused", "its 200 had no usable answer")
+        return Result(488, "refused", f"its 200 {leg.unusable(answer)}")
     if leg.declined:
         return Result(488, "refused", "its answer declines the audio")
     if not leg.agreed:

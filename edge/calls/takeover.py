@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from edge.calls.bridge import Bridge
-from edge.calls.leg import Leg
-from edge.media.engine import MediaUnavailable
+from edge.calls.leg import Leg, calling
+from edge.media.engine import MediaUnavailable, NoAddress
 from edge.sip.headers import printable
 from edge.sip.invite import Invite
 from edge.sip.reason import ELSEWHERE
@@ -38,17 +38,19 @@ def welcomed(call: "Call", replaced: Leg, stays: Leg | None, invite: Invite) -> 
         return None
     reception = call.reception
     try:
-        leg = Leg(replaced.name, reception.media.leg(invite.flow.remote[0]), reception.inbox)
+        leg = calling(replaced.name, reception.media, invite, reception.inbox)
+    except NoAddress as error:
+        _refuse(call, invite, str(error))
+        return None
     except MediaUnavailable:
         invite.reject(503)
         return None
     sdp = _description(leg, stays, invite.offer)
-    who = call.trace.shown(printable(invite.request.headers.get("From") or ""))[:100]
     if sdp is None:
         reception.media.close_leg(leg.media)
-        invite.reject(488)
-        call.record.step("transfer", "refused", f"{who}: no shared codec")
+        _refuse(call, invite, "no shared codec")
         return None
+    who = _who(call, invite)
     call.services.traces.open(invite.call_id, call.trace)
     call.record.step(
         "transfer", "taken over", f"by {who}" if leg.name == "target" else f"from the caller by {who}"
@@ -60,9 +62,19 @@ def welcomed(call: "Call", replaced: Leg, stays: Leg | None, invite: Invite) -> 
     return leg
 
 
+def _who(call: "Call", invite: Invite) -> str:
+    return call.trace.shown(printable(invite.request.headers.get("From") or ""))[:100]
+
+
+def _refuse(call: "Call", invite: Invite, why: str) -> None:
+    """The phone can not have the call: neither of the two could hear the other."""
+    invite.reject(488)
+    call.record.step("transfer", "refused", f"{_who(call, invite)}: {why}")
+
+
 def _description(leg: Leg, other: Leg | None, offer: bytes) -> bytes | None:
     """What the phone is told: the other side's codecs, ours while that has named none."""
-    heard = leg.hear(offer)
+    heard = leg.remote is not None
     if offer and not heard:
         return None
     if other is None or other.remote is None:

@@ -81,9 +81,10 @@ class WorkerConfig:
     """What a worker is told first: its share of the port range and its times in seconds.
 
     Of the even ports in ``first`` … ``last`` the worker owns every ``count``-th, from ``index``.
+    ``bind_hosts`` has an address of each family (IPv4, IPv6) in which a port is bound.
     """
 
-    bind_host: str
+    bind_hosts: tuple[str, ...]
     first: int
     last: int
     index: int
@@ -153,14 +154,14 @@ def encode_configure(config: WorkerConfig) -> bytes:
         config.relatch_silence_s,
         config.quarantine_s,
     )
-    return frame(CONFIGURE, fixed + config.bind_host.encode())
+    return frame(CONFIGURE, fixed + " ".join(config.bind_hosts).encode())
 
 
 def decode_configure(body: bytes) -> WorkerConfig:
     """Raises struct.error on a short body."""
     first, last, index, count, timeout, relatch, quarantine = _CONFIGURE.unpack_from(body)
-    host = body[_CONFIGURE.size :].decode()
-    return WorkerConfig(host, first, last, index, count, timeout, relatch, quarantine)
+    hosts = tuple(body[_CONFIGURE.size :].decode().split())
+    return WorkerConfig(hosts, first, last, index, count, timeout, relatch, quarantine)
 
 
 def encode_update(port: int, plan: Plan) -> bytes:

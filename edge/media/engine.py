@@ -14,6 +14,10 @@ class MediaUnavailable(Exception):
     """No worker or no port is left: answer 503."""
 
 
+class NoAddress(MediaUnavailable):
+    """We have no address in the family (IPv4, IPv6) of the peer's: answer 488."""
+
+
 class Plan(NamedTuple):
     """Everything a worker must know of one leg; replaces what it knew before.
 
@@ -102,6 +106,9 @@ class MediaLeg(Protocol):
     port: int  # local RTP port (even); RTCP is port + 1
     on_event: Callable[[MediaEvent], None] | None
 
+    def host_for(self, heard: str) -> str:
+        """Our address as the peer reaches it when it receives audio at ``heard``; raises NoAddress."""
+
     def update(self, plan: Plan) -> None:
         """The wanted state, whole."""
 
@@ -131,9 +138,10 @@ class MediaCall(Protocol):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
-    def leg(self, peer: str = "") -> MediaLeg:
-        """A new leg toward who speaks SIP from the address ``peer``; raises MediaUnavailable, which is to be
-        reckoned with from the third one on."""
+    def leg(self, peer: str = "", heard: str = "") -> MediaLeg:
+        """A new leg toward who speaks SIP from the address ``peer``, and said (if it did) that it receives
+        audio at ``heard``.  Raises NoAddress, and MediaUnavailable, which is to be reckoned with from the
+        third one on."""
 
     def bridge(self, a: MediaLeg, b: MediaLeg) -> None:
         """Relays between two legs, both ways, as their plans say."""

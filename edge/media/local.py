@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Final, Self
 from edge.clock import Clock
 from edge.logs import get_logger
 from edge.media import control, link, tones
+from edge.media.addresses import Addresses
 from edge.media.engine import (
     MediaEngine,
     MediaUnavailable,
@@ -18,10 +18,7 @@ from edge.media.engine import (
 from edge.media.library import Library
 from edge.media.link import Link
 from edge.media.local_call import PORTS_A_CALL, LocalCall
-from edge.media.ports import family_of
 from edge.media.recording import RecorderLink
-from edge.near import Near
-from edge.networks import Networks
 
 log = get_logger(__name__)
 
@@ -37,16 +34,17 @@ class LocalConfig:
 
     ``first_port`` … ``last_port`` is shared out among ``workers`` (0: one for each core this process
     may use).  ``stock`` is how many bound ports each keeps ready; a worker that says
-    nothing for ``hung_s`` (2 or more) is replaced.  Times are seconds; ``bind_host``
-    and ``advertised_host`` are IP literals; an empty ``bind_host`` is the advertised address where
-    this machine has it (RTP then leaves from where peers send to), else every address.  Peers in
-    ``local_networks`` (CIDR) are told our own address toward them, but not ``proxies``: whose audio they
-    bring is elsewhere.  ``recordings`` is where they are written; without it nothing can be recorded.
+    nothing for ``hung_s`` (2 or more) is replaced.  Times are seconds.  ``edge.media.addresses``
+    says what peers are told and where sockets are bound: ``second_host`` is for peers of the family that
+    ``advertised_host`` is not of, for whom there are no ports without it; a ``bind_host`` takes the place
+    of what would be bound for the first.  ``recordings`` is where they are written; without it nothing
+    can be recorded.
     """
 
     first_port: int
     last_port: int
     advertised_host: str
+    second_host: str = ""
     bind_host: str = ""
     local_networks: Sequence[str] = ()
     proxies: Sequence[str] = ()
@@ -69,9 +67,11 @@ class LocalEngine(MediaEngine):
         self._links: list[Link | None] = [None] * count
         self._keepers: list[asyncio.Task[None]] = []
         self._library = Library()
-        self._near = Near(Networks.of(config.local_networks), Networks.of(config.proxies))
-        advertised, near = config.advertised_host, config.local_networks
-        self._bind_host = config.bind_host or (_any_of(advertised) if near else _local_or_any(advertised))
+        self._addresses = Addresses(
+            config.advertised_host, config.second_host, config.local_networks, config.proxies
+        )
+        first, *others = self._addresses.bind_hosts
+        self._bind_hosts = (config.bind_host or first, *others)
         self._recorder: RecorderLink | None = None
         self.restarts = 0
 
@@ -93,9 +93,7 @@ class LocalEngine(MediaEngine):
 
     def call(self) -> LocalCall:
         """A new media call on the least loaded worker; raises MediaUnavailable."""
-        return LocalCall(
-            self._least(), self._host_toward, self._library, self._recorder, elsewhere=self._least
-        )
+        return LocalCall(self._least(), self._addresses, self._library, self._recorder, elsewhere=self._least)
 
     def _least(self) -> Link:
         """The worker with the fewest calls, of those that can promise the ports of one more."""
@@ -106,12 +104,6 @@ class LocalEngine(MediaEngine):
         if least is None:
             raise MediaUnavailable("no media worker has the ports of one more call")
         return least
-
-    def _host_toward(self, peer: str) -> str:
-        """Where a peer is told to send its audio."""
-        advertised = self._config.advertised_host
-        own = self._near.address_toward(peer)
-        return own if own and family_of(own) == family_of(advertised) else advertised
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable, in place of the one it had; raises ValueError if it is empty."""
@@ -165,7 +157,7 @@ class LocalEngine(MediaEngine):
         config = self._config
         worker = await link.start(
             control.WorkerConfig(
-                self._bind_host,
+                self._bind_hosts,
                 config.first_port,
                 config.last_port,
                 index,
@@ -196,7 +188,8 @@ class LocalEngine(MediaEngine):
             config = self._config
             raise MediaUnavailable(
                 f"too few RTP ports of media.ports = {config.first_port}-{config.last_port} on"
-                f" {self._bind_host} can be bound: free some, or widen the range (every worker needs four)"
+                f" {' and '.join(self._bind_hosts)} can be bound: free some, or widen the range (every worker"
+                " needs four)"
             )
 
     async def _keep(self, index: int, worker: Link) -> None:
@@ -258,17 +251,3 @@ class LocalEngine(MediaEngine):
         if self._recorder is not None:
             await self._recorder.stop()
         self._library.close()
-
-
-def _local_or_any(host: str) -> str:
-    family = family_of(host)
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError:  # the address of a NAT in front of us
-            return _any_of(host)
-    return host
-
-
-def _any_of(host: str) -> str:
-    return "::" if family_of(host) == socket.AF_INET6 else "0.0.0.0"  # noqa: S104 - RTP comes from anywhere

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from edge.logs import get_logger
 from edge.media import control
+from edge.media.addresses import Addresses
 from edge.media.engine import LegCounters, MediaEvent, MediaLeg, MediaUnavailable, Plan, PlayDone, WorkerDied
 from edge.media.library import Library
 from edge.media.link import Link
@@ -38,6 +39,10 @@ class LocalLeg:
         self._link = worker
         self._token = 0
         self._played = False
+
+    def host_for(self, heard: str) -> str:
+        """Our address as a peer reaches it that receives audio at ``heard``; raises NoAddress."""
+        return self._call.addresses.toward("", heard)
 
     def update(self, plan: Plan) -> None:
         """The wanted state, whole.  An address that is no unicast IP literal counts as not known."""
@@ -86,7 +91,6 @@ class LocalCall:
         "_closing",
         "_counted",
         "_elsewhere",
-        "_host_toward",
         "_kept",
         "_legs",
         "_link",
@@ -95,13 +99,14 @@ class LocalCall:
         "_queried",
         "_recorder",
         "_waiters",
+        "addresses",
         "library",
     )
 
     def __init__(
         self,
         worker: Link,
-        host_toward: Callable[[str], str],
+        addresses: Addresses,
         library: Library,
         recorder: RecorderLink | None = None,
         *,
@@ -110,7 +115,7 @@ class LocalCall:
         """``elsewhere`` answers a worker that has room for one more call; raises MediaUnavailable."""
         self.library = library
         self._recorder = recorder
-        self._host_toward = host_toward
+        self.addresses = addresses
         self._elsewhere = elsewhere
         self._legs: dict[int, LocalLeg] = {}
         self._closing: set[int] = set()
@@ -134,11 +139,12 @@ class LocalCall:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def leg(self, peer: str = "") -> LocalLeg:
-        """A new leg toward a peer, on a port that is bound already; raises MediaUnavailable: a third one has
-        been promised nothing."""
+    def leg(self, peer: str = "", heard: str = "") -> LocalLeg:
+        """A new leg toward a peer, on a port that is bound already; raises NoAddress, and MediaUnavailable: a
+        third one has been promised nothing."""
         if self._over:
             raise MediaUnavailable("the call's media is closed")
+        host = self.addresses.toward(peer, heard)
         if not self._link.alive:
             self._live_on(self._elsewhere())
         if self._kept:
@@ -148,7 +154,7 @@ class LocalCall:
             port = self._link.take_port(promised=self._owed > 0)
             if self._owed:
                 self._owed -= 1
-        leg = LocalLeg(self, self._link, self._host_toward(peer), port)
+        leg = LocalLeg(self, self._link, host, port)
         self._legs[leg.port] = leg
         self._link.listeners[leg.port] = leg
         return leg

@@ -30,6 +30,8 @@ class Outlet:
     def update(self, plan: Plan) -> None:
         """Whether the peer is to be sent to, and where it is now."""
         self._wanted = plan.send
+        if plan.remote is not None:
+            self._pair.face(plan.remote[0])
         if self.latch.signal(plan.remote):
             self.leave_peer()
 

@@ -117,28 +117,40 @@ def _event_payload(pairs: list[tuple[Codec, Codec]], clock_rate: int) -> int | N
 
 def _addresses(stream: MediaDescription) -> tuple[tuple[str, int] | None, tuple[str, int] | None]:
     """Where the peer says that it receives RTP and RTCP."""
-    host, port = stream.host, stream.port
+    port = stream.port
     if not port:
         return None, None
-    remote = (host, port) if host is not None and _is_peer(host) else None
+    host = _peer(stream.host)
+    remote = (host, port) if host else None
     if stream.rtcp is None:
-        return remote, (remote[0], port + 1) if remote is not None and port < 65535 else None
+        return remote, (host, port + 1) if host and port < 65535 else None
     named, port = stream.rtcp
-    host = named or host
-    return remote, (host, port) if host is not None and 0 < port < 65536 and _is_peer(host) else None
+    other = _peer(named) if named is not None else host
+    # The port is of one family: RTCP that is wanted in the other is left to the place beside the RTP.
+    reached = bool(other) and 0 < port < 65536 and (not host or (":" in other) == (":" in host))
+    return remote, (other, port) if reached else None
+
+
+def receives_at(said: Description | None) -> str:
+    """The address at which a peer says that it receives audio; empty if it names none of one machine."""
+    stream = said.audio if said is not None else None
+    return _peer(stream.host) if stream is not None and stream.port else ""
 
 
 @lru_cache(maxsize=1024)
-def _is_peer(host: str) -> bool:
-    """Whether packets may go there: an address literal of one machine.
+def _peer(host: str | None) -> str:
+    """Where packets may go: the address literal of one machine, as the system writes it; else empty.
 
     A name is not looked up on the call path: the peer's first packet shows where it is.
     """
     try:
-        address = ipaddress.ip_address(host)
+        address = ipaddress.ip_address(host or "")
     except ValueError:
-        return False
-    return not (address.is_multicast or address.is_unspecified or host == "255.255.255.255")
+        return ""
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    text = str(address)
+    return "" if address.is_multicast or address.is_unspecified or text == "255.255.255.255" else text
 
 
 @lru_cache(maxsize=64)

@@ -1,14 +1,15 @@
 """A worker's RTP ports: even ones in random order, bound ahead of need, at rest between two uses.
 
 A bound pair stays bound and comes back after its quarantine, so that a call costs no bind; idle
-sockets are drained and what they get is dropped.
+sockets are drained and what they get is dropped.  Where there are peers of both families (IPv4, IPv6) a
+pair is bound in both, since it is not known ahead who will need it: a leg hears the one that its peer is of.
 """
 
 import contextlib
 import random
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from edge.media.latch import Address
@@ -34,42 +35,73 @@ class PortUser(Protocol):
 
 
 class PortPair:
-    """An RTP socket on an even port and its RTCP socket on the next."""
+    """An RTP socket on an even port and its RTCP socket on the next, in one family or in each: ``rtp`` and
+    ``rtcp`` are those of the family that is faced."""
 
-    __slots__ = ("number", "rtcp", "rtp", "stale", "user")
+    __slots__ = ("halves", "number", "rtcp", "rtp", "stale", "user")
 
-    def __init__(self, number: int, rtp: socket.socket, rtcp: socket.socket) -> None:
+    def __init__(self, number: int, sockets: Sequence[tuple[socket.socket, socket.socket]]) -> None:
         self.number = number
-        self.rtp = rtp
-        self.rtcp = rtcp
+        self.halves = [_Half(self, rtp, rtcp) for rtp, rtcp in sockets]
+        self.rtp, self.rtcp = sockets[0]
         self.user: PortUser | None = None
         self.stale: tuple[Address, int] | None = None
         """Source and SSRC of the last user's peer, which may still be sending."""
 
+    def face(self, peer: str) -> None:
+        """Faces the family of a peer's address, if the pair is bound in it."""
+        if len(self.halves) == 1:
+            return
+        family = family_of(peer)
+        for half in self.halves:
+            if half.rtp.family == family:
+                self.rtp, self.rtcp = half.rtp, half.rtcp
+
+
+class _Half:
+    """A pair's sockets of one family."""
+
+    __slots__ = ("_pair", "rtcp", "rtp")
+
+    def __init__(self, pair: PortPair, rtp: socket.socket, rtcp: socket.socket) -> None:
+        self._pair = pair
+        self.rtp = rtp
+        self.rtcp = rtcp
+
     def on_rtp(self, now: float) -> None:
-        if self.user is not None:
-            self.user.on_rtp(now)
+        user = self._pair.user
+        if user is not None and self._pair.rtp is self.rtp:
+            user.on_rtp(now)
         else:
             _discard(self.rtp)
 
     def on_rtcp(self, now: float) -> None:
-        if self.user is not None:
-            self.user.on_rtcp(now)
+        user = self._pair.user
+        if user is not None and self._pair.rtcp is self.rtcp:
+            user.on_rtcp(now)
         else:
             _discard(self.rtcp)
 
-    def close(self) -> None:
-        self.rtp.close()
-        self.rtcp.close()
+    def watch(self, reactor: Reactor) -> None:
+        """Lets the reactor tell of what comes."""
+        reactor.watch(self.rtp.fileno(), self.on_rtp)
+        reactor.watch(self.rtcp.fileno(), self.on_rtcp)
+
+    def close(self, reactor: Reactor) -> None:
+        """Closes both sockets."""
+        for sock in (self.rtp, self.rtcp):
+            reactor.unwatch(sock.fileno())
+            sock.close()
 
 
 class Ports:
-    """The stock.  ``announce`` is told which ports became ready, of those that ``want`` asked for."""
+    """The stock, bound on one address of each family.  ``announce`` is told which ports became ready, of
+    those that ``want`` asked for."""
 
     def __init__(
         self,
         reactor: Reactor,
-        bind_host: str,
+        bind_hosts: Sequence[str],
         numbers: list[int],
         announce: Callable[[list[int]], None],
         *,
@@ -77,7 +109,7 @@ class Ports:
         chance: random.Random,
     ) -> None:
         self._reactor = reactor
-        self._host = bind_host
+        self._hosts = bind_hosts
         self._fresh = deque(chance.sample(numbers, len(numbers)))
         self._quarantine_s = quarantine_s
         self._announce = announce
@@ -137,22 +169,23 @@ class Ports:
     def close(self) -> None:
         """Closes every socket."""
         for pair in self._pairs.values():
-            self._reactor.unwatch(pair.rtp.fileno())
-            self._reactor.unwatch(pair.rtcp.fileno())
-            pair.close()
+            for half in pair.halves:
+                half.close(self._reactor)
         self._pairs.clear()
 
     def _bind(self, number: int) -> bool:
         with contextlib.ExitStack() as undo:
+            sockets = []
             try:
-                rtp = undo.enter_context(_bound(self._host, number))
-                rtcp = undo.enter_context(_bound(self._host, number + 1))
+                for host in self._hosts:
+                    rtp = undo.enter_context(_bound(host, number))
+                    sockets.append((rtp, undo.enter_context(_bound(host, number + 1))))
             except OSError:  # in use by somebody else, or no descriptors left
                 return False
             undo.pop_all()
-        pair = self._pairs[number] = PortPair(number, rtp, rtcp)
-        self._reactor.watch(rtp.fileno(), pair.on_rtp)
-        self._reactor.watch(rtcp.fileno(), pair.on_rtcp)
+        pair = self._pairs[number] = PortPair(number, sockets)
+        for half in pair.halves:
+            half.watch(self._reactor)
         return True
 
 
@@ -162,9 +195,8 @@ def family_of(host: str) -> socket.AddressFamily:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    sock = socket.socket(family_of(host), socket.SOCK_DGRAM)
+    sock = _udp(family_of(host))
     try:
-        sock.setblocking(False)
         sock.bind((host, port))
         # Only now: with it set, the bind would succeed beside another server's socket.  The peer
         # socket of a latched leg shares the port by it.
@@ -180,15 +212,23 @@ def connected_beside(pair: PortPair, peer: Address) -> socket.socket:
 
     Strangers' datagrams that fell into it before it was connected are still in its queue.
     """
-    sock = socket.socket(pair.rtp.family, socket.SOCK_DGRAM)
+    sock = _udp(pair.rtp.family)
     try:
-        sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(pair.rtp.getsockname())
         sock.connect(peer)
     except BaseException:
         sock.close()
         raise
+    return sock
+
+
+def _udp(family: int) -> socket.socket:
+    """A socket that hears its own family alone, and never waits."""
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock
 
 

@@ -61,7 +61,7 @@ class Worker:
         numbers = _share(config)
         self._ports = Ports(
             reactor,
-            config.bind_host,
+            config.bind_hosts,
             numbers,
             self._announce,
             quarantine_s=config.quarantine_s,

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from edge.clock import Clock
-from edge.derived import media_address, server_secret
+from edge.derived import media_address, second_media_address, server_secret
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
 from edge.services.callers import CallerService
@@ -98,6 +98,7 @@ def _media(settings: Settings) -> LocalConfig:
         first_port=ports.start,
         last_port=ports.stop - 1,
         advertised_host=media_address(settings),
+        second_host=second_media_address(settings),
         local_networks=settings.sip.local_networks,
         proxies=settings.sip.trusted_proxies,
         workers=media.workers,

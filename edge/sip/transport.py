@@ -16,7 +16,7 @@ from edge.near import WILDCARDS, Near, local_address_toward
 from edge.networks import Networks
 from edge.sip.events import Destination, Flow
 from edge.sip.events import Transport as SipTransport
-from edge.sip.grammar import is_ipv6
+from edge.sip.grammar import is_address, is_ipv6
 from edge.sip.streams import Streams
 
 Address = tuple[str, int]
@@ -284,7 +284,7 @@ class Transport:
     def _find_sent_by(self, local: Address, peer: str) -> str:
         host, port = local
         own = self._near.address_toward(peer)
-        if self._advertised and not own:
+        if self._advertised and not own and self._is_advertised_to(peer):
             name, _, digits = self._advertised.rpartition(":")
             if not digits.isdigit() or self._advertised.endswith("]"):
                 return f"{self._advertised}:{port}"
@@ -293,6 +293,12 @@ class Transport:
         if host in WILDCARDS:
             host = own or local_address_toward(peer) or host
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def _is_advertised_to(self, peer: str) -> bool:
+        """Whether a peer can use the advertised address: a name, or a literal of its own family."""
+        if self._advertised[0] == "[":
+            return ":" in peer
+        return ":" not in peer or not is_address(self._advertised.partition(":")[0])
 
     async def close(self) -> None:
         """Closes every socket."""

@@ -41,7 +41,7 @@ class Usage:
 
 
 class NoPorts:
-    def leg(self, peer: str) -> Any:
+    def leg(self, peer: str, heard: str = "") -> Any:
         raise MediaUnavailable("no RTP port is left")
 
 

@@ -20,7 +20,7 @@ from edge.calls.services import CallServices
 from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.media.codecs import is_voice
-from edge.media.engine import LegCounters, MediaEvent, MediaUnavailable, Plan, PlayDone, Recording
+from edge.media.engine import LegCounters, MediaEvent, MediaUnavailable, NoAddress, Plan, PlayDone, Recording
 from edge.media.local_call import PORTS_A_CALL
 from edge.media.plans import plan_for
 from edge.media.sdp import parse
@@ -190,6 +190,9 @@ class Leg:
         self._loop = loop
         self._token = 0
 
+    def host_for(self, heard: str) -> str:
+        raise NoAddress("no IPv6 here")
+
     def update(self, plan: Plan) -> None:
         assert plan.remote is None or plan.remote[1] > 0
         self.remote = plan.remote
@@ -245,7 +248,7 @@ class Talk:
         self._media = media
         self._legs: list[Leg] = []
 
-    def leg(self, peer: str = "") -> Leg:
+    def leg(self, peer: str = "", heard: str = "") -> Leg:
         if not self._media.ready and len(self._legs) >= PORTS_A_CALL:
             raise MediaUnavailable("no RTP port is left")
         made = Leg(self._media.loop, next(self._media.ports))

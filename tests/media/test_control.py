@@ -39,7 +39,7 @@ def test_counters_arrive_whole() -> None:
 
 
 def test_a_configuration_arrives_whole() -> None:
-    config = control.WorkerConfig("::1", 16384, 32767, 3, 4, 60.0, 3.0, 5.0)
+    config = control.WorkerConfig(("127.0.0.1", "::1"), 16384, 32767, 3, 4, 60.0, 3.0, 5.0)
     ((_, body),) = control.frames(control.encode_configure(config))
     assert control.decode_configure(body) == config
 

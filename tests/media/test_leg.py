@@ -466,3 +466,58 @@ def test_a_closed_legs_port_is_deaf_and_leaves_nothing_behind(
     target.received()
     talk(worker, caller, a, range(3, 6))
     assert target.received() == []
+
+
+def test_audio_and_reports_pass_between_ipv4_and_ipv6() -> None:
+    with (
+        worker_under_test(own_address(), "::1") as worker,
+        End("127.0.0.1") as four,
+        End("::1") as six,
+        End("127.0.0.1") as reports_of_four,
+        End("::1") as reports_of_six,
+    ):
+        a = worker.leg(plan_for(four.address, remote_rtcp=reports_of_four.address))
+        b = worker.leg(plan_for(six.address, remote_rtcp=reports_of_six.address))
+        worker.bridge(a, b)
+        for n in range(3):  # the second and third by the sockets that the first connected
+            talk(worker, four, a, range(100 + n, 101 + n))
+            talk(worker, six, b, range(200 + n, 201 + n))
+        assert sequences(six) == [100, 101, 102]
+        assert sequences(four) == [200, 201, 202]
+        reports_of_four.send(REPORT, (a[0], a[1] + 1))
+        reports_of_six.send(REPORT * 2, (b[0], b[1] + 1))
+        worker.settle()
+        assert reports_of_six.received() == [REPORT]
+        assert reports_of_four.received() == [REPORT * 2]
+
+
+def test_an_ipv6_peer_is_told_from_strangers() -> None:
+    """It sends from another port than it said (NAT); another one of its host comes too late."""
+    with worker_under_test(own_address(), "::1") as worker, End("::1") as peer, End("::1") as stranger:
+        leg = worker.leg(plan_for(("::1", 9)))
+        other = worker.leg(plan_for(("10.255.255.1", 9)))
+        worker.bridge(leg, other)
+        talk(worker, peer, leg, range(3))
+        talk(worker, stranger, leg, range(70, 75), ssrc=99)
+        counters = worker.counters(leg)
+        assert (counters.packets_in, counters.strays) == (2, 1 + 5)
+
+
+def test_a_peer_may_move_from_ipv4_to_ipv6() -> None:
+    with (
+        worker_under_test(own_address(), "::1") as worker,
+        End("127.0.0.1") as peer,
+        End("::1") as moved,
+        End("127.0.0.1") as target,
+    ):
+        a, b = bridged(worker, plan_for(peer.address), plan_for(target.address))
+        talk(worker, peer, a, range(3))
+        worker.update(a[1], plan_for(moved.address))
+        talk(worker, peer, a, range(3, 6))
+        talk(worker, moved, ("::1", a[1]), range(6, 9))
+        talk(worker, target, b, range(50, 53))
+        assert sequences(target) == [0, 1, 2, 6, 7, 8]
+        assert (sequences(peer), sequences(moved)) == ([], [50, 51, 52])
+        worker.update(a[1], plan_for(None))  # put on hold: it comes back from there
+        talk(worker, moved, ("::1", a[1]), range(9, 10))
+        assert sequences(target) == [9]

@@ -13,7 +13,15 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.media import local_call
-from edge.media.engine import Dtmf, MediaEvent, MediaTimeout, MediaUnavailable, PlayDone, WorkerDied
+from edge.media.engine import (
+    Dtmf,
+    MediaEvent,
+    MediaTimeout,
+    MediaUnavailable,
+    NoAddress,
+    PlayDone,
+    WorkerDied,
+)
 from edge.media.local import LocalConfig, LocalEngine
 from tests.support.ports import own_address
 from tests.support.rtp_end import End, Rtp, event, packet, plan_for
@@ -539,6 +547,27 @@ async def test_behind_nat_every_address_is_bound() -> None:
             b.update(plan_for(target.address))
             call.bridge(a, b)
             await until_relayed(caller, ("127.0.0.1", a.port), target)
+
+
+async def test_each_peer_is_told_an_address_of_its_own_family() -> None:
+    host = own_address()
+    config = LocalConfig(20000, 60000, host, second_host="::", workers=1, stock=4)
+    async with LocalEngine(config, SystemClock()) as engine:
+        with End("127.0.0.1") as caller, End("::1") as target, engine.call() as call:
+            a, b = call.leg("::1", "127.0.0.1"), call.leg("::1")
+            assert (a.host, b.host) == (host, "::1")
+            a.update(plan_for(caller.address))
+            b.update(plan_for(target.address))
+            call.bridge(a, b)
+            await until_relayed(caller, (a.host, a.port), target)
+            await until_relayed(target, (b.host, b.port), caller)
+
+
+async def test_without_an_address_of_its_family_a_peer_has_no_leg(engine: LocalEngine) -> None:
+    with engine.call() as call:
+        with pytest.raises(NoAddress, match="no IPv6 address of ours"):
+            call.leg("127.0.0.1", "2001:db8::1")
+        assert call.leg("127.0.0.1").port != call.leg("127.0.0.1").port
 
 
 async def test_a_call_that_outlives_the_engine_ends_without_waiting() -> None:

@@ -11,7 +11,7 @@ from edge.media.negotiate import (
     relay_answer,
     relay_offer,
 )
-from edge.media.plans import plan_for
+from edge.media.plans import plan_for, receives_at
 from edge.media.sdp import Description, parse
 from edge.media.streams import resumed
 
@@ -345,9 +345,32 @@ def test_packets_go_to_one_machine_or_wait_for_its_first(host: str) -> None:
     assert (made.remote, made.remote_rtcp) == (None, None)
 
 
-def test_ipv6_peers_are_reached() -> None:
-    offer = sdp("2001:db8::5", "0")
-    assert plan(answer_locally(offer, TO_CALLER), offer).remote == ("2001:db8::5", 4000)
+@pytest.mark.parametrize(
+    ("written", "known"),
+    [
+        ("2001:db8::5", "2001:db8::5"),
+        ("2001:0DB8:0:0::0005", "2001:db8::5"),  # as the sources of its packets will be written
+        ("::ffff:192.0.2.5", "192.0.2.5"),
+    ],
+)
+def test_ipv6_peers_are_reached(written: str, known: str) -> None:
+    offer = sdp(written, "0")
+    made = plan(answer_locally(offer, TO_CALLER), offer)
+    assert (made.remote, made.remote_rtcp) == ((known, 4000), (known, 4001))
+    assert receives_at(offer) == known
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "phone.example.com"])
+def test_a_peer_that_names_no_address_says_nothing_of_its_family(host: str) -> None:
+    for said in (sdp(host, "0"), sdp("2001:db8::5", "0", port=0), None):
+        assert receives_at(said) == ""
+
+
+def test_reports_are_sent_by_the_family_that_the_port_is_of() -> None:
+    offer = sdp("2001:db8::5", "0", "a=rtcp:7001 IN IP4 192.0.2.5")
+    assert plan(answer_locally(offer, TO_CALLER), offer).remote_rtcp is None
+    offer = sdp("2001:db8::5", "0", "a=rtcp:7001 IN IP6 2001:DB8::6")
+    assert plan(answer_locally(offer, TO_CALLER), offer).remote_rtcp == ("2001:db8::6", 7001)
 
 
 @pytest.mark.parametrize(

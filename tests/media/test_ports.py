@@ -2,23 +2,23 @@
 
 import random
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
-from edge.media.ports import Ports
+from edge.media.ports import Ports, connected_beside
 from edge.media.reactor import Reactor
-from tests.support.ports import own_address
+from tests.support.ports import free_media_ports, own_address
 
 RANGE = list(range(20000, 20040, 2))
 
 
 class Stock:
-    def __init__(self, reactor: Reactor, host: str) -> None:
+    def __init__(self, reactor: Reactor, *hosts: str, numbers: Sequence[int] = RANGE) -> None:
         self.announced: list[int] = []
         self.reactor = reactor
         self.ports = Ports(
-            reactor, host, RANGE, self.announced.extend, quarantine_s=5, chance=random.Random(3)
+            reactor, hosts, list(numbers), self.announced.extend, quarantine_s=5, chance=random.Random(3)
         )
 
     def take(self, count: int, now: float) -> list[int]:
@@ -95,6 +95,26 @@ def test_no_more_is_announced_than_was_wanted(stock: Stock) -> None:
 def test_an_order_that_can_not_be_met_is_answered_with_nothing(host: str) -> None:
     answers: list[list[int]] = []
     with Reactor() as reactor:
-        ports = Ports(reactor, host, [], answers.append, quarantine_s=5, chance=random.Random(3))
+        ports = Ports(reactor, [host], [], answers.append, quarantine_s=5, chance=random.Random(3))
         ports.want(1, 0)
     assert answers == [[]]
+
+
+def test_where_peers_are_of_both_families_a_port_is_bound_in_both(host: str) -> None:
+    first = free_media_ports(host, "::1")
+    with Reactor() as reactor, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+        other.bind(("::1", first))
+        stock = Stock(reactor, host, "::1", numbers=[first, first + 2])
+        (number,) = stock.take(2, 0)
+        assert number == first + 2, "one that somebody holds in either is none"
+        pair = stock.ports.get(number)
+        assert pair is not None
+        for peer, family in (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6)):
+            pair.face(peer)
+            assert (pair.rtp.family, pair.rtcp.family) == (family, family)
+            assert (pair.rtp.getsockname()[1], pair.rtcp.getsockname()[1]) == (number, number + 1)
+        with connected_beside(pair, ("::1", 9)) as connected:
+            for each in (pair.rtp, pair.rtcp, connected):
+                assert each.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        stock.ports.close()
+        assert all(half.rtp.fileno() == half.rtcp.fileno() == -1 for half in pair.halves)

@@ -740,17 +740,23 @@ async def test_a_wildcard_listener_names_the_address_that_the_peer_sees() -> Non
 
 
 @pytest.mark.parametrize(
-    ("advertised", "written"),
+    ("host", "advertised", "written"),
     [
-        ("203.0.113.5", "203.0.113.5:{}"),
-        ("a.example:5080", "a.example:5080"),
-        ("2001:db8::1", "[2001:db8::1]:{}"),
-        ("[2001:db8::1]:5080", "[2001:db8::1]:5080"),
+        ("127.0.0.1", "203.0.113.5", "203.0.113.5:{}"),
+        ("127.0.0.1", "a.example:5080", "a.example:5080"),
+        ("127.0.0.1", "2001:db8::1", "127.0.0.1:{}"),
+        ("::1", "2001:db8::1", "[2001:db8::1]:{}"),
+        ("::1", "[2001:db8::1]:5080", "[2001:db8::1]:5080"),
+        ("::1", "a.example:5080", "a.example:5080"),
+        ("::1", "203.0.113.5:5080", "[::1]:{}"),
     ],
 )
-async def test_the_advertised_address_is_written(advertised: str, written: str) -> None:
-    async with endpoint("udp", advertised=advertised) as (us, own), endpoint("udp") as (_, port):
-        usage = us.call(outgoing("udp", port))
+async def test_the_advertised_address_is_written_to_peers_of_its_family(
+    host: str, advertised: str, written: str
+) -> None:
+    ours = endpoint("udp", host=host, advertised=advertised)
+    async with ours as (us, own), endpoint("udp", host=host) as (_, port):
+        usage = us.call(outgoing("udp", port, host))
         assert usage.request.headers.get("Contact") == f"<sip:edge@{written.format(own)}>"
 
 

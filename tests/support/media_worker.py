@@ -14,8 +14,9 @@ from edge.media.worker import Worker
 class WorkerUnderTest:
     """Speaks the control protocol to it, and lets it do its rounds."""
 
-    def __init__(self, worker: Worker, reactor: Reactor, ours: socket.socket, host: str) -> None:
-        self.worker, self.reactor, self.host = worker, reactor, host
+    def __init__(self, worker: Worker, reactor: Reactor, ours: socket.socket, hosts: tuple[str, ...]) -> None:
+        self.worker, self.reactor = worker, reactor
+        self._hosts = hosts
         self.now = 1000.0
         self._ours = ours
         self._library = Library()
@@ -64,7 +65,12 @@ class WorkerUnderTest:
         """A new leg; where its peer sends to."""
         (port,) = self.ports(1)
         self.update(port, plan)
-        return self.host, port
+        return self.host_for(plan), port
+
+    def host_for(self, plan: Plan) -> str:
+        """Its address of the family of the plan's peer."""
+        peer = plan.remote[0] if plan.remote is not None else self._hosts[0]
+        return next(host for host in self._hosts if (":" in host) == (":" in peer))
 
     def load(self, frames: dict[str, bytes]) -> int:
         """A prompt; its number."""
@@ -89,18 +95,18 @@ class WorkerUnderTest:
 
 
 @contextmanager
-def worker_under_test(host: str, **changes: float) -> Iterator[WorkerUnderTest]:
-    """A worker on the ports 20000-20099 of a loopback address of its own."""
+def worker_under_test(*hosts: str, **changes: float) -> Iterator[WorkerUnderTest]:
+    """A worker on the ports 20000-20099 of a loopback address of its own, or of one in each family."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setblocking(False)
     theirs.setblocking(False)
     times: dict[str, float] = {"media_timeout_s": 60, "relatch_silence_s": 3, "quarantine_s": 5}
-    config = control.WorkerConfig(host, 20000, 20099, 0, 1, **(times | changes))
+    config = control.WorkerConfig(hosts, 20000, 20099, 0, 1, **(times | changes))
     box: list[WorkerUnderTest] = []
     with ours, theirs, Reactor(lambda: box[0].now if box else 1000.0) as reactor:
         worker = Worker(theirs, reactor, config)
         reactor.on_fault = _fail
-        box.append(WorkerUnderTest(worker, reactor, ours, host))
+        box.append(WorkerUnderTest(worker, reactor, ours, hosts))
         try:
             yield box[0]
         finally:

@@ -26,13 +26,15 @@ def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGR
         return int(probe.getsockname()[1])
 
 
-def free_media_ports(host: str) -> int:
-    """The first (even) of four free UDP ports: below what servers of the tests and the kernel hand out."""
+def free_media_ports(*hosts: str, count: int = 4) -> int:
+    """The first (even) of so many UDP ports that are free on each host: below what servers of the tests and
+    the kernel hand out."""
     while True:
-        first = 10000 + 2 * random.randrange(5000)
+        first = 10000 + 2 * random.randrange(5000 - count // 2)
         with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + 4):
-                probe = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            for host, port in itertools.product(hosts, range(first, first + count)):
+                family = socket.AF_INET6 if ":" in host else socket.AF_INET
+                probe = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
                 probe.bind((host, port))
             return first
 

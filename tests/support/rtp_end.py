@@ -43,10 +43,11 @@ class End:
     """A socket of a peer; a context manager."""
 
     def __init__(self, host: str, port: int = 0) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((host, port))
         self.socket.setblocking(False)
-        self.address: tuple[str, int] = self.socket.getsockname()
+        self.address: tuple[str, int] = self.socket.getsockname()[:2]
 
     def __enter__(self) -> "End":
         return self
