@@ -6,7 +6,8 @@ from typing import Final
 
 from edge.networks import Networks
 
-WILDCARDS: Final = ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
+"""Listening addresses that mean every address, and the one to reach them by from here."""
 _MOST_KNOWN: Final = 4096
 
 

@@ -8,8 +8,7 @@ from array import array
 from collections.abc import Iterator
 
 from edge.commands.finding import Finding
-from edge.commands.options import WILDCARDS
-from edge.near import local_address_toward
+from edge.near import WILDCARDS, local_address_toward
 from edge.settings import Settings
 from edge.settings.addresses import SipTransport
 

@@ -7,10 +7,8 @@ from typing import Annotated
 import typer
 
 from edge.commands.failure import CommandFailed
+from edge.near import WILDCARDS
 from edge.settings import Settings, SettingsError, load
-
-# Listening addresses that mean every address, and the one to reach them by from here.
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named, not bound
 
 ConfigOption = Annotated[
     Path | None,

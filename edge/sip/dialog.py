@@ -153,14 +153,13 @@ class Dialog:
             self._way = None if destination is None else wire.way(destination.host)
         return self._hop
 
-    def stream(self, flow: Flow) -> Destination | None:
-        """The next hop by TCP; None where it names a transport, is behind a NAT, or we want datagrams."""
+    def streams(self, flow: Flow) -> bool:
+        """Unless the next hop names a transport, is behind a NAT, or we want datagrams."""
         text = uri_in(self.routes[0]) if self.routes else self.target
         uri = _parsed(text) if text else None
         if uri is None or not self.may_stream or "transport" in uri.params:
-            return None
-        reached = not is_address(uri.host) or uri.host == flow.remote[0]
-        return Destination("tcp", *flow.remote) if reached else None
+            return False
+        return not is_address(uri.host) or uri.host == flow.remote[0]
 
     def _next_host(self) -> str:
         """The host of the first route, or else of the remote target, as it is written there."""

@@ -24,8 +24,8 @@ OnAnswer = Callable[[Response], None]
 class Streaming(Protocol):
     """Whose requests may go by TCP."""
 
-    def stream(self, flow: Flow) -> Destination | None:
-        """Where a request goes if it is too big for a datagram over this flow; None if nowhere else."""
+    def streams(self, flow: Flow) -> bool:
+        """Whether what is too big for a datagram over this flow goes by TCP, to the same address."""
         ...
 
 
@@ -130,10 +130,10 @@ class Exchange:
 
 def connection_for(core: Core, requests: Streaming, flow: Flow) -> Flow | None:
     """The connection for what is too big for a datagram over ``flow`` (18.1.1); None: it goes as one."""
-    stream = requests.stream(flow) if flow.transport == "udp" else None
-    if stream is None or core.no_stream.holds(stream):
+    if flow.transport != "udp" or not requests.streams(flow):
         return None
-    return core.layer.wire.route(stream)
+    stream = Destination("tcp", *flow.remote)
+    return None if core.no_stream.holds(stream) else core.layer.wire.route(stream)
 
 
 def by_stream(core: Core, requests: Streaming, datagram: PrintedRequest) -> PrintedRequest | None:

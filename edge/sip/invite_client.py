@@ -7,7 +7,7 @@ from edge.sip.client_transaction import Cause, ClientTransaction
 from edge.sip.core import SUPPORTED, Core, with_sdp
 from edge.sip.dialog import Dialog, Named, dialog_of_ours
 from edge.sip.digest import ClientDigest
-from edge.sip.events import Answered, Destination, Flow, OutgoingCall, Progress, Refused
+from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import MOST_OVER_UDP, connection_for, made_here, takes_no_stream
 from edge.sip.forks import MAX_FORKS, Abandoned, Forks
 from edge.sip.headers import retry_after
@@ -92,9 +92,9 @@ class ClientInvite(Invite):
         self._data = self._print(via)
         return PrintedRequest(self._data, "INVITE", branch, self.call_id, self.flow)
 
-    def stream(self, flow: Flow) -> Destination | None:
-        """The same address by TCP, unless UDP was asked for."""
-        return Destination("tcp", *flow.remote) if self._outgoing.stream_if_big else None
+    def streams(self, flow: Flow) -> bool:
+        """Unless UDP was asked for."""
+        return self._outgoing.stream_if_big
 
     def _goes_by_stream(self) -> bool:
         """Whether it goes over a connection, and so does its call."""

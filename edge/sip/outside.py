@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from edge.sip.core import ALLOW, Core
-from edge.sip.events import Destination, Flow, OutgoingCall, OutgoingRequest
+from edge.sip.events import Flow, OutgoingCall, OutgoingRequest
 from edge.sip.exchange import Exchange
 from edge.sip.headers import refuse_breaks
 from edge.sip.layer import TransactionLayer
@@ -28,9 +28,9 @@ class Outside:
         """The Request-URI; there is no route set."""
         return self._outgoing.request_uri, []
 
-    def stream(self, flow: Flow) -> Destination | None:
-        """The same address by TCP, unless UDP was asked for."""
-        return Destination("tcp", *flow.remote) if self._outgoing.stream_if_big else None
+    def streams(self, flow: Flow) -> bool:
+        """Unless UDP was asked for."""
+        return self._outgoing.stream_if_big
 
     def request(
         self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b""
