@@ -20,7 +20,8 @@ SECRET_OCTETS: Final = 32
 USUAL_MESSAGES: Final = 25
 """For each call a second that the server takes, of a carrier that brings them all and takes them, too:
 twice what they need."""
-_OUTSIDE: Final = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
+OUTSIDE: Final = {"IPv4": "192.0.2.1", "IPv6": "2001:db8::1"}
+"""Somewhere on the Internet: nothing is sent there, but asked which address of ours would be used."""
 
 
 def server_secret(data_dir: Path) -> bytes:
@@ -46,7 +47,7 @@ def media_address(settings: Settings) -> str:
     if known:
         return known[0]
     name, loopback = ("IPv4", "127.0.0.1") if "0.0.0.0" in hosts else ("IPv6", "::1")  # noqa: S104
-    return local_address_toward(_OUTSIDE[name]) or loopback
+    return local_address_toward(OUTSIDE[name]) or loopback
 
 
 def second_media_address(settings: Settings) -> str:

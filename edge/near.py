@@ -11,6 +11,11 @@ WILDCARDS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recogni
 _MOST_KNOWN: Final = 4096
 
 
+def wildcard_of(host: str) -> str:
+    """Every address of the family (IPv4, IPv6) of one."""
+    return "::" if ":" in host else "0.0.0.0"  # noqa: S104 - RTP comes from anywhere
+
+
 def local_address_toward(host: str) -> str:
     """The address of ours that the kernel would use toward ``host``; empty if there is no way."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

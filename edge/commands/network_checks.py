@@ -5,10 +5,12 @@ import ipaddress
 import socket
 import struct
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from edge.commands.finding import Finding
-from edge.near import WILDCARDS, local_address_toward
+from edge.derived import OUTSIDE, media_address, second_media_address
+from edge.near import WILDCARDS, local_address_toward, wildcard_of
 from edge.settings import Settings
 from edge.settings.addresses import SipTransport
 
@@ -94,7 +96,8 @@ def bind_error(transport: SipTransport, host: str, port: int) -> str | None:
 def media_ports(settings: Settings, running: bool) -> Iterator[Finding]:
     """The RTP range is mostly free and large enough for the calls that we would admit."""
     ports = settings.media.port_range
-    taken = 0 if running else _taken(ports)
+    told = (media_address(settings), second_media_address(settings))
+    taken = 0 if running else _taken(ports, [wildcard_of(host) for host in told if host])
     if taken * 10 > _SAMPLE:
         text = f"media.ports {settings.media.ports!r}: {taken} of {_SAMPLE} ports tried are in use"
         yield Finding("fail", text, "choose a range that nothing else uses")
@@ -107,15 +110,17 @@ def media_ports(settings: Settings, running: bool) -> Iterator[Finding]:
         yield Finding("ok", f"media.ports {settings.media.ports} has room for {calls} calls")
 
 
-def _taken(ports: range) -> int:
+def _taken(ports: range, hosts: Sequence[str]) -> int:
+    """How many of a sample are in use on one of the hosts: a port is bound on all of them."""
     tried = ports[:: max(1, len(ports) // _SAMPLE)][:_SAMPLE]
-    return sum(bind_error("udp", _ANY, port) is not None for port in tried)
+    return sum(any(bind_error("udp", host, port) is not None for host in hosts) for port in tried)
 
 
 def advertised(settings: Settings) -> Iterator[Finding]:
     """Peers on the Internet are told an address that they can reach."""
     hosts = {address.host for address in settings.sip.addresses}
-    reached = own_address() if hosts & WILDCARDS.keys() else min(hosts)
+    name: Literal["IPv4", "IPv6"] = "IPv4" if any(":" not in host for host in hosts) else "IPv6"
+    reached = own_address(name) if hosts & WILDCARDS.keys() else min(hosts)
     for key, given in (
         ("sip.advertised_address", settings.sip.advertised_address),
         ("media.advertised_address", settings.media.advertised_address or settings.sip.advertised_address),
@@ -127,11 +132,34 @@ def advertised(settings: Settings) -> Iterator[Finding]:
             yield Finding("warn", text, f"behind NAT, set {key} to the public address that carriers reach")
         else:
             yield Finding("ok", f"{key}: peers are told {given or reached or 'the address of the socket'}")
+    yield from _second_family(second_media_address(settings))
 
 
-def own_address() -> str | None:
+def _second_family(host: str) -> Iterator[Finding]:
+    """With IPv4 and IPv6 in ``sip.listen``: what peers of the other one than above are told for audio."""
+    if not host:
+        return
+    name = "IPv6" if ":" in host else "IPv4"
+    told = local_address_toward(OUTSIDE[name]) if host in WILDCARDS else host
+    text = f"audio by {name}: peers are told {told}"
+    if not told:
+        yield Finding(
+            "warn",
+            f"sip.listen has {name}, and this machine has no {name} address that leads to the Internet",
+            f"give it one, or take {name} out of sip.listen: calls with such peers fail",
+        )
+    elif _private(told) and not _loopback(told):
+        remedy = (
+            f"give this machine a public {name} address, if carriers on the Internet are to call it by {name}"
+        )
+        yield Finding("warn", f"{text}, which is private", remedy)
+    else:
+        yield Finding("ok", text)
+
+
+def own_address(name: Literal["IPv4", "IPv6"]) -> str | None:
     """The address that this machine uses toward the Internet, by its routes (nothing is sent)."""
-    return local_address_toward("192.0.2.1") or None
+    return local_address_toward(OUTSIDE[name]) or None
 
 
 def _private(host: str) -> bool:

@@ -14,6 +14,7 @@ from edge.settings import Settings
 from edge.settings.sections import SipSection
 from edge.sip.dns import Dns
 from edge.sip.resolver import Resolver, Unresolvable
+from edge.sip.transport import is_advertised_to
 from edge.store.engine import Database
 from edge.store.errors import StoreError
 from edge.store.opening import SCHEMA, revision
@@ -38,10 +39,30 @@ def peers(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "fail", f"{what} can not be reached: {hosts}", "correct the address, or this machine's DNS"
             )
-        elif settings.sip.advertised_address:
-            yield from _near(what, hosts, settings.sip)
+        else:
+            yield from of_addresses(what, hosts, settings.sip)
     if wanted and not any(isinstance(hosts, Unresolvable) for hosts in found.values()):
         yield Finding("ok", f"the hosts of {len(wanted)} trunks and targets resolve")
+
+
+def of_addresses(what: str, hosts: Sequence[str], sip: SipSection) -> Iterator[Finding]:
+    """What keeps us, and a peer at these addresses, from reaching each other."""
+    yield from _without_a_listener(what, hosts, sip)
+    if sip.advertised_address:
+        yield from _near(what, hosts, sip)
+
+
+def _without_a_listener(what: str, hosts: Sequence[str], sip: SipSection) -> Iterator[Finding]:
+    """Who has addresses of one family (IPv4, IPv6) alone, in which we do not listen: nor do we call there."""
+    ours = {":" in address.host for address in sip.addresses}
+    if not hosts or ours & {":" in host for host in hosts}:
+        return
+    name, wildcard = ("IPv6", "[::]") if ":" in hosts[0] else ("IPv4", "0.0.0.0")  # noqa: S104
+    yield Finding(
+        "fail",
+        f"{what} is at {hosts[0]}, and sip.listen has no {name} address: calls there fail",
+        f'add "udp://{wildcard}:5060" to sip.listen, or an {name} address of this machine',
+    )
 
 
 def _near(what: str, hosts: Sequence[str], sip: SipSection) -> Iterator[Finding]:
@@ -49,7 +70,8 @@ def _near(what: str, hosts: Sequence[str], sip: SipSection) -> Iterator[Finding]
     near = Networks.of(sip.local_networks)
     for host in hosts:
         address = ipaddress.ip_address(host)
-        if address.is_private and not address.is_loopback and host not in near:
+        told = is_advertised_to(sip.advertised_address, host)
+        if told and address.is_private and not address.is_loopback and host not in near:
             yield Finding(
                 "warn",
                 f"{what} is at {host}, which is told {sip.advertised_address}",

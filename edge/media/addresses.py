@@ -2,14 +2,11 @@
 
 import socket
 from collections.abc import Sequence
-from typing import Final
 
 from edge.media.engine import NoAddress
 from edge.media.ports import family_of
-from edge.near import WILDCARDS, Near, local_address_toward
+from edge.near import WILDCARDS, Near, local_address_toward, wildcard_of
 from edge.networks import Networks
-
-ANY: Final = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}  # noqa: S104 - RTP comes from anywhere
 
 
 class Addresses:
@@ -27,7 +24,7 @@ class Addresses:
         self._first, self._second = first, second
         self._near = Near(Networks.of(near), Networks.of(proxies))
         told = (first, second) if second else (first,)
-        self.bind_hosts = tuple(_any_of(host) if near else _local_or_any(host) for host in told)
+        self.bind_hosts = tuple(wildcard_of(host) if near else _local_or_any(host) for host in told)
 
     def toward(self, peer: str, heard: str = "") -> str:
         """What one is told who speaks SIP from ``peer``, and said that it receives audio at ``heard`` (empty:
@@ -53,14 +50,10 @@ def _nothing_toward(host: str) -> str:
     return f"no {'IPv6' if ':' in host else 'IPv4'} address of ours for audio with {host}"
 
 
-def _any_of(host: str) -> str:
-    return ANY[family_of(host)]
-
-
 def _local_or_any(host: str) -> str:
     with socket.socket(family_of(host), socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((host, 0))
         except OSError:  # the address of a NAT in front of us
-            return _any_of(host)
+            return wildcard_of(host)
     return host

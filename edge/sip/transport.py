@@ -177,6 +177,13 @@ def bound_socket(kind: socket.SocketKind, host: str, port: int) -> socket.socket
     return sock
 
 
+def is_advertised_to(advertised: str, peer: str) -> bool:
+    """Whether a peer may use an advertised ``host`` or ``host:port``: a name, or an address of its family."""
+    if advertised.count(":") > 1:
+        return ":" in peer
+    return ":" not in peer or not is_address(advertised.partition(":")[0])
+
+
 class Transport:
     """All listeners of an endpoint; implements ``Wire``.
 
@@ -284,7 +291,7 @@ class Transport:
     def _find_sent_by(self, local: Address, peer: str) -> str:
         host, port = local
         own = self._near.address_toward(peer)
-        if self._advertised and not own and self._is_advertised_to(peer):
+        if self._advertised and not own and is_advertised_to(self._advertised, peer):
             name, _, digits = self._advertised.rpartition(":")
             if not digits.isdigit() or self._advertised.endswith("]"):
                 return f"{self._advertised}:{port}"
@@ -293,12 +300,6 @@ class Transport:
         if host in WILDCARDS:
             host = own or local_address_toward(peer) or host
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-    def _is_advertised_to(self, peer: str) -> bool:
-        """Whether a peer can use the advertised address: a name, or a literal of its own family."""
-        if self._advertised[0] == "[":
-            return ":" in peer
-        return ":" not in peer or not is_address(self._advertised.partition(":")[0])
 
     async def close(self) -> None:
         """Closes every socket."""
