@@ -93,8 +93,11 @@ class Leg:
 
     @property
     def here(self) -> Here:
-        """Where we receive: at an address of the family (IPv4, IPv6) in which the peer does."""
+        """Where we receive: at an address of the family (IPv4, IPv6) in which the peer does, or did before it
+        named none (an old way to hold)."""
         peer = receives_at(self.remote)
+        if not peer and self.local is not None and self.local.host is not None:
+            return self._here._replace(host=self.local.host)
         if not peer or _same_family(peer, self._here.host):
             return self._here
         return self._here._replace(host=self.media.host_for(peer))

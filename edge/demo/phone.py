@@ -136,7 +136,8 @@ def _config(host: str) -> EndpointConfig:
 
 def _address(endpoint: Endpoint) -> str:
     listen = endpoint.addresses[0]
-    return f"{listen.host}:{listen.port}"
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{host}:{listen.port}"
 
 
 def _print(event: str, **facts: object) -> None:

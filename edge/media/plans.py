@@ -141,10 +141,11 @@ def receives_at(said: Description | None) -> str:
 def _peer(host: str | None) -> str:
     """Where packets may go: the address literal of one machine, as the system writes it; else empty.
 
-    A name is not looked up on the call path: the peer's first packet shows where it is.
+    A name is not looked up on the call path: the peer's first packet shows where it is.  An interface
+    (``%eth0``) would be one of the peer's.
     """
     try:
-        address = ipaddress.ip_address(host or "")
+        address = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:
         return ""
     if isinstance(address, ipaddress.IPv6Address):

@@ -351,6 +351,7 @@ def test_packets_go_to_one_machine_or_wait_for_its_first(host: str) -> None:
         ("2001:db8::5", "2001:db8::5"),
         ("2001:0DB8:0:0::0005", "2001:db8::5"),  # as the sources of its packets will be written
         ("::ffff:192.0.2.5", "192.0.2.5"),
+        ("fe80::5%eth0", "fe80::5"),
     ],
 )
 def test_ipv6_peers_are_reached(written: str, known: str) -> None:
