@@ -1,12 +1,13 @@
 """The stock of ports: even, random, bound by us alone, at rest between two uses."""
 
 import random
+import select
 import socket
 from collections.abc import Iterator, Sequence
 
 import pytest
 
-from edge.media.ports import Ports, connected_beside
+from edge.media.ports import PortPair, Ports, connected_beside
 from edge.media.reactor import Reactor
 from tests.support.ports import free_media_ports, own_address
 
@@ -100,21 +101,61 @@ def test_an_order_that_can_not_be_met_is_answered_with_nothing(host: str) -> Non
     assert answers == [[]]
 
 
-def test_where_peers_are_of_both_families_a_port_is_bound_in_both(host: str) -> None:
-    first = free_media_ports(host, "::1")
+class Hears:
+    """As much of a leg as a pair tells of its datagrams."""
+
+    def __init__(self, pair: PortPair) -> None:
+        self.heard: list[bytes] = []
+        self._pair = pair
+        pair.user = self
+
+    def on_rtp(self, now: float) -> None:
+        self.heard.append(self._pair.rtp.recv(100))
+
+    def on_rtcp(self, now: float) -> None:
+        self.heard.append(self._pair.rtcp.recv(100))
+
+
+@pytest.fixture
+def both(host: str) -> Iterator[tuple[Stock, PortPair]]:
+    """Two ports of IPv4 and IPv6, one of which somebody holds in IPv6; and the other one."""
+    first = free_media_ports(host, "::")
     with Reactor() as reactor, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
         other.bind(("::1", first))
-        stock = Stock(reactor, host, "::1", numbers=[first, first + 2])
-        (number,) = stock.take(2, 0)
-        assert number == first + 2, "one that somebody holds in either is none"
-        pair = stock.ports.get(number)
+        stock = Stock(reactor, host, "::", numbers=[first, first + 2])
+        assert stock.take(2, 0) == [first + 2]
+        pair = stock.ports.get(first + 2)
         assert pair is not None
-        for peer, family in (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6)):
-            pair.face(peer)
-            assert (pair.rtp.family, pair.rtcp.family) == (family, family)
-            assert (pair.rtp.getsockname()[1], pair.rtcp.getsockname()[1]) == (number, number + 1)
-        with connected_beside(pair, ("::1", 9)) as connected:
-            for each in (pair.rtp, pair.rtcp, connected):
-                assert each.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+        yield stock, pair
         stock.ports.close()
         assert all(half.rtp.fileno() == half.rtcp.fileno() == -1 for half in pair.halves)
+
+
+def test_where_peers_are_of_both_families_a_port_is_bound_in_both(both: tuple[Stock, PortPair]) -> None:
+    _, pair = both
+    for peer, family in (("192.0.2.1", socket.AF_INET), ("2001:db8::1", socket.AF_INET6)):
+        pair.face(peer)
+        assert (pair.rtp.family, pair.rtcp.family) == (family, family)
+        assert (pair.rtp.getsockname()[1], pair.rtcp.getsockname()[1]) == (pair.number, pair.number + 1)
+    with connected_beside(pair, ("::1", 9)) as connected:
+        for each in (pair.rtp, pair.rtcp, connected):
+            assert each.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+
+
+@pytest.mark.parametrize(("peer", "mine", "other"), [("192.0.2.1", 0, 1), ("2001:db8::1", 1, 0)])
+def test_a_leg_hears_the_family_of_its_peer_and_no_other(
+    both: tuple[Stock, PortPair], host: str, peer: str, mine: int, other: int
+) -> None:
+    stock, pair = both
+    leg = Hears(pair)
+    pair.face(peer)
+    at, families = (host, "::1"), (socket.AF_INET, socket.AF_INET6)
+    for family, text in ((other, b"a stranger's"), (mine, b"its peer's")):
+        with socket.socket(families[family], socket.SOCK_DGRAM) as sender:
+            for port in (pair.number, pair.number + 1):
+                sender.sendto(text, (at[family], port))
+    for _ in range(4):
+        stock.reactor.run_once(0)
+    assert leg.heard == [b"its peer's"] * 2
+    idle = pair.halves[other]
+    assert not select.select([idle.rtp, idle.rtcp], [], [], 0)[0], "they would wake the worker for ever"

@@ -35,6 +35,8 @@ def free_media_ports(*hosts: str, count: int = 4) -> int:
             for host, port in itertools.product(hosts, range(first, first + count)):
                 family = socket.AF_INET6 if ":" in host else socket.AF_INET
                 probe = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind((host, port))
             return first
 
