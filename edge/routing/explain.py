@@ -51,7 +51,7 @@ DISPOSITIONS: Final[dict[Disposition, str]] = {
     "rejected_unknown_number": "The number is not ours, or no campaign uses it.",
     "rejected_trunk_limit": "The trunk had reached its own limit.",
     "rejected_overload": "The server was full, draining, or could not write its records.",
-    "rejected_no_codec": "Caller and target share no codec.",
+    "rejected_no_codec": "Caller and target share no codec, or caller and server neither IPv4 nor IPv6.",
     "interrupted": "The server stopped while the call was up.",
     "error_media": "The media engine failed.",
     "error_media_timeout": "No sound arrived from one side for too long.",

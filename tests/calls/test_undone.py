@@ -12,7 +12,7 @@ from edge.calls.joining import Found, Joining
 from edge.calls.leg import Leg
 from edge.calls.outcome import Result
 from edge.calls.takeover import take_over
-from edge.media.engine import MediaUnavailable
+from edge.media.engine import MediaUnavailable, NoAddress
 from edge.media.streams import direction_of
 from edge.sip.events import Flow
 
@@ -32,6 +32,7 @@ class Usage:
 
     host, port, on_event, state, offer, call_id = "192.0.2.1", 20000, None, "trying", HOLDS, "new"
     flow = Flow("udp", ("192.0.2.1", 5060), ("192.0.2.9", 5060))
+    request = SimpleNamespace(headers={"From": "<sip:b@192.0.2.9>"})
 
     def __init__(self) -> None:
         self.rejected: list[int] = []
@@ -41,8 +42,11 @@ class Usage:
 
 
 class NoPorts:
+    def __init__(self) -> None:
+        self.why = MediaUnavailable("no RTP port is left")
+
     def leg(self, peer: str, heard: str = "") -> Any:
-        raise MediaUnavailable("no RTP port is left")
+        raise self.why
 
 
 def leg(name: Any, sdp: bytes) -> Leg:
@@ -72,6 +76,17 @@ async def test_of_a_take_over(held: Any) -> None:
     invite: Any = Usage()
     assert take_over(call, bridge, bridge.target, invite) is bridge
     assert invite.rejected == [503] and on_hold(bridge)
+
+
+async def test_of_a_take_over_by_a_phone_in_whose_family_we_have_no_address(held: Any) -> None:
+    call, bridge = held
+    call.reception.media.why = NoAddress("no IPv6 address of ours")
+    said: list[tuple[str, ...]] = []
+    call.trace, call.record.step = SimpleNamespace(shown=str), lambda *step: said.append(step)
+    invite: Any = Usage()
+    assert take_over(call, bridge, bridge.target, invite) is bridge
+    assert invite.rejected == [488] and on_hold(bridge)
+    assert said == [("transfer", "refused", "<sip:b@192.0.2.9>: no IPv6 address of ours")]
 
 
 async def test_of_a_join(held: Any) -> None:
