@@ -93,6 +93,15 @@ class Bridge:
         if self.hold is not None:
             self.hold.hush(self.caller)
 
+    def catch_up(self, *, told: bool) -> None:
+        """As the two begin to talk: who was told something else before that, the caller by us or by a target
+        that gave way (``told``), is offered what the other one says."""
+        caller, target = self.caller, self.target
+        if told and (caller.needs_reoffer(target) or (caller.on_hold and not target.deaf)):
+            self.ours.offer(caller)
+        elif target.on_hold and not caller.deaf:
+            self.ours.offer(target)
+
     def give_up(self) -> None:
         """The two go apart before they were joined: an offer of the caller that waits for the target is
         refused, and of one that is out nobody waits for the answer."""

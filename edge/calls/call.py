@@ -277,9 +277,7 @@ class Call:
             if sdp is None:
                 raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
             await reception.answer(caller, sdp)
-        forgotten = caller.on_hold and not target.deaf  # by a target that has given way
-        if told and (forgotten or caller.needs_reoffer(target)):
-            bridge.ours.offer(caller)
+        bridge.catch_up(told=told)
         reception.media.bridge(caller.media, target.media)
         bridge.relay()
         if self.recordings.wanted:
@@ -287,11 +285,9 @@ class Call:
 
     def _answer_for(self, bridge: Bridge) -> bytes | None:
         """The description of our 200; where one went reliably before, that one stands (RFC 3262)."""
-        caller, target = bridge.caller, bridge.target
-        agreed = caller.undecided or caller.local
-        if self.invite.told_early and agreed is not None:
-            return agreed.to_bytes()
-        return (bridge.offer if self.reception.late_offer else bridge.answer)(caller, target)
+        if self.invite.told_early:
+            return self.invite.told
+        return (bridge.offer if self.reception.late_offer else bridge.answer)(bridge.caller, bridge.target)
 
     # -- endings --------------------------------------------------------------------------------------
 

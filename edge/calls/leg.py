@@ -170,6 +170,12 @@ class Leg:
         told, self.local, self.undecided = self.local, self.undecided, None
         return self.tell_again(told) if status == 408 and told is not None else None
 
+    def refuses(self, status: int) -> None:
+        """The same, of a peer that talks with nobody yet: that offer goes out at once."""
+        again = self.not_taken(status)
+        if again is not None and self.invite is not None:
+            self.invite.offer_again(again, renewed=self.renewed)
+
     def renewed(self, offer: bytes) -> bytes:
         """An offer that may have waited, as it goes out: newer than what the peer was told meanwhile."""
         told = self.local

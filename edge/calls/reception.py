@@ -234,7 +234,8 @@ class Reception:
             case EarlyAnswer(sdp=answer) | OfferAnswered(sdp=answer):  # its target gave way, perhaps
                 self._late_answer(caller, answer)
             case OfferRefused(status=status) if caller.undecided is not None:
-                self._not_taken(caller, status)
+                caller.refuses(status)
+                caller.plan(self.early)
             case Replaced(invite=invite):
                 invite.reject(491)  # not before the bridge
             case _:
@@ -255,13 +256,6 @@ class Reception:
         """A re-INVITE before the bridge: hold, resume, another address (RFC 3264 section 8)."""
         if caller.take_alone(offer, self.codecs) and offer:
             caller.plan(self.early)
-
-    def _not_taken(self, caller: Leg, status: int) -> None:
-        """The caller refuses what a target offered that gave way."""
-        again = caller.not_taken(status)
-        caller.plan(self.early)
-        if again is not None:
-            self.invite.offer_again(again, renewed=caller.renewed)
 
     def _late_answer(self, caller: Leg, answer: bytes) -> None:
         """The answer to an offer of ours came with the ACK, or the PRACK."""

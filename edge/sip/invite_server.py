@@ -95,7 +95,7 @@ class ServerInvite(Invite):
     def answer(self, sdp: bytes) -> None:
         """200 to the caller (our offer, if the INVITE had none); repeated until its ACK.
 
-        It waits for the PRACK of a description that went before.
+        It waits for the PRACK of a description that went before, and then repeats what was said last.
         """
         if self.state not in ("trying", "early") or self._unsaid is not None:
             return
@@ -107,8 +107,8 @@ class ServerInvite(Invite):
         reliable, self._unsaid = self._reliable, None
         if reliable is not None:
             reliable.close()
-            if reliable.told and not self.offer:
-                sdp = b""  # RFC 3261 13.2.1: it would be a second offer
+            if reliable.told:  # RFC 3261 13.2.1: what was said last stands, and would be a second offer
+                sdp = self.told if self.offer else b""
         self._stop_expiry()
         self.told = sdp or self.told
         headers = (*with_sdp(self._headers(), sdp), self.allow, SUPPORTED, *self.expiry_answer(self.request))

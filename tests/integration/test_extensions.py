@@ -155,6 +155,36 @@ async def test_what_a_target_offered_before_it_gave_way_and_the_caller_refuses_i
     assert not [heard for heard in scene.caller.log if heard.start.startswith("INVITE")]
 
 
+async def test_a_hold_that_crosses_the_answer_of_a_target_that_is_asked_first_is_taken_back(
+    scene: Scene,
+) -> None:
+    """The caller is told that it can not be, for the target talks with us alone; the target has taken it."""
+    await scene.route(scene.target)
+    found = (await scene.server.api.get("targets", limit=500))["items"]
+    one = next(each for each in found if each["name"] == scene.target.address)
+    await scene.server.api.patch(f"targets/{one['id']}", {"accept_key": "1"})
+    call, invited = await early(scene, routed=True)
+    await call.request("UPDATE", scene.caller.sdp("a=sendonly"), *ABLE)
+    held = await scene.target.hear("UPDATE")
+    await scene.target.answer(invited, 200)
+    await scene.target.hear("ACK")
+    await call.hear("488", method="UPDATE")
+    await scene.target.answer(held, 200, scene.target.sdp("a=recvonly"))
+    key = ("Content-Type: application/dtmf-relay",)
+    await scene.target.say(invited, "INFO", 1, "Signal=1\r\n", *key)
+    assert "a=sendrecv" in (await call.hear("200")).body
+    await call.request("ACK", cseq=1)
+    again = await scene.target.hear("INVITE", limit_s=5)
+    assert "a=sendonly" not in again.body and "a=inactive" not in again.body
+    await scene.target.answer(again, 200, scene.target.sdp())
+    await scene.target.hear("ACK")
+    await call.request("UPDATE", scene.caller.sdp("a=sendonly"), *ABLE)
+    held = await scene.target.hear("UPDATE", "INVITE")
+    await scene.target.answer(held, 200, scene.target.sdp("a=recvonly"))
+    await call.hear("200", method="UPDATE")
+    await ended(scene, call)
+
+
 @over_both
 async def test_a_late_offer_with_prack_hears_early_media(world: World) -> None:
     """Cisco CUBE: delayed offer, rel1xx required on the way in."""
@@ -377,9 +407,10 @@ async def pracked(call: Outgoing, said: Said) -> None:
     await call.hear("200", method="PRACK")
 
 
-async def early(scene: Scene, *targets: RawPhone) -> tuple[Outgoing, Said]:
+async def early(scene: Scene, *targets: RawPhone, routed: bool = False) -> tuple[Outgoing, Said]:
     """The caller and the first target have agreed on early media reliably."""
-    await scene.route(*(targets or (scene.target,)))
+    if not routed:
+        await scene.route(*(targets or (scene.target,)))
     call = await scene.caller.invite(scene.number, scene.caller.sdp(), *ABLE)
     invited = await scene.target.hear("INVITE")
     await scene.target.answer(invited, 183, scene.target.sdp(), *RELIABLE)

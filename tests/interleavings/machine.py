@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from edge.logs import Logger
+from edge.media.engine import MediaTimeout, WorkerDied
 from edge.media.sdp import Description, parse
 from edge.sip.events import (
     Acked,
@@ -27,7 +28,19 @@ from edge.sip.invite import Invite
 from edge.sip.layer import _SENT
 from edge.sip.message import respond
 from edge.sip.timers import NEVER
-from tests.interleavings.stage import CALLER, EDGE, GREETED, LINES, PLAIN, PRESSED, TARGETS, Air, Edge, Node
+from tests.interleavings.stage import (
+    CALLER,
+    EDGE,
+    GREETED,
+    LINES,
+    PLAIN,
+    PRESSED,
+    TARGETS,
+    WHISPERED,
+    Air,
+    Edge,
+    Node,
+)
 from tests.support.virtual_time import VirtualLoop
 
 LATEST_S: Final = 30.0
@@ -140,22 +153,23 @@ class Phone:
             case _:
                 pass
 
-    def _take(self, usage: Invite, said: bytes) -> None:
+    def _take(self, usage: Invite, said: bytes, *, narrow: bool = False) -> None:
         before = self.agreed.get(usage, b"")
         self._believe(usage, said)
-        if not usage.accept_offer(self._answer_to(said)):
+        if not usage.accept_offer(self._answer_to(said, narrow=narrow)):
             self.agreed[usage] = before
 
-    def _answer_to(self, said: bytes) -> bytes:
-        return self.description(direction_in(said), formats_in(said))
+    def _answer_to(self, said: bytes, *, narrow: bool = False) -> bytes:
+        formats = formats_in(said)
+        return self.description(direction_in(said), formats.partition(" ")[0] if narrow else formats)
 
-    def decide(self, usage: Invite, *, accepts: bool) -> None:
-        """Says what it thinks of an offer that waits."""
+    def decide(self, usage: Invite, *, accepts: bool, status: int = 488, narrow: bool = False) -> None:
+        """Says what it thinks of an offer that waits; ``narrow``: it takes one codec of it."""
         said = self.asked.pop(usage, b"")
         if accepts:
-            self._take(usage, said)
+            self._take(usage, said, narrow=narrow)
         else:
-            usage.refuse_offer(488)
+            usage.refuse_offer(status)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -220,7 +234,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.caller.usages) < 6)
     @rule(
-        number=st.sampled_from((PLAIN, PLAIN, PLAIN, GREETED, GREETED, PRESSED, "+18005559999")),
+        number=st.sampled_from((PLAIN, PLAIN, PLAIN, GREETED, GREETED, PRESSED, WHISPERED, "+18005559999")),
         offers=st.booleans(),
         wants=st.sampled_from(("", "Require")),
         formats=CODECS,
@@ -244,7 +258,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.caller.usages) < 6)
     @rule(
-        number=st.sampled_from((PLAIN, GREETED, PRESSED)),
+        number=st.sampled_from((PLAIN, GREETED, PRESSED, WHISPERED)),
         early=st.booleans(),
         formats=CODECS,
         timer=st.sampled_from(("", "", "90;refresher=uac", "90;refresher=uas")),
@@ -376,13 +390,29 @@ class Interleavings(RuleBasedStateMachine):
             usage.offer_again(b"")
         self.pass_time(after)
 
-    @rule(who=st.integers(0, 3), obliging=st.booleans(), accepts=st.booleans(), after=WAITS)
-    def a_phone_decides_about_offers(self, who: int, obliging: bool, accepts: bool, after: float) -> None:
+    @rule(
+        who=st.integers(0, 3), obliging=st.booleans(), accepts=st.booleans(), after=WAITS,
+        status=st.sampled_from((488, 488, 491, 500)), narrow=st.booleans(),
+    )  # fmt: skip
+    def a_phone_decides_about_offers(
+        self, who: int, obliging: bool, accepts: bool, after: float, status: int = 488, narrow: bool = False
+    ) -> None:
         phone = self.phones[who]
         phone.obliging = obliging
         for usage, at in phone.offered:
-            phone.decide(usage, accepts=accepts and self.loop.time() - at < LATE_S)
+            in_time = self.loop.time() - at < LATE_S
+            phone.decide(usage, accepts=accepts and in_time, status=status, narrow=narrow)
         phone.offered.clear()
+        self.pass_time(after)
+
+    @precondition(lambda self: self._has(self.phones, "up"))
+    @rule(who=st.integers(0, 3), after=WAITS)
+    def a_phone_takes_its_offer_back(self, who: int, after: float) -> None:
+        usage = self._some(self.phones[who], "up")
+        exchange = None if usage is None else usage.own_offer._exchange
+        transaction = None if exchange is None else exchange.transaction
+        if transaction is not None and (transaction.key[1], transaction.state) == ("INVITE", "proceeding"):
+            self.phones[who].node.stack._core.layer.cancel(transaction, None)
         self.pass_time(after)
 
     @rule(who=st.integers(0, 3), after=WAITS)
@@ -439,6 +469,12 @@ class Interleavings(RuleBasedStateMachine):
         self.edge.media.ready = left
         self.pass_time(after)
 
+    @precondition(lambda self: self.edge.switch.live())
+    @rule(dies=st.booleans(), which=st.integers(0, 3), after=WAITS)
+    def a_media_worker_dies_or_hears_nothing(self, dies: bool, which: int, after: float) -> None:
+        self.edge.media.fails(which, WorkerDied() if dies else MediaTimeout())
+        self.pass_time(after)
+
     @rule(after=WAITS)
     def the_operator_hangs_up(self, after: float) -> None:
         for call_id in self.edge.switch.live()[:1]:
@@ -472,7 +508,7 @@ class Interleavings(RuleBasedStateMachine):
         silent = self.edge.silent(usage for phone in self.phones for usage in phone.usages)
         assert self.torn or not silent, silent
         agreed = {usage: said for phone in self.phones for usage, said in phone.agreed.items()}
-        mistaken = self.edge.mistaken(agreed)
+        mistaken = self.edge.mistaken(agreed, (usage for phone in self.phones for usage, _ in phone.offered))
         assert self.torn or not mistaken, mistaken
         for _ in range(2):  # what is still on its way may make one call more
             self.pass_time(5.0)
@@ -502,7 +538,8 @@ def _ignore(*_: object, **__: object) -> None:
 def check(record: Any) -> None:
     """What any record must be, whatever happened."""
     disposition, answered = record["disposition"], record["answered_at"]
-    assert disposition not in ("error_internal", "error_media"), record
+    assert disposition != "error_internal", record
+    assert disposition != "error_media" or record["disposition_detail"] == "the media worker died", record
     connected = record["connected_at"] is not None
     assert not connected or (answered is not None and record["target_id"] is not None), record
     assert (disposition == "connected") <= connected, record

@@ -6,7 +6,7 @@ import pytest
 
 from edge.sip.exchange import Exchange
 from tests.interleavings.machine import DEFAULT, Interleavings, replaces, sdp
-from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED, TARGETS
+from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED, TARGETS, WHISPERED
 
 
 @pytest.fixture
@@ -157,3 +157,19 @@ def test_a_transfer_that_was_refused_while_an_ack_was_waited_for_is_not_carried_
     assert not story.targets[2].usages
     assert [usage.state for usage in (call, *story.targets[0].usages)] == ["up", "up"]
     assert not [data for data, source, _ in story.air.recent(5.0) if data.startswith(b"NOTIFY")]
+
+
+@pytest.mark.parametrize("accepts", [True, False])
+def test_an_offer_that_a_target_decides_about_as_it_answers_is_what_both_have(
+    story: Interleavings, accepts: bool
+) -> None:
+    """The caller holds while it rings, and its target hears a whisper first."""
+    story.the_caller_dials(WHISPERED, True, "Require", DEFAULT, "", 0.1)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    story.a_phone_decides_about_offers(who=2, obliging=False, accepts=False, after=0.0)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=True, after=0.1)
+    assert story.targets[1].offered, "it has crossed"
+    story.a_target_answers(formats=DEFAULT, after=0.5)
+    story.a_phone_decides_about_offers(who=2, obliging=True, accepts=accepts, after=1.0)
+    story.a_phone_presses_a_key(who=2, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]

@@ -264,6 +264,20 @@ def test_an_offer_in_a_prack_is_answered_in_its_200(us: Node, peer: Peer) -> Non
     assert second.cseq_method == "INVITE"
 
 
+def test_the_200_repeats_what_was_said_last_while_it_waited(us: Node, peer: Peer) -> None:
+    """The caller's UPDATE crossed the target's answer."""
+    usage, _ = ringing(us, peer)
+    peer.request("UPDATE", us, to_tag=usage.local_tag, cseq=3, body=HOLD)
+    usage.answer(b"v=0 early")
+    us.net.run(0.01)
+    assert peer.statuses()[-1] != 200 or peer.got[-1].cseq_method == "PRACK"
+    usage.accept_offer(b"v=0 held")
+    us.net.run(0.01)
+    answer = peer.got[-1]
+    assert isinstance(answer, Response) and (answer.cseq_method, answer.body) == ("INVITE", b"v=0 held")
+    assert usage.told == b"v=0 held", "a refresh says so, too"
+
+
 def test_our_update_before_the_answer(us: Node, peer: Peer) -> None:
     usage, _ = ringing(us, peer)
     assert usage.may_offer
