@@ -277,6 +277,9 @@ class Bridge:
         heard = leg.hear(sdp)
         if before is None and not heard:
             raise CallOver("server", f"the ACK of the {leg.name} {leg.unusable(sdp)}", "error_sip")
+        if before is None and not leg.talks:
+            detail = f"the ACK of the {leg.name} takes none of the audio that it was offered"
+            raise CallOver("server", detail, "error_sip")
         if not heard:
             return
         if self._crossing is not None and leg is self._crossing.answerer:

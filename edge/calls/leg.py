@@ -271,6 +271,11 @@ class Leg:
         """Whether the exchange with the peer left a voice codec."""
         return self.local is not None and self.remote is not None and share_voice(self.local, self.remote)
 
+    @property
+    def talks(self) -> bool:
+        """Whether there is audio between the peer and us, as far as their exchange goes."""
+        return self.agreed and not self.declined
+
     # -- media ----------------------------------------------------------------------------------------
 
     def plan(self, onward: "Leg | None" = None) -> bool:

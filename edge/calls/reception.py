@@ -259,8 +259,13 @@ class Reception:
 
     def _late_answer(self, caller: Leg, answer: bytes) -> None:
         """The answer to an offer of ours came with the ACK, or the PRACK."""
-        if not caller.hear(answer) and caller.remote is None:
+        first = caller.remote is None
+        if not caller.hear(answer) and first:
             raise CallOver("server", f"the ACK {caller.unusable(answer)}", "rejected_no_codec")
+        if first and not caller.talks:
+            raise CallOver(
+                "server", "the ACK takes none of the audio that it was offered", "rejected_no_codec"
+            )
         if caller.undecided is not None:  # who had it offered has given way
             caller.undecided = None
             caller.off_hold()

@@ -107,6 +107,21 @@ async def test_a_target_that_hangs_up_while_a_late_offer_waits_for_its_ack(scene
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "target")
 
 
+@pytest.mark.parametrize("how", ["port 0", "no shared codec"])
+async def test_a_late_answer_that_comes_to_no_audio_ends_the_call(scene: Scene, how: str) -> None:
+    await scene.route(scene.target)
+    call = await scene.caller.invite(scene.number)
+    invite = await scene.target.hear("INVITE")
+    await scene.target.answer(invite, 200, scene.target.sdp())
+    await scene.target.hear("ACK")
+    await call.hear("200")
+    answer = scene.caller.sdp(port=0) if how == "port 0" else scene.caller.sdp(formats="18")
+    await call.request("ACK", answer)
+    await scene.target.hear("BYE", limit_s=10)
+    await scene.caller.hear("BYE")
+    assert (await scene.record())["disposition"] == "rejected_no_codec"
+
+
 @pytest.mark.parametrize("answer", ["port 0", "no SDP", "no SDP, broken"])
 async def test_a_200_without_audio_gives_way_to_the_next_target(scene: Scene, answer: str) -> None:
     await scene.route()

@@ -77,12 +77,15 @@ async def test_a_caller_that_asks_for_an_offer_and_never_answers_it_may_offer_ag
     await over(scene, call, scene.target)
 
 
-async def test_a_phone_that_takes_a_call_over_and_never_says_what_it_speaks_ends_it(scene: Scene) -> None:
+@pytest.mark.parametrize("says", ["nothing", "no audio"])
+async def test_a_phone_that_takes_a_call_over_and_never_says_what_it_speaks_ends_it(
+    scene: Scene, says: str
+) -> None:
     call, invited = await up(scene)
     with RawPhone(scene.server.sip["udp"], host=scene.target.host) as colleague:
         taking = await colleague.invite("edge", "", *replaces(invited, scene.target))
         await taking.hear("200")
-        await taking.request("ACK")
+        await taking.request("ACK", colleague.sdp(port=0) if says == "no audio" else "")
         await ended(scene.target)
         await ended(colleague)
         await ended(scene.caller)
