@@ -292,7 +292,7 @@ def test_a_silent_bridged_peer_is_told_of_and_a_held_one_is_not(caller: End, tar
     ),
     st.booleans(),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_datagram_makes_the_worker_fail(datagrams: list[tuple[str, int, bytes]], mux: bool) -> None:
     """The worker under test raises what a real one would report as a fault."""
     with (

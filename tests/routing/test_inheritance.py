@@ -116,7 +116,7 @@ class Locks(RuleBasedStateMachine):
 
 
 TestLocks = Locks.TestCase
-TestLocks.settings = settings(max_examples=25, stateful_step_count=15, deadline=None)
+TestLocks.settings = settings(max_examples=25, stateful_step_count=15)
 
 
 def test_an_edit_of_the_campaign_changes_the_next_snapshot_s_calls_only() -> None:

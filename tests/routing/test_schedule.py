@@ -239,7 +239,7 @@ def hours_near(draw: st.DrawFn) -> tuple[Hours, datetime]:
     return hours, start
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(hours_near())
 def test_the_schedule_agrees_with_a_minute_by_minute_model(made: tuple[Hours, datetime]) -> None:
     hours, start = made
@@ -249,7 +249,7 @@ def test_the_schedule_agrees_with_a_minute_by_minute_model(made: tuple[Hours, da
         assert plan.is_open(at) is slow_is_open(hours, at), at
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(hours_near())
 def test_next_change_is_the_first_minute_that_differs(made: tuple[Hours, datetime]) -> None:
     hours, start = made

@@ -113,4 +113,4 @@ class EditsAgreeWithRebuilding(RuleBasedStateMachine):
 
 
 TestEdits = EditsAgreeWithRebuilding.TestCase
-TestEdits.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestEdits.settings = settings(max_examples=40, stateful_step_count=25)

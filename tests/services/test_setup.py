@@ -427,7 +427,7 @@ JSON = st.recursive(
 SECTION = st.dictionaries(st.sampled_from(sorted(SECTIONS)), st.lists(JSON, max_size=5))
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(SECTION, st.sampled_from([None, 1, "\t"]))
 def test_a_document_is_read_as_it_was_written(sections: dict[str, list[Any]], indent: Any) -> None:
     text = json.dumps(sections, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass")
@@ -474,7 +474,7 @@ def _edited(document: Json, edits: list[tuple[str, int, str]]) -> Json:
     return document
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=EDITS)
 def test_a_dry_run_tells_what_an_apply_does_and_a_restore_takes_it_back(
     edits: list[tuple[str, int, str]], tmp_path_factory: pytest.TempPathFactory, filled: Path
