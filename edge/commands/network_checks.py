@@ -139,8 +139,8 @@ def _second_family(host: str) -> Iterator[Finding]:
     """With IPv4 and IPv6 in ``sip.listen``: what peers of the other one than above are told for audio."""
     if not host:
         return
-    name = "IPv6" if ":" in host else "IPv4"
-    told = local_address_toward(OUTSIDE[name]) if host in WILDCARDS else host
+    name: Literal["IPv4", "IPv6"] = "IPv6" if ":" in host else "IPv4"
+    told = own_address(name) if host in WILDCARDS else host
     text = f"audio by {name}: peers are told {told}"
     if not told:
         yield Finding(
