@@ -74,12 +74,16 @@ class OwnOffers:
     def answered(self, leg: Leg, sdp: bytes) -> None:
         """A peer takes it (the codec that the target chose, say)."""
         left, leg.undecided = leg.undecided, None
+        last_try = self._last_try
         if left is None:
             self._before, self._last_try, self._restoring = None, False, None
         if leg.hear(sdp):
             self._bridge.relay()
         if left is not None:  # who had it offered is gone
             self.offer(leg)
+        elif not last_try and self._bridge.other(leg).needs_reoffer(leg):
+            # Out of what the other one takes it chose what that was never offered (RFC 3264 section 6.1).
+            self._follow(leg, None)
 
     def refused(self, leg: Leg, status: int) -> None:
         """The peer does not take it: it goes on as before.  Raises CallOver if the two can not talk then."""
@@ -120,6 +124,11 @@ class OwnOffers:
             allowed = None
         else:
             return
+        self._follow(leg, allowed)
+
+    def _follow(self, leg: Leg, allowed: tuple[str, ...] | None) -> None:
+        """The other peer is offered what this one takes; without it there is no call."""
+        other = self._bridge.other(leg)
         sdp = other.offer_of(leg.remote, allowed=allowed)
         if sdp is None:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")

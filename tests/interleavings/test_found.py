@@ -173,3 +173,12 @@ def test_an_offer_that_a_target_decides_about_as_it_answers_is_what_both_have(
     story.a_phone_decides_about_offers(who=2, obliging=True, accepts=accepts, after=1.0)
     story.a_phone_presses_a_key(who=2, after=5.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_what_a_caller_chooses_of_a_targets_codecs_is_offered_to_the_target(story: Interleavings) -> None:
+    """The target may list codecs that it was not offered, and the caller takes one of those alone."""
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    story.a_call_comes_up(number=PLAIN, early=True, formats="9 0", timer="", after=0.0)
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.0)
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=True, narrow=True, after=5.0)
+    assert story.edge.deaf() == []
