@@ -28,21 +28,22 @@ the worker, and of ours when that answers, with other calls that end or start.""
 class LocalLeg:
     """A leg on a worker.  See ``engine.MediaLeg``."""
 
-    __slots__ = ("_call", "_link", "_played", "_token", "counters", "host", "on_event", "port")
+    __slots__ = ("_call", "_link", "_peer", "_played", "_token", "counters", "host", "on_event", "port")
 
-    def __init__(self, call: "LocalCall", worker: Link, host: str, port: int) -> None:
+    def __init__(self, call: "LocalCall", worker: Link, host: str, port: int, peer: str) -> None:
         self.host = host
         self.port = port
         self.on_event: Callable[[MediaEvent], None] | None = None
         self.counters = _NOTHING
         self._call = call
         self._link = worker
+        self._peer = peer
         self._token = 0
         self._played = False
 
     def host_for(self, heard: str) -> str:
         """Our address as a peer reaches it that receives audio at ``heard``; raises NoAddress."""
-        return self._call.addresses.toward("", heard)
+        return self._call.addresses.toward(self._peer, heard)
 
     def update(self, plan: Plan) -> None:
         """The wanted state, whole.  An address that is no unicast IP literal counts as not known."""
@@ -154,7 +155,7 @@ class LocalCall:
             port = self._link.take_port(promised=self._owed > 0)
             if self._owed:
                 self._owed -= 1
-        leg = LocalLeg(self, self._link, host, port)
+        leg = LocalLeg(self, self._link, host, port, peer)
         self._legs[leg.port] = leg
         self._link.listeners[leg.port] = leg
         return leg

@@ -563,6 +563,19 @@ async def test_each_peer_is_told_an_address_of_its_own_family() -> None:
             await until_relayed(target, (b.host, b.port), caller)
 
 
+async def test_who_moves_into_another_family_is_still_told_what_is_told_where_its_sip_comes_from() -> None:
+    """Its audio is behind a NAT of its own, at an address that there is on our side of ours as well."""
+    config = LocalConfig(
+        20000, 60000, "203.0.113.5", second_host="::", local_networks=["127.0.0.0/24"], workers=1, stock=4
+    )
+    async with LocalEngine(config, SystemClock()) as engine:
+        with engine.call() as call:
+            leg = call.leg("198.51.100.1", "::1")
+            assert leg.host == "::1"
+            assert leg.host_for("127.0.0.1") == "203.0.113.5"
+            assert call.leg("127.0.0.1", "::1").host_for("192.0.2.9") == "127.0.0.1"
+
+
 async def test_without_an_address_of_its_family_a_peer_has_no_leg(engine: LocalEngine) -> None:
     with engine.call() as call:
         with pytest.raises(NoAddress, match="no IPv6 address of ours"):
