@@ -22,15 +22,20 @@ _METHODS: Final[dict[str, Literal["INVITE", "UPDATE", "PRACK"]]] = {
 
 
 class PeerOffer:
-    """The peer's re-INVITE or UPDATE, while it waits for the owner's word."""
+    """The peer's re-INVITE or UPDATE, while it waits for the owner's word.
 
-    __slots__ = ("_late", "_request", "_transaction", "_usage")
+    Of one that is taken back (CANCEL) the owner hears as it speaks: until then there is no other, which would
+    get the word about the first.
+    """
+
+    __slots__ = ("_late", "_request", "_taken_back", "_transaction", "_usage")
 
     def __init__(self, usage: OfferingUsage) -> None:
         self._usage = usage
         self._transaction: ServerTransaction | None = None
         self._request: Request | None = None
         self._late = False
+        self._taken_back = False
 
     @property
     def pending(self) -> bool:
@@ -94,6 +99,7 @@ class PeerOffer:
         """The peer took its re-INVITE back."""
         if transaction is self._transaction:
             self._take()
+            self._taken_back = True
             transaction.respond(487)
             self._usage.own_offer.go_on()
 
@@ -108,7 +114,7 @@ class PeerOffer:
         early = usage.state in ("trying", "early")
         if self.pending or (early and not usage.settled):  # 14.2: an earlier one has no answer yet
             self._not_now(transaction)
-        elif not is_open(usage) or usage.unacked is not None or usage.own_offer.pending:
+        elif not is_open(usage) or usage.unacked is not None or usage.own_offer.pending or self._taken_back:
             transaction.respond(491)  # 14.2, RFC 3311 5.2
         else:
             return False
@@ -125,6 +131,7 @@ class PeerOffer:
 
     def _take(self) -> ServerTransaction | None:
         transaction, self._transaction, self._request = self._transaction, None, None
+        self._taken_back = False
         return transaction
 
     def _answer_headers(self, request: Request) -> Lines:

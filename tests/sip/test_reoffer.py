@@ -107,6 +107,22 @@ def test_the_peer_takes_its_re_invite_back(us: Node, peer: Peer, usage: Invite) 
     assert peer.statuses() == [100, 200, 487]
 
 
+def test_the_answer_to_an_offer_that_was_taken_back_is_none_to_the_next_one(
+    us: Node, peer: Peer, usage: Invite
+) -> None:
+    """The next one comes before the owner has heard of that."""
+    branch = peer.request("INVITE", us, to_tag=usage.local_tag, cseq=2, body=HOLD)
+    peer.request("CANCEL", us, to_tag=usage.local_tag, cseq=2, branch=branch)
+    peer.request("ACK", us, to_tag=usage.local_tag, cseq=2, branch=branch)
+    peer.request("INVITE", us, to_tag=usage.local_tag, cseq=3, body=SDP)
+    assert not usage.accept_offer(HOLD)
+    assert (peer.statuses()[-1], peer.got[-1].cseq) == (491, 3)
+    peer.request("INVITE", us, to_tag=usage.local_tag, cseq=4, body=SDP)
+    assert usage.accept_offer(SDP)
+    us.net.run(0.01)
+    assert (peer.statuses()[-1], peer.got[-1].cseq) == (200, 4)
+
+
 def test_update_with_and_without_an_offer(us: Node, peer: Peer, usage: Invite) -> None:
     peer.request("UPDATE", us, to_tag=usage.local_tag, cseq=2)
     assert peer.statuses() == [200] and us.heard[usage] == []
