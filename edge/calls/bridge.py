@@ -103,14 +103,13 @@ class Bridge:
             self.ours.offer(target)
 
     def give_up(self) -> None:
-        """The two go apart before they were joined: an offer of the caller that waits for the target is
-        refused, and of one that is out nobody waits for the answer."""
+        """The two go apart before they were joined: an offer of the one that waits for the other is refused
+        (a target that stays in the call may ask again), and nobody waits for the answer to it."""
         crossing, self._crossing = self._crossing, None
         if crossing is None:
             return
         crossing.leave()
-        if crossing.offerer is self.caller:
-            _invite(self.caller).refuse_offer(488)
+        _invite(crossing.offerer).refuse_offer(488 if crossing.offerer is self.caller else 491)
 
     def handle(self, happening: Happening) -> None:
         """One event of either leg; raises CallOver when it ends the call."""

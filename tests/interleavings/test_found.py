@@ -182,3 +182,39 @@ def test_what_a_caller_chooses_of_a_targets_codecs_is_offered_to_the_target(stor
     story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.0)
     story.a_phone_decides_about_offers(who=0, obliging=False, accepts=True, narrow=True, after=5.0)
     assert story.edge.deaf() == []
+
+
+def test_an_offer_of_a_target_that_is_asked_first_is_not_left_without_an_answer(story: Interleavings) -> None:
+    """It offered while it rang, and answered before the caller said what it thinks of that."""
+    story.the_caller_dials(WHISPERED, True, "Require", DEFAULT, "", 0.1)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    story.a_phone_offers(who=2, direction="sendrecv", formats="8 101", soon=True, after=0.1)
+    assert story.caller.offered, "it has crossed"
+    (usage,) = story.targets[1].usages
+    assert usage.own_offer.pending
+    story.a_target_answers(formats=DEFAULT, after=0.5)
+    assert not usage.own_offer.pending, "it has its answer"
+    story.a_phone_decides_about_offers(who=0, obliging=True, accepts=True, after=1.0)
+    story.a_phone_presses_a_key(who=2, after=5.0)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_an_offer_of_whom_a_call_is_transferred_to_is_not_left_without_an_answer(
+    story: Interleavings,
+) -> None:
+    """It offered while it rang, and answered before the caller said what it thinks of that."""
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    story.a_phone_offers(who=3, direction="sendrecv", formats="8 101", soon=True, after=0.1)
+    assert story.caller.offered, "it has crossed"
+    (usage,) = story.targets[2].usages
+    assert usage.own_offer.pending
+    story.a_target_answers(formats=DEFAULT, after=0.5)
+    assert not usage.own_offer.pending, "it has its answer"
+    story.a_phone_decides_about_offers(who=0, obliging=True, accepts=True, after=5.0)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
