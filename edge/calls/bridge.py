@@ -99,6 +99,8 @@ class Bridge:
         caller, target = self.caller, self.target
         if told and (caller.needs_reoffer(target) or (caller.on_hold and not target.deaf)):
             self.ours.offer(caller)
+        elif not self.busy and not target.may_speak_to(caller):  # it listed codecs that it was not offered
+            self.ours.follow(caller)
         elif target.on_hold and not caller.deaf:
             self.ours.offer(target)
 

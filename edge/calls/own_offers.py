@@ -71,6 +71,15 @@ class OwnOffers:
         if sdp is not None:
             self._restore(leg, sdp, _Restoring(told, heard))
 
+    def follow(self, leg: Leg, allowed: tuple[str, ...] | None = None) -> None:
+        """The other peer is offered what this one takes; without it there is no call."""
+        other = self._bridge.other(leg)
+        sdp = other.offer_of(leg.remote, allowed=allowed)
+        if sdp is None:
+            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
+        self._last_try = True
+        _send(other, sdp)
+
     def answered(self, leg: Leg, sdp: bytes) -> None:
         """A peer takes it (the codec that the target chose, say)."""
         left, leg.undecided = leg.undecided, None
@@ -83,7 +92,7 @@ class OwnOffers:
             self.offer(leg)
         elif not last_try and self._bridge.other(leg).needs_reoffer(leg):
             # Out of what the other one takes it chose what that was never offered (RFC 3264 section 6.1).
-            self._follow(leg, None)
+            self.follow(leg)
 
     def refused(self, leg: Leg, status: int) -> None:
         """The peer does not take it: it goes on as before.  Raises CallOver if the two can not talk then."""
@@ -124,16 +133,7 @@ class OwnOffers:
             allowed = None
         else:
             return
-        self._follow(leg, allowed)
-
-    def _follow(self, leg: Leg, allowed: tuple[str, ...] | None) -> None:
-        """The other peer is offered what this one takes; without it there is no call."""
-        other = self._bridge.other(leg)
-        sdp = other.offer_of(leg.remote, allowed=allowed)
-        if sdp is None:
-            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
-        self._last_try = True
-        _send(other, sdp)
+        self.follow(leg, allowed)
 
     def _not_taken(self, leg: Leg, status: int) -> None:
         """An offer for which nobody waited was refused, and what had to wait for that may go."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from edge.sip.events import Answered
 from edge.sip.exchange import Exchange
 from tests.interleavings.machine import DEFAULT, Interleavings, replaces, sdp
 from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED, TARGETS, WHISPERED
@@ -218,3 +219,15 @@ def test_an_offer_of_whom_a_call_is_transferred_to_is_not_left_without_an_answer
     story.a_phone_decides_about_offers(who=0, obliging=True, accepts=True, after=5.0)
     story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=5.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_what_a_caller_chooses_of_a_late_offer_is_offered_to_the_target(story: Interleavings) -> None:
+    """The target listed a codec that it was not offered, and the caller's ACK takes that one alone."""
+    story.the_caller_dials(PLAIN, False, "", DEFAULT, "", 0.1)
+    (call,) = story.caller.usages
+    hear = call.on_event
+    call.on_event = lambda event: None if isinstance(event, Answered) else hear(event)
+    story.a_target_answers(formats="9 0", after=0.5)
+    call.ack(story.caller.description(formats="9"))
+    story.pass_time(5.0)
+    assert story.edge.deaf() == []
