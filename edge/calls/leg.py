@@ -122,6 +122,8 @@ class Leg:
         else:
             answer = self._answer_alone(offer, allowed, said)
         if answer is not None and self.invite.accept_offer(answer):
+            if self.undecided is not None:  # that offer comes again: in glare the peer's own came first
+                self.undecided = self.local
             return True
         self.local, self.remote = before
         self.invite.refuse_offer(488)

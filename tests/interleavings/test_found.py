@@ -231,3 +231,22 @@ def test_what_a_caller_chooses_of_a_late_offer_is_offered_to_the_target(story: I
     call.ack(story.caller.description(formats="9"))
     story.pass_time(5.0)
     assert story.edge.deaf() == []
+
+
+def test_who_offers_while_an_offer_for_which_nobody_waits_is_put_off_and_then_refuses_that_has_its_own(
+    story: Interleavings,
+) -> None:
+    """The caller holds while it rings; the target that answers meanwhile hears a whisper first."""
+    story.the_caller_dials(WHISPERED, True, "Require", DEFAULT, "", 0.1)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    story.a_phone_decides_about_offers(who=2, obliging=False, accepts=False, after=0.0)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=True, after=0.1)
+    story.a_phone_decides_about_offers(who=2, obliging=False, accepts=False, status=491, after=0.1)
+    story.a_target_answers(formats=DEFAULT, after=0.1)
+    story.a_phone_offers(who=2, direction="sendrecv", formats="0", soon=False, after=4.0)
+    assert story.targets[1].offered, "it has come again"
+    story.a_phone_decides_about_offers(who=2, obliging=True, accepts=False, after=0.1)
+    story.a_phone_presses_a_key(who=2, after=2.0)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=2.0)
+    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=2.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
