@@ -94,8 +94,8 @@ class Bridge:
             self.hold.hush(self.caller)
 
     def catch_up(self, *, told: bool) -> None:
-        """As the two begin to talk: who was told something else before that, the caller by us or by a target
-        that gave way (``told``), is offered what the other one says."""
+        """As the two begin to talk, or do so again: who was told something else before that, the caller by us
+        or by a target that gave way (``told``), is offered what the other one says."""
         caller, target = self.caller, self.target
         if told and (caller.needs_reoffer(target) or (caller.on_hold and not target.deaf)):
             self.ours.offer(caller)

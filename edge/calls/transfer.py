@@ -217,8 +217,7 @@ class Transfer:
         call.reception.phase = "bridged"
         call.reception.media.bridge(bridge.caller.media, bridge.target.media)
         bridge.relay()
-        if bridge.caller.needs_reoffer(bridge.target):
-            bridge.ours.offer(bridge.caller)  # one of them has offered anew meanwhile
+        bridge.catch_up(told=True)  # one of them has offered anew meanwhile, or the new target
         return bridge
 
     async def _connect(self, attempt: int, target_id: str, *, elsewhere: bool) -> None:

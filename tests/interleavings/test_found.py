@@ -250,3 +250,55 @@ def test_who_offers_while_an_offer_for_which_nobody_waits_is_put_off_and_then_re
     story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=2.0)
     story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=2.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def flows(story: Interleavings) -> bool:
+    """Whether both sides of the only call were last told that the other one hears them."""
+    ((call, _),) = story.edge.switch._calls.values()
+    legs = (call.reception.caller, call.target)
+    return call.reception.phase == "bridged" and not any(leg is None or leg.on_hold for leg in legs)
+
+
+def test_a_target_that_takes_its_caller_off_hold_while_its_transfer_fails_hears_it(
+    story: Interleavings,
+) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_phone_offers(who=1, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
+    assert not flows(story)
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_phone_offers(who=1, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    story.a_target_refuses(status=486, after=5.0)
+    assert flows(story)
+
+
+def test_a_caller_that_takes_its_target_off_hold_while_a_transfer_fails_hears_it(
+    story: Interleavings,
+) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
+    assert not flows(story)
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    story.a_target_refuses(status=486, after=5.0)
+    assert flows(story)
+
+
+def test_who_was_put_on_hold_by_whom_a_call_was_to_be_transferred_to_talks_with_the_old_target(
+    story: Interleavings,
+) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    story.a_phone_offers(who=3, direction="sendonly", formats=DEFAULT, soon=True, after=1.0)
+    assert not flows(story)
+    story.a_target_refuses(status=486, after=5.0)
+    assert flows(story)
+
+
+def test_who_is_on_hold_stays_there_when_a_transfer_fails(story: Interleavings) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_phone_offers(who=1, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
+    version = story.caller.version
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_target_refuses(status=486, after=5.0)
+    assert not flows(story) and story.caller.version == version, "nothing is new for it"
