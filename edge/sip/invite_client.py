@@ -163,7 +163,8 @@ class ClientInvite(Invite):
         if is_reliable(response) and not self._acknowledged(response):
             return
         if response.status != 199:  # of one fork: the caller knows of a single early dialog (RFC 6228)
-            self.emit(Progress(response.status, response.reason, response.body))
+            of_another = self.settled and self._early.get(tag or "") is not self.dialog
+            self.emit(Progress(response.status, response.reason, b"" if of_another else response.body))
 
     def _dialog_by(self, response: Response) -> Dialog:
         outgoing, tag = self._outgoing, self.local_tag
@@ -201,20 +202,22 @@ class ClientInvite(Invite):
 
     def _answered(self, response: Response) -> None:
         self.state = "answered"
-        early = self._early.get(response.to_tag or "")
+        early, counted = self._early.get(response.to_tag or ""), self.dialog
         self._early.clear()
         if early is None:
             early = self._dialog_by(response)
         else:
             early.confirm(response)
         self.dialog = early
-        settled = self._reliable is not None and self.settled
-        if not settled:
-            self.told = self._outgoing.body
+        said = self._reliable.settled.get(early.remote_tag) if self._reliable is not None else None
+        if said is None:
+            said, self.told = response.body, self._outgoing.body
+        elif counted is None or counted is early:
+            said = b""  # as is known: no other fork has said anything reliably since
         self.peer_allow = response.headers.get("Allow") or self.peer_allow
         self.expiry_agreed(response)
         self._hand_over(early.remote_tag)
-        self.emit(Answered(b"" if settled else response.body, response.headers))
+        self.emit(Answered(said, response.headers))
 
     def _refused(self, response: Response) -> None:
         if response.status in (401, 407) and self._try_credentials(response):

@@ -163,8 +163,8 @@ class ReliableAnswers:
 class PeersProgress:
     """The reliable provisional answers to one INVITE of ours; each early dialog counts its own.
 
-    ``settled`` holds the tags of the dialogs whose description came reliably: offer and answer are
-    complete there, and further descriptions in answers to the INVITE mean nothing (RFC 3261 13.2.1).
+    ``settled`` holds, by tag, what came reliably as a dialog's description: offer and answer are complete
+    there, and further descriptions in answers to the INVITE mean nothing (RFC 3261 13.2.1).
     """
 
     __slots__ = ("_core", "_credentials", "_seen", "settled")
@@ -173,7 +173,7 @@ class PeersProgress:
         self._core = core
         self._credentials = credentials
         self._seen: dict[str, int] = {}
-        self.settled: set[str] = set()
+        self.settled: dict[str, bytes] = {}
 
     def take(self, response: Response, dialog: Dialog) -> bool:
         """Acknowledges an answer with PRACK; False for a copy, and for one that came too early."""
@@ -185,7 +185,7 @@ class PeersProgress:
             return False  # section 4: a copy, or its forerunner is still on its way
         self._seen[dialog.remote_tag] = number
         if response.body:
-            self.settled.add(dialog.remote_tag)
+            self.settled[dialog.remote_tag] = response.body
         lines = (("RAck", f"{number} {response.cseq} INVITE"),)
         Exchange(self._core, dialog, "PRACK", lines, credentials=self._credentials)
         return True

@@ -6,6 +6,7 @@ import pytest
 
 from edge.sip.events import Answered
 from edge.sip.exchange import Exchange
+from edge.sip.message import respond
 from tests.interleavings.machine import DEFAULT, Interleavings, replaces, sdp
 from tests.interleavings.stage import EDGE, GREETED, PLAIN, PRESSED, TARGETS, WHISPERED
 
@@ -302,3 +303,18 @@ def test_who_is_on_hold_stays_there_when_a_transfer_fails(story: Interleavings) 
     story.a_target_transfers(to=TARGETS[2], after=0.5)
     story.a_target_refuses(status=486, after=5.0)
     assert not flows(story) and story.caller.version == version, "nothing is new for it"
+
+
+def test_what_another_fork_says_while_it_rings_is_not_where_who_answers_is(story: Interleavings) -> None:
+    story.the_caller_dials(PLAIN, True, "", DEFAULT, "", 0.1)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    phone = story.targets[0]
+    (usage,) = phone.usages
+    said = respond(usage.request, 183, None, "fork")
+    said.headers.items.append(("Contact", f"<sip:fork@{phone.host}>"))
+    said.headers.items.append(("Content-Type", "application/sdp"))
+    said.body = sdp(phone.host, port=4998)
+    phone.node.send(said.to_bytes(), usage.flow)
+    story.pass_time(0.5)
+    story.a_target_answers(formats=DEFAULT, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up"]

@@ -383,6 +383,18 @@ def test_of_another_fork_it_counts(us: Node, peer: Peer) -> None:
     assert isinstance(answered, Answered) and answered.sdp == HOLD
 
 
+def test_what_other_forks_said_is_not_the_description_of_who_answers(us: Node, peer: Peer) -> None:
+    """One unreliably, which nobody hears of, and one reliably after the one that answers."""
+    usage, invite = dialled(us, peer)
+    reliably(us, peer, invite, 7, tag="a", body=SDP)
+    peer.respond(invite, 183, us, tag="c", body=HOLD)
+    assert us.heard[usage] == [Progress(183, "X", SDP), Progress(183, "X", b"")]
+    reliably(us, peer, invite, 100, tag="b", body=HOLD)
+    peer.respond(invite, 200, us, tag="a")
+    answered = us.heard[usage][-1]
+    assert isinstance(answered, Answered) and answered.sdp == SDP
+
+
 def test_the_target_updates_before_it_answers(us: Node, peer: Peer) -> None:
     usage, invite = dialled(us, peer)
     tag = usage.local_tag
