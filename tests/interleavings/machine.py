@@ -99,6 +99,8 @@ class Phone:
         self.offered: list[tuple[Invite, float]] = []
         self.asked: dict[Invite, bytes] = {}
         self.obliging = True
+        self.narrow = False
+        """Whether it takes one codec alone of an offer that it asked for."""
         self.moves = 0.3
         """How many of its descriptions name a port of their own."""
         self._heard: dict[Invite, Description] = {}
@@ -142,7 +144,7 @@ class Phone:
             case Answered(sdp=said) | OfferAnswered(sdp=said):
                 self._believe(usage, said)
                 asked = said and not (usage.offer and isinstance(event, Answered))
-                usage.ack(self._answer_to(said) if asked else b"")
+                usage.ack(self._answer_to(said, narrow=self.narrow) if asked else b"")
             case Acked(sdp=said):
                 self._believe(usage, said)
             case Offered(sdp=said) if self.obliging:
@@ -398,7 +400,7 @@ class Interleavings(RuleBasedStateMachine):
         self, who: int, obliging: bool, accepts: bool, after: float, status: int = 488, narrow: bool = False
     ) -> None:
         phone = self.phones[who]
-        phone.obliging = obliging
+        phone.obliging, phone.narrow = obliging, narrow
         for usage, at in phone.offered:
             in_time = self.loop.time() - at < LATE_S
             phone.decide(usage, accepts=accepts and in_time, status=status, narrow=narrow)

@@ -390,12 +390,13 @@ class Edge:
                 leg.remote.audio is not None and direction_of(leg.remote.audio) == "sendrecv"
                 for leg in (caller, target) if leg.remote is not None
             )  # fmt: skip
-            for leg in (caller, target):
+            for leg, other in ((caller, target), (target, caller)):
                 assert leg.invite is not None and leg.invite.dialog is not None and leg.local is not None
                 said = phones.get((leg.invite.call_id, leg.invite.dialog.remote_tag))
                 if said is not None and _streams(said) != _streams(leg.local.to_bytes()):
                     found.append(f"the {leg.name} of {call_id} took {said!r}, not {leg.local.to_bytes()!r}")
-                if flows and leg.held and (leg.invite.call_id, leg.invite.dialog.remote_tag) not in hidden:
+                held = (flows and leg.held) or (leg.on_hold and not leg.deaf and not other.deaf)
+                if held and (leg.invite.call_id, leg.invite.dialog.remote_tag) not in hidden:
                     found.append(f"the {leg.name} of {call_id} is on hold")
         return found
 
