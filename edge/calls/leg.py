@@ -191,8 +191,10 @@ class Leg:
         return self.local is not None and other.remote is not None and needs_reoffer(self.local, other.remote)
 
     def may_speak_to(self, other: "Leg") -> bool:
-        """Whether this peer was told of any voice codec that the other one takes."""
-        return self.local is None or other.remote is None or share_voice(self.local, other.remote)
+        """Whether this peer was told of any voice codec that the other one takes, if it takes audio."""
+        if self.local is None or other.remote is None or other.declined:
+            return True
+        return share_voice(self.local, other.remote)
 
     def offered(self, sdp: bytes) -> Description | None:
         """What the peer offers; None if it can not be used, or we have no address in the family of its."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.sip.events import Answered
+from edge.sip.events import Answered, OfferAnswered
 from edge.sip.exchange import Exchange
 from edge.sip.message import respond
 from tests.interleavings.machine import DEFAULT, Interleavings, replaces, sdp
@@ -318,3 +318,17 @@ def test_what_another_fork_says_while_it_rings_is_not_where_who_answers_is(story
     story.pass_time(0.5)
     story.a_target_answers(formats=DEFAULT, after=5.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+def test_a_caller_that_takes_no_audio_for_now_is_no_reason_to_end_the_call(story: Interleavings) -> None:
+    """It asks for an offer while it rings, and refuses the stream in its ACK."""
+    story.the_caller_dials(GREETED, True, "", DEFAULT, "", 2.0)
+    (call,) = story.caller.usages
+    hear = call.on_event
+    call.on_event = lambda event: None if isinstance(event, OfferAnswered) else hear(event)
+    story.a_phone_asks_for_an_offer(who=0, after=0.1)
+    call.ack(sdp(story.caller.host, formats="19", version=50, port=0))
+    story.pass_time(0.5)
+    story.a_target_answers(formats=DEFAULT, after=5.0)
+    assert call.state == "up" and len(story.edge.switch.live()) == 1
+    call.hang_up()
