@@ -27,6 +27,8 @@ _MAX_WAITING: Final = 4096
 """Control messages a worker may leave unread before it counts as hung."""
 _GOODBYE_S: Final = 2.0
 _CHANCE_OCTETS: Final = 1024
+_LOOKS: Final = 5
+"""Times that a worker is found silent, one after the other, before it counts as hung."""
 
 
 class Listener(Protocol):
@@ -274,13 +276,22 @@ class Link:
         return self._process.pid
 
     async def ended(self, hung_s: float) -> None:
-        """Until the worker is gone, or gave no sign of life for that long."""
+        """Until the worker is gone, or gave no sign of life for that long.
+
+        What this process itself sleeps through does not count: a machine that stood still, or was moved to
+        another host, has not given the worker its time either.
+        """
+        look_s, silent = hung_s / _LOOKS, 0
         while self.alive:
-            beats = self._beats
+            beats, began = self._beats, self._loop.time()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(hung_s):
+                async with asyncio.timeout(look_s):
                     await self._ended.wait()
-            if beats == self._beats:
+            if beats != self._beats:
+                silent = 0
+            elif self._loop.time() - began < 2 * look_s:
+                silent += 1
+            if silent == _LOOKS:
                 self._over("it hangs")
 
     def _over(self, why: str) -> None:

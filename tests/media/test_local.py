@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -403,6 +404,24 @@ async def test_a_worker_that_hangs_is_replaced() -> None:
             assert told == [WorkerDied()]
         await until(lambda: engine.worker_pids)
         assert not exists(hung)
+
+
+async def test_a_machine_that_stood_still_has_no_worker_that_hangs() -> None:
+    """All of a machine's processes stand still while it is moved to another host, and calls outlast that."""
+    async with engine_on(own_address(), hung_s=2) as engine:
+        with engine.call() as call:
+            told: list[MediaEvent] = []
+            call.leg().on_event = told.append
+            (worker,) = engine.worker_pids
+            os.kill(worker, signal.SIGSTOP)
+            for _ in range(2):
+                time.sleep(2.5)  # noqa: ASYNC251  (this process stands still, too)
+                for _ in range(10):
+                    await asyncio.sleep(0)
+            os.kill(worker, signal.SIGCONT)
+            before = engine.tallies
+            await until(lambda: engine.tallies and engine.tallies[0] is not before[0])
+            assert (engine.worker_pids, told) == ([worker], [])
 
 
 async def test_counters_are_told_while_the_call_lasts(engine: LocalEngine) -> None:
