@@ -174,7 +174,7 @@ async def test_a_hold_that_crosses_the_answer_of_a_target_that_is_asked_first_is
     await scene.target.say(invited, "INFO", 1, "Signal=1\r\n", *key)
     assert "a=sendrecv" in (await call.hear("200")).body
     await call.request("ACK", cseq=1)
-    again = await scene.target.hear("INVITE", limit_s=5)
+    again = await scene.target.hear("INVITE")
     assert "a=sendonly" not in again.body and "a=inactive" not in again.body
     await scene.target.answer(again, 200, scene.target.sdp())
     await scene.target.hear("ACK")

@@ -243,10 +243,10 @@ async def test_what_a_party_asks_while_it_is_lent_is_put_off_at_once(scene: Scen
     offered = await scene.second.hear("INVITE")
     with RawPhone(scene.server.sip["udp"], host=scene.second.host) as colleague:
         taking = await colleague.invite("edge", colleague.sdp(), *replaces(answered, scene.second))
-        await taking.hear("491", limit_s=10)
+        await taking.hear("491")
         to = f"Refer-To: <sip:t@{scene.target.address}>"
         await scene.second.say(answered, "REFER", 1, "", to)
-        await scene.second.hear("SIP/2.0 491", method="REFER", limit_s=10)
+        await scene.second.hear("SIP/2.0 491", method="REFER")
     await scene.second.answer(offered, 200, scene.second.sdp())
     await told_and_left(scene.target)
     await call.request("BYE")

@@ -10,17 +10,24 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.test_calls import CALLS, CONNECTS, TAKES_THE_CALL, Line, World, server, world
+from tests.integration.test_calls import (
+    CALLS,
+    STAYS,
+    TAKES_THE_CALL,
+    Line,
+    World,
+    hang_up,
+    server,
+    world,
+)
 from tests.support.api import Json
 from tests.support.ports import own_address
 from tests.support.scenario import (
     ack,
     ack_refusal,
     arrives,
-    bye,
     expect,
     invite,
-    pause,
     provisional,
     reply,
     sdp,
@@ -179,13 +186,14 @@ async def test_a_number_with_a_live_call_is_nobody_else_s(world: World) -> None:
     target = await world.target(*TAKES_THE_CALL)
     pool = await pooled(world, target.address, idle_limit_s=1, closed_browser_delay_s=0)
     await pool.visit("visitor-a")
-    talking = asyncio.create_task(pool.number.call(*CONNECTS, pause(3), bye()))
+    talking = asyncio.create_task(pool.number.call(*STAYS))
     await eventually(lambda: _live(pool))
     over = asyncio.get_running_loop().time() + 1.5
     while asyncio.get_running_loop().time() < over:
         assert not (await pool.visit("visitor-b"))["is_pool"]
         await asyncio.sleep(0.1)
     assert await _live(pool)
+    await hang_up(pool.number)
     (await talking).check()
 
     async def given() -> bool:
@@ -208,9 +216,10 @@ async def test_what_a_publisher_said_of_a_caller_comes_with_its_call(world: Worl
             return str((await answer.json())["result"])
 
     assert await say(plan="gold") == "stored"
-    talking = asyncio.create_task(line.call(*CONNECTS, pause(2), bye()))
+    talking = asyncio.create_task(line.call(*STAYS))
     await eventually(lambda: _live(Pooled(line, line, {}, {})))
     assert await say(score="7") == "in_progress"
+    await hang_up(line)
     (await talking).check()
     tags = (await line.record())["tags"]
     assert (tags["plan"]["value"], tags["plan"]["origin"]) == ("gold", "publisher")
