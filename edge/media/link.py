@@ -276,11 +276,8 @@ class Link:
         return self._process.pid
 
     async def ended(self, hung_s: float) -> None:
-        """Until the worker is gone, or gave no sign of life for that long.
-
-        What this process itself sleeps through does not count: a machine that stood still, or was moved to
-        another host, has not given the worker its time either.
-        """
+        """Until the worker is gone, or gave no sign of life for that long, without what we sleep through
+        ourselves: a machine that stood still, or was moved, gave the worker no time either."""
         look_s, silent = hung_s / _LOOKS, 0
         while self.alive:
             beats, began = self._beats, self._loop.time()
