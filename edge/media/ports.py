@@ -116,6 +116,8 @@ class Ports:
         self._pairs: dict[int, PortPair] = {}
         self._resting: deque[tuple[float, PortPair]] = deque()
         self._wanted = 0
+        self._failed = 0
+        """Binds in a row that came to nothing."""
         self._binding = False
 
     def __len__(self) -> int:
@@ -124,11 +126,10 @@ class Ports:
     def want(self, count: int, now: float) -> None:
         """So many more ports are needed; they are announced now or as soon as there are any."""
         self._wanted += count
+        self._failed = 0
         if not self.supply(now):
             self._announce([])
-        if self._wanted and self._fresh and not self._binding:
-            self._binding = True
-            self._reactor.pacer.start(self._bind_more, int(now * 1000))
+        self._go_on(now)
 
     def supply(self, now: float) -> bool:
         """Announces what is wanted: rested ports first, then new ones; False if there is none now."""
@@ -138,13 +139,22 @@ class Ports:
                 break
             number = self._fresh.popleft()
             if self._bind(number):
+                self._failed = 0
                 ready.append(number)
             else:
+                self._failed += 1
                 self._fresh.append(number)
         if ready:
             self._wanted -= len(ready)
             self._announce(ready)
+            self._go_on(now)
         return bool(ready)
+
+    def _go_on(self, now: float) -> None:
+        """Binds what is wanted yet, a few at a time."""
+        if self._wanted and self._fresh and not self._binding:
+            self._binding = True
+            self._reactor.pacer.start(self._bind_more, int(now * 1000))
 
     def _rested(self, now: float) -> list[int]:
         ready: list[int] = []
@@ -154,7 +164,9 @@ class Ports:
         return ready
 
     def _bind_more(self, tick: int) -> int:
-        self._binding = self.supply(tick / 1000) and self._wanted > 0
+        self.supply(tick / 1000)
+        # Each that is left was tried, and is somebody else's: now and then is enough.
+        self._binding = self._wanted > 0 and self._failed < len(self._fresh)
         return _PAUSE_MS if self._binding else 0
 
     def get(self, number: int) -> PortPair | None:

@@ -77,6 +77,24 @@ def test_a_port_in_use_by_somebody_else_is_skipped_and_tried_again(stock: Stock,
     assert sorted(stock.announced) == [20004, 20010]
 
 
+def test_free_ports_are_found_past_many_that_somebody_else_holds(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As beside a server that has most of the range."""
+    held, bind = set(range(20000, 20200, 2)), Ports._bind
+    monkeypatch.setattr(Ports, "_bind", lambda self, number: number not in held and bind(self, number))
+    with Reactor() as reactor:
+        stock = Stock(reactor, host, numbers=[])
+        stock.ports._fresh.extend([*sorted(held), *range(20200, 20220, 2)])
+        assert sorted(stock.take(20, 0)) == list(range(20200, 20220, 2))
+        assert not stock.ports._binding, "each was tried"
+        held.clear()
+        stock.ports.supply(1)
+        reactor.pacer.run(2000)
+        assert len(stock.announced) == 20
+        stock.ports.close()
+
+
 def test_a_port_rests_before_it_is_announced_again(stock: Stock) -> None:
     taken = stock.take(20, 0)
     stock.give_back(taken[0], 10.0)
