@@ -246,6 +246,12 @@ class Leg:
         return next((c.name for m in self.local.media if m.port for c in m.codecs), None)
 
     @property
+    def voices(self) -> tuple[str, ...]:
+        """The names of the codecs that we told the peer, in order."""
+        told = self.local.media if self.local is not None else []
+        return tuple([c.name for m in told if m.port for c in m.codecs])
+
+    @property
     def can_hear_us(self) -> bool:
         """Whether what we play can be encoded in the codec that we told the peer first."""
         return self.voice in ("PCMU", "PCMA")

@@ -45,20 +45,24 @@ class OwnOffers:
 
     def settle(self, leg: Leg) -> None:
         """With a new peer at the other side: who was put on hold by the last one, or talks another codec, is
-        told.
+        told; and the new one, if it was put on hold by who has taken it off since.
 
         A peer that has not said yet what it takes is waited for.
         """
         other = self._bridge.other(leg)
         if other.remote is not None and (leg.held or leg.needs_reoffer(other)):
             self.offer(leg)
+        self._free(other)
 
     def offer(self, leg: Leg) -> None:
         """What the other peer says by now, if this one was told something else."""
         if leg.undecided is not None:
             return  # and then once it has said whether it takes that
         before, bridge = leg.local, self._bridge
-        sdp = bridge.offer(leg, bridge.other(leg))
+        other = bridge.other(leg)
+        if not (other.deaf or leg.deaf):
+            other.off_hold()  # it said that it only listens to a hold that is over, as it will be told
+        sdp = bridge.offer(leg, other)
         if sdp is None:
             self._stay(leg, before)
         elif leg.local is not before:
@@ -83,16 +87,23 @@ class OwnOffers:
     def answered(self, leg: Leg, sdp: bytes) -> None:
         """A peer takes it (the codec that the target chose, say)."""
         left, leg.undecided = leg.undecided, None
-        last_try = self._last_try
+        last_try, other = self._last_try, self._bridge.other(leg)
         if left is None:
             self._before, self._last_try, self._restoring = None, False, None
         if leg.hear(sdp):
             self._bridge.relay()
         if left is not None:  # who had it offered is gone
             self.offer(leg)
-        elif not last_try and self._bridge.other(leg).needs_reoffer(leg):
+        elif not last_try and other.needs_reoffer(leg):
             # Out of what the other one takes it chose what that was never offered (RFC 3264 section 6.1).
             self.follow(leg)
+        self._free(other)
+
+    def _free(self, leg: Leg) -> None:
+        """A peer that is on hold although the other one does not hold is told so, when its turn has come."""
+        other = self._bridge.other(leg)
+        if leg.on_hold and other.remote is not None and not other.deaf and not self._bridge.busy:
+            self.offer(leg)
 
     def refused(self, leg: Leg, status: int) -> None:
         """The peer does not take it: it goes on as before.  Raises CallOver if the two can not talk then."""
@@ -127,11 +138,13 @@ class OwnOffers:
         stays with; without it there is no call."""
         leg.local, self._before = before, None
         other = self._bridge.other(leg)
+        allowed: tuple[str, ...] | None = None
         if leg is self._bridge.caller:
             allowed = (leg.voice,) if leg.voice is not None else ()
-        elif other.needs_reoffer(leg):
-            allowed = None
-        else:
+        elif not leg.may_speak_to(other):
+            allowed = leg.voices
+        elif not other.needs_reoffer(leg):
+            self._free(other)
             return
         self.follow(leg, allowed)
 

@@ -296,6 +296,59 @@ def test_who_was_put_on_hold_by_whom_a_call_was_to_be_transferred_to_talks_with_
     assert flows(story)
 
 
+def test_who_holds_another_no_longer_talks_with_it_when_a_transfer_fails_that_held_itself(
+    story: Interleavings,
+) -> None:
+    """Both have to be told: the old target that the caller is back, and the caller that it is off hold."""
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    story.a_phone_offers(who=3, direction="sendonly", formats=DEFAULT, soon=True, after=1.0)
+    story.a_target_refuses(status=486, after=5.0)
+    assert flows(story)
+
+
+def test_who_resumes_while_somebody_rings_that_was_offered_a_hold_is_heard_by_it(
+    story: Interleavings,
+) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    story.a_target_answers(formats=DEFAULT, after=5.0)
+    assert flows(story)
+
+
+def test_who_resumes_before_a_target_answers_in_another_codec_is_heard_and_follows(
+    story: Interleavings,
+) -> None:
+    story.the_caller_dials(GREETED, True, "", DEFAULT, "", 0.1)
+    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=2.0)
+    story.a_target_rings(status=180, media=False, formats=DEFAULT, after=0.5)
+    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    story.a_target_answers(formats="8 101", after=5.0)
+    assert flows(story) and story.edge.deaf() == []
+
+
+def test_a_target_that_does_not_take_what_its_callers_ack_chose_is_followed(story: Interleavings) -> None:
+    """The caller asked for an offer while it rang; its ACK comes once the target has answered."""
+    story.the_caller_dials(GREETED, True, "", "0", "", 2.0)
+    (call,) = story.caller.usages
+    hear = call.on_event
+    call.on_event = lambda event: None if isinstance(event, OfferAnswered) else hear(event)
+    story.a_phone_asks_for_an_offer(who=0, after=0.1)
+    story.a_target_answers(formats="0", after=0.5)
+    story.a_phone_decides_about_offers(who=1, obliging=False, accepts=False, after=0.0)
+    call.ack(story.caller.description(formats="8"))
+    call.on_event = hear
+    story.pass_time(1.0)
+    assert story.targets[0].offered, "the other codec"
+    story.a_phone_decides_about_offers(who=1, obliging=True, accepts=False, after=5.0)
+    assert story.edge.switch.live() and story.edge.deaf() == []
+
+
 def test_who_is_on_hold_stays_there_when_a_transfer_fails(story: Interleavings) -> None:
     story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
     story.a_phone_offers(who=1, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
