@@ -43,7 +43,10 @@ class Group:
 
     def recover(self, now: datetime) -> int:
         """Writes what the spool holds, then closes what is open; raises ``sqlite3.Error``."""
-        self._write_spool()
+        if len(self.spool):
+            self._ledger.resume()
+            self._write_spool()
+            self._ledger = Ledger(self._db)  # what the others held is nobody's
         return self._commit(recover, self._db, now)
 
     def run(self, commands: Sequence[Command]) -> list[Any]:

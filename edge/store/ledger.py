@@ -15,7 +15,6 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from edge.ids import new_id
-from edge.model.decision import CapClaim
 from edge.model.ledger import (
     CapCount,
     CapNotice,
@@ -33,7 +32,8 @@ from edge.model.ledger import (
 from edge.store.instants import to_text
 from edge.store.leases import LeaseBook
 from edge.store.records import bare, made
-from edge.store.slots import Key, Slot, Slots
+from edge.store.slot_rows import awaiting, left, write
+from edge.store.slots import Key, Slots
 
 Answer = Any
 Row = tuple[object, ...]
@@ -53,17 +53,10 @@ target_id, publisher_id, sub_id, pool_id, impression_id, buyer_id, disposition, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 ? || iif(EXISTS (SELECT 1 FROM calls WHERE caller = ? AND number_id = ?), 'true}', 'false}'))
 ON CONFLICT DO NOTHING"""
-_SLOT = """INSERT INTO reservations
-(call_id, attempt, cap_id, window_key, owner_id, counts_on, cap_limit, warning, state, since)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO UPDATE SET state = excluded.state, since = excluded.since, window_key = excluded.window_key"""
-_AWAITING = """SELECT attempt, cap_id, owner_id, window_key, cap_limit, warning, since FROM reservations
-WHERE call_id = ? AND state = 'awaiting'"""
 _CLEARED = "UPDATE reservations SET state = 'cleared' WHERE cap_id = ? AND window_key = ? AND state = 'used'"
 _RESET = "INSERT OR REPLACE INTO cap_resets (cap_id, window_key, at, by, used) VALUES (?, ?, ?, ?, ?)"
 _AUDITED = """INSERT INTO audit (id, at, by, action, kind, object_id, name, before, after)
 VALUES (?, ?, ?, 'reset', 'cap', ?, '', ?, ?)"""
-_NO_SLOT = "DELETE FROM reservations WHERE call_id = ? AND attempt = ? AND cap_id = ?"
 _USED = """INSERT INTO counters (cap_id, window_key, used) VALUES (?, ?, ?)
 ON CONFLICT DO UPDATE SET used = excluded.used"""
 _LOAD_USED = "SELECT used FROM counters WHERE cap_id = ? AND window_key = ?"
@@ -101,6 +94,11 @@ class Ledger:
     def pool_events(self) -> Mapping[str, int]:
         """What happened to all pools together since the start, by kind."""
         return self._leases.totals
+
+    def resume(self) -> None:
+        """Calls of the server before this one hold what they held: what is yet told of them may use it up."""
+        for call_id, slots in left(self._db).items():
+            self._slots.adopt(call_id, slots)
 
     def run(self, command: Command) -> Answer:
         """The command's answer, as ``edge.model.ledger`` says; true once committed."""
@@ -192,19 +190,10 @@ class Ledger:
             slots.convert(call_id)
             return None
         self._write_slots()
-        slots.adopt(call_id, self._awaiting(call_id))
+        slots.adopt(call_id, awaiting(self._db, call_id))
         slots.convert(call_id)
         slots.end(call_id)
         return None
-
-    def _awaiting(self, call_id: str) -> dict[tuple[int, str], Slot]:
-        """What a call that is over left to its conversion."""
-        found = {}
-        rows = self._db.execute(_AWAITING, (call_id,)).fetchall()
-        for attempt, cap_id, owner_id, window, limit, warning, since in rows:
-            claim = CapClaim(cap_id, owner_id, window, limit, "convert", strict=False, warning=warning)
-            found[attempt, cap_id] = Slot(claim, "awaiting", since)
-        return found
 
     def _reset(self, command: ResetCap) -> Answer:
         key = (command.cap_id, command.window)
@@ -259,18 +248,7 @@ class Ledger:
             self._bridged.clear()
 
     def _write_slots(self) -> None:
-        kept, gone = [], []
-        for place, slot in self._slots.dirty_slots.items():
-            if slot is None:
-                gone.append(place)
-            else:
-                claim = slot.claim
-                fixed = (claim.window, claim.owner_id, claim.counts_on, claim.limit, claim.warning)
-                kept.append((*place, *fixed, slot.state, slot.since))
-        if kept:
-            self._db.executemany(_SLOT, kept)
-        if gone:
-            self._db.executemany(_NO_SLOT, gone)
+        write(self._db, self._slots.dirty_slots)
         self._slots.dirty_slots.clear()
 
 

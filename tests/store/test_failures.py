@@ -166,6 +166,28 @@ async def test_facts_outlive_the_process(broken: Broken, path: Path, clock: Hand
     assert query("SELECT id, disposition FROM calls") == [("a", "connected")]
 
 
+async def test_a_bridge_that_outlives_the_process_has_used_its_slots(
+    broken: Broken, path: Path, clock: HandClock, query: Query
+) -> None:
+    """Whether the call is over as well or was cut off: what it used up is used, the rest is given back."""
+    async with broken.running() as writer:
+        for call_id in ("over", "cut off", "rang"):
+            await writer.submit(opened(call_id))
+            await writer.submit(reserve(call_id, 1, daily("k", 3), at_once("c", 3)))
+        read_only(broken)
+        for command in (connect("over"), connect("cut off"), finish("over"), release("rang")):
+            await writer.submit(command)
+    async with Writer(path, clock) as writer:
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 2, 0)
+        assert await writer.submit(reserve("next", 1, daily("k", 3), at_once("c", 1))) is None
+        assert await writer.submit(reserve("one more", 1, daily("k", 3))) == "k"
+        assert writer.counts.count("c", "") == CapCount("c", "", 0, 1)
+    assert query("SELECT call_id, cap_id, state FROM reservations WHERE call_id != 'next' ORDER BY 1") == [
+        ("cut off", "k", "used"),
+        ("over", "k", "used"),
+    ]
+
+
 async def test_a_store_that_fails_at_the_start_is_an_error(tmp_path: Path, clock: HandClock) -> None:
     path = tmp_path / "edge.db"
     path.write_bytes(b"this is no database, whatever its name says" * 100)
