@@ -22,6 +22,8 @@ SETTLE_S: Final = 1.0
 async def close(call: "Call", reason: str | None) -> None:
     """Gives everything back and writes the record; ``reason`` is what peers that are hung up on are told."""
     services, record = call.services, call.record
+    # Not a moment later: a peer that does not answer its BYE lengthens no call.
+    ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
     legs = [leg for leg in (*call.former, call.reception.caller, call.target) if leg is not None]
     invites = [] if call.invite is call.given else [call.invite]
     for leg in legs:
@@ -40,7 +42,6 @@ async def close(call: "Call", reason: str | None) -> None:
     media: dict[str, LegCounters] = {
         leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters
     }
-    ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
     # Nothing of the call changes any more: other threads make texts of it.
     told = partial(record.finished, ended_at, media, call.trace)
     services.store.post(Finish(call.facts.call_id, ended_at, disposition, told))

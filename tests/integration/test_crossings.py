@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -90,6 +91,16 @@ async def test_a_cancel_that_crosses_the_targets_200_ends_the_call(scene: Scene)
     record = await scene.record()
     assert (record["disposition"], record["hung_up_by"]) == ("caller_hung_up_ringing", "caller")
     assert record["answered_at"] is None
+
+
+async def test_a_call_ends_with_the_hang_up_however_late_the_other_sides_answer(scene: Scene) -> None:
+    await scene.route(scene.target)
+    call, _ = await scene.connected()
+    await call.request("BYE")
+    await scene.target.hear("BYE")  # and never says a word
+    heard = datetime.now(UTC)
+    record = await scene.record()
+    assert datetime.fromisoformat(record["ended_at"]) <= heard
 
 
 async def test_a_target_that_hangs_up_while_a_late_offer_waits_for_its_ack(scene: Scene) -> None:
