@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 async def decided(call: "Call") -> Admission | None:
     """The decision, with what the call's visit and its publisher say of it; None: the store can not tell."""
     snapshot, services = call.snapshot, call.services
-    if services.verifier is not None and "Identity" in call.invite.request.headers:
-        await verify(call, services.verifier)
+    # Before anything that takes time, in which the number could go on to the next visitor.
     if snapshot.pools and not await _find_visit(call):
         return None
+    if services.verifier is not None and "Identity" in call.invite.request.headers:
+        await verify(call, services.verifier)
     facts = call.facts
     admission = admit(facts, snapshot, services.counts)
     if facts.link is None and not services.said:
