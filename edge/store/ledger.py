@@ -290,7 +290,8 @@ def _json(value: object) -> str:
 
 _INTERRUPTED = "the server stopped while the call was running; it ended at or before this instant"
 _OPEN_CALLS = """SELECT id, started_at, trunk_id, caller, called, number_id, campaign_id, connected_at,
-target_id, publisher_id, sub_id, pool_id, impression_id FROM open_calls"""
+target_id, publisher_id, sub_id, pool_id, impression_id,
+(SELECT json_extract(body, '$.buyer_id') FROM targets WHERE id = target_id) AS buyer_id FROM open_calls"""
 _CUT_OFF = """UPDATE impressions SET call_ended_at = ? WHERE id IN
 (SELECT impression_id FROM open_calls WHERE connected_at IS NOT NULL)"""
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sqlite3
 from pathlib import Path
 from typing import cast
 
@@ -254,6 +255,24 @@ async def test_open_calls_of_a_dead_server_become_interrupted_records(
     assert "stopped" in found["disposition_detail"]
     async with Writer(path, clock) as writer:
         assert writer.recovered == 0
+
+
+async def test_an_interrupted_call_is_its_buyers(path: Path, clock: HandClock, query: Query) -> None:
+    """By the target that it was bridged to: the buyer sees it, and its caller is one of before."""
+    async with Writer(path, clock) as writer:
+        for call_id in ("bridged", "rang"):
+            await writer.submit(opened(call_id))
+        await writer.submit(connect("bridged"))
+    with sqlite3.connect(path) as db:
+        db.execute(
+            "INSERT INTO targets (id, version, created_at, updated_at, name, state, body) "
+            """VALUES ('tgt_1', 1, '', '', 'pbx', 'active', '{"buyer_id": "buy_1"}')"""
+        )
+    db.close()
+    async with Writer(path, clock):
+        pass
+    found = query("SELECT id, buyer_id, record ->> 'buyer_id' FROM calls ORDER BY id")
+    assert found == [("bridged", "buy_1", "buy_1"), ("rang", None, None)]
 
 
 async def test_one_command_that_can_not_be_written_harms_no_other(path: Path, clock: HandClock) -> None:
