@@ -44,7 +44,8 @@ async def close(call: "Call", reason: str | None) -> None:
     }
     # Nothing of the call changes any more: other threads make texts of it.
     told = partial(record.finished, ended_at, media, call.trace)
-    services.store.post(Finish(call.facts.call_id, ended_at, disposition, told))
+    unbridged = bool(call.bridged.target_id) and record.connected_at is None
+    services.store.post(Finish(call.facts.call_id, ended_at, disposition, told, unbridged))
     kept = partial(call.trace.kept, call.facts.arrived_at)
     services.messages.keep(call.facts.call_id, ended_at, kept)
     log.info("call.ended", disposition=disposition, detail=record.detail, hung_up_by=record.hung_up_by)

@@ -105,13 +105,15 @@ class Finish:
     """The call is over: its whole record, and everything it still held is given back.
 
     ``record`` holds the call's fields by the names of the API's ``call`` resource, JSON-ready; or makes
-    them when they are asked for, which is on the writer's thread, for many calls in a row.
+    them when they are asked for, which is on the writer's thread, for many calls in a row.  ``unbridged``:
+    its Connect was written, but the caller was gone before our answer: what that used up is given back.
     """
 
     call_id: str
     ended_at: datetime
     disposition: str
     record: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+    unbridged: bool = False
 
     def told(self) -> Mapping[str, Any]:
         """The record; raises whatever its maker does, and that must cost nobody more than the record."""

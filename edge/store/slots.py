@@ -13,9 +13,10 @@ from edge.model.decision import CapClaim
 from edge.model.ledger import CapNotice
 
 Key = tuple[str, str]
-SlotState = Literal["reserved", "watched", "awaiting", "used"]
+SlotState = Literal["reserved", "watched", "awaiting", "used", "cleared"]
 """``reserved``: counted on top of what is used.  ``watched``: in flight and not counted (not strict).
-``awaiting``: bridged and perhaps to convert, uncounted.  ``used``: counted for good."""
+``awaiting``: bridged and perhaps to convert, uncounted.  ``used``: counted for good.  ``cleared``: used, and
+not counted since a reset by hand."""
 SlotKey = tuple[str, int, str]
 
 _PRUNE_FROM = 20_000
@@ -138,7 +139,7 @@ class Slots:
         """The trigger came: what the admission and the attempt reserved for it is used up."""
         held = self._held.get(call_id, {})
         for place, slot in list(held.items()):
-            if place[0] not in (0, attempt) or slot.state in ("awaiting", "used"):
+            if place[0] not in (0, attempt) or slot.state in ("awaiting", "used", "cleared"):
                 continue
             if slot.claim.counts_on in triggered:
                 self._use(call_id, held, place, slot)
@@ -164,7 +165,14 @@ class Slots:
         if used:
             self._count(key, counter, -used, 0)
             self.dirty_used.add(key)
+            for call_id, held in self._held.items():
+                self._clear_used(call_id, held, key)
         return used
+
+    def _clear_used(self, call_id: str, held: Held, key: Key) -> None:
+        for place, slot in list(held.items()):
+            if slot.state == "used" and (slot.claim.cap_id, slot.claim.window) == key:
+                self._put(call_id, held, place, Slot(slot.claim, "cleared", slot.since))
 
     def _use(self, call_id: str, held: Held, place: tuple[int, str], slot: Slot) -> None:
         claim = slot.claim
@@ -193,13 +201,27 @@ class Slots:
                 self._count(key, self.counter(key), 0, -1)
             self._put(call_id, held, place, None)
 
-    def end(self, call_id: str) -> None:
+    def end(self, call_id: str, *, unbridged: bool = False) -> None:
         """The call is over: gives everything back and forgets it."""
         if self._held.get(call_id):
             self.release(call_id)
+            if unbridged:
+                self._unuse(call_id)
         held = self._held.pop(call_id, None)
         if held is not None:
             self._undo.append(lambda: self._held.__setitem__(call_id, held))
+
+    def _unuse(self, call_id: str) -> None:
+        """The bridge that used slots up, or let them wait for a conversion, did not happen."""
+        held = self._held[call_id]
+        for place, slot in list(held.items()):
+            if slot.state == "used" and slot.claim.counts_on == "connect":
+                key = (slot.claim.cap_id, slot.claim.window)
+                self._count(key, self.counter(key), -1, 0)
+                self.dirty_used.add(key)
+            elif slot.state != "awaiting":
+                continue
+            self._put(call_id, held, place, None)
 
     def counter(self, key: Key) -> Counter:
         """The window's counter."""

@@ -93,6 +93,26 @@ async def test_a_cancel_that_crosses_the_targets_200_ends_the_call(scene: Scene)
     assert record["answered_at"] is None
 
 
+async def test_a_caller_who_gives_up_between_the_targets_answer_and_ours_uses_no_slot(scene: Scene) -> None:
+    """The connect is being written: our 200 waits for it, and does not go any more."""
+    await scene.route(scene.target, caps=[{"window": "lifetime", "limit": 9}])
+    records: list[Json] = []
+    while len(records) < 5 and not any(one["disposition"] == "caller_hung_up_ringing" for one in records):
+        call = await scene.caller.invite(scene.number, scene.caller.sdp())
+        invite = await scene.target.hear("INVITE")
+        await scene.target.answer(invite, 200, scene.target.sdp())
+        await scene.target.hear("ACK")
+        await call.request("CANCEL")
+        if not (await call.hear("487", "200")).start.startswith("SIP/2.0 487"):  # too late: it is up
+            await call.request("ACK")
+            await call.request("BYE")
+        await scene.target.answer(await scene.target.hear("BYE"), 200)
+        records = await scene.records(len(records) + 1)
+    [cap] = (await scene.server.api.get("caps", owner=records[0]["campaign_id"]))["items"]
+    assert cap["used"] == sum(one["disposition"] == "connected" for one in records)
+    assert cap["reserved"] == 0
+
+
 async def test_a_call_ends_with_the_hang_up_however_late_the_other_sides_answer(scene: Scene) -> None:
     await scene.route(scene.target)
     call, _ = await scene.connected()

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -101,6 +102,14 @@ class Model:
         self.drop(call)
         self.live.discard(call)
         self.over.add(call)
+
+    def unbridge(self, call: str) -> None:
+        """The bridge that was written did not happen: what it used up is free again."""
+        mine = [slot for slot in self.slots if slot.call == call]
+        for slot in mine:
+            slot.bridged &= slot.used
+            if slot.used and not slot.cleared and slot.claim.counts_on == "connect":
+                self.slots.remove(slot)
 
     def passes_on(self, call: str, attempt: int, cap: str) -> bool:
         """Whether a slot of the cap is given back by it, so that the next one has room."""
@@ -231,10 +240,12 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.group.run([ResetCap(cap, DAY, "tok_1", self.clock.utc())]) == [0]
         self.model.reset(cap)
 
-    @rule(call=CALLS)
-    def finish(self, call: str) -> None:
+    @rule(call=CALLS, unbridged=st.booleans())
+    def finish(self, call: str, *, unbridged: bool) -> None:
         call += str(self.starts)
-        self.group.run([finish(call)])
+        self.group.run([replace(finish(call), unbridged=unbridged)])
+        if unbridged and call in self.model.live:
+            self.model.unbridge(call)
         self.model.end(call)
 
     @rule(call=CALLS, attempt=ATTEMPTS, caps=CLAIMS)
