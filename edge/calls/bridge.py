@@ -106,7 +106,9 @@ class Bridge:
 
     def give_up(self) -> None:
         """The two go apart before they were joined: an offer of the one that waits for the other is refused
-        (a target that stays in the call may ask again), and nobody waits for the answer to it."""
+        (a target that stays in the call may ask again), and nobody waits for the answer to it, or to our own."""
+        if self._ours is not None:
+            self._ours.leave()
         crossing, self._crossing = self._crossing, None
         if crossing is None:
             return

@@ -28,12 +28,13 @@ class _Restoring(NamedTuple):
 
 
 class OwnOffers:
-    """Those of one bridge: one at a time."""
+    """Those of one bridge: one at a time.  ``_asked`` is who got the last one, and what it has if it refuses."""
 
-    __slots__ = ("_before", "_bridge", "_last_try", "_restoring")
+    __slots__ = ("_asked", "_before", "_bridge", "_last_try", "_restoring")
 
     def __init__(self, bridge: "Bridge") -> None:
         self._bridge = bridge
+        self._asked: tuple[Leg, Description | None] | None = None
         self._before: tuple[Leg, Description | None] | None = None
         self._last_try = False
         self._restoring: _Restoring | None = None
@@ -67,7 +68,7 @@ class OwnOffers:
             self._stay(leg, before)
         elif leg.local is not before:
             self._before = leg, before
-            _send(leg, sdp)
+            self._send(leg, sdp, before)
 
     def restore(self, leg: Leg, told: Description, heard: Description | None = None) -> None:
         """Offers a peer that was ``told`` something, and perhaps took it (``heard``), what it had before."""
@@ -78,11 +79,17 @@ class OwnOffers:
     def follow(self, leg: Leg, allowed: tuple[str, ...] | None = None) -> None:
         """The other peer is offered what this one takes; without it there is no call."""
         other = self._bridge.other(leg)
-        sdp = other.offer_of(leg.remote, allowed=allowed)
+        before, sdp = other.local, other.offer_of(leg.remote, allowed=allowed)
         if sdp is None:
             raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
         self._last_try = True
-        _send(other, sdp)
+        self._send(other, sdp, before)
+
+    def leave(self) -> None:
+        """Nobody waits for the answer any more: who has the offer may yet take it."""
+        if self.out and self._asked is not None:
+            leg, before = self._asked
+            leg.undecided = before
 
     def answered(self, leg: Leg, sdp: bytes) -> None:
         """A peer takes it (the codec that the target chose, say)."""
@@ -159,12 +166,12 @@ class OwnOffers:
 
     def _restore(self, leg: Leg, sdp: bytes, restoring: _Restoring) -> None:
         self._restoring = restoring
-        _send(leg, sdp)
+        self._send(leg, sdp, restoring.told if restoring.heard is not None else leg.local)
 
-
-def _send(leg: Leg, sdp: bytes) -> None:
-    assert leg.invite is not None, "a bridged leg has its dialog"
-    leg.invite.offer_again(sdp, renewed=leg.renewed)
+    def _send(self, leg: Leg, sdp: bytes, before: Description | None) -> None:
+        assert leg.invite is not None, "a bridged leg has its dialog"
+        self._asked = leg, before
+        leg.invite.offer_again(sdp, renewed=leg.renewed)
 
 
 def _once_more(leg: Leg) -> bytes | None:

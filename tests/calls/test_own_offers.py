@@ -148,3 +148,24 @@ async def test_a_target_that_does_not_take_its_new_callers_codec_has_it_take_the
     talk.hears(talk.caller, OfferAnswered(ULAW))
     assert not talk.bridge.busy
     assert talk.caller.media.plan.payloads == {0: 0}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_what_is_out_to_a_caller_whose_target_gives_way_is_settled_with_the_next(
+    talk: Talk, *, takes: bool
+) -> None:
+    """The caller took an offer that came to nothing, and has not said yet whether it goes back."""
+    talk.hears(talk.target, Offered(sdp("192.0.2.9", 4000, formats="8 9").encode(), "UPDATE"))
+    talk.hears(talk.caller, OfferAnswered(G729))
+    took, back = talk.usage(talk.caller).offered
+    talk.bridge.give_up()
+    bridge = Bridge(talk.caller, Talk().target)
+    assert bridge.busy, "another offer's answer would be taken for this one's"
+    bridge.handle(SipHappened(talk.caller, OfferAnswered(BOTH) if takes else OfferRefused(488, "")))
+    offered = talk.usage(talk.caller).offered[2:]
+    if takes:
+        assert not bridge.busy and not offered
+        assert talk.caller.local is not None and talk.caller.local.to_bytes().decode() == back
+    else:
+        assert "RTP/AVP 0 8" in offered[0], "it keeps what it took, which the next target does not speak"
+        assert version(offered[0]) > version(took)
