@@ -54,11 +54,13 @@ class PartyWanted:
 @dataclass(frozen=True, slots=True)
 class PartySettled:
     """What became of the party that was lent: ``joined`` to the other call, or back again, unless it has
-    ``ended``.  ``taken`` is an offer of the other call's that it has taken, or may have."""
+    ``ended``.  ``taken`` is an offer of the other call's that it has taken, or may have; while that is
+    ``unanswered`` the party may yet say so."""
 
     joined: bool
     ended: Ended | None = None
     taken: Description | None = None
+    unanswered: bool = False
 
 
 Happening = SipHappened | MediaHappened | HangUpAsked | PartyWanted | PartySettled

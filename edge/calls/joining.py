@@ -117,6 +117,7 @@ class Joining:
         self._party: Leg | None = None
         self._leg: Leg | None = None
         self._taken: Description | None = None
+        self._unanswered = False
         self._attempt = len(call.record.attempts) + 1
         self._held: tuple[CapClaim, ...] | None = None
 
@@ -214,6 +215,7 @@ class Joining:
         leg.attach(party.invite)
         party.invite.offer_again(sdp, renewed=leg.renewed)
         self._taken = leg.local  # unless it says no: whoever goes on with it has to undo that
+        self._unanswered = True
         return await self._answer(leg, meanwhile)
 
     def _give_back(self, over: Ended | None) -> None:
@@ -222,7 +224,7 @@ class Joining:
         assert party is not None and party.invite is not None
         party.attach(party.invite)
         self._return_slots()
-        inbox.put(PartySettled(joined=False, ended=over, taken=self._taken))
+        inbox.put(PartySettled(joined=False, ended=over, taken=self._taken, unanswered=self._unanswered))
         if leg is not None:
             self._call.reception.media.close_leg(leg.media)
             for said in self._call.reception.inbox.take(lambda one: _is_of(one, leg)):
@@ -243,6 +245,7 @@ class Joining:
                 meanwhile(happening)
                 continue
             assert leg.invite is not None
+            self._unanswered = not isinstance(happening.event, OfferAnswered | OfferRefused)
             match happening.event:
                 case OfferAnswered() if leg.invite.state != "up":
                     return 480, GONE  # its own call has ended in this very moment
@@ -325,5 +328,7 @@ async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
         raise ended(kept, gone)
     if happening.ended is not None:
         raise ended(party, happening.ended)
-    if happening.taken is not None:
+    if happening.unanswered:
+        party.undecided, party.local = party.local, happening.taken
+    elif happening.taken is not None:
         bridge.ours.restore(party, happening.taken)

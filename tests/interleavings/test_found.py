@@ -46,6 +46,34 @@ def test_of_two_that_join_the_same_two_calls_at_once_one_does(story: Interleavin
     assert len(story.edge.switch.live()) == 1
 
 
+def test_a_late_answer_to_a_join_that_was_given_up_is_not_taken_for_another_offers(
+    story: Interleavings,
+) -> None:
+    """Who was to be joined takes its new address when nobody waits any more: it does not know CANCEL."""
+    for _ in range(2):
+        story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=1.0)
+    node, party = story.caller.node, story.caller.usages[1]
+    receive = node.receive
+    node.receive = lambda data, source: None if data.startswith(b"CANCEL") else receive(data, source)  # type: ignore[method-assign]
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    joined, other = (usage for usage in story.targets[0].usages if usage.state == "up")
+    to = f"<sip:edge@{EDGE}?Replaces={replaces(other).replace(';', '%3B')}>"
+    Exchange(joined.core, joined.dialog, "REFER", (("Refer-To", to),))
+    story.pass_time(34.0)
+    assert len(story.edge.switch.live()) == 2, "nothing has come of it"
+    ((asked, _),) = story.caller.offered
+    assert asked is party
+    story.caller.decide(party, accepts=True)
+    story.pass_time(0.1)
+    other.offer_again(story.targets[0].description("sendonly"))
+    story.pass_time(0.1)
+    story.caller.decide(party, accepts=True)
+    story.pass_time(0.1)
+    story.caller.decide(party, accepts=False)
+    story.caller.offered.clear()
+    story.pass_time(5.0)
+
+
 def test_who_heard_a_target_that_gives_way_hears_ringing_again(story: Interleavings) -> None:
     story.the_caller_dials(GREETED, True, "", "0 8 101", "", 2.0)
     story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
