@@ -23,6 +23,7 @@ from edge.sip.events import (
     OfferAnswered,
     Offered,
     OfferRefused,
+    Refreshed,
 )
 from edge.sip.invite import Invite
 
@@ -149,6 +150,8 @@ class Bridge:
                 self._offer_refused(leg, event)
             case Acked():
                 self._late_answer(leg, event.sdp)
+            case Refreshed():
+                self._answered_alone(leg, event.sdp)
             case Info() if event.body:  # without one it is a keep-alive
                 _invite(self.other(leg)).info(event.content_type, event.body)
             case Answered():
@@ -275,7 +278,8 @@ class Bridge:
         self.relay()
 
     def _answered_alone(self, leg: Leg, sdp: bytes) -> None:
-        """The answer to an offer of ours to a phone that took the call over, or from before the bridge."""
+        """The answer to an offer of ours to a phone that took the call over, or from before the bridge; or to a
+        refresh."""
         before, other = leg.remote, self.other(leg)
         heard = leg.hear(sdp)
         if before is None and not heard:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from edge.media.engine import MediaEvent
 from edge.media.sdp import Description
 from edge.model.decision import Disposition, HungUpBy
-from edge.sip.events import Cancelled, Ended, InviteEvent, Offered, Referred, Replaced
+from edge.sip.events import Cancelled, Ended, InviteEvent, Offered, Referred, Refreshed, Replaced
 
 if TYPE_CHECKING:
     from edge.calls.leg import Leg
@@ -106,5 +106,7 @@ def put_off(happening: Happening) -> None:
                 transfer.refuse(491)
             case Offered() if happening.leg.invite is not None:
                 happening.leg.invite.refuse_offer(491)
+            case Refreshed(sdp=answer):
+                happening.leg.hear(answer)
             case _:
                 pass

@@ -30,6 +30,7 @@ from edge.sip.events import (
     OfferAnswered,
     Offered,
     OfferRefused,
+    Refreshed,
     Replaced,
 )
 from edge.sip.invite import Invite
@@ -233,6 +234,8 @@ class Reception:
                 self._late_answer(caller, answer)
             case EarlyAnswer(sdp=answer) | OfferAnswered(sdp=answer):  # its target gave way, perhaps
                 self._late_answer(caller, answer)
+            case Refreshed(sdp=answer) if caller.hear(answer):
+                self._replan(caller)
             case OfferRefused(status=status) if caller.undecided is not None:
                 caller.refuses(status)
                 caller.plan(self.early)
@@ -269,6 +272,10 @@ class Reception:
         if caller.undecided is not None:  # who had it offered has given way
             caller.undecided = None
             caller.off_hold()
+        self._replan(caller)
+
+    def _replan(self, caller: Leg) -> None:
+        """The caller has said something new of itself."""
         caller.plan(self.early)
         if self.early is not None:
             self.early.plan(caller)

@@ -10,7 +10,7 @@ from edge.calls.reception import Reception
 from edge.media.engine import PlayDone
 from edge.media.presses import PAUSE, PAUSE_MS
 from edge.model.config import Target
-from edge.sip.events import Acked, Ended, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import Acked, Ended, OfferAnswered, Offered, OfferRefused, Refreshed
 
 ACCEPT_S = 10.0
 """How long the key is waited for, once the prompt is over."""
@@ -58,6 +58,8 @@ def _gone(happening: Happening, leg: Leg, caller: Leg | None) -> bool:
             leg.take_alone(offer, said=None if caller is None else caller.remote)
         case Acked(sdp=answer) | OfferAnswered(sdp=answer):  # the caller's offer crossed the answer, perhaps
             leg.undecided = None
+            leg.hear(answer)
+        case Refreshed(sdp=answer):
             leg.hear(answer)
         case OfferRefused(status=status) if leg.undecided is not None:
             leg.refuses(status)

@@ -242,6 +242,13 @@ class OfferRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class Refreshed:
+    """Our refresh (RFC 4028), which offered nothing new, was answered: where the peer may have moved."""
+
+    sdp: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Info:
     """An INFO within the dialog (already answered 200): DTMF of peers without RFC 4733."""
 
@@ -266,6 +273,7 @@ InviteEvent = (
     | Offered
     | OfferAnswered
     | OfferRefused
+    | Refreshed
     | Info
     | Referred
     | Replaced

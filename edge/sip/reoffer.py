@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from edge.sip.core import SDP
-from edge.sip.events import Ended, OfferAnswered, OfferRefused
+from edge.sip.events import Ended, OfferAnswered, OfferRefused, Refreshed
 from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.headers import retry_after
 from edge.sip.message import Response
@@ -61,7 +61,8 @@ class OwnOffer:
     def want(
         self, sdp: bytes, *, quiet: bool = False, soon: bool = False, renewed: Renewed | None = None
     ) -> None:
-        """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which nobody is told.
+        """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which only the
+        answer is told.
 
         ``renewed`` makes what is sent out of what was wanted, if that had to wait.
         """
@@ -144,6 +145,8 @@ class OwnOffer:
         usage.expiry_agreed(response)
         if not quiet:
             usage.emit(OfferAnswered(response.body))
+        elif response.body:
+            usage.emit(Refreshed(response.body))
 
     def _send_ack(self, sdp: bytes) -> None:
         usage = self._usage

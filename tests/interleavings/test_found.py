@@ -413,3 +413,23 @@ def test_a_caller_that_takes_no_audio_for_now_is_no_reason_to_end_the_call(story
     story.a_target_answers(formats=DEFAULT, after=5.0)
     assert call.state == "up" and len(story.edge.switch.live()) == 1
     call.hang_up()
+
+
+@pytest.mark.parametrize("who", ["caller", "target"])
+@pytest.mark.parametrize("meanwhile", ["talk", "transfer"])
+def test_who_answers_a_refresh_from_somewhere_else_is_sent_to_there(
+    story: Interleavings, who: str, meanwhile: str
+) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    ((call, _),) = story.edge.switch._calls.values()
+    if meanwhile == "transfer":
+        story.a_target_transfers(to=TARGETS[2], after=0.5)
+    for phone in story.phones:
+        phone.moves = 1.0
+    leg = call.reception.caller if who == "caller" else call.former[0] if call.former else call.target
+    assert leg is not None and leg.invite is not None
+    leg.invite.refresh_by_offer(leg.invite.told)
+    story.pass_time(0.1)
+    if meanwhile == "transfer":
+        story.a_target_refuses(status=486, after=1.0)
+    assert [each.state for each in story.caller.usages] == ["up"]
