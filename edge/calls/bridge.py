@@ -107,7 +107,8 @@ class Bridge:
 
     def give_up(self) -> None:
         """The two go apart before they were joined: an offer of the one that waits for the other is refused
-        (a target that stays in the call may ask again), and nobody waits for the answer to it, or to our own."""
+        (a target that stays in the call may ask again), and nobody waits for the answer to it, or to
+        our own."""
         if self._ours is not None:
             self._ours.leave()
         crossing, self._crossing = self._crossing, None
@@ -271,15 +272,18 @@ class Bridge:
         self._awaits_ack = None
         answer = self.answer(crossing.answerer, leg) if leg.hear(sdp) else None
         if answer is None:
+            offered = leg.local
             crossing.undo()
+            if offered is not None and offered is not leg.local and (again := leg.tell_again(offered)):
+                _invite(leg).told = again  # what is said next, by a refresh perhaps, is newer than the offer
             local = crossing.answerer.local
             answer = local.to_bytes() if local else b""
         _invite(crossing.answerer).ack(answer)
         self.relay()
 
     def _answered_alone(self, leg: Leg, sdp: bytes) -> None:
-        """The answer to an offer of ours to a phone that took the call over, or from before the bridge; or to a
-        refresh."""
+        """The answer to an offer of ours to a phone that took the call over, or from before the bridge; or
+        to a refresh."""
         before, other = leg.remote, self.other(leg)
         heard = leg.hear(sdp)
         if before is None and not heard:

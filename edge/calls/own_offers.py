@@ -28,7 +28,8 @@ class _Restoring(NamedTuple):
 
 
 class OwnOffers:
-    """Those of one bridge: one at a time.  ``_asked`` is who got the last one, and what it has if it refuses."""
+    """Those of one bridge: one at a time.  ``_asked`` is who got the last one, and what it has if it refuses
+    that."""
 
     __slots__ = ("_asked", "_before", "_bridge", "_last_try", "_restoring")
 

@@ -20,6 +20,7 @@ class Usage:
     """As much of a dialog usage, and of a media leg, as a bridge takes."""
 
     host, port, on_event, state, may_offer = "192.0.2.1", 20000, None, "up", True
+    told = b""
 
     def __init__(self) -> None:
         self.offered: list[bytes] = []
@@ -209,3 +210,20 @@ async def test_a_hold_that_is_said_in_an_ack_is_one() -> None:
     talk.bridge.handle(SipHappened(talk.bridge.target, Acked(said("inactive"))))
     assert _direction(caller.answered[-1]) == "sendonly"
     assert talk.heard == [MUSIC]
+
+
+async def test_what_follows_an_offer_that_the_ack_leaves_unanswered_is_newer() -> None:
+    """RFC 3264 section 8: a refresh, and what the target offers next."""
+    talk = Talk()
+    caller: Any = talk.bridge.caller.invite
+    talk.bridge.handle(SipHappened(talk.bridge.caller, Offered(b"", "INVITE")))
+    talk.bridge.handle(SipHappened(talk.bridge.target, OfferAnswered(said("sendrecv", "8 0 101"))))
+    unanswered = caller.answered[-1]
+    talk.bridge.handle(SipHappened(talk.bridge.caller, Acked(b"", unanswered=True)))
+    assert _version(caller.told) > _version(unanswered)
+    talk.target_offers("sendonly", "recvonly")
+    assert _version(caller.offered[-1]) > _version(caller.told)
+
+
+def _version(description: bytes) -> int:
+    return int(description.split(b"o=- ")[1].split()[1])
