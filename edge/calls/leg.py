@@ -20,7 +20,7 @@ from edge.media.negotiate import (
     relay_answer,
     relay_offer,
 )
-from edge.media.plans import event_payload_toward, plan_for, receives_at, share_voice
+from edge.media.plans import event_payload_toward, named_port, plan_for, receives_at, share_voice
 from edge.media.sdp import Description, SdpError
 from edge.media.streams import RECEIVES, SENDS, direction_of, resumed
 from edge.sip.events import InviteEvent
@@ -299,8 +299,17 @@ class Leg:
         plan = plan_for(self.local, self.remote, onward.remote if onward else None)
         if plan is None:
             return False
+        if plan.remote is None and (port := named_port(self.remote)):
+            plan = plan._replace(remote=self._beside_its_sip(port))
         self.media.update(plan)
         return True
+
+    def _beside_its_sip(self, port: int) -> tuple[str, int] | None:
+        """Where a peer is looked for that names its host, until it is heard."""
+        if self.invite is None or self.local is None:
+            return None
+        host, told = self.invite.flow.remote[0], self.local.host
+        return (host, port) if told is not None and _same_family(host, told) else None
 
     @property
     def event_payload(self) -> int | None:

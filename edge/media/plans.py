@@ -137,12 +137,28 @@ def receives_at(said: Description | None) -> str:
     return _peer(stream.host) if stream is not None and stream.port else ""
 
 
+def named_port(said: Description) -> int:
+    """The port at which a peer receives that names its host instead of an address; 0 if it does not.
+
+    A name is not looked up on the call path: the peer is looked for where its SIP comes from.
+    """
+    stream = said.audio
+    return stream.port if stream is not None and _is_name(stream.host or "") else 0
+
+
+@lru_cache(maxsize=1024)
+def _is_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return bool(host)
+    return False
+
+
 @lru_cache(maxsize=1024)
 def _peer(host: str | None) -> str:
-    """Where packets may go: the address literal of one machine, as the system writes it; else empty.
-
-    A name is not looked up on the call path: the peer's first packet shows where it is.  An interface
-    (``%eth0``) would be one of the peer's.
+    """Where packets may go: the address literal of one machine, as the system writes it; else empty (a name,
+    too).  An interface (``%eth0``) would be one of the peer's.
     """
     try:
         address = ipaddress.ip_address((host or "").partition("%")[0])

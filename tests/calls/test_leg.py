@@ -2,13 +2,15 @@
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 
 from edge.calls.happenings import Happening
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg, description
-from edge.media.engine import NoAddress
+from edge.media.engine import NoAddress, Plan
+from edge.sip.events import Flow
 from tests.support.raw_phone import sdp
 
 
@@ -87,3 +89,35 @@ async def test_an_answer_is_of_the_offer_s_family(leg: Leg) -> None:
     leg.remote = description(wrong)
     leg.answer_locally()
     assert leg.hear(wrong) and not leg.hear(offer_from("192.0.2.9"))
+
+
+class _Told(_BothFamilies):
+    """Which keeps its plan."""
+
+    plan: Plan | None = None
+
+    def update(self, plan: Plan) -> None:
+        self.plan = plan
+
+
+@pytest.mark.parametrize(
+    ("host", "sip", "expected"),
+    [
+        ("pbx.example.com", "192.0.2.9", ("192.0.2.9", 4000)),
+        ("pbx.example.com", "2001:db8::9", None),
+        ("198.51.100.7", "192.0.2.9", ("198.51.100.7", 4000)),
+        ("0.0.0.0", "192.0.2.9", None),
+        ("224.0.0.1", "192.0.2.9", None),
+    ],
+)
+async def test_a_peer_that_names_its_host_is_looked_for_where_its_sip_comes_from(
+    host: str, sip: str, expected: tuple[str, int] | None
+) -> None:
+    media = _Told()
+    leg = Leg("caller", media, Inbox[Happening]())  # type: ignore[arg-type]
+    invite: Any = _Usage()
+    invite.flow = Flow("udp", ("192.0.2.1", 5060), (sip, 5060))
+    leg.attach(invite)
+    leg.remote = description(offer_from(host))
+    assert leg.answer_locally() and leg.plan()
+    assert media.plan is not None and media.plan.remote == expected

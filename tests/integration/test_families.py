@@ -52,10 +52,13 @@ class Speaker:
         self.phone = stack.enter_context(RawPhone((str(uri.hostname), uri.port or 0), host))
         self.audio = stack.enter_context(End(host if audio in ("", family) else _loopback(audio)))
         self.ours = ("", 0)
+        self.name = ""
 
     @property
     def sdp(self) -> str:
-        return sdp(*self.audio.address)
+        """What it says of its audio: where that is, or the name of its host."""
+        host, port = self.audio.address
+        return sdp(self.name or host, port)
 
     def told(self, said: Said) -> str:
         """Takes in a description of ours; the address in it."""
@@ -140,6 +143,20 @@ async def test_audio_is_of_the_family_that_its_description_names_whatever_sip_co
         await scene.route(target.phone)
         call = await connected(scene, caller, target)
         assert (":" in caller.ours[0]) == (other == IPV6)
+        await hear(caller, target)
+        await hear(target, caller)
+        await ended(scene, call, target)
+
+
+async def test_peers_that_name_their_host_instead_of_an_address_hear_each_other(both: Server) -> None:
+    """Before they say anything themselves: they are where their SIP comes from."""
+    with ExitStack() as stack:
+        caller, target = Speaker(stack, both, IPV4), Speaker(stack, both, IPV6)
+        caller.name, target.name = "pbx.example.com", "phone.example.com"
+        scene = Scene(both, caller.phone, target.phone, target.phone)
+        await carrier(both, caller)
+        await scene.route(target.phone)
+        call = await connected(scene, caller, target)
         await hear(caller, target)
         await hear(target, caller)
         await ended(scene, call, target)
