@@ -64,7 +64,7 @@ class Hunt:
     def values(self) -> Values:
         """The placeholders known when targets are dialled (rule: placeholders)."""
         call = self.call
-        known = Known(call.facts, call.snapshot, call.record.number_id, self._past)
+        known = Known(call.facts, call.snapshot, self.proceed.number_id, self._past)
         return Values(known, call.record.tags, self.key, call.snapshot)
 
     async def run(self) -> Leg | None:

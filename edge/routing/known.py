@@ -39,7 +39,8 @@ class Known:
     @property
     def repeats(self) -> bool:
         """Has the caller called this number before, as far as its past was asked for?"""
-        return repeats(self._past, self._number_id)
+        dialled = self.dialled
+        return dialled is not None and repeats(self._past, dialled.id)
 
     @property
     def number(self) -> Number | None:
@@ -53,10 +54,9 @@ class Known:
         return self._snapshot.campaign(number.campaign_id or "") if number is not None else None
 
     @property
-    def dialled_id(self) -> str:
-        """The id of the number that was dialled, which for a pool is not the one the call belongs to."""
-        dialled = self._snapshot.number(self._facts.called)
-        return dialled.id if dialled is not None else self._number_id or ""
+    def dialled(self) -> Number | None:
+        """The number that was dialled, which for a pool is not the one the call belongs to."""
+        return self._snapshot.number(self._facts.called) or self.number
 
     @property
     def pool_name(self) -> str:
@@ -94,6 +94,10 @@ def _caller(known: Known) -> str:
 
 def _number(field: str) -> Callable[[Known], str]:
     return lambda known: str(getattr(known.number, field, None) or "")
+
+
+def _dialled(field: str) -> Callable[[Known], str]:
+    return lambda known: str(getattr(known.dialled, field, None) or "")
 
 
 def _campaign(field: str) -> Callable[[Known], str]:
@@ -152,9 +156,9 @@ FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "number": lambda known: known.facts.called,
     "called_number": lambda known: known.facts.called,
     "number_no_plus": lambda known: known.facts.called.lstrip("+"),
-    "number_id": lambda known: known.dialled_id,
-    "number_kind": _number("kind"),
-    "number_country": _number("country"),
+    "number_id": _dialled("id"),
+    "number_kind": _dialled("kind"),
+    "number_country": _dialled("country"),
     "campaign_id": _campaign("id"),
     "campaign_name": _campaign("name"),
     "publisher_id": _number("publisher_id"),

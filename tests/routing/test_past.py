@@ -10,9 +10,10 @@ from edge.model.decision import Proceed
 from edge.model.filter import Filter
 from edge.routing.admit import admit
 from edge.routing.choose import choose, tiers_of
+from edge.routing.known import Known
 from edge.routing.past import needed
 from edge.routing.snapshot import Snapshot
-from tests.routing.world import NOON, Taken, buyer, campaign, draws, facts, route, target, world
+from tests.routing.world import NOON, Taken, buyer, campaign, draws, facts, number, route, target, world
 
 
 def past(*calls: Any, lists: tuple[str, ...] = (), readable: bool = True) -> CallerPast:
@@ -119,6 +120,18 @@ def test_whether_the_caller_called_this_number_before_is_a_fact() -> None:
     again = lone(filters=(Filter(key="is_repeat", op="==", value=True),))
     assert chosen(again, past(call(None)))[0] == ["a"]
     assert chosen(again, past(call("a", number_id="num_2")))[0] == []
+
+
+def test_of_a_pool_the_number_that_was_dialled_is_called_again() -> None:
+    pooled = number(id="num_p", e164="+18005550777", campaign_id=None, pool_id="pool_1", country="GB")
+    snapshot = lone().with_changes([pooled])
+
+    def known(before: str) -> Known:
+        return Known(facts(called=pooled.e164), snapshot, "num_1", past(call("a", number_id=before)))
+
+    assert known("num_p").repeats and not known("num_1").repeats
+    assert [known("num_p")[name] for name in ("number_id", "number_country")] == ["num_p", "GB"]
+    assert known("num_p")["campaign_id"] == "cmp_1"
 
 
 def test_the_past_is_asked_for_only_where_it_matters() -> None:
