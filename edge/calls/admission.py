@@ -7,7 +7,7 @@ from edge.model.decision import Admission
 from edge.model.ledger import Unavailable
 from edge.model.visits import LinkCall
 from edge.routing.admit import admit
-from edge.routing.linking import pool_of, with_visit
+from edge.routing.linking import pool_of, with_visit, writes_of
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
@@ -25,7 +25,10 @@ async def decided(call: "Call") -> Admission | None:
     admission = admit(facts, snapshot, services.counts)
     if facts.link is None and not services.said:
         return admission
-    return with_visit(admission, facts, snapshot, services.said.of(admission.campaign_id, facts.caller))
+    said = services.said.of(admission.campaign_id, facts.caller)
+    # Also of a call that is refused, or hears that it is closed.
+    call.record.writes = writes_of(facts.link, said)
+    return with_visit(admission, facts, snapshot, said)
 
 
 async def _find_visit(call: "Call") -> bool:

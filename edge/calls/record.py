@@ -20,7 +20,7 @@ from edge.model.decision import (
 )
 from edge.model.tags import MOST_WRITES, Tags, TagWrite
 from edge.model.visits import Link
-from edge.routing.tags import told
+from edge.routing.tags import held, told
 
 MOST_KEYS = 64
 MOST_STEPS = 500
@@ -84,12 +84,17 @@ class CallRecord:
         self.campaign_id = number.campaign_id
         self.publisher_id, self.sub_id = number.publisher_id, number.sub_id
         self.tags = self.own_tags = number.tags
+        if self.writes:
+            self._hold(held(number.tags, self.writes), self.writes)
 
     def tag(self, proceed: Proceed) -> None:
         """The tags that hold from now on (rule: Tags)."""
-        if proceed.writes:
-            self.tags, self.writes = proceed.tags, proceed.writes
-            given = proceed.tags.get("sub_id")
+        self._hold(proceed.tags, proceed.writes)
+
+    def _hold(self, tags: Tags, writes: tuple[TagWrite, ...]) -> None:
+        if writes:
+            self.tags, self.writes = tags, writes
+            given = tags.get("sub_id")
             self.sub_id = self.sub_id or (given if isinstance(given, str) else None)
 
     def learn(self, tags: Tags, at: datetime) -> None:

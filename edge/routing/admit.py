@@ -197,7 +197,10 @@ def over_cap(proceed: Proceed, snapshot: Snapshot, cap_id: str) -> Admission:
     if number is None or campaign is None:
         raise ValueError("the snapshot is not the one that this call was admitted with")
     reason = f"{cap_id} was full when it was to be reserved"
-    return _capped(Owner(number, campaign, number), snapshot, list(proceed.steps), cap_id, reason)
+    made = _capped(Owner(number, campaign, number), snapshot, list(proceed.steps), cap_id, reason)
+    if not isinstance(made, Proceed):
+        return made
+    return replace(made, tags=proceed.tags, writes=proceed.writes)
 
 
 def _capped(owner: Owner, snapshot: Snapshot, steps: list[Step], cap_id: str, reason: str) -> Admission:

@@ -1,13 +1,17 @@
 """A call to a number of a pool: whose it is by its visit, and what that says of it (Rule: number pools)."""
 
+from dataclasses import replace
+from datetime import datetime
+
 from edge.model.config import Number
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, Proceed, Refuse, Step
 from edge.model.pool import Pool, former_pool
+from edge.model.tags import MOST_WRITES, TagOrigin, Tags, TagWrite
 from edge.model.visits import Link, Said
 from edge.routing.actions import Owner, known_prompt
 from edge.routing.refusal import refusal
 from edge.routing.snapshot import Snapshot
-from edge.routing.tags import tagged
+from edge.routing.tags import held
 
 
 def pool_of(number: Number, facts: CallFacts, snapshot: Snapshot) -> Pool | None:
@@ -85,15 +89,24 @@ def _refused(number: Number, steps: list[Step], why: str) -> Refuse:
     )
 
 
+def writes_of(link: Link | None, said: Said | None) -> tuple[TagWrite, ...]:
+    """What a call's visit, and its publisher, say of it (Rule: tags)."""
+    heard: list[tuple[TagOrigin, Tags, datetime]] = []
+    if link is not None:
+        heard.append(("url", link.landing, link.started_at))
+        if link.latest != link.landing:
+            heard.append(("url", link.latest, link.active_at))
+        heard.append(("page", link.data, link.active_at))
+    if said is not None:
+        heard.append(("publisher", said.tags, said.at))
+    every = (TagWrite(key, value, origin, at) for origin, tags, at in heard for key, value in tags.items())
+    return tuple(every)[:MOST_WRITES]
+
+
 def with_visit(admission: Admission, facts: CallFacts, snapshot: Snapshot, said: Said | None) -> Admission:
     """The decision with what the call's visit, and its publisher, say of it as tags (Rule: tags)."""
-    if not isinstance(admission, Proceed) or (facts.link is None and said is None):
+    writes = writes_of(facts.link, said)
+    if not isinstance(admission, Proceed) or not writes:
         return admission
-    number, link, made = snapshot.number_by_id(admission.number_id), facts.link, admission
-    own = number.tags if number is not None else {}
-    if link is not None:
-        made = tagged(made, own, "url", link.landing, link.started_at)
-        if link.latest != link.landing:
-            made = tagged(made, own, "url", link.latest, link.active_at)
-        made = tagged(made, own, "page", link.data, link.active_at)
-    return made if said is None else tagged(made, own, "publisher", said.tags, said.at)
+    number = snapshot.number_by_id(admission.number_id)
+    return replace(admission, writes=writes, tags=held(number.tags if number is not None else {}, writes))

@@ -26,6 +26,7 @@ from tests.support.scenario import (
     ack,
     ack_refusal,
     arrives,
+    called,
     expect,
     invite,
     provisional,
@@ -100,6 +101,30 @@ async def test_a_linked_call_carries_its_visit_and_is_the_primary_number_s(world
     assert (tags["cart"]["value"], tags["cart"]["origin"]) == ("12", "page")
     assert (tags["channel"]["value"], tags["channel"]["shadowed"][0]["value"]) == ("tv", "web")
     assert [s["result"] for s in record["decision"]["steps"] if s["step"] == "link"] == ["exact"]
+
+
+async def test_a_target_is_told_whose_a_linked_call_is(world: World) -> None:
+    own = "X-Of: cmp_[^;]+;shop;pub_[^;]+;a1"
+    target = await world.target(called(having=own), *TAKES_THE_CALL[1:])
+    publisher = await world.server.api.post("publishers", {"name": "P"})
+    told = {"X-Of": "[campaign_id];[campaign_name];[publisher_id];[sub_id]"}
+    campaign = {"name": "shop", "target": {"headers": told}}
+    line = {"publisher_id": publisher["id"], "sub_id": "a1", "campaign": campaign}
+    pool = await pooled(world, target.address, line=line)
+    await pool.visit("visitor-a")
+    (await pool.number.call(*CALLS)).check()
+    (await target.result()).check()
+
+
+async def test_a_linked_call_that_is_not_served_keeps_what_its_visit_said_too(world: World) -> None:
+    pool = await pooled(world, "127.0.0.1:9", line={"active_until": "2026-01-01T00:00:00Z"})
+    await pool.visit("visitor-a", tags={"cart": "12"})
+    hears = (expect(100, optional=True), expect(200), ack(), arrives("BYE"), reply())
+    (await pool.number.call(invite(sdp()), *hears)).check()
+    record = await pool.number.record()
+    assert (record["disposition"], record["attribution"]) == ("after_hours_message", "exact")
+    tags = {key: (tag["value"], tag["origin"]) for key, tag in record["tags"].items()}
+    assert (tags["utm_source"], tags["cart"]) == (("ads", "url"), ("12", "page"))
 
 
 async def test_a_call_that_nobody_s_visit_is_behind_is_refused_and_takes_no_cap(world: World) -> None:

@@ -10,6 +10,7 @@ from edge.model.cap import Cap
 from edge.model.decision import Announce, Proceed, Refuse
 from edge.model.publishers import Publisher
 from edge.routing.admit import admit, over_cap
+from edge.routing.tags import tagged
 from tests.routing.world import (
     NEW_YORK,
     NIGHT,
@@ -198,6 +199,16 @@ def test_a_lost_race_takes_the_action_of_the_cap_that_was_full() -> None:
     refused = over_cap(proceed, snapshot, "cap_2")
     assert isinstance(refused, Refuse)
     assert (refused.status, refused.disposition) == (486, "number_cap")
+
+
+def test_a_lost_race_that_leads_on_keeps_what_the_visit_said() -> None:
+    snapshot = world(number(caps=(DAY.model_copy(update={"on_cap": FORWARD}),), timezone="UTC"))
+    proceed = admit(facts(), snapshot, Taken())
+    assert isinstance(proceed, Proceed)
+    seen = tagged(proceed, {}, "url", {"utm_source": "ads"}, NOON)
+    onward = over_cap(seen, snapshot, "cap_1")
+    assert isinstance(onward, Proceed)
+    assert (onward.forward_target_id, onward.claims, onward.tags) == ("tgt_9", (), {"utm_source": "ads"})
 
 
 def test_the_greeting_is_played_unless_it_is_gone() -> None:
