@@ -146,6 +146,8 @@ def test_the_past_is_asked_for_only_where_it_matters() -> None:
     elsewhere = plain.with_changes([listed])
     assert elsewhere.askers == {"b"} and not asked(elsewhere)
     assert asked(plain.with_changes([target("a", duplicates=Duplicates())]))
+    assert asked(plain.with_changes([target("a", headers={"X-Again": "[tag:again|is_repeat]"})]))
+    assert asked(plain.with_changes([target("a", address="sip:[is_repeat]@pbx.example")]))
     assert asked(three("to_original"))
     assert not elsewhere.with_changes([target("b")]).askers
     assert not elsewhere.with_changes((), ["b"]).askers
