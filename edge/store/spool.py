@@ -29,6 +29,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._facts: deque[Fact] = deque()
+        self._torn = True  # as the server before this one may have left it
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -61,11 +62,14 @@ class Spool:
             self._path.unlink(missing_ok=True)
 
     def _append(self, facts: list[Fact]) -> None:
-        # Where the disk is full this fails too: memory still has them.
+        # Where the disk is full this fails too, perhaps within a line: memory still has them.
+        torn, self._torn = self._torn, True
         with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8", opener=_private) as file:
+            file.write("\n" if torn else "")
             file.writelines(_to_line(fact) for fact in facts)
             file.flush()
             os.fsync(file.fileno())
+            self._torn = False
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,6 +1,7 @@
 """The store that can not write: calls are told, facts are kept, and all is written when it is back."""
 
 import asyncio
+import resource
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from structlog.testing import capture_logs
 from edge.model.ledger import CapCount, Finish, Unavailable
 from edge.store.database import connect as connect_database
 from edge.store.records import NOT_MADE
+from edge.store.spool import Spool
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock, Query
 from tests.support.commands import (
@@ -164,6 +166,24 @@ async def test_facts_outlive_the_process(broken: Broken, path: Path, clock: Hand
     async with Writer(path, clock) as writer:
         assert writer.recovered == 0
     assert query("SELECT id, disposition FROM calls") == [("a", "connected")]
+
+
+def test_a_fact_that_did_not_fit_spoils_no_other(tmp_path: Path) -> None:
+    """A full disk takes the beginning of a line; what is written once there is room again is read again."""
+    path = tmp_path / "spool"
+    spool = Spool(path)
+    spool.keep([release("before")])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
+    try:
+        spool.keep([release("torn")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    spool.keep([release("after")])
+    assert [fact.call_id for fact in spool] == ["before", "torn", "after"]
+    again = Spool(path)
+    again.load()
+    assert [fact.call_id for fact in again] == ["before", "after"]
 
 
 async def test_a_bridge_that_outlives_the_process_has_used_its_slots(
