@@ -61,10 +61,9 @@ def _unlinked(
     number: Number, pool: Pool, facts: CallFacts, snapshot: Snapshot, steps: list[Step]
 ) -> Owner | Admission:
     """No visitor holds the number; a caller whom the account blocks is refused for that."""
-    block = snapshot.blocks.against(facts.caller, None)
-    if block is not None:
-        disposition: Disposition = "rejected_anonymous" if facts.caller is None else "rejected_blocked"
-        why = f"the account blocks {block.pattern}" + (f": {block.reason}" if block.reason else "")
+    barred = _barred(facts, snapshot)
+    if barred is not None:
+        disposition, why = barred
         steps.append(Step("blocks", "blocked", why))
         return Refuse(refusal(disposition).status, disposition, why, tuple(steps), number.id)
     action, why = pool.on_unlinked, f"no visitor holds {number.e164}"
@@ -79,6 +78,18 @@ def _unlinked(
         prompt_id = known_prompt(snapshot, action.prompt_id)
         return Announce(prompt_id, "unavailable", "rejected_unlinked", why, tuple(steps), number.id, None)
     return _refused(number, steps, why)
+
+
+def _barred(facts: CallFacts, snapshot: Snapshot) -> tuple[Disposition, str] | None:
+    """As what, and why, the account refuses a caller."""
+    block = snapshot.blocks.against(facts.caller, None)
+    disposition: Disposition = "rejected_anonymous" if facts.caller is None else "rejected_blocked"
+    if block is None:
+        block, disposition = snapshot.blocks.below_floor(facts.attested.level, None), "rejected_attestation"
+    if block is None:
+        return None
+    what = "wants" if disposition == "rejected_attestation" else "blocks"
+    return disposition, f"the account {what} {block.pattern}" + (f": {block.reason}" if block.reason else "")
 
 
 def _refused(number: Number, steps: list[Step], why: str) -> Refuse:

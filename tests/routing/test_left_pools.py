@@ -2,10 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
+
+from edge.model.block import Block
+from edge.model.decision import Refuse
 from edge.model.pool import Withdrawal
+from edge.routing.admit import admit
 from edge.routing.linking import pool_of
 from edge.routing.snapshot import Snapshot
-from tests.routing.world import NOON, facts, number
+from tests.routing.world import NOON, STAMP, Taken, facts, number
 
 LEFT = Withdrawal(pool_id="pool_gone", until=NOON + timedelta(hours=1))
 
@@ -18,6 +23,22 @@ def test_a_number_is_asked_for_its_visitor_until_its_link_ends_though_the_pool_i
     assert found is not None
     assert (found.id, found.on_unlinked.action, found.caller_affinity_h) == ("pool_gone", "reject", 0)
     assert pool_of(item, facts(LEFT.until), snapshot) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "disposition"),
+    [
+        ("+1312*", "rejected_blocked"),
+        ("attestation:B", "rejected_attestation"),
+        ("anonymous", "rejected_unlinked"),
+    ],
+)
+def test_whom_the_account_blocks_is_refused_for_that_first(pattern: str, disposition: str) -> None:
+    block = Block(id="blk_1", pattern=pattern, **STAMP)
+    item = number(campaign_id=None, state="available", withdrawn=LEFT)
+    decided = admit(facts(NOON), Snapshot.build(numbers=[item], blocks=[block]), Taken())
+    assert isinstance(decided, Refuse)
+    assert (decided.disposition, decided.status) == (disposition, 603)
 
 
 def test_an_edit_that_withdraws_a_number_is_noticed() -> None:
