@@ -20,10 +20,11 @@ MOST_TRIES: Final = 2
 
 class _Restoring(NamedTuple):
     """A peer is offered what it had before it was ``told`` something else, and answered that with ``heard``
-    (None: perhaps it never took it)."""
+    (None: perhaps it never took it).  ``stays``: it is with what it had that the other one has to talk."""
 
     told: Description
     heard: Description | None
+    stays: bool = False
     tries: int = 1
 
 
@@ -82,7 +83,7 @@ class OwnOffers:
         other = self._bridge.other(leg)
         before, sdp = other.local, other.offer_of(leg.remote, allowed=allowed)
         if sdp is None:
-            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
+            raise _no_codec()
         self._last_try = True
         self._send(other, sdp, before)
 
@@ -95,17 +96,36 @@ class OwnOffers:
     def answered(self, leg: Leg, sdp: bytes) -> None:
         """A peer takes it (the codec that the target chose, say)."""
         left, leg.undecided = leg.undecided, None
-        last_try, other = self._last_try, self._bridge.other(leg)
+        last_try, other, restoring = self._last_try, self._bridge.other(leg), self._restoring
+        before, had = self._before, leg.remote
+        talked = had is not None and not leg.declined
         if left is None:
             self._before, self._last_try, self._restoring = None, False, None
         if leg.hear(sdp):
             self._bridge.relay()
-        if left is not None:  # who had it offered is gone
+        if left is None and talked and leg.declined and (last_try or before is not None):
+            self._no_audio(leg, before, had)
+        elif restoring is not None and restoring.stays and not leg.declined:
+            self._stay(leg, leg.local)
+        elif left is not None:  # who had it offered is gone
             self.offer(leg)
         elif not last_try and other.needs_reoffer(leg):
             # Out of what the other one takes it chose what that was never offered (RFC 3264 section 6.1).
             self.follow(leg)
         self._free(other)
+
+    def _no_audio(
+        self, leg: Leg, before: tuple[Leg, Description | None] | None, had: Description | None
+    ) -> None:
+        """A peer takes an offer, and none of the audio in it: it has refused, and its audio is off.
+        Raises CallOver if that was the last one that there is."""
+        if before is None:
+            raise _no_codec()
+        told, declined = leg.local, leg.remote
+        leg.local, leg.remote = before[1], had
+        again = None if told is None else leg.tell_again(told)
+        if told is not None and again is not None:
+            self._restore(leg, again, _Restoring(told, declined, stays=True))
 
     def _free(self, leg: Leg) -> None:
         """A peer that is on hold although the other one does not hold is told so, when its turn has come."""
@@ -137,7 +157,7 @@ class OwnOffers:
     def _refused(self) -> None:
         """By one of the two, or then by the other."""
         if self._last_try:
-            raise CallOver("server", "caller and target share no codec", "rejected_no_codec")
+            raise _no_codec()
         if self._before is not None:
             self._stay(*self._before)
 
@@ -173,6 +193,10 @@ class OwnOffers:
         assert leg.invite is not None, "a bridged leg has its dialog"
         self._asked = leg, before
         leg.invite.offer_again(sdp, renewed=leg.renewed)
+
+
+def _no_codec() -> CallOver:
+    return CallOver("server", "caller and target share no codec", "rejected_no_codec")
 
 
 def _once_more(leg: Leg) -> bytes | None:

@@ -169,3 +169,45 @@ async def test_what_is_out_to_a_caller_whose_target_gives_way_is_settled_with_th
     else:
         assert "RTP/AVP 0 8" in offered[0], "it keeps what it took, which the next target does not speak"
         assert version(offered[0]) > version(took)
+
+
+def declines(talk: Talk, leg: Leg) -> None:
+    """A peer takes an offer, and none of its audio."""
+    talk.hears(leg, OfferAnswered(sdp("192.0.2.9", 0, formats="8").encode()))
+
+
+async def other_codecs(talk: Talk) -> None:
+    """The caller was told one codec, and its new target speaks another, which is offered to it."""
+    assert talk.caller.hear(BOTH) and talk.target.hear(ALAW)
+    talk.caller.local, talk.target.local = Talk(ULAW).caller.local, Talk(BOTH).target.local
+    talk.bridge.ours.settle(talk.caller)
+    assert "RTP/AVP 8" in talk.usage(talk.caller).offered[-1]
+
+
+async def test_who_rather_has_no_audio_than_another_codec_has_its_own_again_and_is_followed(
+    talk: Talk,
+) -> None:
+    await other_codecs(talk)
+    declines(talk, talk.caller)
+    offered = talk.usage(talk.caller).offered
+    assert "RTP/AVP 0" in offered[-1] and version(offered[-1]) > version(offered[-2])
+    talk.hears(talk.caller, OfferAnswered(ULAW))
+    assert "RTP/AVP 0" in talk.usage(talk.target).offered[-1]
+    talk.hears(talk.target, OfferAnswered(ULAW))
+    assert not talk.bridge.busy
+    assert talk.caller.media.plan.payloads == talk.target.media.plan.payloads == {0: 0}  # type: ignore[attr-defined]
+
+
+async def test_who_has_no_audio_in_its_own_codec_either_has_none_for_now(talk: Talk) -> None:
+    await other_codecs(talk)
+    declines(talk, talk.caller)
+    declines(talk, talk.caller)
+    assert not talk.bridge.busy and not talk.usage(talk.target).offered
+
+
+async def test_if_the_last_one_to_be_asked_has_no_audio_rather_than_it_there_is_no_call(talk: Talk) -> None:
+    await other_codecs(talk)
+    declines(talk, talk.caller)
+    talk.hears(talk.caller, OfferAnswered(ULAW))
+    with pytest.raises(CallOver, match="share no codec"):
+        declines(talk, talk.target)
