@@ -57,7 +57,9 @@ class LeaseBook:
         self._calls: dict[str, _LiveCall] = {}
         self._over: dict[str, _LiveCall] = {}
         self._busy: Counter[str] = Counter()
-        self._answered: set[str] = set()
+        # Of busy numbers: the visits of which an answered call is over, now and (where they differ) before.
+        self._answered: dict[str, frozenset[str | None]] = {}
+        self._answered_before: dict[str, frozenset[str | None]] = {}
         self._loaded: Board | None = None
         self._counted: Counter[tuple[str, str, str]] = Counter()
         self._peaks: dict[tuple[str, str], int] = {}
@@ -81,22 +83,24 @@ class LeaseBook:
         if call is not None:
             call.answered = True
 
-    def over(self, call_id: str, ended_at: datetime) -> None:
+    def over(self, call_id: str, ended_at: datetime, *, unbridged: bool = False) -> None:
         """The call has ended: its number is free again, or done if that was its last call."""
         call = self._calls.pop(call_id, None)
         if call is None:
             return
         self._over[call_id] = call
-        self._busy[call.number_id] -= 1
-        if call.answered:
-            self._answered.add(call.number_id)
-        if self._busy[call.number_id] > 0:
+        number_id = call.number_id
+        self._busy[number_id] -= 1
+        answered = self._answered.pop(number_id, frozenset())
+        self._answered_before.setdefault(number_id, answered)
+        if call.answered and not unbridged:
+            answered |= {call.impression_id}
+        if self._busy[number_id] > 0:
+            self._answered[number_id] = answered
             return
-        del self._busy[call.number_id]
-        answered = call.number_id in self._answered
-        self._answered.discard(call.number_id)
+        del self._busy[number_id]
         board = self._board
-        ended = board.call_over(call.number_id, call.impression_id, answered, board.now(ms_of(ended_at)))
+        ended = board.call_over(number_id, answered, board.now(ms_of(ended_at)))
         if ended is not None:
             self._db.execute(sql.ENDED, (text_of_ms(board.seen_ms), ended.impression_id))
 
@@ -114,6 +118,7 @@ class LeaseBook:
     def settle(self) -> None:
         """Everything is durable."""
         self._over.clear()
+        self._answered_before.clear()
         for (_, _, event), count in self._counted.items():
             self.totals[event] += count
         self._counted.clear()
@@ -126,6 +131,7 @@ class LeaseBook:
         for call_id, call in self._over.items():
             self._calls[call_id] = call
             self._busy[call.number_id] += 1
+        self._answered |= self._answered_before
         self._loaded = None
         self._stamped = 0
         self._counted.clear()

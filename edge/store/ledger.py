@@ -210,7 +210,7 @@ class Ledger:
     def _finish(self, command: Finish) -> Answer:
         call_id = command.call_id
         self._slots.end(call_id, unbridged=command.unbridged)
-        self._leases.over(call_id, command.ended_at)
+        self._leases.over(call_id, command.ended_at, unbridged=command.unbridged)
         if call_id not in self._over:
             self._over[call_id] = made(command, self._row)
         return None

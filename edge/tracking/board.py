@@ -94,11 +94,12 @@ class Board:
         """A call on a number began: it is busy."""
         self._place(number_id)
 
-    def call_over(self, number_id: str, impression_id: str | None, answered: bool, now: int) -> Lease | None:
-        """The last call on a number is over, and it is busy no longer: its lease if that changed."""
+    def call_over(self, number_id: str, answered: Container[str | None], now: int) -> Lease | None:
+        """The last call on a number is over, and it is busy no longer: its lease if that changed, for its
+        visit is among those of which a call was ``answered``."""
         self._place(number_id)
         lease = self._by_number.get(number_id)
-        if lease is None or not answered or lease.impression_id != impression_id:
+        if lease is None or lease.impression_id not in answered:
             return None
         return self._restamp(replace(lease, call_ended_ms=now))
 

@@ -100,11 +100,19 @@ class PoolWorld:
         found: Link | None = self.run(LinkCall(call_id, number, "pool", caller, number, hours, _at(at)))
         return found
 
-    def hang_up(self, call_id: str, at: float, *, answered: bool = True, record: Any = None) -> None:
+    def hang_up(
+        self,
+        call_id: str,
+        at: float,
+        *,
+        answered: bool = True,
+        record: Any = None,
+        unbridged: bool = False,
+    ) -> None:
         """A call is over; perhaps a target had answered."""
         if answered:
             self.run(Connect(call_id, 1, "tgt", _at(at)))
-        self.run(Finish(call_id, _at(at), "connected", record or {}))
+        self.run(Finish(call_id, _at(at), "connected", record or {}, unbridged))
 
     def sweep(self, before: float) -> None:
         """Everything that is older is swept, slice by slice."""

@@ -82,7 +82,7 @@ class Scene:
             self.board.call_up(number_id)
         elif step in (3, 4) and self.busy[number_id]:
             del self.busy[number_id]
-            self.board.call_over(number_id, lease.impression_id if lease else None, answered=True, now=now)
+            self.board.call_over(number_id, (lease.impression_id if lease else None,), now)
         elif step == 5:
             self.now += self.chance.choice((1, 30_000, 40_000, 60_000, 360_000, 21_600_000))
         elif step == 6:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.model.ledger import Connect, OpenCall
+from edge.model.ledger import Connect, Finish, OpenCall
 from edge.model.visits import Allocate, Member, Members, PageView
 from edge.store.ledger import recover
 from tests.tracking.pool_world import START, PoolWorld
@@ -114,6 +114,14 @@ def test_an_abandoned_call_frees_nothing_and_use_of_the_page_takes_the_number_ba
     pool.hang_up("d", 110)
     pool.touch("a", given, 120)
     assert number(pool.visit("b", 130)) is None
+
+
+def test_a_call_that_was_given_up_before_our_answer_frees_nothing(path: Path) -> None:
+    pool = PoolWorld(path, 1)
+    pool.visit("a", 0)
+    pool.call(20, call_id="c")
+    pool.hang_up("c", 80, unbridged=True)
+    assert number(pool.visit("b", 90)) is None
 
 
 def test_a_number_whose_call_is_over_may_be_kept_a_while(path: Path) -> None:
@@ -245,6 +253,25 @@ def test_a_caller_who_dials_again_may_keep_the_first_visit(path: Path) -> None:
     assert (again.impression_id, again.attribution) == (first.impression_id, "caller_affinity")
     other = pool.call(500, call_id="e", caller="+12125550101", affinity_h=24)
     assert other is not None and other.impression_id == second.impression_id
+    pool.hang_up("d", 510)
+    pool.hang_up("e", 520, answered=False)
+    assert number(pool.visit("x", 530)) is None, "of the visit that has the number no call was answered"
+
+
+def test_the_last_call_of_several_need_not_be_the_answered_one(path: Path) -> None:
+    pool = PoolWorld(path, 1)
+    pool.visit("a", 0)
+    pool.call(20, call_id="c")
+    pool.call(30, call_id="d")
+    pool.hang_up("c", 80)
+    assert number(pool.visit("b", 85)) is None
+    pool.db.execute("BEGIN IMMEDIATE")
+    pool.ledger.run(Finish("d", START + timedelta(seconds=90), "busy", {}))
+    pool.db.execute("ROLLBACK")
+    pool.ledger.rolled_back()
+    assert number(pool.visit("b", 95)) is None
+    pool.hang_up("d", 100, answered=False)
+    assert number(pool.visit("b", 105)) == "n0"
 
 
 def test_an_area_code_is_preferred_then_its_region(path: Path) -> None:
