@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from edge.calls.inbox import Inbox
 from edge.logs import get_logger
 from edge.media.engine import LegCounters
-from edge.model.ledger import Finish
+from edge.model.ledger import Finish, Release
 from edge.sip.invite import Invite
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 log = get_logger("edge.calls")
 
 SETTLE_S: Final = 1.0
+FREE_S: Final = 0.1
+"""Most calls have their record by then, which gives their slots back; of others they do not wait for it."""
 
 
 async def close(call: "Call", reason: str | None) -> None:
@@ -24,6 +26,10 @@ async def close(call: "Call", reason: str | None) -> None:
     services, record = call.services, call.record
     # Not a moment later: a peer that does not answer its BYE lengthens no call.
     ended_at, disposition = services.clock.utc(), record.disposition or "error_internal"
+    free = None
+    if call.holds_slots:
+        give_back = Release(call.facts.call_id, None, ended_at)
+        free = asyncio.get_running_loop().call_later(FREE_S, services.store.post, give_back)
     legs = [leg for leg in (*call.former, call.reception.caller, call.target) if leg is not None]
     invites = [] if call.invite is call.given else [call.invite]
     for leg in legs:
@@ -38,6 +44,8 @@ async def close(call: "Call", reason: str | None) -> None:
         await call.recordings.finish()
     counters = await call.reception.media.finish(hurry=call.holds_slots)
     await settled(invites)
+    if free is not None:
+        free.cancel()
     services.traces.close(call.trace)
     media: dict[str, LegCounters] = {
         leg.name: counters[leg.media.port] for leg in legs if leg.media.port in counters

@@ -55,10 +55,11 @@ class Connect:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """An attempt is over: gives back what it reserved and did not use, and its concurrency."""
+    """An attempt is over, or (None) the whole call: gives back what it reserved and did not use, and its
+    concurrency."""
 
     call_id: str
-    attempt: int
+    attempt: int | None
     at: datetime
 
 

@@ -72,7 +72,7 @@ class Store:
             case HandBack(call_id=call_id, attempt=attempt, cap_ids=caps):
                 slots.hand_back(call_id, attempt, caps, "", to=(command.to_call_id, command.to_attempt))
             case Finish(call_id=call_id):
-                slots.end(call_id)
+                slots.end(call_id, unbridged=command.unbridged)
                 self._over.add(call_id)
                 self.finished[call_id] += 1
                 self.records.append(command.told())

@@ -1,0 +1,61 @@
+"""The end of a call: what it holds does not wait for what takes its time."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from edge.calls.call import Call
+from edge.calls.hunt import Bridged
+from edge.calls.settling import close
+from edge.calls.trace import Trace
+from edge.model.ledger import Command, Finish, Release
+from tests.calls.test_record import record
+from tests.support.virtual_time import VirtualClock, run_virtual
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "holds", "told"),
+    [(0.05, True, [Finish]), (30.0, True, [Release, Finish]), (30.0, False, [Finish])],
+)
+def test_slots_are_free_at_once_however_long_the_end_takes(
+    takes_s: float, holds: bool, told: list[type[Command]]
+) -> None:
+    """A recorder that is slow, or a target that does not answer its CANCEL (rule: Caps, K8)."""
+    posted: list[tuple[Command, float]] = []  # and when
+
+    async def story(clock: VirtualClock) -> None:
+        async def finish(*, hurry: bool) -> dict[int, object]:
+            await asyncio.sleep(takes_s)
+            return {}
+
+        media = SimpleNamespace(finish=finish)
+        call = SimpleNamespace(
+            services=SimpleNamespace(
+                clock=clock,
+                store=SimpleNamespace(
+                    post=lambda command: posted.append((command, clock.monotonic() - 1000.0))
+                ),
+                traces=SimpleNamespace(close=lambda _: None),
+                messages=SimpleNamespace(keep=lambda *_: None),
+            ),
+            record=record(),
+            facts=record().facts,
+            former=[],
+            target=None,
+            given=None,
+            invite=SimpleNamespace(hang_up=lambda _: None, closing=False),
+            reception=SimpleNamespace(caller=None, media=media, inbox=SimpleNamespace(close=lambda: None)),
+            recordings=SimpleNamespace(running={}),
+            holds_slots=holds,
+            bridged=Bridged("", 0),
+            trace=Trace(0.0),
+        )
+        await close(cast(Call, call), None)
+
+    run_virtual(story)
+    assert [type(command) for command, _ in posted] == told
+    command, at = posted[0]
+    if isinstance(command, Release):
+        assert (command.attempt, at < 0.2) == (None, True)
