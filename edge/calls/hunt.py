@@ -98,6 +98,7 @@ class Hunt:
         if why is NOT_COUNTED:
             raise CallOver("server", why.reason, "rejected_overload")
         if why is not None:
+            self.undialled(target)
             self.note(target, started, why)
             return None
         self._dialled += 1
@@ -123,6 +124,11 @@ class Hunt:
         ):
             return None
         return Skip("capped", f"max_cps {target.max_cps:g}")
+
+    def undialled(self, target: Target) -> None:
+        """It was not sent the call after all, which so does not count on its rate."""
+        if target.max_cps is not None:
+            self.call.services.rates.give_back(target.id)
 
     def attempt_number(self) -> int:
         """Attempts count from 1 over the whole call; 0 is the admission."""

@@ -113,6 +113,8 @@ class Transfer:
         attempt = self._hunt.attempt_number()
         full = await self._hunt.reserve(attempt, judged)
         if full is not None:
+            if uri is None:
+                self._hunt.undialled(target)
             return self._refuse(f"{target.id}: {full.reason}", full.status or 603)
         call.record.step("transfer", "accepted", call.trace.shown(printable(self._referred.uri))[:200])
         self._referred.transfer.accept()

@@ -22,6 +22,10 @@ class Rate:
         self._tokens -= 1.0
         return True
 
+    def give_back(self) -> None:
+        """What was taken last was not needed."""
+        self._tokens += 1.0
+
 
 class Rates:
     """A token bucket for each of many owners; those that never ask have none."""
@@ -35,6 +39,12 @@ class Rates:
         if rate is None or rate.per_second != per_second:
             rate = self._rates[owner_id] = Rate(per_second, now)
         return rate.take(now)
+
+    def give_back(self, owner_id: str) -> None:
+        """What an owner's was taken last was not needed; of those that never ask there is nothing."""
+        rate = self._rates.get(owner_id)
+        if rate is not None:
+            rate.give_back()
 
 
 class TrunkLoad:
