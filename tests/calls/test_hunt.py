@@ -10,6 +10,7 @@ from edge.calls.trunk_load import Rates
 from edge.clock import SystemClock
 from edge.model.decision import Candidate
 from edge.model.ledger import Command
+from edge.routing.choose import Skip
 from tests.calls.test_record import record
 from tests.routing.world import NOON, Taken, facts, target, world
 
@@ -41,4 +42,4 @@ async def test_who_lost_the_last_slot_to_another_call_was_not_sent_this_one() ->
     hunt.proceed = cast(Any, SimpleNamespace(claims=()))
     assert await hunt._try(Candidate("tgt_1", 1, 1.0)) is None
     assert [one.outcome for one in hunt.call.record.attempts] == ["cap_taken"]
-    assert isinstance(hunt.judge(Candidate("tgt_1", 1, 1.0), slim), tuple), "the target may be dialled"
+    assert not isinstance(hunt.judge(Candidate("tgt_1", 1, 1.0), slim), Skip), "the target may be dialled"
