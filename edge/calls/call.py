@@ -93,6 +93,18 @@ class Call:
         """A party goes to another call: its dialog is not this one's to end (rule: Transfers)."""
         self.given, leg.invite = leg.invite, None
 
+    def let_go(self, target: Leg, reason: str | None = None) -> None:
+        """The call goes on without that target: its dialog ends, its ports and early media go."""
+        reception = self.reception
+        if reception.early is target:
+            reception.end_early()
+            reception.listen().off_hold()
+        if target.invite is not None:
+            target.invite.hang_up(reason)
+            target.detach()
+        reception.media.close_leg(target.media)
+        self.target = None
+
     async def run(self) -> None:
         """The whole call; never raises but for cancellation."""
         self.services.traces.open(self.invite.call_id, self.trace, arrived=True)
@@ -315,6 +327,8 @@ class Call:
             self._refuse("error_internal", "an internal error; the log has it")
             return
         try:
+            if self.target is not None:  # it rings, or has answered: the fail-safe may dial another
+                self.let_go(self.target)
             await self._follow(failsafe(proceed, self.snapshot))
         except CallOver as over:
             self._over(over)

@@ -65,7 +65,7 @@ class Ringing:
             result = Result(200, "refused", "it answered, but did not accept the call")
         if result.outcome == "answered":
             return leg, result
-        self._give_up(leg)
+        self.call.let_go(leg)
         return None, result
 
     def _offer(self, line: dialplan.Line, destination: Destination) -> tuple[Leg, bytes | None]:
@@ -81,18 +81,6 @@ class Ringing:
             if sdp is not None:
                 return leg, sdp
         return leg, leg.offer_of(caller.remote, allowed=allowed, first=first)
-
-    def _give_up(self, leg: Leg, reason: str | None = None) -> None:
-        """The attempt is over: its dialog ends, its ports and early media go."""
-        reception = self.reception
-        self.call.target = None
-        if reception.early is leg:
-            reception.end_early()
-            reception.listen().off_hold()
-        if leg.invite is not None:
-            leg.invite.hang_up(reason)
-            leg.detach()
-        reception.media.close_leg(leg.media)
 
     async def _outcome(self, leg: Leg, until: float) -> tuple[Leg, Result]:
         """What it came to, and the leg that it is about: another one if somebody else picks the call up."""
@@ -132,7 +120,7 @@ class Ringing:
         leg = welcomed(self.call, ringing, self.reception.caller, invite)
         if leg is None:
             return ringing
-        self._give_up(ringing, ELSEWHERE)
+        self.call.let_go(ringing, ELSEWHERE)
         self.call.target = leg
         return leg
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from edge.calls import call as calls
 from edge.calls import hunt
 from edge.parts import ground
 from edge.store.database import connect
@@ -66,6 +67,36 @@ async def test_a_call_whose_routing_broke_goes_to_the_campaign_s_failsafe(
         record = await ended(api)
     assert (record["disposition"], record["target_id"]) == ("connected", last["id"])
     assert ("failsafe", "forward") in [(s["step"], s["result"]) for s in record["decision"]["steps"]]
+
+
+async def test_a_target_that_had_answered_as_the_call_broke_is_hung_up_on_at_once(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failsafe's target talks with the caller meanwhile: nobody listens to the first one any more."""
+    whole = calls.Bridge
+
+    def broken(*_: Any) -> Any:
+        monkeypatch.setattr(calls, "Bridge", whole)
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(calls, "Bridge", broken)
+    api, address = server.api, server.sip
+    with RawPhone(address) as caller, RawPhone(address) as buyer, RawPhone(address) as spare:
+        made = await simple_route(api, caller_host=caller.host, target=f"sip:sales@{buyer.address}")
+        last = await api.post("targets", {"name": "spare", "address": f"sip:x@{spare.address}"})
+        failsafe = {"action": "forward", "target_id": last["id"]}
+        await api.patch(f"campaigns/{made['campaign']['id']}", {"failsafe": failsafe})
+        call = await caller.invite(NUMBER, caller.sdp())
+        await buyer.answer(await buyer.hear("INVITE"), 200, buyer.sdp())
+        arrived = await spare.hear("INVITE")
+        await buyer.answer(await buyer.hear("BYE"), 200)
+        await spare.answer(arrived, 200, spare.sdp())
+        await call.hear("200")
+        await call.request("ACK")
+        await call.request("BYE")
+        await call.hear("200", method="BYE")
+        record = await ended(api)
+    assert (record["disposition"], record["target_id"]) == ("connected", last["id"])
 
 
 async def test_without_a_failsafe_it_is_refused_with_500_and_says_so(
