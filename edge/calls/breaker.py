@@ -48,7 +48,9 @@ class Breaker:
             state.until = self._clock.monotonic() + PROBE_S
 
     def learn(self, target_id: str, result: Result) -> None:
-        """What its dial came to."""
+        """What its dial came to; nothing, if it was not asked (a limit of our own, say)."""
+        if not result.asked:
+            return
         if result.outcome == "unreachable" and result.next_address:
             self.failed(target_id, result.reason, result.retry_after_s)
         else:

@@ -49,19 +49,21 @@ class Dial:
         last = None
         for line in self._lines():
             if line.trunk_id is not None and line.trunk_id in call.services.down:
-                last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS")
+                last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS", asked=False)
                 continue
             ring = self._line if line.trunk_id is None else self._through
             leg, last = await ring(line, until)
             if leg is not None or not last.next_address:
                 return leg, last
-        return None, last or Result(0, "unreachable", "no active trunk with a proxy leads to it")
+        if last is None:
+            last = Result(0, "unreachable", "no active trunk with a proxy leads to it", asked=False)
+        return None, last
 
     async def _through(self, line: dialplan.Line, until: float) -> tuple[Leg | None, Result]:
         """One way, within the limits of its trunk, if it has any (rule: Toll fraud)."""
         passage = passage_of(self.call, line)
         if isinstance(passage, str):
-            return None, Result(0, "refused", passage, next_address=True)
+            return None, Result(0, "refused", passage, next_address=True, asked=False)
         leg: Leg | None = None
         try:
             leg, last = await self._line(line, until)

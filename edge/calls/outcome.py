@@ -21,7 +21,7 @@ class Result(NamedTuple):
     """What one INVITE came to; ``next_address`` says whether another address of it may do better.
 
     ``retry_after_s`` is when a 503 may be tried again, ``moved_to`` the URIs that a 3xx names,
-    ``sip_reason`` the Reason that it gave (RFC 3326).
+    ``sip_reason`` the Reason that it gave (RFC 3326).  Nothing was sent to one that was not ``asked``.
     """
 
     status: int
@@ -31,6 +31,7 @@ class Result(NamedTuple):
     retry_after_s: int | None = None
     moved_to: tuple[str, ...] = ()
     sip_reason: str | None = None
+    asked: bool = True
 
 
 NO_SLOT: Final = Result(0, "cap_taken", "another call took the last slot")

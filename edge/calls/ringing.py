@@ -48,7 +48,7 @@ class Ringing:
             return None, Result(0, "unreachable", str(error), next_address=True)
         if sdp is None:
             self.reception.media.close_leg(leg.media)
-            return None, Result(488, "refused", "the target allows none of the caller's codecs")
+            return None, Result(488, "refused", "the target allows none of the caller's codecs", asked=False)
         invite = call.services.dialler.call(invitation(self.dialled, line, destination, sdp))
         call.services.traces.open(invite.call_id, call.trace)
         leg.attach(invite)
