@@ -58,12 +58,16 @@ class Passage:
 
 
 class OutboundLoad:
-    """The use of every trunk with limits.  Days are UTC's; ``seconds`` are those used of ``day``."""
+    """The use of every trunk with limits.  Days are UTC's; ``seconds`` are those used of ``day``.
+
+    Calls are measured by the monotonic clock: that of the day may be set while they are up.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._uses: dict[str, _Use] = {}
         self.day: date = clock.utc().date()
+        self._began = self._latest = clock.monotonic()  # the day, as far as we counted; the latest connect
         self.seconds: dict[str, float] = {}
         self.changed: Callable[[], None] = lambda: None
 
@@ -85,15 +89,16 @@ class OutboundLoad:
         """Calls now, and the minutes of today, those of live calls included."""
         self._turn()
         use = self._uses.get(trunk_id) or _Use()
-        live = use.connected * self._now() - use.since
+        live = use.connected * self._clock.monotonic() - use.since
         return use.calls, (self.seconds.get(trunk_id, 0.0) + live) / 60
 
     def connected(self, trunk_id: str) -> float:
         """A call through it was answered; when."""
         self._turn()
-        now, use = self._now(), self._uses.setdefault(trunk_id, _Use())
+        now, use = self._clock.monotonic(), self._uses.setdefault(trunk_id, _Use())
         use.connected += 1
         use.since += now
+        self._latest = now
         return now
 
     def ended(self, trunk_id: str, started: float | None) -> None:
@@ -103,10 +108,10 @@ class OutboundLoad:
         use.calls = max(0, use.calls - 1)
         if started is not None:
             # Before midnight was another day.
-            start = max(started, _midnight(self.day))
+            start = max(started, self._began)
             use.connected -= 1
             use.since -= start
-            self.seconds[trunk_id] = self.seconds.get(trunk_id, 0.0) + max(0.0, self._now() - start)
+            self.seconds[trunk_id] = self.seconds.get(trunk_id, 0.0) + self._clock.monotonic() - start
             self.changed()
 
     def _full(self, trunk_id: str, use: _Use, limits: OutboundLimits) -> str | None:
@@ -122,15 +127,18 @@ class OutboundLoad:
         return None if use.rate.take(now) else f"{limits.max_cps:g} calls a second"
 
     def _turn(self) -> None:
-        """A new day begins with nothing; calls that go on count from midnight."""
-        today = self._clock.utc().date()
+        """A new day begins with nothing; calls that go on count from midnight.  A clock that is set back
+        gives back nothing."""
+        utc = self._clock.utc()
+        today = utc.date()
         if today > self.day:
-            self.day, self.seconds = today, {}
+            midnight = self._clock.monotonic() - (utc - datetime.combine(today, time(), UTC)).total_seconds()
+            # Where the clock was set ahead, that may be before calls began that are up.
+            self._began = max(midnight, self._latest, self._began)
+            self.seconds = {}
             for use in self._uses.values():
-                use.since = use.connected * _midnight(today)
-
-    def _now(self) -> float:
-        return self._clock.utc().timestamp()
+                use.since = use.connected * self._began
+        self.day = today
 
 
 def wrong_destination(limits: OutboundLimits, number: str | None) -> str | None:
@@ -171,7 +179,3 @@ def number_of(line: Line) -> str | None:
     """The number that a line dials, without the trunk's tech prefix; None if it is none."""
     user = user_part(line.uri)
     return normalise(user.removeprefix(line.sip.tech_prefix), line.country)
-
-
-def _midnight(day: date) -> float:
-    return datetime.combine(day, time(), UTC).timestamp()

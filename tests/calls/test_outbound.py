@@ -22,15 +22,17 @@ class Now:
 
     def __init__(self, at: datetime) -> None:
         self.at = at
+        self.passed_s = 1000.0
 
     def utc(self) -> datetime:
         return self.at
 
     def monotonic(self) -> float:
-        return self.at.timestamp()
+        return self.passed_s
 
     def pass_s(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+        self.passed_s += seconds
 
 
 def started(at: datetime | None = None) -> tuple[Now, OutboundLoad]:
@@ -131,6 +133,40 @@ def test_a_new_day_begins_with_nothing_but_what_goes_on() -> None:
     assert take(load, max_minutes_per_day=15) == "15 minutes a day"
     over_midnight.end()
     assert load.seconds == {"trk_1": 900.0}
+
+
+def test_a_clock_that_was_days_ahead_leaves_no_day_without_end() -> None:
+    now, load = started()
+    now.at += timedelta(days=3)
+    answered(first := taken(load, max_minutes_per_day=10))
+    now.at -= timedelta(days=3)
+    now.pass_s(600)
+    assert take(load, max_minutes_per_day=10) == "10 minutes a day"
+    first.end()
+    now.pass_s(86_400)
+    assert load.used("trk_1") == (0, 0.0)
+    assert load.day == now.at.date(), "a restart goes on with it"
+
+
+@pytest.mark.parametrize("by", [timedelta(hours=-1), timedelta(days=-2), timedelta(days=2)])
+def test_a_clock_that_is_set_lengthens_and_shortens_no_call(by: timedelta) -> None:
+    """Over midnight too, and whatever came before the latest one that is connected."""
+    now, load = started(datetime(2026, 11, 28, 0, 10, tzinfo=UTC))
+    first, second = taken(load), taken(load)
+    answered(first)
+    now.pass_s(300)
+    answered(second)
+    now.at += by
+    forwards = by > timedelta()
+    assert load.used("trk_1") == (2, 0.0 if forwards else 5.0)
+    now.pass_s(300)
+    assert load.used("trk_1") == (2, 10.0 if forwards else 15.0)
+    first.end()
+    second.end()
+    assert load.used("trk_1") == (0, 10.0 if forwards else 15.0)
+    answered(taken(load))
+    now.pass_s(86_400)
+    assert load.used("trk_1")[1] == (now.at - now.at.replace(hour=0, minute=0)).total_seconds() / 60
 
 
 def test_what_was_used_today_survives_a_restart() -> None:
