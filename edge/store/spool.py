@@ -29,7 +29,8 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._facts: deque[Fact] = deque()
-        self._torn = True  # as the server before this one may have left it
+        self._late: deque[Fact] = deque()  # those that the file does not have
+        self._whole = 0  # octets of the file; what comes behind them is the beginning of a line
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -40,36 +41,48 @@ class Spool:
 
     def load(self) -> None:
         """Reads what the server before this one left; a torn last line is left out."""
-        with contextlib.suppress(OSError), self._path.open(encoding="utf-8") as lines:
+        with contextlib.suppress(OSError), self._path.open("rb") as lines:
             for line in lines:
                 fact = _from_line(line)
+                whole = line.endswith(b"\n")
+                self._whole += len(line) if whole else 0
                 if fact is not None:
                     self._facts.append(fact)
+                    self._late.extend(() if whole else (fact,))
 
     def keep(self, commands: Sequence[Command]) -> None:
-        """Adds the facts among the commands; past ``MAX_FACTS`` the new ones are lost and counted."""
+        """Adds the facts among the commands; past ``MAX_FACTS`` the new ones are lost and counted.
+
+        Those that the file could not take before are tried again, new ones or not.
+        """
         facts = [command for command in commands if isinstance(command, FACTS)]
         room = MAX_FACTS - len(self._facts)
         self.dropped += max(0, len(facts) - room)
         self._facts.extend(facts[:room])
-        if facts[:room]:
-            self._append(facts[:room])
+        self._late.extend(facts[:room])
+        if self._late:
+            self._append()
 
     def clear(self) -> None:
         """Forgets everything: it has been committed."""
         self._facts.clear()
+        self._late.clear()
+        self._whole = 0
         with contextlib.suppress(OSError):
             self._path.unlink(missing_ok=True)
 
-    def _append(self, facts: list[Fact]) -> None:
-        # Where the disk is full this fails too, perhaps within a line: memory still has them.
-        torn, self._torn = self._torn, True
-        with contextlib.suppress(OSError), open(self._path, "a", encoding="utf-8", opener=_private) as file:
-            file.write("\n" if torn else "")
-            file.writelines(_to_line(fact) for fact in facts)
-            file.flush()
+    def _append(self) -> None:
+        # Where the disk is full this fails, perhaps within a line: memory still has it, for the next time.
+        with contextlib.suppress(OSError), open(self._path, "ab", opener=_private) as file:
+            self._whole = min(self._whole, os.fstat(file.fileno()).st_size)
+            file.truncate(self._whole)
+            while self._late:
+                line = _to_line(self._late[0]).encode()
+                file.write(line)
+                file.flush()
+                self._whole += len(line)
+                self._late.popleft()
             os.fsync(file.fileno())
-            self._torn = False
 
 
 def _private(path: str, flags: int) -> int:
@@ -93,7 +106,7 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _from_line(line: str) -> Fact | None:
+def _from_line(line: bytes) -> Fact | None:
     try:
         fields: dict[str, Any] = json.loads(line)
         kind = _TYPES[fields.pop("type")]

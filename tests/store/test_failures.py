@@ -1,10 +1,11 @@
 """The store that can not write: calls are told, facts are kept, and all is written when it is back."""
 
 import asyncio
+import os
 import resource
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -168,22 +169,52 @@ async def test_facts_outlive_the_process(broken: Broken, path: Path, clock: Hand
     assert query("SELECT id, disposition FROM calls") == [("a", "connected")]
 
 
-def test_a_fact_that_did_not_fit_spoils_no_other(tmp_path: Path) -> None:
-    """A full disk takes the beginning of a line; what is written once there is room again is read again."""
+@contextmanager
+def room_for(path: Path, octets: int) -> Iterator[None]:
+    """The disk is full once the file has grown by so many."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + octets, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def kept(spool: Spool) -> list[str]:
+    return [fact.call_id for fact in spool]
+
+
+def kept_in(path: Path) -> list[str]:
+    """By whoever reads it next."""
+    again = Spool(path)
+    again.load()
+    return kept(again)
+
+
+@pytest.mark.parametrize("later", [["after"], []], ids=["with the next one", "when it is asked again"])
+def test_facts_that_did_not_fit_are_written_once_there_is_room(tmp_path: Path, later: list[str]) -> None:
+    """A full disk takes some, and the beginning of a line: in the end all are there, once, in order."""
     path = tmp_path / "spool"
     spool = Spool(path)
     spool.keep([release("before")])
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 10, before[1]))
-    try:
-        spool.keep([release("torn")])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    size = path.stat().st_size
+    with room_for(path, size + 10):
+        spool.keep([release("fits"), release("torn"), release("more")])
+        assert (kept(spool), kept_in(path)) == (["before", "fits", "torn", "more"], ["before", "fits"])
+        spool.keep([])
+    spool.keep([release(call_id) for call_id in later])
+    assert kept(spool) == kept_in(path) == ["before", "fits", "torn", "more", *later]
+
+
+@pytest.mark.parametrize("cut", [1, 10], ids=["within the line's end", "within the line"])
+def test_what_another_server_left_torn_spoils_nothing(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "spool"
+    Spool(path).keep([release("whole"), release("torn")])
+    os.truncate(path, path.stat().st_size - cut)
+    spool = Spool(path)
+    spool.load()
     spool.keep([release("after")])
-    assert [fact.call_id for fact in spool] == ["before", "torn", "after"]
-    again = Spool(path)
-    again.load()
-    assert [fact.call_id for fact in again] == ["before", "after"]
+    assert kept(spool) == kept_in(path) == ["whole", *(["torn"] if cut == 1 else []), "after"]
 
 
 async def test_a_bridge_that_outlives_the_process_has_used_its_slots(
