@@ -27,8 +27,8 @@ async def decided(call: "Call") -> Admission | None:
         return admission
     said = services.said.of(admission.campaign_id, facts.caller)
     # Also of a call that is refused, or hears that it is closed.
-    call.record.writes = writes_of(facts.link, said)
-    return with_visit(admission, facts, snapshot, said)
+    writes = call.record.writes = writes_of(facts.link, said)
+    return with_visit(admission, snapshot, writes)
 
 
 async def _find_visit(call: "Call") -> bool:

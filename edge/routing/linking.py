@@ -114,9 +114,8 @@ def writes_of(link: Link | None, said: Said | None) -> tuple[TagWrite, ...]:
     return tuple(every)[:MOST_WRITES]
 
 
-def with_visit(admission: Admission, facts: CallFacts, snapshot: Snapshot, said: Said | None) -> Admission:
-    """The decision with what the call's visit, and its publisher, say of it as tags (Rule: tags)."""
-    writes = writes_of(facts.link, said)
+def with_visit(admission: Admission, snapshot: Snapshot, writes: tuple[TagWrite, ...]) -> Admission:
+    """The decision with what the call's visit, and its publisher, say of it (``writes_of``) as tags."""
     if not isinstance(admission, Proceed) or not writes:
         return admission
     number = snapshot.number_by_id(admission.number_id)

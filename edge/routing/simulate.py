@@ -23,7 +23,7 @@ from edge.routing.admit import admit
 from edge.routing.caps import Counts
 from edge.routing.choose import Draw, choose
 from edge.routing.exhaust import exhausted
-from edge.routing.linking import with_visit
+from edge.routing.linking import with_visit, writes_of
 from edge.routing.menu import picked, unanswered
 from edge.routing.snapshot import Snapshot
 from edge.routing.tags import tagged
@@ -72,7 +72,8 @@ class _Story:
     def tell(self, now: datetime) -> Forecast:
         """The whole forecast; what is taken when no target is left is followed once, as in a call."""
         facts = self.question.facts
-        admission = with_visit(admit(facts, self.snapshot, self.counts), facts, self.snapshot, None)
+        writes = writes_of(facts.link, None)
+        admission = with_visit(admit(facts, self.snapshot, self.counts), self.snapshot, writes)
         claims = admission.claims if isinstance(admission, Proceed) else ()
         candidates: tuple[Candidate, ...] = ()
         while isinstance(admission, Proceed):
