@@ -128,6 +128,9 @@ class Site:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def answer(self, request: web.Request) -> web.Response:
+        if request.path == "/favicon.ico":
+            # Asked for at a moment of the browser's own; a 404 would be a line in the console then.
+            return web.Response(status=204)
         html = self.pages.get(request.path)
         if html is None:
             raise web.HTTPNotFound
