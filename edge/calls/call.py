@@ -30,7 +30,7 @@ from edge.media.engine import MediaUnavailable, NoAddress
 from edge.model.callers import NO_PAST
 from edge.model.config import Trunk
 from edge.model.decision import Admission, Announce, CallFacts, Disposition, HungUpBy, Proceed, Refuse
-from edge.model.ledger import Connect, OpenCall, Reserve, Unavailable
+from edge.model.ledger import Connect, OpenCall, Release, Reserve, Unavailable
 from edge.model.menu import Menu
 from edge.routing.admit import over_cap
 from edge.routing.exhaust import exhausted, failsafe
@@ -329,9 +329,17 @@ class Call:
         try:
             if self.target is not None:  # it rings, or has answered: the fail-safe may dial another
                 self.let_go(self.target)
+            self._give_back()
             await self._follow(failsafe(proceed, self.snapshot))
         except CallOver as over:
             self._over(over)
         except Exception:
             log.exception("call.broke_again")
             self._refuse("error_internal", "an internal error; the log has it")
+
+    def _give_back(self) -> None:
+        """The attempt that broke takes nothing while the call goes on elsewhere, even if it was answered."""
+        attempt, services = len(self.record.attempts), self.services
+        if attempt:
+            now = services.clock.utc()
+            services.store.post(Release(self.facts.call_id, attempt, now, unbridged=True))

@@ -15,6 +15,7 @@ from edge.calls.leg import Leg
 from edge.calls.outcome import NO_SLOT, NOT_COUNTED, Result
 from edge.calls.placeholders import Values
 from edge.logs import get_logger
+from edge.media.engine import MediaUnavailable
 from edge.model.callers import CallerPast
 from edge.model.config import Target
 from edge.model.decision import Attempt, Candidate, CapClaim, Choice, Proceed
@@ -163,6 +164,10 @@ class Hunt:
             leg, result = await Dial(self.call, target, values, self.key, transfer=transfer).run()
         except CallOver:
             self.note(target, started, Result(0, "caller_gone", "the call was over"), transfer)
+            raise
+        except Exception as error:  # no media, or a mistake of ours
+            words = str(error) if isinstance(error, MediaUnavailable) else "an internal error; the log has it"
+            self.note(target, started, Result(0, "unreachable", words), transfer)
             raise
         if not elsewhere:
             breaker.learn(target.id, result)

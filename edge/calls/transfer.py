@@ -170,7 +170,6 @@ class Transfer:
             leg, result = await self._hunt.dial(target, started, transfer)
         except MediaUnavailable as error:
             leg, result = None, Result(0, "unreachable", str(error))
-            self._hunt.note(target, started, result, transfer)
         if leg is not None:
             await self._connect(attempt, target.id, elsewhere=uri is not None)
         caller.media.stop()

@@ -56,11 +56,13 @@ class Connect:
 @dataclass(frozen=True, slots=True)
 class Release:
     """An attempt is over, or (None) the whole call: gives back what it reserved and did not use, and its
-    concurrency."""
+    concurrency.  ``unbridged``: what a Connect used up of it as well, for no bridge came of that.
+    """
 
     call_id: str
     attempt: int | None
     at: datetime
+    unbridged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

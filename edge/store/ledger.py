@@ -176,7 +176,7 @@ class Ledger:
         return None
 
     def _release(self, command: Release) -> Answer:
-        self._slots.release(command.call_id, command.attempt)
+        self._slots.release(command.call_id, command.attempt, unbridged=command.unbridged)
         return None
 
     def _hand_back(self, command: HandBack) -> Answer:

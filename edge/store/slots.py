@@ -190,8 +190,9 @@ class Slots:
         used = self.counter((claim.cap_id, claim.window)).used
         self.notices.append(CapNotice(event, claim.cap_id, claim.owner_id, claim.window, used, claim.limit))
 
-    def release(self, call_id: str, attempt: int | None = None) -> None:
-        """Gives back what a call has reserved, or one attempt of it."""
+    def release(self, call_id: str, attempt: int | None = None, *, unbridged: bool = False) -> None:
+        """Gives back what a call has reserved, or one attempt of it, and what was used for a bridge that did
+        not happen."""
         held = self._held.get(call_id, {})
         for place, slot in list(held.items()):
             if attempt not in (None, place[0]) or slot.state not in ("reserved", "watched"):
@@ -200,21 +201,22 @@ class Slots:
                 key = (slot.claim.cap_id, slot.claim.window)
                 self._count(key, self.counter(key), 0, -1)
             self._put(call_id, held, place, None)
+        if unbridged:
+            self._unuse(call_id, held, attempt)
 
     def end(self, call_id: str, *, unbridged: bool = False) -> None:
         """The call is over: gives everything back and forgets it."""
         if self._held.get(call_id):
-            self.release(call_id)
-            if unbridged:
-                self._unuse(call_id)
+            self.release(call_id, unbridged=unbridged)
         held = self._held.pop(call_id, None)
         if held is not None:
             self._undo.append(lambda: self._held.__setitem__(call_id, held))
 
-    def _unuse(self, call_id: str) -> None:
+    def _unuse(self, call_id: str, held: Held, attempt: int | None) -> None:
         """The bridge that used slots up, or let them wait for a conversion, did not happen."""
-        held = self._held[call_id]
         for place, slot in list(held.items()):
+            if attempt not in (None, place[0]):
+                continue
             if slot.state == "used" and slot.claim.counts_on == "connect":
                 key = (slot.claim.cap_id, slot.claim.window)
                 self._count(key, self.counter(key), -1, 0)

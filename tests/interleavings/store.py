@@ -68,7 +68,7 @@ class Store:
             case Connect(call_id=call_id, attempt=attempt):
                 slots.use(call_id, attempt, ("attempt", "connect"))
             case Release(call_id=call_id, attempt=attempt):
-                slots.release(call_id, attempt)
+                slots.release(call_id, attempt, unbridged=command.unbridged)
             case HandBack(call_id=call_id, attempt=attempt, cap_ids=caps):
                 slots.hand_back(call_id, attempt, caps, "", to=(command.to_call_id, command.to_attempt))
             case Finish(call_id=call_id):

@@ -103,9 +103,9 @@ class Model:
         self.live.discard(call)
         self.over.add(call)
 
-    def unbridge(self, call: str) -> None:
+    def unbridge(self, call: str, attempt: int | None = None) -> None:
         """The bridge that was written did not happen: what it used up is free again."""
-        mine = [slot for slot in self.slots if slot.call == call]
+        mine = [s for s in self.slots if s.call == call and attempt in (None, s.attempt)]
         for slot in mine:
             slot.bridged &= slot.used
             if slot.used and not slot.cleared and slot.claim.counts_on == "connect":
@@ -220,10 +220,12 @@ class LedgerMachine(RuleBasedStateMachine):
         self.group.run([connect(call, attempt)])
         self.model.use(call, attempt, {"attempt", "connect"})
 
-    @rule(call=CALLS, attempt=ATTEMPTS)
-    def release(self, call: str, attempt: int) -> None:
+    @rule(call=CALLS, attempt=ATTEMPTS, unbridged=st.booleans())
+    def release(self, call: str, attempt: int, *, unbridged: bool) -> None:
         call += str(self.starts)
-        self.group.run([release(call, attempt)])
+        self.group.run([replace(release(call, attempt), unbridged=unbridged)])
+        if unbridged and call in self.model.live:
+            self.model.unbridge(call, attempt)
         self.model.drop(call, attempt)
 
     @rule(call=CALLS)
