@@ -176,7 +176,7 @@ class Call:
 
     async def _announce(self, announce: Announce) -> None:
         """Answers, plays a message, perhaps takes one, and hangs up."""
-        self.reception.listen()
+        await self.reception.open()
         self.record.end(announce.disposition, announce.detail, "server")
         if not await self.reception.answer_to_play():
             self._refuse("rejected_no_codec", "the caller offers neither PCMU nor PCMA")
@@ -195,7 +195,7 @@ class Call:
         self.record.connected_as = proceed.base_disposition or "connected"
         if proceed.claims and not self._reserved and not await self._reserve(proceed):
             return
-        caller = self.reception.listen()
+        caller = await self.reception.open()
         if caller.declined and not self.reception.late_offer:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return

@@ -36,6 +36,17 @@ class HangUpAsked:
     detail: str
 
 
+class CallerSaid(NamedTuple):
+    """An event of a caller that has no leg yet, for its call waits for media ports."""
+
+    event: InviteEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PortsReady:
+    """The media ports are there that the call waited for."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartyWanted:
     """A transfer wants the other party of this call: ``leg`` is the dialog that it replaces, ``by`` the id
@@ -63,7 +74,7 @@ class PartySettled:
     unanswered: bool = False
 
 
-Happening = SipHappened | MediaHappened | HangUpAsked | PartyWanted | PartySettled
+Happening = SipHappened | MediaHappened | CallerSaid | PortsReady | HangUpAsked | PartyWanted | PartySettled
 
 
 class CallOver(Exception):

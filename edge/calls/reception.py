@@ -6,11 +6,13 @@ answered (rule: Answering).
 
 from edge.calls.bridge import Bridge
 from edge.calls.happenings import (
+    CallerSaid,
     CallOver,
     HangUpAsked,
     Happening,
     MediaHappened,
     PartyWanted,
+    PortsReady,
     SipHappened,
     cancelled,
 )
@@ -36,6 +38,8 @@ from edge.sip.events import (
 from edge.sip.invite import Invite
 
 ACK_WAIT_S = 32.0
+PORTS_WAIT_S = 2.0
+"""A lost media worker takes some tenths of a second to be back."""
 RINGBACK = "tone:ringback"
 MEDIA_LOST = "Q.850;cause=41"
 
@@ -67,6 +71,26 @@ class Reception:
         self.media: MediaCall = services.media.call()
         self._keys = Keys()
         self._ringing = RINGBACK
+
+    async def open(self) -> Leg:
+        """``listen``, once the ports are there: those of a worker that is being restarted are waited for."""
+        if self.caller is None and not self.media.ready:
+            await self._ports()
+        return self.listen()
+
+    async def _ports(self) -> None:
+        """Until the call has them, or for as long as that may take; raises CallOver."""
+        began = self.services.clock.monotonic()
+        self.media.await_ports(lambda: self.inbox.put(PortsReady()))
+        self.invite.on_event = lambda event: self.inbox.put(CallerSaid(event))
+        try:
+            while not self.media.ready and await self.next(began + PORTS_WAIT_S) is not None:
+                pass
+        finally:
+            self.invite.on_event = None
+        waited_s = self.services.clock.monotonic() - began
+        result = "restarted" if self.media.ready else "lost"
+        self.record.step("media", result, f"waited {waited_s:.1f} s for a media worker")
 
     def listen(self) -> Leg:
         """The caller's leg: its port taken, its events heard; raises MediaUnavailable."""
@@ -219,6 +243,8 @@ class Reception:
             happening.refuse()
         elif isinstance(happening, HangUpAsked):
             raise CallOver(happening.by, happening.detail)
+        elif isinstance(happening, CallerSaid):
+            self._gone(happening.event)
         elif isinstance(happening, MediaHappened) and isinstance(happening.event, WorkerDied):
             raise CallOver("server", "the media worker died", "error_media", MEDIA_LOST)
         return happening

@@ -113,7 +113,8 @@ class Switch:
             return "the store can not write", limits.retry_after_s
         if len(self._calls) >= limits.max_calls:
             return f"{limits.max_calls} calls at once", limits.retry_after_s
-        if not self._services.media.ready:
+        media = self._services.media
+        if not (media.ready or media.expected):
             return "no media ports are left for one more call", limits.retry_after_s
         if not self._rate.take(self._services.clock.monotonic()):
             return f"more than {limits.max_cps:g} calls per second", limits.retry_after_s

@@ -138,6 +138,12 @@ class MediaCall(Protocol):
 
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
+
+    ready: bool  # it has been promised its ports; not while the worker that is to do so is being restarted
+
+    def await_ports(self, tell: Callable[[], None]) -> None:
+        """Calls ``tell`` once it is ``ready``, if that is before it is closed."""
+
     def leg(self, peer: str = "", heard: str = "") -> MediaLeg:
         """A new leg toward who speaks SIP from the address ``peer``, and said (if it did) that it receives
         audio at ``heard``.  Raises NoAddress, and MediaUnavailable, which is to be reckoned with from the
@@ -177,8 +183,12 @@ class MediaEngine(Protocol):
     def ready(self) -> bool:
         """Whether ``call`` has ports for one more call: two legs, whenever it wants them."""
 
+    @property
+    def expected(self) -> bool:
+        """Whether a worker that was lost is to be back so soon that a call may wait for its ports."""
+
     def call(self) -> MediaCall:
-        """A new media call on the least loaded worker; raises MediaUnavailable."""
+        """A new media call on the least loaded worker, or one that is expected; raises MediaUnavailable."""
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
         """Makes a prompt playable: by codec, its raw 8 kHz octets (one octet = one sample)."""

@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import struct
-import sys
 from array import array
 from collections import deque
 from collections.abc import Callable
@@ -42,7 +41,10 @@ class Listener(Protocol):
 
 
 class Link:
-    """One life of one worker process; ``on_died`` callbacks run once, when it is over."""
+    """One life of one worker process; ``on_died`` callbacks run once, when it is over.
+
+    ``stocked`` is how many ports it had first; ``on_stock`` is called when it has more.
+    """
 
     def __init__(self, sock: socket.socket, process: asyncio.subprocess.Process, stock: int) -> None:
         self.alive = True
@@ -50,11 +52,12 @@ class Link:
         self.calls = 0
         self.listeners: dict[int, Listener] = {}
         self.on_died: dict[object, Callable[[], None]] = {}
-        self.stocked = asyncio.Event()
+        self.on_stock: Callable[[], None] | None = None
         self.on_recording_failed: Callable[[int], None] | None = None
         self._sock = sock
         self._process = process
         self._loop = asyncio.get_running_loop()
+        self.stocked: asyncio.Future[int] = self._loop.create_future()
         self._stock: list[int] = []
         self._stock_size = stock
         self._ordered = 0
@@ -233,7 +236,10 @@ class Link:
         ports = control.decode_stock(body)
         self._ordered -= len(ports)
         self._stock.extend(ports)
-        self.stocked.set()
+        if not self.stocked.done():
+            self.stocked.set_result(len(ports))
+        if self.on_stock is not None:
+            self.on_stock()
 
     def _on_counters(self, body: bytes) -> None:
         port, counters, final = control.decode_counters(body)
@@ -327,23 +333,3 @@ class Link:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
-
-
-async def start(config: control.WorkerConfig, stock: int) -> Link:
-    """Starts a worker process and configures it; raises OSError."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with contextlib.ExitStack() as undo, theirs:
-        undo.enter_context(ours)
-        ours.setblocking(False)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "edge.media.worker",
-            str(theirs.fileno()),
-            pass_fds=(theirs.fileno(),),
-            stdin=asyncio.subprocess.DEVNULL,
-        )
-        undo.pop_all()
-    link = Link(ours, process, stock)
-    link.send(control.encode_configure(config))
-    return link

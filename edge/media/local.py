@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final, Self
 
 from edge.clock import Clock
 from edge.logs import get_logger
-from edge.media import control, link, tones
+from edge.media import control, tones
 from edge.media.addresses import Addresses
 from edge.media.engine import (
     MediaEngine,
@@ -19,12 +20,15 @@ from edge.media.library import Library
 from edge.media.link import Link
 from edge.media.local_call import PORTS_A_CALL, LocalCall
 from edge.media.recording import RecorderLink
+from edge.media.starting import start
 
 log = get_logger(__name__)
 
 _START_S: Final = 10.0
 _FIRST_BACKOFF_S: Final = 0.1
 _LONGEST_BACKOFF_S: Final = 5.0
+_SOON_S: Final = 1.0
+"""A worker whose restart is put off for longer, for it dies again and again, is not waited for."""
 _RECORDER_PAUSE_S: Final = 1.0
 
 
@@ -65,6 +69,9 @@ class LocalEngine(MediaEngine):
         self._config = config
         self._clock = clock
         self._links: list[Link | None] = [None] * count
+        self._late: set[int] = set()
+        self._fresh: set[int] = set()
+        self._queue: deque[LocalCall] = deque()
         self._keepers: list[asyncio.Task[None]] = []
         self._library = Library()
         self._addresses = Addresses(
@@ -92,8 +99,25 @@ class LocalEngine(MediaEngine):
         await self._close()
 
     def call(self) -> LocalCall:
-        """A new media call on the least loaded worker; raises MediaUnavailable."""
-        return LocalCall(self._least(), self._addresses, self._library, self._recorder, elsewhere=self._least)
+        """A new media call on the least loaded worker, or one that is expected; raises MediaUnavailable."""
+        worker = (None if self.ready else self._awaited()) or self._least()
+        return LocalCall(
+            worker, self._addresses, self._library, self._recorder, elsewhere=self._least, queue=self._queue
+        )
+
+    def _awaited(self) -> Link | None:
+        """A worker that is being restarted, or was just now and has not all of its ports yet."""
+        for index, worker in enumerate(self._links):
+            if worker is None or index in self._late:
+                continue
+            if not worker.alive or not worker.stocked.done() or index in self._fresh:
+                return worker
+        return None
+
+    def _supply(self) -> None:
+        """The calls that wait get what ports there are, the first one first."""
+        while self._queue and self.ready:
+            self._queue.popleft().its_turn(self._least())
 
     def _least(self) -> Link:
         """The worker with the fewest calls, of those that can promise the ports of one more."""
@@ -131,6 +155,11 @@ class LocalEngine(MediaEngine):
         return any(worker is not None and worker.free >= PORTS_A_CALL for worker in self._links)
 
     @property
+    def expected(self) -> bool:
+        """Whether a worker that was lost is to be back so soon that a call may wait for its ports."""
+        return self._awaited() is not None
+
+    @property
     def worker_pids(self) -> list[int]:
         """The living workers' processes."""
         return [worker.pid for worker in self._alive()]
@@ -155,7 +184,7 @@ class LocalEngine(MediaEngine):
 
     async def _start(self, index: int) -> Link:
         config = self._config
-        worker = await link.start(
+        worker = await start(
             control.WorkerConfig(
                 self._bind_hosts,
                 config.first_port,
@@ -168,6 +197,7 @@ class LocalEngine(MediaEngine):
             ),
             config.stock,
         )
+        worker.on_stock = self._supply
         self._links[index] = worker
         for stored in list(self._library):
             worker.send_prompt(stored)
@@ -181,10 +211,10 @@ class LocalEngine(MediaEngine):
         """Until the worker has its first ports; raises MediaUnavailable when they are too few for a call."""
         try:
             async with asyncio.timeout(_START_S):
-                await worker.stocked.wait()
+                first = await worker.stocked
         except TimeoutError:
             raise MediaUnavailable(f"media worker {worker.pid} did not start in {_START_S:g} s") from None
-        if worker.free < PORTS_A_CALL:
+        if first < PORTS_A_CALL:
             config = self._config
             raise MediaUnavailable(
                 f"too few RTP ports of media.ports = {config.first_port}-{config.last_port} on"
@@ -206,6 +236,8 @@ class LocalEngine(MediaEngine):
 
     async def _restart(self, index: int, backoff: float) -> tuple[Link, float]:
         while True:
+            if backoff > _SOON_S:
+                self._late.add(index)
             await asyncio.sleep(backoff)
             backoff = min(2 * backoff, _LONGEST_BACKOFF_S)
             try:
@@ -219,6 +251,9 @@ class LocalEngine(MediaEngine):
                     await failed.close()
             else:
                 log.info("media worker restarted", worker=worker.pid)
+                self._late.discard(index)
+                self._fresh.add(index)
+                asyncio.get_running_loop().call_later(_SOON_S, self._fresh.discard, index)
                 return worker, backoff
 
     async def _start_recorder(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, Self
@@ -98,10 +99,13 @@ class LocalCall:
         "_over",
         "_owed",
         "_queried",
+        "_queue",
         "_recorder",
+        "_tell",
         "_waiters",
         "addresses",
         "library",
+        "ready",
     )
 
     def __init__(
@@ -112,23 +116,32 @@ class LocalCall:
         recorder: RecorderLink | None = None,
         *,
         elsewhere: Callable[[], Link],
+        queue: "deque[LocalCall]",
     ) -> None:
-        """``elsewhere`` answers a worker that has room for one more call; raises MediaUnavailable."""
+        """``worker`` has room for the call, or is being restarted.  ``elsewhere`` answers one that has, and
+        raises MediaUnavailable; in ``queue`` are the calls that wait for one."""
         self.library = library
         self._recorder = recorder
         self.addresses = addresses
         self._elsewhere = elsewhere
+        self._queue = queue
+        self._tell: Callable[[], None] | None = None
         self._legs: dict[int, LocalLeg] = {}
         self._closing: set[int] = set()
         self._queried: set[int] = set()
         self._counted: dict[int, LegCounters] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._over = False
-        self._live_on(worker)
+        self._kept: tuple[int, ...] = ()
+        self._owed = 0
+        self._link = worker
+        self.ready = False
+        if worker.free >= PORTS_A_CALL:
+            self._live_on(worker)
 
     def _live_on(self, worker: Link) -> None:
         self._link = worker
-        self._kept: tuple[int, ...] = ()
+        self.ready = True
         self._owed = PORTS_A_CALL
         worker.promise(PORTS_A_CALL)
         worker.calls += 1
@@ -140,13 +153,25 @@ class LocalCall:
     def __exit__(self, *_: object) -> None:
         self._close()
 
+    def await_ports(self, tell: Callable[[], None]) -> None:
+        """Calls ``tell`` once it is ``ready``, if that is before it is closed."""
+        self._tell = tell
+        self._queue.append(self)
+
+    def its_turn(self, worker: Link) -> None:
+        """``worker`` has room for it, if it waits yet."""
+        tell, self._tell = self._tell, None
+        if tell is not None and not self._over and not self.ready:
+            self._live_on(worker)
+            tell()
+
     def leg(self, peer: str = "", heard: str = "") -> LocalLeg:
         """A new leg toward a peer, on a port that is bound already; raises NoAddress, and MediaUnavailable: a
         third one has been promised nothing."""
         if self._over:
             raise MediaUnavailable("the call's media is closed")
         host = self.addresses.toward(peer, heard)
-        if not self._link.alive:
+        if not self.ready:
             self._live_on(self._elsewhere())
         if self._kept:
             port, *kept = self._kept
@@ -262,8 +287,9 @@ class LocalCall:
         if self._over:
             return
         self._over = True
-        self._link.calls -= 1
-        self._link.forgo(self._owed)
+        if self.ready:
+            self._link.calls -= 1
+            self._link.forgo(self._owed)
         for port in self._kept:
             self._link.send(control.encode_port(control.CLOSE, port), _CLOSE_S)
         for leg in list(self._legs.values()):
@@ -272,6 +298,7 @@ class LocalCall:
 
     def _worker_died(self) -> None:
         """A call that has no leg has lost nothing: it takes its first port from another worker."""
+        self.ready = False
         self._over = self._over or bool(self._legs)
         legs, self._legs = self._legs, {}
         self._closing.clear()

@@ -47,6 +47,7 @@ LATEST_S: Final = 30.0
 """No network keeps a datagram for longer than a transaction lives."""
 SETTLE_S: Final = 200.0
 """Longer than anything that is under way can take: 64*T1 for each of several transactions in a row."""
+MEDIA_LOST: Final = ("the media worker died", "no media worker has the ports of one more call")
 LATE_S: Final = 15.0
 """Nobody takes an offer that is so old: who made it has given it up, or is about to."""
 WAITS: Final = st.sampled_from((0.0, 0.001, 0.006, 0.011, 0.011, 0.05, 0.05, 0.3, 0.6, 2.0, 11.0, 33.0))
@@ -471,6 +472,12 @@ class Interleavings(RuleBasedStateMachine):
         self.edge.media.ready = left
         self.pass_time(after)
 
+    @precondition(lambda self: not self.edge.media.expected)
+    @rule(seconds=st.sampled_from((0.3, 0.6, 1.9, 2.5)), after=WAITS)
+    def the_media_worker_is_restarted(self, seconds: float, after: float) -> None:
+        self.edge.media.restarts(seconds)
+        self.pass_time(after)
+
     @precondition(lambda self: self.edge.switch.live())
     @rule(dies=st.booleans(), which=st.integers(0, 3), after=WAITS)
     def a_media_worker_dies_or_hears_nothing(self, dies: bool, which: int, after: float) -> None:
@@ -541,7 +548,7 @@ def check(record: Any) -> None:
     """What any record must be, whatever happened."""
     disposition, answered = record["disposition"], record["answered_at"]
     assert disposition != "error_internal", record
-    assert disposition != "error_media" or record["disposition_detail"] == "the media worker died", record
+    assert disposition != "error_media" or record["disposition_detail"] in MEDIA_LOST, record
     connected = record["connected_at"] is not None
     assert not connected or (answered is not None and record["target_id"] is not None), record
     assert (disposition == "connected") <= connected, record

@@ -233,12 +233,23 @@ class Media:
         self.ports = itertools.count(20000, 2)
         self.opened = 0
         self.ready = True
+        self.expected = False
         self._talks: list[Talk] = []
 
     def call(self) -> "Talk":
         self.opened += 1
         self._talks.append(Talk(self))
         return self._talks[-1]
+
+    def restarts(self, seconds: float) -> None:
+        """There is no worker for so long: calls that begin meanwhile have their ports then."""
+        self.ready, self.expected = False, True
+        self.loop.call_later(seconds, self._restarted)
+
+    def _restarted(self) -> None:
+        self.ready, self.expected = True, False
+        for talk in self._talks:
+            talk.its_turn()
 
     def fails(self, which: int, event: MediaEvent) -> None:
         """Something becomes of a leg of one of the last calls."""
@@ -255,8 +266,20 @@ class Talk:
     def __init__(self, media: Media) -> None:
         self._media = media
         self._legs: list[Leg] = []
+        self.ready = not media.expected
+        self._tell: Callable[[], None] | None = None
+
+    def await_ports(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+
+    def its_turn(self) -> None:
+        tell, self._tell, self.ready = self._tell, None, True
+        if tell is not None:
+            tell()
 
     def leg(self, peer: str = "", heard: str = "") -> Leg:
+        if not self.ready:
+            raise MediaUnavailable("no media worker has the ports of one more call")
         if not self._media.ready and len(self._legs) >= PORTS_A_CALL:
             raise MediaUnavailable("no RTP port is left")
         made = Leg(self._media.loop, next(self._media.ports))

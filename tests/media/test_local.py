@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge.clock import SystemClock
-from edge.media import local_call
+from edge.media import local, local_call
 from edge.media.engine import (
     Dtmf,
     MediaEvent,
@@ -325,6 +325,42 @@ async def test_a_call_that_finds_no_other_worker_takes_its_ports_from_the_restar
             call.leg()
         await until(lambda: engine.ready)
         assert call.leg().port != call.leg().port
+
+
+async def test_a_call_that_begins_while_its_worker_is_restarted_gets_its_ports_in_its_turn(
+    engine: LocalEngine,
+) -> None:
+    with contextlib.ExitStack() as calls:
+        died = engine._links[0]
+        assert died is not None and not engine.expected
+        os.kill(died.pid, signal.SIGKILL)
+        await until(lambda: not died.alive)
+        assert engine.expected and not engine.ready
+        waiting = [calls.enter_context(engine.call()) for _ in range(50)]
+        told: list[int] = []
+        for number, call in enumerate(waiting):
+            assert not call.ready
+            call.await_ports(lambda number=number: told.append(number))  # type: ignore[misc]
+        with engine.call() as gone:
+            gone.await_ports(lambda: told.append(-1))
+        await until(lambda: len(told) == 50)
+        assert told == list(range(50)), "as many as the range has room for"
+        assert len({call.leg().port for call in waiting for _ in range(2)}) == 100
+        assert not engine.ready
+    await until(lambda: not engine.expected)
+
+
+async def test_a_worker_that_dies_again_and_again_is_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local, "_FIRST_BACKOFF_S", 2.0)
+    async with engine_on(own_address()) as engine:
+        died = engine._links[0]
+        assert died is not None
+        os.kill(died.pid, signal.SIGKILL)
+        await until(lambda: not died.alive and not engine.expected)
+        with pytest.raises(MediaUnavailable):
+            engine.call()
 
 
 async def test_ports_are_there_for_as_many_calls_as_the_range_has_room_for(engine: LocalEngine) -> None:
