@@ -3,7 +3,7 @@
 A trunk with ``addresses`` alone is known by its source; with credentials alone it is challenged from
 anywhere; with both, both must hold.  While there is a trunk with credentials alone every stranger
 gets the same 401, otherwise ``unknown_sources`` says: silence or 403.  A buyer's PBX may ask
-OPTIONS, and to take a call of its own from one phone to another.
+OPTIONS, and to take a call of its own from one phone to another; within a call that is over it is told so.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from edge.sip.via import parse_via
 
 SCANNERS = (
     "friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "pplsip", "vaxsipuseragent",
-    "iwar", "sip-scan", "sipscan", "smap",
+    "iwar", "sip-scan", "sipscan", "smap", "eyebeam release 3006o stamp 17551",
 )  # fmt: skip
 """How the User-Agent of the common scanners begins, as seen in 2026; in lower case."""
 
@@ -141,9 +141,7 @@ class Access:
 
     def _stranger(self, request: Request, source: str, flow: Flow, snapshot: Snapshot) -> Allow | Deny:
         """No trunk has this source address: credentials may still prove one that needs no address."""
-        # No plain call comes of an INVITE with Replaces (RFC 3891).
-        asks = request.method == "OPTIONS" or (request.method == "INVITE" and "Replaces" in request.headers)
-        if asks and (self._sources.is_target(source) or self._guard.is_dialled(source)):
+        if _makes_no_call(request) and (self._sources.is_target(source) or self._guard.is_dialled(source)):
             return Allow("target")
         behind = source != flow.remote[0]
         certain = not behind and flow.transport != "udp"
@@ -215,6 +213,17 @@ class Access:
         if via is None:
             return source
         return via.params.get("received") or via.host
+
+
+def _makes_no_call(request: Request) -> bool:
+    """Whether no plain call can come of a request, neither of an INVITE with Replaces (RFC 3891), nor of what
+    is within a dialog: who is asked has it no more, or it would not ask who that is (481)."""
+    if request.method == "OPTIONS" or (request.method == "INVITE" and "Replaces" in request.headers):
+        return True
+    try:
+        return request.to_tag is not None
+    except SipParseError:
+        return False
 
 
 def _remedy(source: str, snapshot: Snapshot) -> str:

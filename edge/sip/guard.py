@@ -7,7 +7,8 @@ the source's score, which decays; too much of it bans the source for a while.
 
 Anybody can forge a datagram's source.  So what datagrams tell against a source holds for its datagrams alone,
 and where strangers may log in it is heard a little nevertheless; and what only somebody can have sent who
-hears our answers goes first: what answers a challenge of ours, or has the tag of a dialog of ours.
+hears our answers goes first: what answers a challenge of ours, or has the tag of a dialog of ours.  A first
+request, which is like any forged one, is known by its patience: it comes again.
 """
 
 import heapq
@@ -21,6 +22,7 @@ from edge.networks import first_of, source_of
 from edge.sip.bans import Ban, Reason
 from edge.sip.known import Sources
 from edge.sip.meters import Allowance, Bucket, Meter
+from edge.sip.repeats import Repeats
 from edge.sip.strangers import OCTETS, Strangers, cost_of, remember
 from edge.sip.ways import Ways
 
@@ -29,7 +31,8 @@ RATE: Final = 50.0
 RATE_OF_ALL: Final = 1000.0
 """The same of all unknown sources together: source addresses of datagrams can be forged."""
 SUSPECT_RATE: Final = 10.0
-"""Datagrams a second of a source that is banned for what may have been forged, where strangers may log in."""
+"""Datagrams a second of a source that is banned for what may have been forged, where strangers may log in;
+as many again of any source that come again patiently."""
 SUSPECT_RATE_OF_ALL: Final = 200.0
 ANSWERS: Final = 5000.0
 """Datagrams a second of which it is found out whether they answer a challenge: each takes 8 us."""
@@ -88,6 +91,8 @@ class Guard:
         self._certain = Strangers(RATE, RATE_OF_ALL, now)
         self._forgeable = Strangers(RATE, RATE_OF_ALL, now, datagrams_only=True)
         self._suspect = Strangers(SUSPECT_RATE, SUSPECT_RATE_OF_ALL, now)
+        self._patient = Strangers(SUSPECT_RATE, SUSPECT_RATE_OF_ALL, now)
+        self._repeats = Repeats()
         self._asked = Bucket(ANSWERS, now)
         self.counters: Counter[str] = Counter()
 
@@ -139,6 +144,9 @@ class Guard:
             if heard is not None and heard.take(source, cost, now):
                 return True
             if self._is_real(host, data) and self._certain.take(source, cost, now):
+                return True
+            again = self._sources.may_log_in and self._repeats.is_patient(host, data, now)
+            if again and self._patient.take(source, cost, now):
                 return True
         self._drop(ban)
         if ban is None:

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from edge.sip.bans import BanList, Reason
 from edge.sip.meters import Bucket
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 OFFENCES: Final[dict[Reason, float]] = {
@@ -79,9 +80,9 @@ def cost_of(size: int) -> float:
     return 1.0 + size // OCTETS
 
 
-def remember(table: dict[str, T], key: str, value: T) -> None:
-    """Puts a value; from a full table the tenth goes first that was put there before all others."""
-    if key not in table and len(table) >= MAX_SOURCES:
-        for old in list(islice(table, MAX_SOURCES // 10)):
+def remember(table: dict[K, T], key: K, value: T, most: int = MAX_SOURCES) -> None:
+    """Puts a value; of a full table (``most``) the tenth goes first that was put there before all others."""
+    if key not in table and len(table) >= most:
+        for old in list(islice(table, most // 10)):
             del table[old]
     table[key] = value

@@ -169,6 +169,21 @@ def test_a_targets_pbx_may_ask_for_a_call_that_it_has_and_nobody_else() -> None:
     assert bench.judge("203.0.113.5", replacing) == Deny(0)
 
 
+def test_within_a_call_that_is_over_a_targets_pbx_is_told_so_and_nobody_else() -> None:
+    buyer = Target(id="tgt_1", name="buyer", address="sip:sales@198.51.100.50:5080", **COMMON)
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)], targets=[buyer]))
+    bench.guard.dialled("198.51.100.60")
+    for method in ("INVITE", "BYE"):
+        late = request(method)
+        late.headers.set_first("To", "<sip:c@d>;tag=2")
+        for pbx in ("198.51.100.50", "198.51.100.60"):
+            assert bench.judge(pbx, late) == Allow("target")
+        assert bench.judge("203.0.113.5", late) == Deny(0)
+    broken = request("BYE")
+    broken.headers.set_first("To", "<sip:c@d>;tag=")
+    assert bench.judge("198.51.100.50", broken) == Deny(0)
+
+
 def test_so_may_one_that_is_written_by_its_name_once_we_have_dialled_it() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]))
     assert bench.judge("198.51.100.50", request("OPTIONS")) == Deny(0)

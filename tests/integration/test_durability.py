@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support.api import Api, Json
 from tests.support.ports import own_address
+from tests.support.raw_phone import RawPhone
 from tests.support.server import Server, eventually, running_server, simple_route
 from tests.support.sipp import Sipp, call, sipp
 
@@ -210,3 +212,28 @@ async def slots(server: Server, owner_id: str) -> int:
     assert [line["state"] for line in ledger] == ["used"] * int(cap["used"])
     assert cap["reserved"] == 0
     return int(cap["used"])
+
+
+async def test_after_a_crash_both_sides_of_a_lost_call_are_told_that_it_is_gone(tmp_path: Path) -> None:
+    """481 to whatever they ask within it (RFC 3261 12.2.2), so that neither waits for it any longer."""
+    with RawPhone(("", 0)) as carrier, RawPhone(("", 0)) as pbx:
+        async with running_server(tmp_path) as server:
+            carrier.server = pbx.server = server.sip["udp"]
+            await simple_route(server.api, caller_host=carrier.host, target=f"sip:b@{pbx.address}")
+            call = await carrier.invite(NUMBER, carrier.sdp())
+            there = await pbx.hear("INVITE")
+            await pbx.answer(there, 200, pbx.sdp())
+            await call.hear("200")
+            await call.request("ACK")
+            await pbx.hear("ACK")
+            server.kill()
+            await server.process.wait()
+        async with running_server(tmp_path) as server:
+            carrier.server = server.sip["udp"]
+            there = replace(there, source=server.sip["udp"])
+            for cseq, method in enumerate(("UPDATE", "INVITE", "BYE"), 2):
+                await call.request(method, carrier.sdp() if method == "INVITE" else "")
+                await call.hear("481", method=method)
+                await pbx.say(there, method, cseq, pbx.sdp() if method == "INVITE" else "")
+                await pbx.hear("SIP/2.0 481", method=method)
+            assert (await server.api.get("sip/refused"))["items"] == []

@@ -132,6 +132,45 @@ async def test_each_trunk_says_where_numbers_are_and_how_they_are_written(scene:
     assert (await scene.record(number))["caller"] == "+12125550100"
 
 
+WRITTEN = (
+    "sip:{e164}@{edge}", "sip:{digits}@{edge}", "sip:{national}@{edge}", "sip:%2B{digits}@{edge}",
+    "sip:{e164};npdi;rn=+13125550000@{edge};user=phone", "sip:+1-{dashed}@{edge};user=phone",
+    "tel:+1-{dashed}", "tel:{local};phone-context=+1800",
+)  # fmt: skip
+
+
+async def test_however_a_carrier_writes_it_the_number_that_was_dialled_is_found(scene: Scene) -> None:
+    """In the Request-URI, else in To, or where the trunk says."""
+    await scene.trunk(called_number_from="p_called_party_id")
+    e164 = await scene.number()
+    edge, national = scene.server.address(), e164[2:]
+    parts = {
+        "e164": e164, "digits": e164[1:], "national": national, "local": national[3:], "edge": edge,
+        "dashed": f"{national[:3]}-{national[3:6]}-{national[6:]}",
+    }  # fmt: skip
+    uris = [form.format(**parts) for form in WRITTEN]
+    ways = [(uri, "sip:someone@x", "") for uri in uris]
+    ways += [(f"sip:{edge}", uri, "") for uri in uris]
+    ways += [("sip:+18005550999@x", "sip:+18005550998@x", f"P-Called-Party-ID: <{uri}>") for uri in uris]
+    for at, (uri, to, more) in enumerate(ways):
+        lines = [
+            f"Via: SIP/2.0/UDP {scene.carrier.address};branch=z9hG4bKway{at};rport", "Max-Forwards: 70",
+            f"From: <sip:+12125550100@x>;tag=w{at}", f"To: <{to}>", f"Call-ID: way-{at}@{scene.carrier.host}",
+            "CSeq: 1 INVITE", f"Contact: <sip:c@{scene.carrier.address}>", *([more] if more else []),
+        ]  # fmt: skip
+        await scene.carrier.send(f"INVITE {uri} SIP/2.0", lines, scene.carrier.sdp())
+        said = await scene.pbx.hear("INVITE")
+        await scene.pbx.answer(said, 603)
+        await scene.pbx.hear("ACK")
+
+
+async def test_a_target_s_address_may_have_what_its_pbx_tells_customers_by(scene: Scene) -> None:
+    await scene.trunk()
+    number = await scene.number(address=f"sip:sales@{scene.pbx.address};language=en-US;customer=7")
+    said = await scene.offered(number)
+    assert said.start == f"INVITE sip:sales@{scene.pbx.address};language=en-US;customer=7 SIP/2.0"
+
+
 async def test_a_signed_identity_goes_on_only_to_the_number_that_was_dialled(scene: Scene) -> None:
     signed = "Identity: eyJhbGciOiJFUzI1NiJ9..sig;info=<https://c.example/a.cer>;alg=ES256;ppt=shaken"
     await scene.trunk()

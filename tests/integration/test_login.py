@@ -1,5 +1,7 @@
 """Phones that log in: SIPp, which knows MD5 alone and looks at the first challenge only."""
 
+import asyncio
+import itertools
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,33 @@ async def test_a_phone_calls_though_somebody_asked_as_a_scanner_in_its_name(tmp_
                 await Outgoing(forger, NUMBER, "y").request("OPTIONS")
                 await forger.hear("SIP/2.0 401")
         assert (await server.api.get("sip/bans"))["items"] == [], "it logged in before the restart"
+
+
+async def test_a_phone_calls_whatever_flood_is_sent_in_its_name(tmp_path: Path) -> None:
+    """Its first request comes again, as one over UDP does; no forged one does."""
+    phone = own_address()
+    scenario = written(tmp_path, "log-in", logs_in(sdp(), "phone", "right"), *CONNECTS)
+    md5 = {"EDGE_SIP__DIGEST_ALGORITHMS": "MD5"}
+    async with sipp(tmp_path, "answer") as target, running_server(tmp_path, **md5) as server:
+        await simple_route(server.api, caller_host=own_address(), target=f"sip:b@{target.address}")
+        await server.api.post("trunks", {"name": "phones", "username": "phone", "password": "right"})
+
+        async def flood() -> None:
+            with RawPhone(server.sip["udp"], phone) as forger:
+                for n in itertools.count():
+                    await Outgoing(forger, NUMBER, f"forged-{n}").request("INVITE", forger.sdp())
+                    if n % 20 == 0:
+                        await asyncio.sleep(0.01)
+
+        flooding = asyncio.create_task(flood())
+        dropped = 'edge_sip_events_total{event="dropped_banned"}'
+
+        async def is_dropped() -> bool:
+            return bool(await server.api.metric(dropped) >= 1000)
+
+        await eventually(is_dropped)
+        (await call(tmp_path, server.address(), NUMBER, scenario, host=phone, limit_s=30)).check()
+        flooding.cancel()
 
 
 def answered(asked: Said, call: Outgoing) -> list[str]:

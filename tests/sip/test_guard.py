@@ -15,6 +15,7 @@ class World:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.forged = 0
         self.sources = Known()
         self.guard = Guard(
             lambda: self.now, self.sources, lambda host, data: data == b"nonce " + host.encode()
@@ -236,7 +237,7 @@ def test_where_strangers_may_log_in_one_that_others_had_banned_is_heard_a_little
     world.ban()
     assert world.heard(times=500) == 20
     world.now += 1
-    assert world.heard(times=500) == 10
+    assert world.heard(times=500, data=b"something else") == 10
     assert world.heard("203.0.113.10", 200) == 100, "more than that nobody else's flood costs"
     world.guard.offend(STRANGER, "scanner")
     assert world.guard.active(10)[-1].times == 1, "and nothing makes the ban longer while it holds"
@@ -251,6 +252,50 @@ def test_who_answers_our_challenge_or_is_in_a_call_is_heard_whatever_comes_in_it
         assert world.heard(times=500, data=b"in a call") == 50, "up to what anybody may send"
         assert world.heard("203.0.113.10", 200, b"nonce " + STRANGER.encode()) == 100
         world.now += 1000
+
+
+def flooded(world: World, seconds: float, different: int, host: str = STRANGER) -> int:
+    """How many are heard of 4,000 datagrams a second, of which so many differ."""
+    heard = 0
+    for _ in range(round(seconds * 4000)):
+        world.now += 1 / 4000
+        world.forged += 1
+        heard += world.heard(host, 1, b"forged %d" % (world.forged % different))
+    return heard
+
+
+@pytest.mark.parametrize("different", [10**9, 1, 100])
+def test_a_first_request_that_comes_again_is_heard_whatever_comes_in_its_name(
+    world: World, different: int
+) -> None:
+    world.sources.may_log_in = True
+    flooded(world, 5, different)
+    assert world.heard(data=b"first", times=1) == 0
+    assert 4 <= flooded(world, 0.5, different) <= 6, "no more than without it"
+    assert world.heard(data=b"first", times=1) == 1
+    assert world.heard(data=b"first", times=10) == 0, "what does not wait is not heard"
+    world.sources.may_log_in = False
+    flooded(world, 0.5, different)
+    assert world.heard(data=b"first", times=1) == 0, "who may not log in has nothing to say"
+
+
+def test_whatever_names_a_flood_has_a_first_request_that_comes_again_is_heard(world: World) -> None:
+    world.sources.may_log_in = True
+    for tick in range(70):
+        world.now += 0.05
+        for n in range(200):
+            world.heard(f"10.{tick}.0.{n}", 1, b"forged")
+        if tick in (59, 69):
+            assert world.heard(data=b"first", times=1) == (tick == 69)
+
+
+def test_who_waits_is_heard_so_often_and_no_more(world: World) -> None:
+    world.sources.may_log_in = True
+    flooded(world, 5, 10**9)
+    for copy in range(3):
+        world.now += 0.5
+        heard = sum(world.heard(data=b"patient %d" % n, times=1) for n in range(1000))
+        assert heard == (5 if copy == 0 else 25 if copy == 1 else 10)
 
 
 def test_guesses_in_a_banned_source_s_name_are_none_of_its_own_and_its_own_ban_it(

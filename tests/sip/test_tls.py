@@ -121,6 +121,18 @@ async def test_a_certificate_that_nobody_trusts_gets_no_call(good: TlsConfig) ->
         assert them.counters.get("received_invite", 0) == 0
 
 
+async def test_the_whole_chain_is_shown(authority: Authority, tmp_path: Path) -> None:
+    """Who trusts the highest authority alone must be told of those between it and us (RFC 8446 4.4.2)."""
+    between = Authority(tmp_path, "between", above=authority)
+    theirs = between.certificate("theirs", "DNS:pbx.example")
+    assert theirs.certificate is not None
+    ours = replace(theirs, trust=authority.file)
+    async with endpoint(theirs) as (_, port), endpoint(ours) as (us, _):
+        assert (await refused(us, port)).cause == "unreachable"
+        theirs.certificate.write_bytes(theirs.certificate.read_bytes() + between.file.read_bytes())
+        assert (await refused(us, port)).status == 486
+
+
 async def shown(port: int, **limits: Any) -> str:
     """The serial number of the certificate that the listener shows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -221,6 +233,23 @@ async def test_old_versions_of_tls_are_refused(good: TlsConfig) -> None:
     async with endpoint(good) as (_, port):
         with pytest.warns(DeprecationWarning), pytest.raises((ssl.SSLError, ConnectionError)):
             await shown(port, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+
+
+async def test_nobody_renegotiates(good: TlsConfig) -> None:
+    """It costs us as much as a new connection, which would be counted (RFC 9325 3.5)."""
+    async with endpoint(good) as (_, port):
+        pipe = asyncio.subprocess.PIPE
+        client = await asyncio.create_subprocess_exec(
+            "openssl", "s_client", "-tls1_2", "-connect", f"127.0.0.1:{port}",
+            stdin=pipe, stdout=pipe, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        assert client.stdin is not None and client.stdout is not None
+        async with asyncio.timeout(30):
+            await client.stdout.readuntil(b"Verify return code")
+            client.stdin.write(b"R\n")
+            said = await client.stdout.read()
+            await client.wait()
+        assert b"RENEGOTIATING" in said and b"no renegotiation" in said
 
 
 async def test_peers_that_never_shake_hands_count_and_hold_nobody_up(good: TlsConfig) -> None:

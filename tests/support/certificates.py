@@ -14,21 +14,23 @@ from edge.sip.tls import TlsConfig
 
 
 class Authority:
-    """Signs certificates, each in a pair of PEM files in ``directory``."""
+    """Signs certificates, each in a pair of PEM files in ``directory``; ``above`` is who signs its own."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path, name: str = "tests", above: "Authority | None" = None) -> None:
+        self.directory, self.name = directory, name
         self.file, self._key = directory / "authority.pem", _key(directory / "authority.key")
         # Python 3.13 verifies strictly: what an authority may do is written in its certificate.
         uses = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         signer = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         builder = (
-            _builder("tests", self._key, days=30)
+            _builder(name, self._key, days=30)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(uses, critical=True)
             .add_extension(signer, critical=False)
         )
-        self._write(builder, self.file)
+        if above is not None:
+            builder = builder.add_extension(above._identifier(), critical=False)
+        (above or self)._write(builder, self.file)
 
     def certificate(self, name: str, *names: str, days: int = 90) -> TlsConfig:
         """Files ``name.pem`` and ``name.key`` for ``names`` (``DNS:a.example``, ``IP:127.0.0.1``, …), valid
@@ -36,18 +38,20 @@ class Authority:
         made = TlsConfig(self.directory / f"{name}.pem", self.directory / f"{name}.key", self.file)
         key = _key(self.directory / f"{name}.key")
         own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-        signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         builder = (
             _builder(name, key, days)
             .add_extension(x509.SubjectAlternativeName([_general_name(one) for one in names]), critical=False)
             .add_extension(own, critical=False)
-            .add_extension(signer, critical=False)
+            .add_extension(self._identifier(), critical=False)
         )
         self._write(builder, self.directory / f"{name}.pem")
         return made
 
+    def _identifier(self) -> x509.AuthorityKeyIdentifier:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+
     def _write(self, builder: x509.CertificateBuilder, file: Path) -> None:
-        certificate = builder.issuer_name(_name("tests")).sign(self._key, SHA256())
+        certificate = builder.issuer_name(_name(self.name)).sign(self._key, SHA256())
         file.write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
