@@ -117,8 +117,8 @@ class Given:
 class Touch:
     """Real use of a page, or data that it brings: renews the lease of that generation.
 
-    A visit that has lost its number is given one afresh, under ``fresh_id``, as by ``Allocate``; one that
-    was last used before ``known_since`` is known no longer, swept or not.
+    A visit that has lost its number asks ``again``, with what is known of it; one that was last used before
+    ``known_since`` is known no longer, swept or not.
     Answered by ``Touched``, or None: there is no such visit of this visitor, or its tag is not active.
     """
 
@@ -127,7 +127,7 @@ class Touch:
     generation: int
     tags: Tags
     terms: TermsOf
-    fresh_id: str
+    again: Callable[[Terms, PageView], Allocate]
     at: datetime
     known_since: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 

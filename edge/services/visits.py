@@ -13,13 +13,14 @@ from asyncio import Future
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Literal, NamedTuple, Protocol
 
 from edge.clock import Clock
 from edge.ids import new_id
 from edge.model.config import Number
 from edge.model.ledger import Unavailable
-from edge.model.pool import CallTrackingTag, Pool
+from edge.model.pool import CallTrackingTag
 from edge.model.tags import Tags
 from edge.model.visits import (
     Allocate,
@@ -82,6 +83,15 @@ class _Visitor:
     view: PageView
     asking: Asking
     reason: Reason | None
+
+
+class _Fresh(NamedTuple):
+    """Who may need a number, from which address, and the visit that it becomes."""
+
+    visitor_id: str
+    address: str
+    impression_id: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +178,10 @@ class VisitService:
         """Real use of a page; what it has to show now, None: what it shows."""
         snapshot = self._configuration.current
         tags, _ = cleaned(data)
-        terms = self._terms(snapshot, asking.origin)
-        fresh, now = new_id("imp"), self._clock.utc()
+        terms, now = self._terms(snapshot, asking.origin), self._clock.utc()
+        again = partial(self._wanted, _Fresh(visitor_id, asking.address, new_id("imp"), now), snapshot)
         command = Touch(
-            impression_id, visitor_id, generation, tags, terms, fresh, now, known_since=now - self._kept
+            impression_id, visitor_id, generation, tags, terms, again, now, known_since=now - self._kept
         )
         touched = await self._submitted(command)
         if not isinstance(touched, Touched):
@@ -179,6 +189,7 @@ class VisitService:
         tag = snapshot.pools.tag(touched.tag_id)
         if touched.given is None or tag is None:
             return None
+        self._count_limited(touched.given, tag.pool_id or "")
         return self._shown(tag, snapshot, touched.given)
 
     async def close(self, impression_id: str, visitor_id: str, generation: int, asking: Asking) -> None:
@@ -220,26 +231,20 @@ class VisitService:
             return self._shown(tag, snapshot, None)
         reason = visitor.reason
         if reason is not None:
-            self._count(terms, "crawlers" if reason == "crawler" else "throttled")
+            self._count(terms.rules.pool_id, "crawlers" if reason == "crawler" else "throttled")
             return self._shown(tag, snapshot, None, reason)
-        pool = snapshot.pools.pool(terms.rules.pool_id)
-        command = Allocate(
-            terms,
-            visitor.visitor_id,
-            new_id("imp"),
-            visitor.view,
-            self._clock.utc(),
-            self._source(visitor.asking.address),
-            max(_LEAST_SHARE, math.floor(self._limits.max_share_per_address * len(terms.members))),
-            _near(pool, tag, visitor.view.tags, snapshot),
-        )
-        given = await self._store.submit(command)
+        who = _Fresh(visitor.visitor_id, visitor.asking.address, new_id("imp"), self._clock.utc())
+        given = await self._store.submit(self._wanted(who, snapshot, terms, visitor.view))
         if isinstance(given, Unavailable):
             return self._shown(tag, snapshot, None, "unavailable")
-        if given.limited:
-            self._count(terms, "throttled")
-            return self._shown(tag, snapshot, None, "rate_limited")
+        self._count_limited(given, terms.rules.pool_id)
         return self._shown(tag, snapshot, given)
+
+    def _wanted(self, who: _Fresh, snapshot: Snapshot, terms: Terms, view: PageView) -> Allocate:
+        """A number for a visitor: within its address's share, near by if the pool wants that."""
+        most = max(_LEAST_SHARE, math.floor(self._limits.max_share_per_address * len(terms.members)))
+        source, near = self._source(who.address), _near(terms, view.tags, snapshot)
+        return Allocate(terms, who.visitor_id, who.impression_id, view, who.at, source, most, near)
 
     def _shown(
         self, tag: CallTrackingTag, snapshot: Snapshot, given: Given | None, reason: Reason | None = None
@@ -266,8 +271,13 @@ class VisitService:
             opens_at=None if is_open else opens_at(number, campaign, snapshot, now),
         )
 
-    def _count(self, terms: Terms, event: PoolEvent) -> None:
-        self._store.post(CountPool(terms.rules.pool_id, event, self._clock.utc()))
+    def _count(self, pool_id: str, event: PoolEvent) -> None:
+        self._store.post(CountPool(pool_id, event, self._clock.utc()))
+
+    def _count_limited(self, given: Given, pool_id: str) -> None:
+        """A number that the visitor's address has too many to get."""
+        if given.limited:
+            self._count(pool_id, "throttled")
 
     def _source(self, address: str) -> str:
         """Stands for an address while this server runs, and is not one."""
@@ -280,11 +290,10 @@ class VisitService:
         return answer
 
 
-def _near(
-    pool: Pool | None, tag: CallTrackingTag, tags: Tags, snapshot: Snapshot
-) -> tuple[str | None, str | None]:
+def _near(terms: Terms, tags: Tags, snapshot: Snapshot) -> tuple[str | None, str | None]:
     """The area code, and the region, that a pool prefers for this visitor."""
-    if pool is None or pool.area_code_match == "off":
+    pool, tag = snapshot.pools.pool(terms.rules.pool_id), snapshot.pools.tag(terms.tag_id)
+    if pool is None or tag is None or pool.area_code_match == "off":
         return (None, None)
     replaced = snapshot.number(tag.number_to_replace)
     region = replaced.region if replaced is not None else None

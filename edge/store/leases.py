@@ -253,8 +253,7 @@ class LeaseBook:
             self._keep(c.impression_id, c.tags)
             return Touched(tag_id)
         told, _ = added(json.loads(data), c.tags)
-        again = view_of(view, told)
-        return Touched(tag_id, self._allocate(Allocate(terms, c.visitor_id, c.fresh_id, again, c.at)))
+        return Touched(tag_id, self._allocate(c.again(terms, view_of(view, told))))
 
     def _close(self, c: CloseVisit) -> None:
         board = self._board

@@ -1,20 +1,23 @@
 """Visitors at once, against the real writer: nobody's number is given twice."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.visits import PageView
 from edge.routing.snapshot import Snapshot
-from edge.services.visits import Asking, VisitService
+from edge.services.visits import Asking, Shown, VisitService
 from edge.settings.sections import PublicSection
 from edge.store.duplicates import DuplicateSnippets
 from edge.store.engine import Database
-from edge.store.opening import prepare
 from edge.store.writer import Writer
 from tests.routing.world import DIALLED, STAMP, campaign, number
 from tests.store.conftest import HandClock
@@ -27,12 +30,19 @@ class Configured:
     current: Snapshot
 
 
-def configured(size: int) -> Configured:
+def configured(size: int, **rules: Any) -> Configured:
+    codes = (312, 773) if rules else (800,)
     pooled = [
-        number(id=f"num_p{n}", e164=f"+1800556{n:04d}", campaign_id=None, pool_id="pool_1")
-        for n in range(size)
+        number(
+            id=f"num_p{n}",
+            e164=f"+1{code}556{n:04d}",
+            area_code=f"{code}",
+            campaign_id=None,
+            pool_id="pool_1",
+        )
+        for n, code in zip(range(size), cycle(codes), strict=False)
     ]
-    pool = Pool(id="pool_1", name="pool", **STAMP)
+    pool = Pool(id="pool_1", name="pool", **rules, **STAMP)
     tag = CallTrackingTag(
         id="ctt_1",
         name="tag",
@@ -49,12 +59,28 @@ def configured(size: int) -> Configured:
 
 
 @pytest.fixture
-async def visits(tmp_path: Path) -> AsyncIterator[VisitService]:
-    path, clock = tmp_path / "edge.db", HandClock()
-    prepare(path)
+def path(tmp_path: Path, empty_database: bytes) -> Path:
+    path = tmp_path / "edge.db"
+    path.write_bytes(empty_database)
+    return path
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def visits(path: Path, clock: HandClock) -> AsyncIterator[VisitService]:
+    async with serving(path, clock, configured(200)) as service:
+        yield service
+
+
+@asynccontextmanager
+async def serving(path: Path, clock: HandClock, configuration: Configured) -> AsyncIterator[VisitService]:
     async with Writer(path, clock) as writer, Database(path) as database:
         limits = PublicSection(allocations_per_minute=10_000)
-        yield VisitService(configured(200), writer, DuplicateSnippets(database), clock, limits)
+        yield VisitService(configuration, writer, DuplicateSnippets(database), clock, limits)
 
 
 async def test_two_thousand_at_once_for_two_hundred_numbers(visits: VisitService) -> None:
@@ -79,3 +105,50 @@ async def test_an_ipv6_network_is_one_address(visits: VisitService) -> None:
     given = [await ask(n, f"2001:db8:0:1::{n:x}") for n in range(22)]
     assert given == [True] * 20 + [False] * 2
     assert await ask(99, "2001:db8:0:2::1")
+
+
+async def test_whose_number_went_on_gets_another_one_only_within_its_address_s_share(
+    path: Path, clock: HandClock
+) -> None:
+    """Three of ten: a page that comes back asks as a new one does."""
+    async with serving(path, clock, configured(10)) as visits:
+
+        async def shown(visitor: str, address: str) -> Shown:
+            answer = await visits.numbers("cmp_1", visitor, PageView(), {}, Asking(address))
+            return answer.shown[0]
+
+        home, before = "192.0.2.1", []
+        for n in range(3):
+            before.append((f"before-{n}", await shown(f"before-{n}", home)))
+        clock.advance(360)
+        assert all([(await shown(f"elsewhere-{n}", f"198.51.100.{n}")).is_pool for n in range(10)])
+        clock.advance(360)
+        assert [(await shown(f"now-{n}", home)).is_pool for n in range(2)] == [True, True]
+        again = []
+        for visitor, old in before:
+            touched = visits.activity(old.impression_id or "", visitor, old.generation, {}, Asking(home))
+            again.append(await touched)
+        assert [told and (told.is_pool, told.reason) for told in again] == [
+            (True, None),
+            (False, "rate_limited"),
+            (False, "rate_limited"),
+        ]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT count FROM pool_counts WHERE event = 'throttled'").fetchall() == [(2,)]
+
+
+async def test_whose_number_went_on_gets_another_one_of_its_area_code(path: Path, clock: HandClock) -> None:
+    one_area = configured(2, area_code_match="visitor")
+    async with serving(path, clock, one_area) as visits:
+
+        async def shown(visitor: str, code: str = "") -> Shown:
+            answer = await visits.numbers("cmp_1", visitor, PageView(), {"area_code": code}, Asking(visitor))
+            return answer.shown[0]
+
+        first = [await shown("visitor-a", "312"), await shown("visitor-b", "773")]
+        clock.advance(400)
+        taken = [await shown("visitor-c", "312"), await shown("visitor-d", "773")]
+        assert [s.e164[:5] for s in first + taken] == ["+1312", "+1773"] * 2
+        clock.advance(400)
+        told = await visits.activity(first[1].impression_id or "", "visitor-b", 1, {}, Asking("visitor-b"))
+        assert told is not None and told.e164[:5] == "+1773"

@@ -82,8 +82,12 @@ class PoolWorld:
         self._made += 1
         fresh = f"{who}.{self._made}"
         impression = given.impression_id or ""
+
+        def again(terms: Terms, view: PageView) -> Allocate:
+            return Allocate(terms, who, fresh, view, _at(at))
+
         found: Touched | None = self.run(
-            Touch(impression, who, given.generation, {}, self.terms, fresh, _at(at), **more)
+            Touch(impression, who, given.generation, {}, self.terms, again, _at(at), **more)
         )
         return found
 
