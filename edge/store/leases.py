@@ -236,7 +236,7 @@ class LeaseBook:
         current = lease.generation == c.generation and now < lease.archive_ms
         if not current or lease.number_id not in terms.members.by_id:
             return self._afresh(c)
-        self._renewed(board.renew(lease, terms.rules, now))
+        self._renewed(board.use(lease, terms.rules, now))
         self._keep(c.impression_id, c.tags)
         return Touched(lease.tag_id)
 
@@ -316,7 +316,8 @@ class LeaseBook:
     # -- small things ---------------------------------------------------------------------------------
 
     def _renewed(self, lease: Lease) -> None:
-        stamps = (text_of_ms(lease.active_ms), text_of_ms(lease.until_ms))
+        closed = None if lease.closed_ms is None else text_of_ms(lease.closed_ms)
+        stamps = (text_of_ms(lease.active_ms), text_of_ms(lease.until_ms), closed)
         self._db.execute(sql.ACTIVE, (*stamps, lease.impression_id))
 
     def _keep(self, impression_id: str, tags: Tags) -> None:

@@ -12,10 +12,10 @@ from edge.tracking.tags import merged, of_url
 
 def lease_of(row: Any) -> Lease:
     """The lease of a row of ``visits_sql.LEASES``."""
-    number_id, impression_id, tag_id, visitor_id, generation, active, until, ended = row
+    number_id, impression_id, tag_id, visitor_id, generation, active, until, *ends = row
     stamps = (ms_of(from_text(active)), ms_of(from_text(until)))
-    ended_ms = None if ended is None else ms_of(from_text(ended))
-    return Lease(number_id, impression_id, tag_id, visitor_id, generation, *stamps, ended_ms)
+    ended_ms, closed_ms = (None if end is None else ms_of(from_text(end)) for end in ends)
+    return Lease(number_id, impression_id, tag_id, visitor_id, generation, *stamps, ended_ms, closed_ms)
 
 
 def text_of_view(view: PageView) -> str:

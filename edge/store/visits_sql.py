@@ -1,7 +1,7 @@
 """The statements of ``edge.store.leases``; instants are texts of ``edge.store.instants``."""
 
 LEASES = """SELECT l.number_id, i.id, i.tag_id, i.visitor_id, l.generation, i.last_activity_at,
-i.lease_until, i.call_ended_at FROM pool_leases l JOIN impressions i ON i.id = l.impression_id"""
+i.lease_until, i.call_ended_at, i.closed_at FROM pool_leases l JOIN impressions i ON i.id = l.impression_id"""
 NEW = """INSERT INTO impressions (id, pool_id, campaign_id, tag_id, publisher_id, primary_number_id,
 visitor_id, number_id, e164, generation, created_at, last_activity_at, lease_until, missed, page_views,
 first_view, last_view, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?)"""
@@ -9,7 +9,7 @@ TAKE = """INSERT INTO pool_leases (number_id, impression_id, generation) VALUES 
 ON CONFLICT (number_id) DO UPDATE SET impression_id = excluded.impression_id,
 generation = excluded.generation"""
 VIEWED = "UPDATE impressions SET page_views = page_views + 1, last_view = ? WHERE id = ?"
-ACTIVE = """UPDATE impressions SET last_activity_at = ?, lease_until = ?, closed_at = NULL,
+ACTIVE = """UPDATE impressions SET last_activity_at = ?, lease_until = ?, closed_at = ?,
 call_ended_at = NULL WHERE id = ?"""
 CLOSED = "UPDATE impressions SET closed_at = ?, lease_until = ? WHERE id = ?"
 ENDED = "UPDATE impressions SET call_ended_at = ? WHERE id = ?"

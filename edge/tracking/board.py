@@ -76,8 +76,12 @@ class Board:
         return Drawn(lease, fresh=True, displaced=before if linked else None, held=shelf.held)
 
     def renew(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
-        """The visitor used the page."""
+        """The visitor looked at a page."""
         return self._restamp(lease.renewed(rules, now))
+
+    def use(self, lease: Lease, rules: PoolRules, now: int) -> Lease:
+        """The visitor used the page."""
+        return self._restamp(lease.used(rules, now))
 
     def rename(self, lease: Lease, impression_id: str) -> Lease:
         """The new lease is that of a visit which is known already."""

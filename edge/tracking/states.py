@@ -14,6 +14,9 @@ from edge.model.visits import PoolRules
 LINK_MAX_MS = 6 * 3600 * 1000
 """So long after the last activity a call still belongs to the visit."""
 
+CROSSED_MS = 5_000
+"""A page tells its last use and its end at once as it is left: what comes so soon after the end was before it."""
+
 State = Literal["free", "leased", "lapsed", "call_done", "busy"]
 
 
@@ -29,6 +32,7 @@ class Lease:
     active_ms: int
     until_ms: int
     call_ended_ms: int | None = None
+    closed_ms: int | None = None
 
     @property
     def archive_ms(self) -> int:
@@ -36,15 +40,19 @@ class Lease:
         return archive_ms(self.active_ms, self.until_ms)
 
     def renewed(self, rules: PoolRules, now: int) -> "Lease":
-        """After real use of the page.  A hold that was shortened since takes nothing back."""
+        """After a page view.  A hold that was shortened since takes nothing back."""
         until = max(self.until_ms, now + rules.hold_ms)
-        return replace(self, active_ms=now, until_ms=until, call_ended_ms=None)
+        return replace(self, active_ms=now, until_ms=until, call_ended_ms=None, closed_ms=None)
 
-    def closed(self, rules: PoolRules, now: int) -> "Lease":
+    def used(self, rules: PoolRules, now: int) -> "Lease":
+        """After real use of the page, which its end may have overtaken."""
+        renewed, closed = self.renewed(rules, now), self.closed_ms
+        return renewed if closed is None or now >= closed + CROSSED_MS else renewed.closed(rules, closed)
+
+    def closed(self, rules: PoolRules, at: int) -> "Lease":
         """After the page was closed: shorter only where the pool says so."""
-        if not rules.early_close:
-            return self
-        return replace(self, until_ms=min(self.until_ms, now + rules.closed_ms))
+        until = min(self.until_ms, at + rules.closed_ms) if rules.early_close else self.until_ms
+        return replace(self, until_ms=until, closed_ms=at)
 
     def state(self, rules: PoolRules, now: int, busy: bool) -> State:
         """What may be done with the number at ``now``."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.model.ledger import Connect, Finish, OpenCall
-from edge.model.visits import Allocate, Member, Members, PageView
+from edge.model.visits import Allocate, Member, Members, PageView, Touched
 from edge.store.ledger import recover
 from tests.tracking.pool_world import START, PoolWorld
 
@@ -76,6 +76,30 @@ def test_unless_the_pool_closes_early(path: Path) -> None:
     pool.close("a", given, 5)
     assert number(pool.visit("b", 64)) is None
     assert number(pool.visit("b", 65)) == "n0"
+
+
+def test_use_of_a_page_that_is_told_after_its_end_came_before_it(path: Path) -> None:
+    """Both are sent as the page is left, and may come in any order; a restart in between changes nothing."""
+    pool = PoolWorld(path, 1, early_close=True)
+    given = pool.visit("a", 0)
+    pool.close("a", given, 10)
+    pool.restart()
+    assert pool.touch("a", given, 10.2) == Touched("tag")
+    assert pool.db.execute("SELECT closed_at IS NOT NULL FROM impressions").fetchall() == [(1,)]
+    assert number(pool.visit("b", 69)) is None
+    assert number(pool.visit("b", 70)) == "n0"
+
+
+def test_who_comes_back_to_a_page_that_was_closed_keeps_its_number(path: Path) -> None:
+    pool = PoolWorld(path, 1, early_close=True)
+    given = pool.visit("a", 0)
+    pool.close("a", given, 10)
+    assert pool.touch("a", given, 25) == Touched("tag")
+    assert pool.db.execute("SELECT closed_at FROM impressions").fetchall() == [(None,)]
+    pool.close("a", given, 30)
+    assert pool.visit("a", 30.5) == given, "the next page"
+    assert number(pool.visit("b", 390)) is None
+    assert number(pool.visit("b", 391)) == "n0"
 
 
 def test_a_number_that_was_never_used_comes_before_a_lapsed_one(path: Path) -> None:
