@@ -57,9 +57,9 @@ _CLEARED = "UPDATE reservations SET state = 'cleared' WHERE cap_id = ? AND windo
 _RESET = "INSERT OR REPLACE INTO cap_resets (cap_id, window_key, at, by, used) VALUES (?, ?, ?, ?, ?)"
 _AUDITED = """INSERT INTO audit (id, at, by, action, kind, object_id, name, before, after)
 VALUES (?, ?, ?, 'reset', 'cap', ?, '', ?, ?)"""
-_USED = """INSERT INTO counters (cap_id, window_key, used) VALUES (?, ?, ?)
-ON CONFLICT DO UPDATE SET used = excluded.used"""
-_LOAD_USED = "SELECT used FROM counters WHERE cap_id = ? AND window_key = ?"
+_COUNTED = """INSERT INTO counters (cap_id, window_key, used, told) VALUES (?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET used = excluded.used, told = excluded.told"""
+_COUNTER = "SELECT used, told FROM counters WHERE cap_id = ? AND window_key = ?"
 
 
 class Ledger:
@@ -72,7 +72,7 @@ class Ledger:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
-        self._slots = Slots(self._used)
+        self._slots = Slots(self._counter)
         self._leases = LeaseBook(db)
         self._opened: dict[str, Row] = {}
         self._bridged: list[Row] = []
@@ -110,8 +110,9 @@ class Ledger:
         self._write_open()
         if slots.dirty_slots:
             self._write_slots()
-        if slots.dirty_used:
-            db.executemany(_USED, [(*key, slots.counter(key).used) for key in slots.dirty_used])
+        if slots.dirty_counters:
+            changed = ((key, slots.counter(key)) for key in slots.dirty_counters)
+            db.executemany(_COUNTED, [(*key, counter.used, counter.told) for key, counter in changed])
         if self._over:
             db.executemany(_CLOSE, [(call_id,) for call_id in self._over])
             db.executemany(_RECORD, self._over.values())
@@ -235,9 +236,9 @@ class Ledger:
             self._slots.begin(call_id)
         return True
 
-    def _used(self, key: Key) -> int:
-        found = self._db.execute(_LOAD_USED, key).fetchone()
-        return 0 if found is None else int(found[0])
+    def _counter(self, key: Key) -> tuple[int, int]:
+        found: tuple[int, int] | None = self._db.execute(_COUNTER, key).fetchone()
+        return found or (0, 0)
 
     def _write_open(self) -> None:
         if self._opened:

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA = "0012"
+SCHEMA = "0013"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -7,7 +7,7 @@ One server owns the database, so the counting happens here and only its outcome 
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from edge.model.decision import CapClaim
 from edge.model.ledger import CapNotice
@@ -19,17 +19,19 @@ SlotState = Literal["reserved", "watched", "awaiting", "used", "cleared"]
 not counted since a reset by hand."""
 SlotKey = tuple[str, int, str]
 
+_EVENTS: Final = (None, "cap.warning", "cap.reached")
 _PRUNE_FROM = 20_000
 
 
 class Counter:
-    """One window of one cap."""
+    """One window of one cap; ``told`` is the place in ``_EVENTS`` of what was told of it, 0 for nothing."""
 
-    __slots__ = ("reserved", "used")
+    __slots__ = ("reserved", "told", "used")
 
-    def __init__(self, used: int, reserved: int = 0) -> None:
+    def __init__(self, used: int, told: int) -> None:
         self.used = used
-        self.reserved = reserved
+        self.reserved = 0
+        self.told = told
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +48,20 @@ Held = dict[tuple[int, str], Slot]
 
 
 class Slots:
-    """All live calls' slots.  ``load_used`` tells a window's durable use when it is first touched.
+    """All live calls' slots.  ``load`` tells a window's durable ``used`` and ``told``, when first touched.
 
-    ``dirty_slots``, ``dirty_used`` and ``touched`` are what changed since ``settle``, ``notices`` the
+    ``dirty_slots``, ``dirty_counters`` and ``touched`` are what changed since ``settle``, ``notices`` the
     windows that were used up, or nearly.
     """
 
-    def __init__(self, load_used: Callable[[Key], int]) -> None:
-        self._load_used = load_used
+    def __init__(self, load: Callable[[Key], tuple[int, int]]) -> None:
+        self._load = load
         self._counters: dict[Key, Counter] = {}
         self._held: dict[str, Held] = {}
         self._undo: list[Callable[[], None]] = []
         self._prune_at = _PRUNE_FROM
         self.dirty_slots: dict[SlotKey, Slot | None] = {}
-        self.dirty_used: set[Key] = set()
+        self.dirty_counters: set[Key] = set()
         self.touched: set[Key] = set()
         self.notices: list[CapNotice] = []
 
@@ -162,9 +164,10 @@ class Slots:
         """Nothing is used of the window any more; answers what was."""
         counter = self.counter(key)
         used = counter.used
-        if used:
+        if used or counter.told:
             self._count(key, counter, -used, 0)
-            self.dirty_used.add(key)
+            self._mark(counter, 0)
+            self.dirty_counters.add(key)
             for call_id, held in self._held.items():
                 self._clear_used(call_id, held, key)
         return used
@@ -179,16 +182,24 @@ class Slots:
         key = (claim.cap_id, claim.window)
         counter = self.counter(key)
         self._count(key, counter, 1, -1 if slot.state == "reserved" else 0)
-        self.dirty_used.add(key)
-        if counter.used == claim.limit:
-            self._notice("cap.reached", claim)
-        elif counter.used == claim.warning:
-            self._notice("cap.warning", claim)
+        self.dirty_counters.add(key)
+        self._notice(counter, claim)
         self._put(call_id, held, place, Slot(claim, "used", slot.since))
 
-    def _notice(self, event: Literal["cap.reached", "cap.warning"], claim: CapClaim) -> None:
-        used = self.counter((claim.cap_id, claim.window)).used
-        self.notices.append(CapNotice(event, claim.cap_id, claim.owner_id, claim.window, used, claim.limit))
+    def _notice(self, counter: Counter, claim: CapClaim) -> None:
+        """Once a window, whatever is given back, or becomes of the limit, after that (Rule: caps)."""
+        used, told = counter.used, counter.told
+        place = 2 if used >= claim.limit else 1 if 0 < claim.warning <= used else 0
+        event = _EVENTS[place]
+        if event is not None and place > told:
+            self._mark(counter, place)
+            self.notices.append(
+                CapNotice(event, claim.cap_id, claim.owner_id, claim.window, used, claim.limit)
+            )
+
+    def _mark(self, counter: Counter, told: int) -> None:
+        before, counter.told = counter.told, told
+        self._undo.append(lambda: setattr(counter, "told", before))
 
     def release(self, call_id: str, attempt: int | None = None, *, unbridged: bool = False) -> None:
         """Gives back what a call has reserved, or one attempt of it, and what was used for a bridge that did
@@ -220,7 +231,7 @@ class Slots:
             if slot.state == "used" and slot.claim.counts_on == "connect":
                 key = (slot.claim.cap_id, slot.claim.window)
                 self._count(key, self.counter(key), -1, 0)
-                self.dirty_used.add(key)
+                self.dirty_counters.add(key)
             elif slot.state != "awaiting":
                 continue
             self._put(call_id, held, place, None)
@@ -229,7 +240,7 @@ class Slots:
         """The window's counter."""
         counter = self._counters.get(key)
         if counter is None:
-            counter = self._counters[key] = Counter(self._load_used(key))
+            counter = self._counters[key] = Counter(*self._load(key))
         return counter
 
     def settle(self) -> None:
@@ -248,7 +259,7 @@ class Slots:
     def _clear(self) -> None:
         self._undo.clear()
         self.dirty_slots.clear()
-        self.dirty_used.clear()
+        self.dirty_counters.clear()
         self.touched.clear()
         self.notices.clear()
 

@@ -157,13 +157,15 @@ calls = sa.Table(
     sa.Index("ix_calls_disposition", "disposition", "started_at"),
 )
 
-# What is used up of each window; what is reserved on top is in ``reservations``.
+# What is used up of each window; what is reserved on top is in ``reservations``.  ``told``: that it is nearly
+# used up (1), or used up (2).
 counters = sa.Table(
     "counters",
     metadata,
     sa.Column("cap_id", sa.Text, primary_key=True),
     sa.Column("window_key", sa.Text, primary_key=True),
     sa.Column("used", sa.Integer, nullable=False),
+    sa.Column("told", sa.Integer, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 

@@ -24,7 +24,7 @@ class Store:
         self._queue: deque[tuple[Command, asyncio.Future[Any] | None]] = deque()
         self._kept: deque[Command] = deque()
         self._over: set[str] = set()
-        self.slots = Slots(lambda _: 0)
+        self.slots = Slots(lambda _: (0, 0))
         self.healthy = True
         self.finished: Counter[str] = Counter()
         self.records: list[Mapping[str, Any]] = []

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -368,6 +369,30 @@ async def test_reaching_a_cap_and_its_warning_are_told_once_a_window(
         assert await writer.submit(ResetCap("k", DAY, "tok_1", clock.utc())) == 3
     told = re.findall(r"cap\.\w+", capsys.readouterr().out)
     assert told == ["cap.warning", "cap.reached"]
+
+
+async def test_a_window_is_told_of_once_whatever_is_given_back_or_becomes_of_the_limit(
+    path: Path, clock: HandClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A caller who was gone as his target answered gives the last slot back; over a restart, too."""
+
+    async def call(writer: Writer, name: str, limit: int, *, unbridged: bool = False) -> None:
+        claim = CapClaim("k", "tgt_1", DAY, limit, "connect", warning=limit - 1)
+        assert await writer.submit(reserve(name, 1, claim)) is None
+        await writer.submit(connect(name))
+        await writer.submit(replace(finish(name), unbridged=unbridged))
+
+    async with Writer(path, clock) as writer:
+        await call(writer, "a", 2)
+        await call(writer, "b", 2, unbridged=True)
+        await call(writer, "c", 2, unbridged=True)
+    async with Writer(path, clock) as writer:
+        await call(writer, "d", 2)
+        await call(writer, "e", 3)
+        assert await writer.submit(ResetCap("k", DAY, "tok_1", clock.utc())) == 3
+        await call(writer, "f", 1)
+    told = re.findall(r"cap\.\w+", capsys.readouterr().out)
+    assert told == ["cap.warning", "cap.reached", "cap.reached"]
 
 
 async def test_a_reset_is_audited_and_takes_nothing_that_is_reserved(
