@@ -19,12 +19,13 @@ SlotState = Literal["reserved", "watched", "awaiting", "used", "cleared"]
 not counted since a reset by hand."""
 SlotKey = tuple[str, int, str]
 
-_EVENTS: Final = (None, "cap.warning", "cap.reached")
+_Event = Literal["cap.warning", "cap.reached"]
+_TOLD: Final[dict[_Event, int]] = {"cap.warning": 1, "cap.reached": 2}
 _PRUNE_FROM = 20_000
 
 
 class Counter:
-    """One window of one cap; ``told`` is the place in ``_EVENTS`` of what was told of it, 0 for nothing."""
+    """One window of one cap; ``told`` is what was last told of it (``_TOLD``), 0 for nothing."""
 
     __slots__ = ("reserved", "told", "used")
 
@@ -188,11 +189,9 @@ class Slots:
 
     def _notice(self, counter: Counter, claim: CapClaim) -> None:
         """Once a window, whatever is given back, or becomes of the limit, after that (Rule: caps)."""
-        used, told = counter.used, counter.told
-        place = 2 if used >= claim.limit else 1 if 0 < claim.warning <= used else 0
-        event = _EVENTS[place]
-        if event is not None and place > told:
-            self._mark(counter, place)
+        used, event = counter.used, _due(counter.used, claim)
+        if event is not None and _TOLD[event] > counter.told:
+            self._mark(counter, _TOLD[event])
             self.notices.append(
                 CapNotice(event, claim.cap_id, claim.owner_id, claim.window, used, claim.limit)
             )
@@ -279,6 +278,13 @@ class Slots:
         _place(held, place, slot)
         self.dirty_slots[(call_id, *place)] = slot
         self._undo.append(lambda: _place(held, place, before))
+
+
+def _due(used: int, claim: CapClaim) -> _Event | None:
+    """What is to be told of a window of which so much is used."""
+    if used >= claim.limit:
+        return "cap.reached"
+    return "cap.warning" if 0 < claim.warning <= used else None
 
 
 def _place(held: Held, place: tuple[int, str], slot: Slot | None) -> None:

@@ -15,7 +15,7 @@ LINK_MAX_MS = 6 * 3600 * 1000
 """So long after the last activity a call still belongs to the visit."""
 
 CROSSED_MS = 5_000
-"""A page tells its last use and its end at once as it is left: use that comes so soon behind was before it."""
+"""A page tells its last use and its end at once as it is left: use that comes so soon after was before."""
 
 State = Literal["free", "leased", "lapsed", "call_done", "busy"]
 
