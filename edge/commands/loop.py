@@ -5,7 +5,9 @@ for each of its datagrams; each of these was several functions deep.  What a dat
 before the sockets are looked at again: a look costs more than many a step of a call.
 
 For that it uses names of asyncio's that are not public.  Where they are missing, ``server_loop`` is the usual
-one.
+one.  There is a way without them, a selector of our own whose ``select`` serves the readers itself and looks
+at the sockets at every third call only; but what becomes ready has to go through asyncio's round then.  A
+datagram that wakes a task took 10.6 us with asyncio's own loop, 8.8 in that way, and 8.4 in this one.
 """
 
 import asyncio
