@@ -94,7 +94,7 @@ bench-quick: $(VENV)/.dev
 
 # Longer runs than the tests, with a time or number of their own: make campaign-fuzz ARGS="--seconds 600",
 # make campaign-interleavings (any order of both peers' moves), make campaign-overload (three times the
-# capacity), make campaign-memory (100,000 calls).
+# capacity; ARGS="--transport tls", or tcp), make campaign-memory (100,000 calls).
 campaign-%: $(VENV)/.dev
 	@sh .ci/debian-packages $(DEBIAN_TEST)
 	$(BIN)/python -m tests.$*.run $(ARGS)

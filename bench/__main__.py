@@ -22,13 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import calls, engine, flood, pools, routing, signalling, snippet
+from bench.load import Ends
 from bench.proc import calibrate, first_among_groups, pin
-from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, running_server, simple_route
 
 NUMBER = "+18005550100"
 NO_LIMITS = {"EDGE_MEDIA__PORTS": "16384-32767", "EDGE_CALLS__MAX_CPS": "100000"}
+WIDE_CAPS = [{"window": "day", "limit": 1_000_000}, {"window": "concurrency", "limit": 10_000}]
 Results = list[dict[str, Any]]
 
 
@@ -73,6 +74,11 @@ FLOOD = [
 ]
 TRANSIT = [
     Figure("INVITE in to INVITE out at 50 calls/s, p99, ms", "invite_p99_ms", "≤ 10", 10),
+    Figure("  p50, ms", "invite_p50_ms", "", 0),
+    Figure("  failed calls", "failed", "0", 0),
+]
+TRANSIT_CAPPED = [
+    Figure("  the same with caps of number and target, p99, ms", "invite_p99_ms", "≤ 10", 10),
     Figure("  p50, ms", "invite_p50_ms", "", 0),
     Figure("  failed calls", "failed", "0", 0),
 ]
@@ -171,12 +177,17 @@ async def measure_signalling(report: Report, rate: int, seconds: float, runs: in
     return results
 
 
-async def measure_transit(report: Report, seconds: float, runs: int) -> Results:
-    """INVITE transit at 50 calls/s."""
+async def measure_transit(report: Report, seconds: float, runs: int, *, capped: bool = False) -> Results:
+    """INVITE transit at 50 calls/s; ``capped``: number and target have caps, so that the call waits for two
+    reservations to be on disk."""
     ends, results = _ends(), []
     async with server_under_load(ends) as server:
+        for kind in ("numbers", "targets") if capped else ():
+            (made,) = (await server.api.get(kind))["items"]
+            await server.api.patch(f"{kind}/{made['id']}", {"timezone": "UTC", "caps": WIDE_CAPS})
         for _ in range(runs):
-            results.append(await calls.transit(server.sip["udp"], ends, 50, seconds))
+            run = await calls.transit(server.sip["udp"], ends, 50, seconds)
+            results.append({"capped": capped, **run})
             report.note("transit", results[-1])
     return results
 
@@ -270,6 +281,7 @@ async def _measure(report: Report, wanted: Callable[[str], bool], quick: bool) -
         report.add(FLOOD, await measure_flood(report, 10, runs))
     if wanted("transit"):
         report.add(TRANSIT, await measure_transit(report, 6 if quick else 20, runs))
+        report.add(TRANSIT_CAPPED, await measure_transit(report, 6 if quick else 20, runs, capped=True))
     if wanted("pools"):
         report.add(POOLS, await measure_pools(report, 6 if quick else 20, runs))
     if wanted("relay"):

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench.blast import Blast, media_socket
+from bench.load import Ends
 from bench.proc import Window, memory_kb, percentile
-from bench.signalling import Ends
 from bench.ua import Address, Agent, Leg
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from bench.blast import Blast, media_socket
 from bench.calls import caller_number
+from bench.load import Ends
 from bench.proc import Window, percentile
-from bench.signalling import Ends
 from bench.ua import SO_TIMESTAMPNS, Address, Agent, Leg
 from tests.support.ports import own_address
 

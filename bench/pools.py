@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bench import signalling
+from bench.load import Ends
 from bench.proc import Window, percentile
-from bench.signalling import Ends
 from tests.support.api import Api
 from tests.support.server import Server
 

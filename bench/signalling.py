@@ -6,23 +6,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import stream
+from bench.load import Ends, Load, Placed
 from bench.proc import Window, percentile
 
 HERE = Path(__file__).parent
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-
-
-@dataclass(frozen=True)
-class Ends:
-    """Where the load stands: the caller's and the target's host and port, the number dialled."""
-
-    caller: tuple[str, int]
-    target: tuple[str, int]
-    number: str
 
 
 @contextmanager
@@ -68,52 +60,52 @@ def run(
     hold_s: float = 0.5,
     transport: str = "udp",
 ) -> dict[str, Any]:
-    """Places ``rate`` calls a second for ``duration_s``, over ``udp`` or one connection of ``tcp``; what they
-    cost and how they went."""
-    calls = int(rate * duration_s)
+    """Places ``rate`` calls a second for ``duration_s``, over ``udp`` or one connection of ``tcp`` or
+    ``tls``; what they cost and how they went."""
+    load = Load(server, ends, rate, int(rate * duration_s), hold_s, transport)
     with tempfile.TemporaryDirectory(prefix="edge-bench-") as name:
         directory = Path(name)
         target = _sipp(directory, "-sf", str(HERE / "sipp/target.xml"), *_socket(ends.target, 40000))
         with target as target_process:
             time.sleep(0.6)
-            arguments = [
-                *(
-                    server,
-                    "-sf",
-                    str(HERE / "sipp/caller.xml"),
-                    "-s",
-                    ends.number,
-                    *_socket(ends.caller, 30000),
-                ),
-                *("-r", str(rate), "-m", str(calls), "-l", str(int(rate * (hold_s + 40) + 50))),
-                *("-d", str(int(hold_s * 1000)), "-recv_timeout", "10000"),
-                *(("-t", "t1") if transport == "tcp" else ()),
-                *("-trace_rtt", "-rtt_freq", "100", "-timeout", f"{duration_s + hold_s + 40:.0f}s"),
-            ]
             with Window(pid, [target_process.pid]) as window:
                 began = time.monotonic()
-                with _sipp(directory, *arguments) as caller:
-                    caller.wait(duration_s + hold_s + 60)
-                    loaded_s = time.monotonic() - began
-                    time.sleep(1)  # what the server does after the last BYE is part of the call
-        return _result(directory, (caller.pid, target_process.pid), window, calls, rate, loaded_s - hold_s)
+                placed = stream.run(load) if transport == "tls" else _place(directory, load)
+                loaded_s = time.monotonic() - began
+                time.sleep(1)  # what the server does after the last BYE is part of the call
+        again = int(_last_statistics(directory, target_process.pid).get("Retransmissions(C)") or 0)
+        return _result(load, placed, again, window, loaded_s - hold_s)
 
 
-def _result(
-    directory: Path, pids: tuple[int, int], window: Window, calls: int, rate: int, loaded_s: float
-) -> dict[str, Any]:
-    caller, target = (_last_statistics(directory, pid) for pid in pids)
-    good = int(caller.get("SuccessfulCall(C)") or 0)
-    answers = _times_ms(directory, pids[0], "answer")
+def _place(directory: Path, load: Load) -> Placed:
+    """SIPp as the caller."""
+    duration_s = load.calls / load.rate
+    arguments = [
+        *(load.server, "-sf", str(HERE / "sipp/caller.xml"), "-s", load.ends.number),
+        *_socket(load.ends.caller, 30000),
+        *("-r", str(load.rate), "-m", str(load.calls), "-l", str(int(load.rate * (load.hold_s + 40) + 50))),
+        *("-d", str(int(load.hold_s * 1000)), "-recv_timeout", "10000"),
+        *(("-t", "t1") if load.transport == "tcp" else ()),
+        *("-trace_rtt", "-rtt_freq", "100", "-timeout", f"{duration_s + load.hold_s + 40:.0f}s"),
+    ]
+    with _sipp(directory, *arguments) as caller:
+        caller.wait(duration_s + load.hold_s + 60)
+    found = _last_statistics(directory, caller.pid)
+    again = int(found.get("Retransmissions(C)") or 0)
+    return Placed(int(found.get("SuccessfulCall(C)") or 0), _times_ms(directory, caller.pid, "answer"), again)
+
+
+def _result(load: Load, placed: Placed, again: int, window: Window, loaded_s: float) -> dict[str, Any]:
+    good, answers = placed.good, placed.answers_ms
     return {
-        "rate": rate,
-        "calls": calls,
-        "failed": calls - good,
+        "rate": load.rate,
+        "calls": load.calls,
+        "failed": load.calls - good,
         "achieved_cps": round(good / max(loaded_s, 0.001), 1),
         "cpu_ms_per_call": round(1000 * window.cpu / good, 3) if good else None,
         "answer_p50_ms": percentile(answers, 50),
         "answer_p99_ms": percentile(answers, 99),
-        "retransmissions": sum(int(s.get("Retransmissions(C)") or 0) for s in (caller, target)),
+        "retransmissions": placed.retransmissions + again,
         "others_pct": window.others_pct,
         "steal_pct": window.steal_pct,
     }

@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from bench import signalling
+from bench.load import Ends
 from bench.proc import first_among_groups, memory_kb, pin
-from bench.signalling import Ends
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, eventually, running_server, simple_route
 

@@ -1,22 +1,24 @@
 """Three times the capacity: how many calls still get through, and how soon all is well again.
 
-The server is pinned to core 0, SIPp to core 1.  The capacity is the highest rate of the steps with less
-than 0.1 % failed; then three callers at once, each at that rate, and afterwards 80 % of it.  Exit 1 if
-what is told by ``misses`` is not nothing; other work on the machine moves every figure.
+The server is pinned to core 0, the load to core 1: SIPp, and over TLS a caller of our own.  The capacity is
+the highest rate of the steps with less than 0.1 % failed; then three callers at once, each at that rate, and
+afterwards 80 % of it.  Exit 1 if what is told by ``misses`` is not nothing; other work on the machine moves
+every figure.
 """
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench import signalling
+from bench.load import Ends
 from bench.proc import calibrate, first_among_groups, pin
-from bench.signalling import Ends
+from tests.support.certificates import Authority
 from tests.support.ports import free_port, own_address
 from tests.support.server import Server, running_server, simple_route
 
@@ -33,6 +35,17 @@ NO_LIMITS = {
     "EDGE_MEDIA__PORTS": "2048-32767",
     "EDGE_MEDIA__WORKERS": "2",
 }
+
+
+def listening(directory: Path) -> dict[str, str]:
+    """An address for each transport, with a certificate for TLS."""
+    host = own_address()
+    made = Authority(directory).certificate("server", f"IP:{host}")
+    return {
+        "EDGE_SIP__LISTEN": json.dumps([f"{transport}://{host}:0" for transport in ("udp", "tcp", "tls")]),
+        "EDGE_SIP__TLS_CERTIFICATE": str(made.certificate),
+        "EDGE_SIP__TLS_PRIVATE_KEY": str(made.private_key),
+    }
 
 
 def ends() -> Ends:
@@ -53,7 +66,7 @@ class Campaign:
     async def prepare(self) -> None:
         """The routes, and a little warmth."""
         for n in range(CALLERS):
-            made = replace(ends(), number=f"+1800555010{n}")
+            made = ends()._replace(number=f"+1800555010{n}")
             host, port = made.target
             await simple_route(
                 self.server.api, caller_host=made.caller[0], target=f"sip:b@{host}:{port}", e164=made.number
@@ -104,8 +117,9 @@ def misses(most: float, over: dict[str, Any], after: dict[str, Any]) -> list[str
 async def campaign(seconds: float, fixed: int, transport: str) -> int:
     """All of it, printed; the exit code."""
     with tempfile.TemporaryDirectory(prefix="edge-overload-") as name:
+        directory = Path(name)
         pin(0)
-        async with running_server(Path(name), **NO_LIMITS) as server:
+        async with running_server(directory, **NO_LIMITS, **listening(directory)) as server:
             pin(1)
             first_among_groups(server.pid)
             load = Campaign(server, seconds, transport)
@@ -129,7 +143,7 @@ def main() -> int:
     parse = argparse.ArgumentParser(description=__doc__)
     parse.add_argument("--seconds", type=float, default=10, help="of every step")
     parse.add_argument("--capacity", type=int, default=0, help="calls a second, instead of looking for it")
-    parse.add_argument("--transport", choices=("udp", "tcp"), default="udp", help="of the callers")
+    parse.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp", help="of the callers")
     args = parse.parse_args()
     return asyncio.run(campaign(args.seconds, args.capacity, args.transport))
 
