@@ -1,6 +1,7 @@
 """The store that can not write: calls are told, facts are kept, and all is written when it is back."""
 
 import asyncio
+import errno
 import os
 import resource
 import sqlite3
@@ -204,6 +205,63 @@ def test_facts_that_did_not_fit_are_written_once_there_is_room(tmp_path: Path, l
         spool.keep([])
     spool.keep([release(call_id) for call_id in later])
     assert kept(spool) == kept_in(path) == ["before", "fits", "torn", "more", *later]
+
+
+class FailingDisk:
+    """Its ``fsync`` fails so many times, and what was to be synced is lost: a kernel had only cached it."""
+
+    def __init__(self, path: Path, fails: int) -> None:
+        self.path, self.fails, self.safe = path, fails, path.read_bytes()
+        self.sync = os.fsync
+
+    def __call__(self, file: int) -> None:
+        if self.fails:
+            self.fails -= 1
+            self.path.write_bytes(self.safe + b"\0" * (self.path.stat().st_size - len(self.safe)))
+            raise OSError(errno.EIO, "the disk failed")
+        self.sync(file)
+
+
+@pytest.mark.parametrize("fails", [1, 2, 3])
+def test_facts_that_were_not_synced_are_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    path = tmp_path / "spool"
+    spool = Spool(path)
+    spool.keep([release("before")])
+    monkeypatch.setattr(os, "fsync", FailingDisk(path, fails))
+    spool.keep([release("lost")])
+    assert kept_in(path) == ["before"]
+    spool.keep([release("meanwhile")])
+    for _ in range(fails):
+        spool.keep([])
+    spool.keep([release("after")])
+    assert kept(spool) == kept_in(path) == ["before", "lost", "meanwhile", "after"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_spool_is_synced_with_the_folder_it_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda file: synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+    )
+    spool = Spool(tmp_path / "spool")
+    spool.keep([release("first")])
+    spool.keep([release("second")])
+    file, folder = str(tmp_path / "spool"), str(tmp_path)
+    assert synced == [file, folder, file]
+
+
+def test_what_fits_on_a_full_disk_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, synced, sync = tmp_path / "spool", [], os.fsync
+    spool = Spool(path)
+    spool.keep([release("before")])
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(sync(file)))
+    with room_for(path, path.stat().st_size + 10):
+        spool.keep([release("fits"), release("torn")])
+    assert len(synced) == 1
 
 
 @pytest.mark.parametrize("cut", [1, 10], ids=["within the line's end", "within the line"])
