@@ -5,7 +5,7 @@ Whoever steals a line dials far away, many times, for long: a trunk with ``outbo
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from edge.calls.dialplan import Line
 from edge.calls.trunk_load import Rate
@@ -17,6 +17,10 @@ from edge.routing.e164 import normalise, region_of, user_part
 if TYPE_CHECKING:
     from edge.calls.call import Call
     from edge.calls.leg import Leg
+
+
+_MOST_DAYS: Final = 7
+"""Days of which the use is held, should the clock be set back to them."""
 
 
 class _Use:
@@ -58,9 +62,10 @@ class Passage:
 
 
 class OutboundLoad:
-    """The use of every trunk with limits.  Days are UTC's; ``seconds`` are those used of ``day``.
+    """The use of every trunk with limits.  Days are UTC's; ``days`` has the seconds used of each, by trunk.
 
-    Calls are measured by the monotonic clock: that of the day may be set while they are up.
+    Calls are measured by the monotonic clock: that of the day may be set while they are up.  A second counts
+    on the day that the clock said then, and on earlier ones while it is set back to them.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -68,13 +73,13 @@ class OutboundLoad:
         self._uses: dict[str, _Use] = {}
         self.day: date = clock.utc().date()
         self._began = self._latest = clock.monotonic()  # the day, as far as we counted; the latest connect
-        self.seconds: dict[str, float] = {}
+        self.days: dict[date, dict[str, float]] = {}
         self.changed: Callable[[], None] = lambda: None
 
-    def restore(self, day: date, seconds: Mapping[str, float]) -> None:
-        """Takes over what was used before a restart, if that was today."""
-        if day == self.day:
-            self.seconds = dict(seconds)
+    def restore(self, day: date, days: Mapping[date, Mapping[str, float]]) -> None:
+        """Takes over what was used before a restart, which was on ``day``."""
+        self.day, self.days = day, {each: dict(seconds) for each, seconds in days.items()}
+        self._turn()
 
     def take(self, trunk: Trunk, limits: OutboundLimits, number: str | None) -> Passage | str:
         """Room for a call to an E.164 number (None: to what is none); or why there is none."""
@@ -90,7 +95,8 @@ class OutboundLoad:
         self._turn()
         use = self._uses.get(trunk_id) or _Use()
         live = use.connected * self._clock.monotonic() - use.since
-        return use.calls, (self.seconds.get(trunk_id, 0.0) + live) / 60
+        over = sum(seconds.get(trunk_id, 0.0) for day, seconds in self.days.items() if day >= self.day)
+        return use.calls, (over + live) / 60
 
     def connected(self, trunk_id: str) -> float:
         """A call through it was answered; when."""
@@ -111,7 +117,7 @@ class OutboundLoad:
             start = max(started, self._began)
             use.connected -= 1
             use.since -= start
-            self.seconds[trunk_id] = self.seconds.get(trunk_id, 0.0) + self._clock.monotonic() - start
+            self._add(trunk_id, self._clock.monotonic() - start)
             self.changed()
 
     def _full(self, trunk_id: str, use: _Use, limits: OutboundLimits) -> str | None:
@@ -126,19 +132,32 @@ class OutboundLoad:
             use.rate = Rate(limits.max_cps, now)
         return None if use.rate.take(now) else f"{limits.max_cps:g} calls a second"
 
+    def _add(self, trunk_id: str, seconds: float) -> None:
+        today = self.days.setdefault(self.day, {})
+        today[trunk_id] = today.get(trunk_id, 0.0) + seconds
+
     def _turn(self) -> None:
-        """A new day begins with nothing; calls that go on count from midnight.  A clock that is set back
-        gives back nothing."""
+        """A new day begins with nothing, one that comes again with what was used of it; calls that go on
+        count from midnight.  A clock that is set back gives back nothing."""
         utc = self._clock.utc()
         today = utc.date()
+        if today == self.day:
+            return
+        now = self._clock.monotonic()
+        midnight = now - (utc - datetime.combine(today, time(), UTC)).total_seconds()
+        # Where the clock was set ahead, that may be before calls began that are up.
+        began = max(midnight, self._latest, self._began) if today > self.day else now
+        for trunk_id, use in self._uses.items():
+            if use.connected:
+                self._add(trunk_id, use.connected * began - use.since)
+                use.since = use.connected * began
         if today > self.day:
-            midnight = self._clock.monotonic() - (utc - datetime.combine(today, time(), UTC)).total_seconds()
-            # Where the clock was set ahead, that may be before calls began that are up.
-            self._began = max(midnight, self._latest, self._began)
-            self.seconds = {}
-            for use in self._uses.values():
-                use.since = use.connected * self._began
-        self.day = today
+            # What was left for later days, by a clock that was ahead, counted on the day that is over.
+            self.days = {day: seconds for day, seconds in self.days.items() if day <= today}
+        for day in sorted(self.days)[:-_MOST_DAYS]:
+            del self.days[day]
+        self.day, self._began = today, began
+        self.changed()
 
 
 def wrong_destination(limits: OutboundLimits, number: str | None) -> str | None:

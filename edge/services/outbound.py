@@ -42,6 +42,6 @@ class OutboundService:
             return
         self._dirty = False
         try:
-            await self._usage.save(self._load.day, dict(self._load.seconds))
+            await self._usage.save(self._load.day, self._load.days)
         except StoreError:
             self._dirty = True

@@ -1,4 +1,4 @@
-"""What was used of each trunk today, kept over restarts."""
+"""What was used of each trunk, today and lately, kept over restarts."""
 
 import json
 from collections.abc import Mapping
@@ -19,18 +19,20 @@ class TrunkUsage:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def load(self) -> tuple[date, Mapping[str, float]] | None:
-        """The day, and the seconds of calls through each trunk; None if nothing was kept."""
+    async def load(self) -> tuple[date, Mapping[date, Mapping[str, float]]] | None:
+        """The day on which it was kept, and the seconds through each trunk by day; None: nothing was kept."""
         async with self._database.reading() as connection:
             found = await connection.scalar(sa.select(meta.c.value).where(meta.c.key == _KEY))
         if found is None:
             return None
         kept = json.loads(found)
-        return date.fromisoformat(kept["day"]), kept["seconds"]
+        days = {date.fromisoformat(day): seconds for day, seconds in kept["days"].items()}
+        return date.fromisoformat(kept["day"]), days
 
-    async def save(self, day: date, seconds: Mapping[str, float]) -> None:
+    async def save(self, day: date, days: Mapping[date, Mapping[str, float]]) -> None:
         """Keeps these and no others."""
-        value = json.dumps({"day": day.isoformat(), "seconds": seconds})
+        kept = {each.isoformat(): seconds for each, seconds in days.items()}
+        value = json.dumps({"day": day.isoformat(), "days": kept})
         insert = meta.insert().prefix_with("OR REPLACE").values(key=_KEY, value=value)
         async with self._database.editing() as connection:
             await connection.execute(insert)

@@ -119,7 +119,7 @@ def test_minutes_a_day_count_live_calls_too() -> None:
     first.end()
     assert take(load, max_minutes_per_day=10) == "10 minutes a day"
     second.end()
-    assert load.seconds == {"trk_1": 600.0}
+    assert load.days == {now.at.date(): {"trk_1": 600.0}}
 
 
 def test_a_new_day_begins_with_nothing_but_what_goes_on() -> None:
@@ -132,7 +132,7 @@ def test_a_new_day_begins_with_nothing_but_what_goes_on() -> None:
     now.pass_s(5 * 60)
     assert take(load, max_minutes_per_day=15) == "15 minutes a day"
     over_midnight.end()
-    assert load.seconds == {"trk_1": 900.0}
+    assert load.days[now.at.date()] == {"trk_1": 900.0}
 
 
 def test_a_clock_that_was_days_ahead_leaves_no_day_without_end() -> None:
@@ -166,12 +166,66 @@ def test_a_clock_that_is_set_lengthens_and_shortens_no_call(by: timedelta) -> No
     assert load.used("trk_1") == (0, 10.0 if forwards else 15.0)
     answered(taken(load))
     now.pass_s(86_400)
-    assert load.used("trk_1")[1] == (now.at - now.at.replace(hour=0, minute=0)).total_seconds() / 60
+    comes_again = now.at.date() == datetime(2026, 11, 28, tzinfo=UTC).date()
+    today = (now.at - now.at.replace(hour=0, minute=0)).total_seconds() / 60
+    assert load.used("trk_1")[1] == today + (5.0 if comes_again else 0.0)
+
+
+@pytest.mark.parametrize("live", [False, True], ids=["calls that are over", "a call that goes on"])
+@pytest.mark.parametrize("by", [5, 1, -1, -30])
+def test_a_clock_that_was_days_off_finds_what_was_used_of_the_day(by: int, *, live: bool) -> None:
+    """Over restarts, too.  What is used meanwhile counts today as well, if the clock was ahead."""
+    now, load = started()
+    answered(first := taken(load))
+    now.pass_s(300)
+    if not live:
+        first.end()
+    now.at += timedelta(days=by)
+    assert load.used("trk_1") == (live, 5.0 if live or by < 0 else 0.0)
+    answered(second := taken(load))
+    now.pass_s(60)
+    second.end()
+    if not live:
+        load = again(now, load)
+    now.at -= timedelta(days=by)
+    assert load.used("trk_1") == (live, 5.0 + (by > 0) + live)
+
+
+def test_what_a_clock_that_was_ahead_left_for_a_day_to_come_counts_once() -> None:
+    now, load = started()
+    now.at += timedelta(days=3)
+    answered(call := taken(load))
+    now.pass_s(300)
+    call.end()
+    now.at -= timedelta(days=3)
+    assert load.used("trk_1") == (0, 5.0)
+    for _ in range(4):
+        now.pass_s(86_400)
+        assert load.used("trk_1") == (0, 0.0)
+
+
+def test_no_more_than_a_week_of_days_is_held() -> None:
+    now, load = started()
+    for days in (1, 1, 1, 1, 1, 1, 1, 1, 30, -90, -1, -1, -1, -1, -1, -1, -1, -1):
+        now.at += timedelta(days=days)
+        answered(call := taken(load))
+        now.pass_s(60)
+        call.end()
+        assert len(load.days) <= 8
+
+
+def again(now: Now, load: OutboundLoad) -> OutboundLoad:
+    """After a restart."""
+    kept = OutboundLoad(cast(Clock, now))
+    kept.restore(load.day, {day: dict(seconds) for day, seconds in load.days.items()})
+    return kept
 
 
 def test_what_was_used_today_survives_a_restart() -> None:
     now, load = started()
-    load.restore(now.at.date(), {"trk_1": 600.0})
+    today = now.at.date()
+    load.restore(today, {today: {"trk_1": 600.0}, today - timedelta(days=1): {"trk_1": 9000.0}})
     assert take(load, max_minutes_per_day=10) == "10 minutes a day"
-    load.restore(now.at.date() - timedelta(days=1), {"trk_1": 9000.0})
-    assert load.used("trk_1") == (0, 10.0)
+    _, load = started()
+    load.restore(today - timedelta(days=1), {today - timedelta(days=1): {"trk_1": 9000.0}})
+    assert load.used("trk_1") == (0, 0.0)
