@@ -300,6 +300,8 @@ class Bridge:
             self.ours.settle(other)
         elif not self.busy and other.needs_reoffer(leg):
             self.ours.offer(other)
+        else:
+            self.ours.tell_hold(other)
 
     def _offer_refused(self, leg: Leg, event: OfferRefused) -> None:
         crossing = self._crossing

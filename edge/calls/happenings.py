@@ -65,13 +65,11 @@ class PartyWanted:
 @dataclass(frozen=True, slots=True)
 class PartySettled:
     """What became of the party that was lent: ``joined`` to the other call, or back again, unless it has
-    ``ended``.  ``taken`` is an offer of the other call's that it has taken, or may have; while that is
-    ``unanswered`` the party may yet say so."""
+    ``ended``.  ``told`` is what the other call has offered to it; it says itself what it thinks of that."""
 
     joined: bool
     ended: Ended | None = None
-    taken: Description | None = None
-    unanswered: bool = False
+    told: Description | None = None
 
 
 Happening = SipHappened | MediaHappened | CallerSaid | PortsReady | HangUpAsked | PartyWanted | PartySettled

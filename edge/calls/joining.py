@@ -31,7 +31,7 @@ from edge.model.decision import Candidate, CapClaim
 from edge.model.ledger import Connect, HandBack, Release, Reserve, Unavailable
 from edge.routing.choose import concurrency
 from edge.sip.errors import SipParseError
-from edge.sip.events import Ended, OfferAnswered, OfferRefused
+from edge.sip.events import Ended, InviteEvent, OfferAnswered, OfferRefused, Refreshed
 from edge.sip.replaces import Replaces, parse_replaces
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class Joining:
         self._other, self._replaced = found
         self._party: Leg | None = None
         self._leg: Leg | None = None
-        self._taken: Description | None = None
-        self._unanswered = False
+        self._told: Description | None = None
+        self._said: list[InviteEvent] = []
         self._attempt = len(call.record.attempts) + 1
         self._held: tuple[CapClaim, ...] | None = None
 
@@ -214,8 +214,7 @@ class Joining:
             return 480, None  # its own call will hear of it
         leg.attach(party.invite)
         party.invite.offer_again(sdp, renewed=leg.renewed)
-        self._taken = leg.local  # unless it says no: whoever goes on with it has to undo that
-        self._unanswered = True
+        self._told = leg.local
         return await self._answer(leg, meanwhile)
 
     def _give_back(self, over: Ended | None) -> None:
@@ -224,7 +223,9 @@ class Joining:
         assert party is not None and party.invite is not None
         party.attach(party.invite)
         self._return_slots()
-        inbox.put(PartySettled(joined=False, ended=over, taken=self._taken, unanswered=self._unanswered))
+        inbox.put(PartySettled(joined=False, ended=over, told=self._told))
+        for event in self._said:
+            inbox.put(SipHappened(party, event))
         if leg is not None:
             self._call.reception.media.close_leg(leg.media)
             for said in self._call.reception.inbox.take(lambda one: _is_of(one, leg)):
@@ -245,14 +246,14 @@ class Joining:
                 meanwhile(happening)
                 continue
             assert leg.invite is not None
-            self._unanswered = not isinstance(happening.event, OfferAnswered | OfferRefused)
+            if isinstance(happening.event, Refreshed | OfferAnswered | OfferRefused):
+                self._said.append(happening.event)
             match happening.event:
                 case OfferAnswered() if leg.invite.state != "up":
                     return 480, GONE  # its own call has ended in this very moment
                 case OfferAnswered(sdp=sdp):
                     return (200 if leg.hear(sdp) and leg.agreed else 488), None
                 case OfferRefused(status=status):
-                    self._taken = leg.local if status == 408 else None
                     return status, None
                 case Ended() as over:
                     return 480, over
@@ -291,17 +292,18 @@ def _is_of(happening: Happening, leg: Leg) -> bool:
 async def _lent(call: "Call", kept: Leg) -> tuple[PartySettled, Ended | None]:
     """Until it is known what became of the party; and whether who is left has hung up meanwhile."""
     gone: Ended | None = None
+    refreshed: list[Happening] = []
     while (happening := await call.reception.next(call.reception.until)) is not None:
-        if isinstance(happening, PartySettled):
-            return happening, gone
-        if (
-            isinstance(happening, SipHappened)
-            and happening.leg is kept
-            and isinstance(happening.event, Ended)
-        ):
-            gone = happening.event
-        else:
-            put_off(happening)
+        match happening:
+            case PartySettled():
+                call.reception.inbox.put_back(refreshed)
+                return happening, gone
+            case SipHappened(leg=leg, event=Ended() as event) if leg is kept:
+                gone = event
+            case SipHappened(event=Refreshed()):
+                refreshed.append(happening)
+            case _:
+                put_off(happening)
     raise call.reception.too_long()
 
 
@@ -328,7 +330,5 @@ async def lend(call: "Call", bridge: Bridge, wanted: PartyWanted) -> None:
         raise ended(kept, gone)
     if happening.ended is not None:
         raise ended(party, happening.ended)
-    if happening.unanswered:
-        party.undecided, party.local = party.local, happening.taken
-    elif happening.taken is not None:
-        bridge.ours.restore(party, happening.taken)
+    if happening.told is not None:
+        party.undecided, party.local = party.local, happening.told

@@ -275,6 +275,12 @@ class Leg:
         return stream is not None and stream.port != 0 and not RECEIVES[direction_of(stream)]
 
     @property
+    def holds(self) -> bool:
+        """Whether the peer takes none of the audio that it was offered: it holds by its answer."""
+        stream = self.local.audio if self.local is not None else None
+        return stream is not None and SENDS[stream.direction] and self.deaf
+
+    @property
     def listens(self) -> bool:
         """Whether the peer would hear what we play."""
         stream = self.local.audio if self.local is not None else None

@@ -112,7 +112,7 @@ class OwnOffers:
         elif not last_try and other.needs_reoffer(leg):
             # Out of what the other one takes it chose what that was never offered (RFC 3264 section 6.1).
             self.follow(leg)
-        self._free(other)
+        self.tell_hold(other)
 
     def _no_audio(
         self, leg: Leg, before: tuple[Leg, Description | None] | None, had: Description | None
@@ -131,6 +131,13 @@ class OwnOffers:
         """A peer that is on hold although the other one does not hold is told so, when its turn has come."""
         other = self._bridge.other(leg)
         if leg.on_hold and other.remote is not None and not other.deaf and not self._bridge.busy:
+            self.offer(leg)
+
+    def tell_hold(self, leg: Leg) -> None:
+        """The other peer has answered an offer of ours: it may hold this one by that, or no longer."""
+        if leg.on_hold:
+            self._free(leg)
+        elif self._bridge.other(leg).holds and not self._bridge.busy:
             self.offer(leg)
 
     def refused(self, leg: Leg, status: int) -> None:

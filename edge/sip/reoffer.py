@@ -5,7 +5,7 @@ exchange (RFC 3262 section 5).
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from edge.sip.core import SDP
 from edge.sip.events import Ended, OfferAnswered, OfferRefused, Refreshed
@@ -26,6 +26,15 @@ SOON: Final = LIMIT / 4
 """Seconds for the answer to an offer that somebody's UPDATE waits for, and twice that in all."""
 
 
+class _Wanted(NamedTuple):
+    """What is to be offered, and how: see ``OwnOffer.want``."""
+
+    sdp: bytes
+    quiet: bool
+    soon: bool
+    renewed: Renewed | None
+
+
 class OwnOffer:
     """Our re-INVITE or UPDATE: one at a time, the next one waits.
 
@@ -40,7 +49,7 @@ class OwnOffer:
 
     def __init__(self, usage: OfferingUsage) -> None:
         self._usage = usage
-        self._wanted: bytes | None = None
+        self._wanted: _Wanted | None = None
         self._sdp = b""
         self._exchange: Exchange | None = None
         self._acks: dict[int, PrintedRequest] = {}
@@ -68,7 +77,7 @@ class OwnOffer:
         """
         if quiet and (self.pending or self._wanted is not None or self._timer is not None):
             return  # what is under way refreshes too
-        self._wanted, self._quiet, self._soon, self._renewed = sdp, quiet, soon, renewed
+        self._wanted = _Wanted(sdp, quiet, soon, renewed)
         self._glares = 0
         self.go_on()
 
@@ -79,7 +88,9 @@ class OwnOffer:
             self.pending or self._timer is not None or usage.peer_offer.pending or usage.unacked is not None
         )
         if self._wanted is not None and not busy and is_open(usage):
-            self._sdp, self._wanted = self._wanted, None
+            # Until now these were of the one before: a refresh, say, whose answer is nobody's else.
+            self._sdp, self._quiet, self._soon, self._renewed = self._wanted
+            self._wanted = None
             if self._renewed is not None:
                 self._sdp = self._renewed(self._sdp)
             self._send()
@@ -199,7 +210,7 @@ class OwnOffer:
     def _retry(self) -> None:
         self._timer = None
         if self._wanted is None:
-            self._wanted = self._sdp
+            self._wanted = _Wanted(self._sdp, self._quiet, self._soon, self._renewed)
         self.go_on()
 
     def _overdue(self) -> None:

@@ -433,6 +433,16 @@ class Interleavings(RuleBasedStateMachine):
             usage.info("application/dtmf-relay", b"Signal=5\r\nDuration=100\r\n")
         self.pass_time(after)
 
+    @precondition(lambda self: self.edge.switch.live())
+    @rule(which=st.integers(0, 7), after=WAITS)
+    def a_session_is_refreshed(self, which: int, after: float) -> None:
+        """By us, with a re-INVITE: its phone does not allow UPDATE."""
+        usages = [usage for usage in self.edge.talking() if usage.state == "up"]
+        if usages:
+            usage = usages[which % len(usages)]
+            usage.refresh_by_offer(usage.told)
+        self.pass_time(after)
+
     # -- the network, the operator, time -----------------------------------------------------------------
 
     @rule(loss=st.sampled_from((0.0, 0.2, 0.5, 1.0)), jitter_s=st.sampled_from((0.0, 0.6, 3.0)), after=WAITS)

@@ -347,6 +347,12 @@ class Edge:
     def note(self, refused: RefusedCall) -> None:
         self.turned_away += refused.status == 503
 
+    def talking(self) -> list[Invite]:
+        """Our sides of all live calls."""
+        calls = [call for call, _ in self.switch._calls.values()]
+        legs = [leg for call in calls for leg in (call.reception.caller, call.target)]
+        return [leg.invite for leg in legs if leg is not None and leg.invite is not None]
+
     def without_its_slot(self) -> list[str]:
         """The calls that talk with a target, and do not count for it."""
         found = []

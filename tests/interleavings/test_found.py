@@ -433,3 +433,90 @@ def test_who_answers_a_refresh_from_somewhere_else_is_sent_to_there(
     if meanwhile == "transfer":
         story.a_target_refuses(status=486, after=1.0)
     assert [each.state for each in story.caller.usages] == ["up"]
+
+
+@pytest.mark.parametrize("who", ["party", "kept"])
+@pytest.mark.parametrize("formats", [DEFAULT, "8 101"])
+def test_who_answers_a_refresh_from_somewhere_else_while_it_is_wanted_for_another_call_is_sent_to_there(
+    story: Interleavings, who: str, formats: str
+) -> None:
+    """The other call is transferred to its party, which refuses: both calls go on."""
+    for _ in range(2):
+        story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=1.0)
+    phone = story.targets[0]
+    joined, other = (usage for usage in phone.usages if usage.state == "up")
+    (_, (call, _)) = story.edge.switch._calls.values()
+    refreshed = call.reception.caller if who == "party" else call.target
+    assert refreshed is not None and refreshed.invite is not None
+    told = refreshed.invite.told
+    story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
+    if who == "party":
+        refreshed.invite.refresh_by_offer(told)
+        story.pass_time(0.1)
+    to = f"<sip:edge@{EDGE}?Replaces={replaces(other).replace(';', '%3B')}>"
+    Exchange(joined.core, joined.dialog, "REFER", (("Refer-To", to),))
+    story.pass_time(0.1)
+    usage = story.caller.usages[1] if who == "party" else other
+    said = story.caller if who == "party" else phone
+    host = said.host
+    if who == "kept":
+        phone.obliging = False
+        refreshed.invite.refresh_by_offer(told)
+        story.pass_time(0.1)
+    ((offered, _),) = said.offered
+    said.offered.clear()
+    assert offered is usage
+    said._believe(usage, said.asked.pop(usage))
+    assert usage.accept_offer(sdp(host, formats=formats, version=50, port=4998))
+    phone.obliging = True
+    story.pass_time(0.1)
+    assert story.caller.offered, "where it is wanted"
+    story.a_phone_decides_about_offers(who=0, obliging=True, accepts=False, after=5.0)
+    assert [each.state for each in story.caller.usages] == ["up", "up"]
+    assert story.edge.deaf() == []
+
+
+def takes_next(story: Interleavings, who: int, direction: str, formats: str = DEFAULT) -> None:
+    """A phone answers the offer that it has in a direction of its own."""
+    phone = story.phones[who]
+    ((usage, _),) = phone.offered
+    phone.offered.clear()
+    phone._believe(usage, phone.asked.pop(usage))
+    assert usage.accept_offer(phone.description(direction, formats))
+    phone.obliging = True
+    story.pass_time(1.0)
+
+
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("direction", ["sendonly", "inactive"])
+def test_who_holds_in_its_answer_to_a_refresh_has_put_the_other_one_on_hold(
+    story: Interleavings, who: int, direction: str
+) -> None:
+    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    ((call, _),) = story.edge.switch._calls.values()
+    caller, target = call.reception.caller, call.target
+    assert caller is not None and target is not None
+    leg, other = (caller, target) if who == 0 else (target, caller)
+    assert leg.invite is not None
+    story.phones[who].obliging = False
+    leg.invite.refresh_by_offer(leg.invite.told)
+    story.pass_time(0.1)
+    takes_next(story, who, direction)
+    (told,) = story.phones[1 - who].agreed.values()
+    assert other.on_hold and (b"a=sendonly" in told or b"a=inactive" in told)
+    assert caller.media.playing == ("prm_1" if leg is target else "")  # type: ignore[attr-defined]
+    story.a_phone_offers(who=who, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    assert flows(story) and not caller.media.playing  # type: ignore[attr-defined]
+
+
+def test_a_caller_that_holds_in_its_answer_to_the_targets_codec_has_put_the_target_on_hold(
+    story: Interleavings,
+) -> None:
+    story.the_caller_dials(GREETED, True, "", DEFAULT, "", 2.0)
+    story.caller.obliging = False
+    story.a_target_answers(formats="8 101", after=0.5)
+    takes_next(story, 0, "sendonly", "8 101")
+    ((call, _),) = story.edge.switch._calls.values()
+    assert call.target is not None and call.target.on_hold
+    story.a_phone_offers(who=0, direction="sendrecv", formats="8 101", soon=False, after=1.0)
+    assert flows(story)

@@ -135,6 +135,27 @@ def test_else_by_an_unchanged_reinvite_of_which_the_owner_hears_the_answer(us: N
     assert len({request.cseq for request in peer.requests("INVITE")}) == 3
 
 
+@pytest.mark.parametrize("status", [200, 488])
+def test_what_comes_of_a_refresh_is_not_taken_for_what_comes_of_an_offer_that_waits(
+    us: Node, peer: Peer, status: int
+) -> None:
+    usage = calling(us, peer, "Session-Expires: 200;refresher=uac\nAllow: INVITE, BYE\n")
+    us.net.run(100)
+    refresh = peer.requests("INVITE")[-1]
+    told, said = SDP.replace(b"4000", b"4002"), SDP.replace(b"4000", b"4998")
+    usage.offer_again(told)
+    us.net.run(1)
+    assert peer.requests("INVITE")[-1].cseq == refresh.cseq
+    before = len(us.heard[usage])
+    reply(us, peer, refresh, status, body=SDP if status == 200 else b"")
+    us.net.run(0.1)
+    assert us.heard[usage][before:] == ([Refreshed(SDP)] if status == 200 else [])
+    offer = peer.requests("INVITE")[-1]
+    assert offer.body == told
+    reply(us, peer, offer, body=said)
+    assert us.heard[usage][-1] == OfferAnswered(said)
+
+
 def test_a_refresh_says_what_our_ack_said_last(us: Node, peer: Peer) -> None:
     """The target made the last offer, when it was asked for one."""
     usage = calling(us, peer, "Session-Expires: 200;refresher=uac\nAllow: INVITE, BYE\n")
