@@ -63,7 +63,7 @@ class TimedUsage(Protocol):
         """``up`` while it can be refreshed."""
         ...
 
-    def refresh_by_offer(self, sdp: bytes) -> None:
+    def refresh_by_offer(self) -> None:
         """A re-INVITE that nobody need hear of."""
         ...
 
@@ -148,7 +148,7 @@ class ExpiryTimer:
                 usage.core, usage.dialog, "UPDATE", headers, on_answer=answered, credentials=usage.credentials
             )
         else:
-            usage.refresh_by_offer(usage.told)
+            usage.refresh_by_offer()
 
     def _refreshed(self, response: Response) -> None:
         if self._timer is None:
@@ -160,7 +160,7 @@ class ExpiryTimer:
         elif response.status == 422:
             self._longer(response)
         elif response.status in (405, 501):
-            self._usage.refresh_by_offer(self._usage.told)
+            self._usage.refresh_by_offer()
 
     def _longer(self, response: Response) -> None:
         """The peer wants a longer interval: asked once more with it (section 7.4)."""

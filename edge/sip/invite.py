@@ -150,9 +150,9 @@ class Invite(Teller):
             self._expiry = ExpiryTimer(self)
         return self._expiry
 
-    def refresh_by_offer(self, sdp: bytes) -> None:
-        """A re-INVITE that nobody need hear of."""
-        self.own_offer.want(sdp, quiet=True)
+    def refresh_by_offer(self) -> None:
+        """A re-INVITE with what the peer was told last, of which nobody need hear."""
+        self.own_offer.refresh()
 
     def contact_line(self) -> tuple[str, str]:
         """Our Contact toward this peer."""

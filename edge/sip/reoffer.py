@@ -27,7 +27,7 @@ SOON: Final = LIMIT / 4
 
 
 class _Wanted(NamedTuple):
-    """What is to be offered, and how: see ``OwnOffer.want``."""
+    """What is to be offered, and how (``OwnOffer.want``); a refresh is ``quiet``."""
 
     sdp: bytes
     quiet: bool
@@ -67,18 +67,23 @@ class OwnOffer:
         """Whether our offer has no final answer yet, or its late offer no ACK."""
         return self._exchange is not None
 
-    def want(
-        self, sdp: bytes, *, quiet: bool = False, soon: bool = False, renewed: Renewed | None = None
-    ) -> None:
-        """Offers as soon as nothing else is under way; ``quiet`` is a refresh, of which only the
-        answer is told.
+    def want(self, sdp: bytes, *, soon: bool = False, renewed: Renewed | None = None) -> None:
+        """Offers as soon as nothing else is under way.
 
         ``renewed`` makes what is sent out of what was wanted, if that had to wait.
         """
-        if quiet and (self.pending or self._wanted is not None or self._timer is not None):
-            return  # what is under way refreshes too
-        self._wanted = _Wanted(sdp, quiet, soon, renewed)
-        self._glares = 0
+        self._next(_Wanted(sdp, False, soon, renewed))
+
+    def refresh(self) -> None:
+        """Repeats what the peer was told last; only its answer to that is told."""
+        if not (self.pending or self._wanted is not None or self._timer is not None):
+            self._next(_Wanted(b"", True, False, self._told_by_now))  # else what is under way refreshes too
+
+    def _told_by_now(self, _: bytes) -> bytes:
+        return self._usage.told
+
+    def _next(self, wanted: _Wanted) -> None:
+        self._wanted, self._glares = wanted, 0
         self.go_on()
 
     def go_on(self) -> None:

@@ -440,7 +440,7 @@ class Interleavings(RuleBasedStateMachine):
         usages = [usage for usage in self.edge.talking() if usage.state == "up"]
         if usages:
             usage = usages[which % len(usages)]
-            usage.refresh_by_offer(usage.told)
+            usage.refresh_by_offer()
         self.pass_time(after)
 
     # -- the network, the operator, time -----------------------------------------------------------------

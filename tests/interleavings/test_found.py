@@ -428,7 +428,7 @@ def test_who_answers_a_refresh_from_somewhere_else_is_sent_to_there(
         phone.moves = 1.0
     leg = call.reception.caller if who == "caller" else call.former[0] if call.former else call.target
     assert leg is not None and leg.invite is not None
-    leg.invite.refresh_by_offer(leg.invite.told)
+    leg.invite.refresh_by_offer()
     story.pass_time(0.1)
     if meanwhile == "transfer":
         story.a_target_refuses(status=486, after=1.0)
@@ -448,10 +448,9 @@ def test_who_answers_a_refresh_from_somewhere_else_while_it_is_wanted_for_anothe
     (_, (call, _)) = story.edge.switch._calls.values()
     refreshed = call.reception.caller if who == "party" else call.target
     assert refreshed is not None and refreshed.invite is not None
-    told = refreshed.invite.told
     story.a_phone_decides_about_offers(who=0, obliging=False, accepts=False, after=0.0)
     if who == "party":
-        refreshed.invite.refresh_by_offer(told)
+        refreshed.invite.refresh_by_offer()
         story.pass_time(0.1)
     to = f"<sip:edge@{EDGE}?Replaces={replaces(other).replace(';', '%3B')}>"
     Exchange(joined.core, joined.dialog, "REFER", (("Refer-To", to),))
@@ -461,7 +460,7 @@ def test_who_answers_a_refresh_from_somewhere_else_while_it_is_wanted_for_anothe
     host = said.host
     if who == "kept":
         phone.obliging = False
-        refreshed.invite.refresh_by_offer(told)
+        refreshed.invite.refresh_by_offer()
         story.pass_time(0.1)
     ((offered, _),) = said.offered
     said.offered.clear()
@@ -499,7 +498,7 @@ def test_who_holds_in_its_answer_to_a_refresh_has_put_the_other_one_on_hold(
     leg, other = (caller, target) if who == 0 else (target, caller)
     assert leg.invite is not None
     story.phones[who].obliging = False
-    leg.invite.refresh_by_offer(leg.invite.told)
+    leg.invite.refresh_by_offer()
     story.pass_time(0.1)
     takes_next(story, who, direction)
     (told,) = story.phones[1 - who].agreed.values()

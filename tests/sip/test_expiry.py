@@ -169,6 +169,23 @@ def test_a_refresh_says_what_our_ack_said_last(us: Node, peer: Peer) -> None:
     assert peer.requests("INVITE")[-1].body == told
 
 
+def test_a_refresh_that_waits_for_an_offer_of_the_peers_says_what_that_was_answered(
+    us: Node, peer: Peer
+) -> None:
+    tag = called(us, peer, "Supported: timer\nSession-Expires: 200;refresher=uas\n").to_tag or ""
+    (usage,) = us.calls
+    us.net.run(99)
+    peer.request("INVITE", us, to_tag=tag, cseq=2, body=SDP)
+    us.net.run(2)
+    assert peer.requests("INVITE") == [], "it waits"
+    told = SDP.replace(b"4000", b"4002")
+    assert usage.accept_offer(told)
+    us.net.run(0.1)
+    peer.request("ACK", us, to_tag=tag, cseq=2, branch="z9hG4bKack2")
+    us.net.run(0.1)
+    assert peer.requests("INVITE")[-1].body == told
+
+
 def test_a_target_that_does_not_answer_our_refresh_is_hung_up_on(us: Node, peer: Peer) -> None:
     usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: UPDATE\n")
     us.net.run(45 + 32.5)
