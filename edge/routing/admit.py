@@ -11,10 +11,10 @@ from datetime import UTC, tzinfo
 from typing import Final, NamedTuple
 
 from edge.model.action import Action
-from edge.model.block import Block
 from edge.model.config import Hours, Number
-from edge.model.decision import Admission, CallFacts, CapClaim, Disposition, Proceed, Refuse, Step
+from edge.model.decision import Admission, CallFacts, CapClaim, Proceed, Refuse, Step
 from edge.routing.actions import Outcome, Owner, act, inside, paused
+from edge.routing.barring import declined
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
 from edge.routing.linking import owner as pool_owner
 from edge.routing.linking import pool_of
@@ -113,26 +113,8 @@ def _paused(case: _Case) -> Admission | None:
 
 def _blocked(case: _Case) -> Admission | None:
     """A caller that the account or the campaign does not serve, before anything else is judged."""
-    campaign, facts, blocks = case.owner.campaign, case.facts, case.snapshot.blocks
-    block = blocks.against(facts.caller, None) or blocks.against(facts.caller, campaign.id)
-    if block is not None:
-        return _declined(case, block, "rejected_anonymous" if facts.caller is None else "rejected_blocked")
-    level = facts.attested.level
-    block = blocks.below_floor(level, None) or blocks.below_floor(level, campaign.id)
-    return None if block is None else _declined(case, block, "rejected_attestation")
-
-
-def _declined(case: _Case, block: Block, disposition: Disposition) -> Refuse:
     number, campaign = case.owner.number, case.owner.campaign
-    scope = "the campaign" if block.campaign_id else "the account"
-    what = f"blocks {block.pattern}"
-    if disposition == "rejected_attestation":
-        attested = case.facts.attested
-        what = f"wants {block.pattern}, this caller has {attested.level or attested.verstat or 'none'}"
-    why = f"{scope} {what}" + (f": {block.reason}" if block.reason else "")
-    steps = case.note("blocks", "blocked", why)
-    answer = refusal(disposition)
-    return Refuse(answer.status, disposition, why, steps, number.id, campaign.id, answer.reason_header)
+    return declined(case.facts, case.snapshot.blocks, case.steps, number.id, campaign.id)
 
 
 def _outside_window(case: _Case) -> Admission | None:

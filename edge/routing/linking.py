@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from edge.model.config import Number
-from edge.model.decision import Admission, Announce, CallFacts, Disposition, Proceed, Refuse, Step
+from edge.model.decision import Admission, Announce, CallFacts, Proceed, Refuse, Step
 from edge.model.pool import Pool, former_pool
 from edge.model.tags import MOST_WRITES, TagOrigin, Tags, TagWrite
 from edge.model.visits import Link, Said
 from edge.routing.actions import Owner, known_prompt
+from edge.routing.barring import declined
 from edge.routing.refusal import refusal
 from edge.routing.snapshot import Snapshot
 from edge.routing.tags import held
@@ -61,11 +62,9 @@ def _unlinked(
     number: Number, pool: Pool, facts: CallFacts, snapshot: Snapshot, steps: list[Step]
 ) -> Owner | Admission:
     """No visitor holds the number; a caller whom the account blocks is refused for that."""
-    barred = _barred(facts, snapshot)
-    if barred is not None:
-        disposition, why = barred
-        steps.append(Step("blocks", "blocked", why))
-        return Refuse(refusal(disposition).status, disposition, why, tuple(steps), number.id)
+    blocked = declined(facts, snapshot.blocks, steps, number.id)
+    if blocked is not None:
+        return blocked
     action, why = pool.on_unlinked, f"no visitor holds {number.e164}"
     if action.action == "route_as_primary":
         tag = snapshot.pools.tag(pool.fallback_tag_id or "")
@@ -78,18 +77,6 @@ def _unlinked(
         prompt_id = known_prompt(snapshot, action.prompt_id)
         return Announce(prompt_id, "unavailable", "rejected_unlinked", why, tuple(steps), number.id, None)
     return _refused(number, steps, why)
-
-
-def _barred(facts: CallFacts, snapshot: Snapshot) -> tuple[Disposition, str] | None:
-    """As what, and why, the account refuses a caller."""
-    block = snapshot.blocks.against(facts.caller, None)
-    disposition: Disposition = "rejected_anonymous" if facts.caller is None else "rejected_blocked"
-    if block is None:
-        block, disposition = snapshot.blocks.below_floor(facts.attested.level, None), "rejected_attestation"
-    if block is None:
-        return None
-    what = "wants" if disposition == "rejected_attestation" else "blocks"
-    return disposition, f"the account {what} {block.pattern}" + (f": {block.reason}" if block.reason else "")
 
 
 def _refused(number: Number, steps: list[Step], why: str) -> Refuse:
