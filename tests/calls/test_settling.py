@@ -53,6 +53,7 @@ def test_slots_are_free_at_once_however_long_the_end_takes(
             trace=Trace(0.0),
         )
         await close(cast(Call, call), None)
+        await asyncio.sleep(1.0)  # nothing more comes
 
     run_virtual(story)
     assert [type(command) for command, _ in posted] == told

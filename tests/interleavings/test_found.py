@@ -288,52 +288,33 @@ def flows(story: Interleavings) -> bool:
     return call.reception.phase == "bridged" and not any(leg is None or leg.on_hold for leg in legs)
 
 
-def test_a_target_that_takes_its_caller_off_hold_while_its_transfer_fails_hears_it(
-    story: Interleavings,
+@pytest.mark.parametrize("holds", [0, 1], ids=["caller", "target"])
+def test_who_takes_the_other_off_hold_while_a_transfer_fails_hears_it(
+    story: Interleavings, holds: int
 ) -> None:
     story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
-    story.a_phone_offers(who=1, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
+    story.a_phone_offers(who=holds, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
     assert not flows(story)
     story.a_target_transfers(to=TARGETS[2], after=0.5)
-    story.a_phone_offers(who=1, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
+    story.a_phone_offers(who=holds, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
     story.a_target_refuses(status=486, after=5.0)
     assert flows(story)
 
 
-def test_a_caller_that_takes_its_target_off_hold_while_a_transfer_fails_hears_it(
-    story: Interleavings,
-) -> None:
-    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
-    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
-    assert not flows(story)
-    story.a_target_transfers(to=TARGETS[2], after=0.5)
-    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
-    story.a_target_refuses(status=486, after=5.0)
-    assert flows(story)
-
-
+@pytest.mark.parametrize("held_before", [False, True])
 def test_who_was_put_on_hold_by_whom_a_call_was_to_be_transferred_to_talks_with_the_old_target(
-    story: Interleavings,
+    story: Interleavings, *, held_before: bool
 ) -> None:
+    """Who held that one before is told that it is off hold, and the old target that the caller is back."""
     story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
+    if held_before:
+        story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
     story.a_target_transfers(to=TARGETS[2], after=0.5)
     story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
+    if held_before:
+        story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
     story.a_phone_offers(who=3, direction="sendonly", formats=DEFAULT, soon=True, after=1.0)
     assert not flows(story)
-    story.a_target_refuses(status=486, after=5.0)
-    assert flows(story)
-
-
-def test_who_holds_another_no_longer_talks_with_it_when_a_transfer_fails_that_held_itself(
-    story: Interleavings,
-) -> None:
-    """Both have to be told: the old target that the caller is back, and the caller that it is off hold."""
-    story.a_call_comes_up(number=PLAIN, early=False, formats=DEFAULT, timer="", after=0.1)
-    story.a_phone_offers(who=0, direction="sendonly", formats=DEFAULT, soon=False, after=1.0)
-    story.a_target_transfers(to=TARGETS[2], after=0.5)
-    story.a_target_rings(status=183, media=True, formats=DEFAULT, after=0.5)
-    story.a_phone_offers(who=0, direction="sendrecv", formats=DEFAULT, soon=False, after=1.0)
-    story.a_phone_offers(who=3, direction="sendonly", formats=DEFAULT, soon=True, after=1.0)
     story.a_target_refuses(status=486, after=5.0)
     assert flows(story)
 
