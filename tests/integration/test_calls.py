@@ -95,12 +95,12 @@ class World:
         self.server = server
         self.directory = directory
         self._stack = stack
-        self._transport = transport
+        self.transport = transport
         self._count = itertools.count(1)
 
     async def target(self, *steps: str, transport: str = "", calls: int = 1) -> Sipp:
         """A SIPp that plays a target, ``calls`` times."""
-        transport = transport or self._transport
+        transport = transport or self.transport
         scenario = written(self.directory, f"target-{next(self._count)}", *steps)
         playing = sipp(self.directory, scenario, transport=transport, calls=calls)
         return await self._stack.enter_async_context(playing)
@@ -110,7 +110,7 @@ class World:
         api, host, e164 = self.server.api, own_address(), f"+{next(_digits)}"
         await api.post("trunks", {"name": host, "addresses": [f"{host}/32"]})
         fields = (campaign or {}).pop("target", {})
-        if self._transport == "tcp":
+        if self.transport == "tcp":
             addresses = tuple(f"{address};transport=tcp" for address in addresses)
         targets = [
             await api.post("targets", {"name": address, "address": f"sip:sales@{address}", **fields})
@@ -121,7 +121,7 @@ class World:
         body["routes"] = {"targets": routes, **body.pop("routes", {})}
         made = await api.post("campaigns", body)
         numbered = await api.post("numbers", {"e164": e164, "campaign_id": made["id"], **number})
-        return Line(self.server, self.directory, host, e164, numbered, targets, self._transport)
+        return Line(self.server, self.directory, host, e164, numbered, targets, self.transport)
 
 
 @pytest_asyncio.fixture(loop_scope="module")

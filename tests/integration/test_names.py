@@ -87,6 +87,34 @@ async def test_over_tcp_a_call_goes_past_a_closed_port_and_a_server_that_hangs_u
     assert sent[-1]["at_s"] - sent[0]["at_s"] < PATIENCE_S, "one that could not be reached was waited for"
 
 
+async def test_over_tcp_a_server_that_takes_the_connection_and_says_nothing_gives_way(tmp_path: Path) -> None:
+    zone: dict[tuple[str, str], list[str]] = {}
+    over = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.transport.abort()
+
+    async with world(tmp_path, zone) as here:
+        works, silent = await here.target(*TAKES_THE_CALL, transport="tcp", calls=2), own_address()
+        async with await asyncio.start_server(say_nothing, silent, 0) as mute:
+            zone["works.example", "A"], zone["silent.example", "A"] = [works.host], [silent]
+            zone["_sip._tcp.buyer.example", "SRV"] = [
+                f"10 1 {mute.sockets[0].getsockname()[1]} silent.example.",
+                f"20 1 {works.port} works.example.",
+            ]
+            line = await here.line("buyer.example;transport=tcp")
+            for _ in range(2):
+                (await line.call(*CALLS)).check()
+            (await works.result()).check(2)
+            first, second = await line.records(2)
+            trace = (await here.server.api.get(f"calls/{second['id']}/trace"))["items"]
+            over.set()
+    assert [record["disposition"] for record in (first, second)] == ["connected", "connected"]
+    asked = [at for at in trace if at["direction"] == "out" and at["message"].startswith("INVITE ")]
+    assert len(asked) == 1, "the next call asks it last"
+
+
 async def test_a_name_that_is_not_there_leaves_the_target_unreachable(tmp_path: Path) -> None:
     async with world(tmp_path, {}) as here:
         line = await here.line("nobody.example")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.integration.test_calls import CALLS, TAKES_THE_CALL, World, outcomes
+from tests.integration.test_calls import CALLS, TAKES_THE_CALL, World, outcomes, over_both
 from tests.support.api import ApiError, Json
 from tests.support.raw_phone import RawPhone
 from tests.support.scenario import ack_refusal, answer, arrives, called, expect, invite, provisional, sdp
@@ -23,9 +23,9 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(server: Server, tmp_path: Path) -> AsyncIterator[World]:
+async def world(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        yield World(server, tmp_path, stack)
+        yield World(server, tmp_path, stack, getattr(request, "param", "udp"))
 
 
 def moved(*uris: str) -> tuple[str, str, str]:
@@ -37,9 +37,11 @@ def refused(status: int) -> tuple[str, ...]:
     return (invite(sdp()), provisional(), expect(status), ack_refusal())
 
 
+@over_both
 async def test_a_redirection_to_an_allowed_host_is_followed(world: World) -> None:
     buyer = await world.target(*TAKES_THE_CALL)
-    sends_on = await world.target(*moved("sip:elsewhere@203.0.113.9", f"sip:desk@{buyer.address}"))
+    to = f"sip:desk@{buyer.address};transport={world.transport}"
+    sends_on = await world.target(*moved("sip:elsewhere@203.0.113.9", to))
     line = await world.line(
         sends_on.address, campaign={"target": {"sip": {"redirect_hosts": [buyer.host, "other.example"]}}}
     )
@@ -47,9 +49,10 @@ async def test_a_redirection_to_an_allowed_host_is_followed(world: World) -> Non
     record = await line.record()
     assert outcomes(record) == ["answered"]
     (step,) = [one for one in record["decision"]["steps"] if one["step"] == "redirect"]
-    assert step["reason"] == f"sip:desk@{buyer.address}"
+    assert step["reason"] == to
 
 
+@over_both
 async def test_a_redirection_is_not_followed_unless_allowed_and_never_passed_on(world: World) -> None:
     buyer = await world.target(*TAKES_THE_CALL)
     sends_on = await world.target(*moved("sip:toll@203.0.113.9"))
@@ -84,6 +87,7 @@ async def _state(world: World, target: Json) -> Json | None:
     return (await world.server.api.get(f"targets/{target['id']}"))["reachability"]  # type: ignore[no-any-return]
 
 
+@over_both
 async def test_a_target_that_is_full_is_left_alone_for_as_long_as_it_says(world: World) -> None:
     full = await world.target(called(), answer(503, None, "Retry-After: 120 (full)"), arrives("ACK"))
     buyer = await world.target(*TAKES_THE_CALL, calls=2)
