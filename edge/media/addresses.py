@@ -30,7 +30,9 @@ class Addresses:
         """What one is told who speaks SIP from ``peer``, and said that it receives audio at ``heard`` (empty:
         not known).  Raises NoAddress.
         """
-        reached = heard or peer
+        # A link-local address is reached by an interface that it does not name.
+        near = bool(peer) and (":" in peer) == (":" in heard) and _is_link_local(heard)
+        reached = peer if near else heard or peer
         told = self._first
         if reached and (":" in reached) != (":" in told):
             if not self._second:
@@ -44,6 +46,11 @@ class Addresses:
         if not own:
             raise NoAddress(f"{_nothing_toward(reached)}: there is no way to it")
         return own
+
+
+def _is_link_local(host: str) -> bool:
+    """fe80::/10."""
+    return host[:3] in ("fe8", "fe9", "fea", "feb") and ":" in host
 
 
 def _nothing_toward(host: str) -> str:

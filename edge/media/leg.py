@@ -18,7 +18,7 @@ from edge.media.latch import Address, Latch, Verdict
 from edge.media.outlet import Outlet
 from edge.media.payloads import EVENT, HERE_ONLY, RECORDED, payload_table
 from edge.media.player import Player, Voice
-from edge.media.ports import PortPair
+from edge.media.ports import PortPair, Sender
 from edge.media.presses import Presses
 from edge.media.reactor import Reactor
 from edge.media.rtcp import is_rtcp_type
@@ -195,7 +195,7 @@ class Leg:
         elif not self._may_latch(length):
             self._strays += 1
         else:
-            self._judge(source, length, now)
+            self._judge(source, sender, length, now)
 
     def _may_latch(self, length: int) -> bool:
         """Whether it is RTP of the plan's payload types.  To hear a prompt, a peer may talk in any codec."""
@@ -203,7 +203,7 @@ class Leg:
             return False
         return BUFFER[1] in self._table or (not self.plan.payloads and not is_rtcp_type(BUFFER[1]))
 
-    def _judge(self, source: Address, length: int, now: float) -> None:
+    def _judge(self, source: Address, sender: Sender, length: int, now: float) -> None:
         sequence, _, ssrc = _unpack(BUFFER, 2)
         self._latch.ssrc = self._reception.ssrc
         if self._latch.judge(source, ssrc, sequence, now, self._silence.heard) is not Verdict.LATCH:
@@ -211,7 +211,7 @@ class Leg:
             return
         self._rtcp.forget_source()
         self._silence.heard = now
-        peer = self.out.enter_peer(source, self._packet)
+        peer = self.out.enter_peer(sender, self._packet)
         self._receive = (peer or self.pair.rtp).recv_into
         self._rewire()
         self._packet(now, length)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from edge.media.engine import Plan
 from edge.media.latch import Address, Latch
-from edge.media.ports import PortPair, connected_beside
+from edge.media.ports import PortPair, Sender, connected_beside
 from edge.media.reactor import Handler, Reactor
 from edge.media.rtp import MARKER
 
@@ -63,14 +63,14 @@ class Outlet:
         """Sends a packet as it is; the connected socket's own method once there is one."""
         return self._send_to if self._peer is None else self._peer.send
 
-    def enter_peer(self, source: Address, handler: Handler) -> socket.socket | None:
+    def enter_peer(self, sender: Sender, handler: Handler) -> socket.socket | None:
         """Connects a socket to the latched peer, read by ``handler``; None when none can be had.
 
         Without one (no descriptor is left) the wildcard socket goes on serving, a little dearer.
         """
         self.leave_peer()
         try:
-            peer = connected_beside(self._pair, source)
+            peer = connected_beside(self._pair, sender)
         except OSError:
             return None
         self._peer = peer

@@ -10,7 +10,7 @@ import random
 import socket
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from edge.media.latch import Address
 from edge.media.reactor import Reactor
@@ -22,6 +22,10 @@ _TRIES: Final = 32
 _PAUSE_MS: Final = 2
 
 _SINK = bytearray(2048)
+
+Sender = tuple[Any, ...]
+"""Who sent a datagram, as the system tells it: of an IPv6 one also the interface, which a link-local address
+(``fe80::1``) needs to be sent to."""
 
 
 class PortUser(Protocol):
@@ -219,7 +223,7 @@ def _bound(host: str, port: int) -> socket.socket:
     return sock
 
 
-def connected_beside(pair: PortPair, peer: Address) -> socket.socket:
+def connected_beside(pair: PortPair, peer: Sender) -> socket.socket:
     """A second socket on the pair's RTP port that hears only ``peer``; raises OSError.
 
     Strangers' datagrams that fell into it before it was connected are still in its queue.

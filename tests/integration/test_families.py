@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
+from tests.integration.test_attended import allow, told_and_left
 from tests.integration.test_crossings import Scene
 from tests.support.api import Json
 from tests.support.ports import own_address
@@ -177,6 +178,56 @@ async def test_a_peer_may_move_from_one_family_to_the_other(both: Server) -> Non
             await hear(caller, target)
         assert [said.start.split()[0] for said in target.phone.log] == ["INVITE", "ACK"]
         await ended(scene, call, target)
+
+
+@pytest.mark.parametrize("party_first", [False, True])
+@pytest.mark.parametrize(("calls", "transfers", "is_joined"), [(IPV4, IPV6, IPV6), (IPV6, IPV4, IPV4)])
+async def test_whom_an_attended_transfer_joins_hear_each_other(
+    both: Server, calls: str, transfers: str, is_joined: str, party_first: bool
+) -> None:
+    """The agent has the one by the one family and asks the other by the other, or is asked by it."""
+    with ExitStack() as stack:
+        caller, agent = Speaker(stack, both, calls), Speaker(stack, both, transfers)
+        party = Speaker(stack, both, is_joined)
+        scene = Scene(both, caller.phone, agent.phone, agent.phone)
+        for speaker in (caller, agent, party):
+            await carrier(both, speaker)
+        await scene.route(agent.phone)
+        await allow(scene)
+        invited = await _up(caller, scene.number, agent)
+        if party_first:
+            other = await _up(party, scene.number, agent)
+            ours, theirs = other.get("From").partition(";tag=")[2], agent.phone.tag
+            call_id = other.get("Call-ID")
+        else:
+            consult = Scene(both, agent.phone, party.phone, party.phone)
+            await consult.route(party.phone)
+            asked = await connected(consult, agent, party)
+            call_id, ours, theirs = asked.call_id, asked.remote_tag, agent.phone.tag
+        host, port = agent.phone.server
+        values = f"{call_id}%3Bto-tag%3D{ours}%3Bfrom-tag%3D{theirs}".replace("@", "%40")
+        at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        await agent.phone.say(invited, "REFER", 1, "", f"Refer-To: <sip:edge@{at}?Replaces={values}>")
+        again = await party.phone.hear("INVITE")
+        await party.phone.answer(again, 200, party.sdp)
+        await party.phone.hear("ACK")
+        assert (":" in party.told(again)) == (is_joined == IPV6)
+        told, _ = await told_and_left(agent.phone)
+        assert told[-1] == "SIP/2.0 200 OK"
+        await hear(caller, party)
+        await hear(party, caller)
+
+
+async def _up(caller: Speaker, number: str, target: Speaker) -> Said:
+    """A call that is up; the INVITE that the target got."""
+    call = await caller.phone.invite(number, caller.sdp)
+    invited = await target.phone.hear("INVITE")
+    await target.phone.answer(invited, 200, target.sdp)
+    await target.phone.hear("ACK")
+    caller.told(await call.hear("200"))
+    await call.request("ACK")
+    target.told(invited)
+    return invited
 
 
 async def test_an_answer_of_the_other_family_is_no_answer(both: Server) -> None:

@@ -14,7 +14,9 @@ def _system(monkeypatch: pytest.MonkeyPatch) -> None:
     def toward(host: str) -> str:
         if host.startswith("2001:db8:dead:"):
             return ""
-        return "fe80::7%eth0" if host.startswith("fe80:") else "2001:db8::7" if ":" in host else "192.0.2.7"
+        if host.startswith("fe80:"):  # the system asks of which interface
+            return "fe80::7%eth0" if "%" in host else ""
+        return "2001:db8::7" if ":" in host else "192.0.2.7"
 
     monkeypatch.setattr(addresses, "local_address_toward", toward)
 
@@ -41,6 +43,14 @@ def test_an_address_that_is_known_is_told_without_asking() -> None:
 
 def test_a_zone_of_this_machine_is_nobody_else_s() -> None:
     assert Addresses("203.0.113.5", "::").toward("fe80::1%eth0") == "fe80::7"
+
+
+def test_audio_at_a_link_local_address_is_looked_for_where_its_sip_comes_from() -> None:
+    for told in ("::", "2001:db8::7"):
+        assert Addresses("203.0.113.5", told).toward("2001:db8:1::1", "fe80::1") == "2001:db8::7"
+    assert Addresses("203.0.113.5", "2001:db8::7").toward("198.51.100.1", "fe80::1") == "2001:db8::7"
+    with pytest.raises(NoAddress, match="fe80::1: there is no way to it"):
+        Addresses("203.0.113.5", "::").toward("198.51.100.1", "fe80::1")
 
 
 def test_without_an_address_of_its_family_it_is_said_why() -> None:

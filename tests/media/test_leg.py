@@ -15,7 +15,7 @@ from edge.media.leg import Leg
 from edge.media.outlet import Outlet
 from edge.media.ports import PortPair
 from tests.support.media_worker import WorkerUnderTest, worker_under_test
-from tests.support.ports import own_address
+from tests.support.ports import link_local, own_address
 from tests.support.rtp_end import AUDIO, End, Rtp, event, packet, plan_for
 
 Address = tuple[str, int]
@@ -501,6 +501,31 @@ def test_an_ipv6_peer_is_told_from_strangers() -> None:
         talk(worker, stranger, leg, range(70, 75), ssrc=99)
         counters = worker.counters(leg)
         assert (counters.packets_in, counters.strays) == (2, 1 + 5)
+
+
+def test_a_peer_of_the_same_wire_is_sent_to_from_where_it_was_heard() -> None:
+    """Its link-local address says nothing of the interface, which nobody knows before."""
+    found = link_local()
+    if found is None:
+        pytest.skip("no interface has a link-local address")
+    host, interface = found
+    with (
+        worker_under_test(own_address(), "::") as worker,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as near,
+        End("127.0.0.1") as target,
+    ):
+        near.bind((host, 0, 0, interface))
+        near.setblocking(False)
+        port = near.getsockname()[1]
+        (_, ours), b = bridged(worker, plan_for((host, port)), plan_for(target.address))
+        for n in range(3):
+            near.sendto(packet(n), (host, ours, 0, interface))
+            worker.settle()
+        assert sequences(target) == [0, 1, 2]
+        talk(worker, target, b, range(50, 53))
+        assert [Rtp(near.recv(2048)).sequence for _ in range(3)] == [50, 51, 52]
+        peer = worker.worker._legs[ours].out._peer
+        assert peer is not None and peer.getpeername()[3] == interface
 
 
 def test_a_peer_may_move_from_ipv4_to_ipv6() -> None:

@@ -6,7 +6,7 @@ import itertools
 import os
 import random
 import socket
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 _counter = itertools.count()
@@ -17,6 +17,16 @@ def own_address() -> str:
     n = next(_counter)
     first = 0x7F400000 + (os.getpid() % 0x3FFF << 8)  # 127.64.0.0 upwards, 254 addresses a process
     return str(IPv4Address(first + 1 + n % 254))
+
+
+def link_local() -> tuple[str, int] | None:
+    """A link-local IPv6 address of this machine, and the number of its interface; None without one."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/net/if_inet6").read_text(encoding="ascii").splitlines():
+            address, number, _, scope, flags, *_ = line.split()
+            if scope == "20" and not int(flags, 16) & 0x48:  # of one link; neither tentative nor refused
+                return str(IPv6Address(int(address, 16))), int(number, 16)
+    return None
 
 
 def free_port(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
