@@ -72,7 +72,8 @@ def stranger_objection(request: Request) -> Objection | None:
     """Further demands on a request outside a dialog."""
     if request.uri.partition(":")[0].lower() not in SCHEMES:  # 8.2.2.1
         return Objection(416)
-    if request.max_forwards == 0:  # RFC 7332: a back-to-back user agent must not go on with it
+    # RFC 7332: a back-to-back user agent must not go on with it; OPTIONS ends here (RFC 4475 3.3.11).
+    if request.max_forwards == 0 and request.method != "OPTIONS":
         return Objection(483)
     if request.method != "INVITE" and "Replaces" in request.headers:  # RFC 3891 section 3
         return Objection(400)

@@ -103,7 +103,8 @@ class Stage:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     directory, known = tmp_path_factory.mktemp("bad-input"), own_address()
-    async with sipp(directory, "answer", calls=500) as target, flawless_server(directory) as server:
+    answering = sipp(directory, "answer", calls=500, limit_s=900)  # all tests of the module, however slow
+    async with answering as target, flawless_server(directory) as server:
         await simple_route(server.api, caller_host=known, target=f"sip:buyer@{target.address}")
         yield Stage(server, known, own_address(), directory)
 

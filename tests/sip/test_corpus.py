@@ -33,7 +33,6 @@ ANSWERS = {
     "a multipart with another boundary": [400],
     "compressed": [415],
     "answers wanted in another language": [406],
-    "last hop": [483],
     "binary body": [405],
 }
 """By the message's name; others are new calls, or OPTIONS (200)."""

@@ -82,12 +82,13 @@ def test_objections(
     assert us.calls == [] and us.stack.counters["transactions"] == 0
 
 
-@pytest.mark.parametrize("method", ["INVITE", "OPTIONS"])
-def test_max_forwards_0(us: Node, peer: Peer, net: Network, method: str) -> None:
+@pytest.mark.parametrize(("method", "status"), [("INVITE", 483), ("OPTIONS", 200)])
+def test_max_forwards_0(us: Node, peer: Peer, net: Network, method: str, status: int) -> None:
+    """A call would go on; a question ends here (RFC 4475 3.3.11): some ask their neighbour so."""
     peer.request(method, us, branch="z9hG4bKa")
     copy = net.log[0][3].replace(b"Max-Forwards: 70", b"Max-Forwards: 0").replace(b"z9hG4bKa", b"z9hG4bKb")
     peer.send(copy.replace(b"c1", b"c9"), us)
-    assert last(peer).status == 483
+    assert last(peer).status == status
 
 
 def test_the_owner_sees_max_forwards(us: Node, peer: Peer) -> None:
