@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
-_MARKS: Final = (
-    b"authorization", b"x-edge-call-key", b"inline:", b"\nk=", b"a=ice-pwd:", b"a=key-mgmt:", b"info ",
-)  # fmt: skip
-"""One of these, in lower case, is wherever there is a secret."""
+_KEY_MARK: Final = b"x-edge-call-key"
+_MARKS: Final = (b"authorization", _KEY_MARK, b"inline:", b"\nk=", b"a=ice-pwd:", b"a=key-mgmt:")
+"""One of these, in lower case, is wherever there is a secret that is no pressed key's."""
+_INFO: Final = b"INFO "
 REMOVED: Final = b"(removed)"
+# Of a call whose key is known it is gone already: nothing is left to look for.
+_GONE: Final = b": " + REMOVED + b"\r\n"
 # A header's value ends where its last folded line does.
 _HEADER: Final = re.compile(
     rb"^((?:Proxy-)?Authorization|X-Edge-Call-Key)([ \t]*:)[^\r\n]*(?:\r?\n[ \t][^\r\n]*)*", re.I | re.M
@@ -29,16 +31,7 @@ def without_secrets(data: bytes) -> bytes:
 
     Not for sending on: lengths are those of before.
     """
-    if not _may_have_secrets(data):
-        return data
-    if data.startswith(b"INFO "):
-        head, blank, body = data.partition(b"\r\n\r\n")
-        data = head + blank + (REMOVED if body else b"")
-    if (key := _KEY.search(data)) is not None:
-        data = data.replace(key[1], REMOVED)
-    data = _HEADER.sub(rb"\1\2 " + REMOVED, data)
-    data = _INLINE.sub(rb"\1" + REMOVED, data)
-    return _LINE.sub(rb"\1" + REMOVED, data)
+    return all_without_secrets([data])[0]
 
 
 def without(secrets: Iterable[bytes], data: bytes) -> bytes:
@@ -60,22 +53,17 @@ def without_traces(secrets: Iterable[bytes], text: str) -> str:
     return text
 
 
-def _may_have_secrets(data: bytes) -> bool:
-    """Whether there may be a secret in these octets.
-
-    Most messages have none, and every message is asked.
-    """
-    lowered = data.lower()
-    return any(mark in lowered for mark in _MARKS)
-
-
 def all_without_secrets(messages: Sequence[bytes]) -> Sequence[bytes]:
-    """Several messages, as ``without_secrets`` leaves each: looked for in all at once, at half the price."""
+    """Several messages, as ``without_secrets`` leaves each: looked for in all at once, at half the price.
+
+    Most have none, and every message is asked.
+    """
     ends = list(accumulate(map(len, messages)))
     marked = set(_marked(b"".join(messages).lower(), ends))
+    marked.update(place for place, one in enumerate(messages) if one[:5] == _INFO)
     if not marked:
         return messages
-    return [without_secrets(one) if place in marked else one for place, one in enumerate(messages)]
+    return [_cleared(one) if place in marked else one for place, one in enumerate(messages)]
 
 
 def _marked(lowered: bytes, ends: Sequence[int]) -> Iterator[int]:
@@ -84,5 +72,25 @@ def _marked(lowered: bytes, ends: Sequence[int]) -> Iterator[int]:
         at = lowered.find(mark)
         while at >= 0:
             place = bisect_right(ends, at)
+            if mark is _KEY_MARK and _is_gone(lowered, at + len(mark)):
+                at = lowered.find(mark, at + len(mark))
+                continue
             yield place
             at = lowered.find(mark, ends[place])
+
+
+def _is_gone(lowered: bytes, at: int) -> bool:
+    """Whether the value of the header whose name ends there has been removed, all of it."""
+    after = at + len(_GONE)
+    return lowered.startswith(_GONE, at) and lowered[after : after + 1] not in (b" ", b"\t")
+
+
+def _cleared(data: bytes) -> bytes:
+    if data.startswith(_INFO):
+        head, blank, body = data.partition(b"\r\n\r\n")
+        data = head + blank + (REMOVED if body else b"")
+    if (key := _KEY.search(data)) is not None:
+        data = data.replace(key[1], REMOVED)
+    data = _HEADER.sub(rb"\1\2 " + REMOVED, data)
+    data = _INLINE.sub(rb"\1" + REMOVED, data)
+    return _LINE.sub(rb"\1" + REMOVED, data)

@@ -41,6 +41,15 @@ def test_a_key_that_is_none_of_ours_takes_nothing_else_away() -> None:
     assert without_secrets(message) == message.replace(b": e\r", b": (removed)\r")
 
 
+def test_a_key_that_is_gone_hides_nothing_behind_it() -> None:
+    gone = b"X-Edge-Call-Key: (removed)\r\n"
+    for rest in (b" 5ecret\r\n\r\n", b"\t5ecret", b"X-Edge-Call-Key: 5ecret\r\n\r\n", b"\r\n\nk=5ecret"):
+        assert b"5ecret" not in without_secrets(b"BYE sip:a@b SIP/2.0\r\n" + gone + rest)
+    for rest in (b"", b"\r\n", b"Via: x\r\n\r\n"):
+        message = b"BYE sip:a@b SIP/2.0\r\n" + gone + rest
+        assert without_secrets(message) is message
+
+
 @pytest.mark.parametrize("body", [b"Signal=4\r\nDuration=160\r\n", b"4"])
 def test_keys_that_are_pressed_by_info_go(body: bytes) -> None:
     for uri in (b"sips:a@b", b"tel:+12125550100", b"urn:x"):
