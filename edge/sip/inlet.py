@@ -57,7 +57,7 @@ class Inlet:
         return True
 
     def on_undelivered(self, data: bytes) -> None:
-        """ICMP says that a datagram of ours, of which this is the beginning, did not arrive."""
+        """A datagram of ours, of which this is the beginning, did not leave, or did not arrive (ICMP)."""
         self._stack.undelivered(data)
         self._arm()
 

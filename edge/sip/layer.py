@@ -130,7 +130,7 @@ class TransactionLayer:
             transaction.step("error")
 
     def undelivered(self, data: bytes) -> None:
-        """ICMP quotes a datagram of ours that nobody took: its request failed, unless it was answered.
+        """A datagram of ours did not leave, or ICMP quotes it: its request failed, unless it was answered.
 
         Anyone may send ICMP, but only who saw the request knows its branch, which must be quoted.
         """

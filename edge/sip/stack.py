@@ -159,7 +159,7 @@ class Stack:
         self._layer.transport_failed(flow)
 
     def undelivered(self, data: bytes) -> None:
-        """The beginning of a datagram of ours that did not arrive (ICMP)."""
+        """The beginning of a datagram of ours that did not leave, or did not arrive (ICMP)."""
         self._layer.undelivered(data)
 
     @property

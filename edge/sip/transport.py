@@ -59,7 +59,8 @@ class UdpListener:
     """One UDP socket.  ``name`` is its address as flows carry it.
 
     ``admits`` says whom to hear; ``on_datagram`` answers whether work was done; ``on_read`` is told
-    after each look at the socket whether it is empty now.
+    after each look at the socket whether it is empty now; ``on_undelivered`` is told the beginning of a
+    datagram that did not leave, or did not arrive.
     """
 
     def __init__(
@@ -79,26 +80,49 @@ class UdpListener:
         self._on_undelivered = on_undelivered
         self._flows: dict[Address, Flow] = {}
         self._alone = 0  # wakes for which they are taken to come one by one
+        self._leaving: list[tuple[bytes, Address]] = []
         self.socket = bound_socket(socket.SOCK_DGRAM, *at)
         self.name: Address = self.socket.getsockname()[:2]
         loop.add_reader(self.socket, self._readable)
 
     def close(self) -> None:
         """Reads and sends no more."""
+        self._flush()
         self._loop.remove_reader(self.socket)
         self.socket.close()
 
-    def send_again(self, data: bytes, remote: Address) -> bool:
-        """False if the kernel knows no way: the error may have been that of an earlier datagram (ICMP),
-        which the send before was told."""
+    def send(self, data: bytes, remote: Address) -> None:
+        """A datagram that leaves when all is done that the loop was woken for, with the others of then.
+
+        To wake a peer that waits on another processor takes us as long as a good part of what a call does
+        between two datagrams: for those that come together it is woken once.
+        """
+        if not self._leaving:
+            # The turn after this one is behind whoever was told something in this one, and may have more.
+            self._loop.call_soon(self._loop.call_soon, self._flush)
+        self._leaving.append((data, remote))
+
+    def _flush(self) -> None:
+        leaving, self._leaving = self._leaving, []
+        sendto = self.socket.sendto
+        for data, remote in leaving:
+            try:
+                sendto(data, remote)
+            except BlockingIOError:  # a full buffer is a loss like any other
+                continue
+            except OSError:
+                self._send_again(data, remote)
+
+    def _send_again(self, data: bytes, remote: Address) -> None:
+        """The error may have been that of an earlier datagram (ICMP), which the send before was told; else
+        the kernel knows no way."""
         self._loop.call_soon(self._read_errors)
         try:
             self.socket.sendto(data, remote)
         except BlockingIOError:
-            return True
+            return
         except OSError:
-            return False
-        return True
+            self._on_undelivered(data)
 
     def _readable(self) -> None:
         """Reads what is there, within bounds, and tells whether that was all.
@@ -218,18 +242,13 @@ class Transport:
         return opened
 
     def send(self, data: bytes, flow: Flow) -> bool:
-        """One message; False when it failed at once: for a datagram, if the kernel knows no way."""
+        """One message; False when it failed at once: of a datagram that is told later (``undelivered``)."""
         if flow.connection:
             return self._streams is not None and self._streams.send(data, flow)
         listener = self._udp.get(flow.local)
         if listener is None:
             return False
-        try:
-            listener.socket.sendto(data, flow.remote)
-        except BlockingIOError:  # a full buffer is a loss like any other
-            return True
-        except OSError:
-            return listener.send_again(data, flow.remote)
+        listener.send(data, flow.remote)
         return True
 
     def route(self, destination: Destination, local: Address | None = None) -> Flow:

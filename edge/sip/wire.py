@@ -13,7 +13,10 @@ class Wire(Protocol):
     """The way out.  Nothing here blocks, raises, or calls the stack back at once."""
 
     def send(self, data: bytes, flow: Flow) -> bool:
-        """Sends one message; False when that failed at once (later: ``Stack.transport_failed``)."""
+        """Sends one message; False when that failed at once.
+
+        What fails later is told to ``Stack.transport_failed``, or to its ``undelivered``.
+        """
         ...
 
     def route(self, destination: Destination, local: tuple[str, int] | None = None) -> Flow:

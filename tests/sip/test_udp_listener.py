@@ -1,6 +1,7 @@
 """A UDP socket is read whole when datagrams crowd, and one at a time while they come alone."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +17,7 @@ class Heard:
 
     def __init__(self) -> None:
         self.told: list[bytes | None] = []
+        self.undelivered: list[bytes] = []
 
     def on_datagram(self, data: bytes, _: Flow) -> bool:
         self.told.append(data)
@@ -32,15 +34,17 @@ async def _when(heard: Heard, count: int) -> None:
             await asyncio.sleep(0)
 
 
+def _listener(heard: Heard) -> UdpListener:
+    return UdpListener(
+        asyncio.get_running_loop(), ("127.0.0.1", 0), heard.on_datagram,
+        admits=lambda host, data: True, on_read=heard.on_read, on_undelivered=heard.undelivered.append,
+    )  # fmt: skip
+
+
 @contextmanager
 def listening(heard: Heard) -> Iterator[socket.socket]:
     """A listener's peer."""
-    with closing(
-        UdpListener(
-            asyncio.get_running_loop(), ("127.0.0.1", 0), heard.on_datagram,
-            admits=lambda host, data: True, on_read=heard.on_read, on_undelivered=lambda data: None,
-        )
-    ) as listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:  # fmt: skip
+    with closing(_listener(heard)) as listener, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.connect(listener.name)
         yield peer
 
@@ -106,3 +110,57 @@ def test_a_crowd_without_new_calls_is_noticed_though_the_loop_has_other_work() -
         return turns
 
     assert asyncio.run(story()) < 3 * ALONE
+
+
+def _arrived(peer: socket.socket) -> list[bytes]:
+    found = []
+    while select.select([peer], [], [], 0)[0]:
+        found.append(peer.recv(100))
+    return found
+
+
+def test_what_is_sent_for_one_wake_leaves_together_and_in_order() -> None:
+    async def story(peer: socket.socket) -> list[list[bytes]]:
+        listener, told, looks = _listener(Heard()), asyncio.Event(), []
+
+        async def who_is_told() -> None:
+            await told.wait()
+            listener.send(b"2", peer.getsockname())
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(who_is_told())
+            await asyncio.sleep(0)
+            listener.send(b"1", peer.getsockname())
+            told.set()
+            for _ in range(4):
+                looks.append(_arrived(peer))
+                await asyncio.sleep(0)
+        listener.send(b"3", peer.getsockname())
+        listener.close()
+        return [*looks, _arrived(peer)]
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        seen = asyncio.run(story(peer))
+    # All of one wake at one time, and what is sent last before the listener is closed.
+    assert [found for found in seen if found] == [[b"1", b"2"], [b"3"]]
+
+
+def test_a_datagram_that_the_kernel_can_not_send_is_told_and_the_others_leave() -> None:
+    async def story(peer: socket.socket) -> tuple[list[bytes], list[bytes]]:
+        heard = Heard()
+        with closing(_listener(heard)) as listener:
+            for data, to in (
+                (b"1", peer.getsockname()),
+                (b"2", ("127.0.0.1", 0)),
+                (b"3", peer.getsockname()),
+            ):
+                listener.send(data, to)
+            async with asyncio.timeout(10):
+                while not heard.undelivered:
+                    await asyncio.sleep(0)
+        return heard.undelivered, _arrived(peer)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        assert asyncio.run(story(peer)) == ([b"2"], [b"1", b"3"])
