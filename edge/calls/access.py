@@ -28,9 +28,11 @@ from edge.sip.via import parse_via
 
 SCANNERS = (
     "friendly-scanner", "friendly-request", "sipvicious", "sundayddr", "sipcli", "pplsip", "vaxsipuseragent",
-    "iwar", "sip-scan", "sipscan", "smap", "eyebeam release 3006o stamp 17551",
+    "iwar", "sip-scan", "sipscan", "smap", "eyebeam release 3004t", "eyebeam release 3006o",
+    "eyebeam release 3007n",
 )  # fmt: skip
-"""How the User-Agent of the common scanners begins, as seen in 2026; in lower case."""
+"""How the User-Agent of the common scanners begins, as seen in 2026; in lower case.  The last three are
+builds of an old phone, which many pretend to be."""
 
 
 class _Asker(NamedTuple):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from edge.calls.access import Access, AccessConfig
@@ -214,12 +215,25 @@ def test_with_domains_a_request_for_another_name_is_refused() -> None:
 # -- bans -----------------------------------------------------------------------------------------------
 
 
-def test_a_scanner_is_banned_at_once_and_gets_nothing() -> None:
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "friendly-scanner", "sipvicious", "sipcli/v1.8", "pplsip", "VaxSIPUserAgent/3.1", "iWar", "sundayddr",
+        "eyeBeam release 3006o stamp 17551",
+    ],
+)  # fmt: skip
+def test_a_scanner_is_banned_at_once_and_gets_nothing(agent: str) -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]), AccessConfig("403"))
-    scan = request("OPTIONS", "sip:100@192.0.2.200", ("User-Agent", "friendly-scanner"))
+    scan = request("OPTIONS", "sip:100@192.0.2.200", ("User-Agent", agent))
     assert bench.judge("203.0.113.9", scan) == Deny(0)
     (ban,) = bench.guard.active(10)
     assert (ban.source, ban.reason) == ("203.0.113.9", "scanner")
+
+
+def test_a_phone_of_the_kind_that_scanners_pretend_to_be_is_none() -> None:
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    asked = bench.judge("203.0.113.9", request("INVITE", "sip:1@e", ("User-Agent", "eyeBeam release 1102q")))
+    assert isinstance(asked, Deny) and asked.status == 401 and not bench.guard.active(10)
 
 
 def test_nobody_can_ban_a_trunk_that_has_logged_in_by_what_it_sends_in_its_name() -> None:
