@@ -10,6 +10,8 @@ from typing import Literal
 
 from edge.commands.finding import Finding
 from edge.derived import OUTSIDE, media_address, second_media_address
+from edge.descriptors import most
+from edge.media.room import calls_within, files_for, workers_of
 from edge.near import WILDCARDS, local_address_toward, wildcard_of
 from edge.settings import Settings
 from edge.settings.addresses import SipTransport
@@ -101,11 +103,19 @@ def media_ports(settings: Settings, running: bool) -> Iterator[Finding]:
     if taken * 10 > _SAMPLE:
         text = f"media.ports {settings.media.ports!r}: {taken} of {_SAMPLE} ports tried are in use"
         yield Finding("fail", text, "choose a range that nothing else uses")
-    calls = len(ports) // _PORTS_PER_CALL
-    if calls < settings.calls.max_live:
+    calls, most_calls = len(ports) // _PORTS_PER_CALL, settings.calls.max_live
+    families, workers = sum(bool(host) for host in told), workers_of(settings.media.workers)
+    files = most()
+    fit = calls_within(ports.start, ports.stop - 1, workers, open_files=files, families=families)
+    if calls < most_calls:
         text = f"media.ports {settings.media.ports!r} has room for {calls} calls; calls.max_live is"
         remedy = "widen media.ports or lower calls.max_live: calls without a port are refused"
-        yield Finding("warn", f"{text} {settings.calls.max_live}", remedy)
+        yield Finding("warn", f"{text} {most_calls}", remedy)
+    elif fit < most_calls:
+        text = f"{files} open files a process are enough for {fit} calls; calls.max_live is {most_calls}"
+        needed = files_for(most_calls, workers, families)
+        remedy = f"allow {needed} (LimitNOFILE of the service, 'ulimit -Hn'), or lower calls.max_live"
+        yield Finding("warn", text, remedy)
     elif taken * 10 <= _SAMPLE:
         yield Finding("ok", f"media.ports {settings.media.ports} has room for {calls} calls")
 

@@ -18,8 +18,9 @@ from edge.media.engine import (
 )
 from edge.media.library import Library
 from edge.media.link import Link
-from edge.media.local_call import PORTS_A_CALL, LocalCall
+from edge.media.local_call import LocalCall
 from edge.media.recording import RecorderLink
+from edge.media.room import PORTS_A_CALL, calls_within, workers_of
 from edge.media.starting import start
 
 log = get_logger(__name__)
@@ -65,7 +66,7 @@ class LocalEngine(MediaEngine):
     """Workers run inside the block.  See ``engine.MediaEngine``."""
 
     def __init__(self, config: LocalConfig, clock: Clock) -> None:
-        count = config.workers or len(os.sched_getaffinity(0))
+        count = workers_of(config.workers)
         self._config = config
         self._clock = clock
         self._links: list[Link | None] = [None] * count
@@ -153,6 +154,13 @@ class LocalEngine(MediaEngine):
     def ready(self) -> bool:
         """Whether some worker has the ports of one more call."""
         return any(worker is not None and worker.free >= PORTS_A_CALL for worker in self._links)
+
+    def room(self, open_files: int) -> int:
+        """How many calls at once there are ports for, if each worker may have so many files open."""
+        config, families = self._config, len(self._bind_hosts)
+        return calls_within(
+            config.first_port, config.last_port, len(self._links), open_files=open_files, families=families
+        )
 
     @property
     def expected(self) -> bool:

@@ -15,11 +15,10 @@ from edge.media.library import Library
 from edge.media.link import Link
 from edge.media.presses import encode_press
 from edge.media.recording import LocalRecording, RecorderLink
+from edge.media.room import PORTS_A_CALL
 
 log = get_logger(__name__)
 
-PORTS_A_CALL: Final = 2
-"""What a call is promised at its arrival: one toward the caller, one toward its target."""
 _NOTHING = LegCounters()
 _CLOSE_S: Final = 0.1
 """Nobody waits for a leg to be closed but the record, unless its call gives slots back: it shares a wake of

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from edge.descriptors import raise_limit
+from edge.descriptors import most, raise_limit
 from edge.media import blocks, control
 from edge.media.engine import LegCounters
 from edge.media.leg import Leg
@@ -24,6 +24,7 @@ from edge.media.player import Player, Prompt
 from edge.media.ports import Ports
 from edge.media.presses import Presses, decode_press
 from edge.media.reactor import Reactor
+from edge.media.room import even_ports, ports_within
 from edge.media.tape import Tapes
 from edge.media.totals import Totals
 from edge.memory import use_large_pages
@@ -303,8 +304,9 @@ class Worker:
 
 
 def _share(config: control.WorkerConfig) -> list[int]:
-    evens = range(config.first + config.first % 2, config.last, 2)
-    return list(evens[config.index :: config.count])
+    """The worker's ports, of which it can not use more than it has descriptors for."""
+    evens = even_ports(config.first, config.last)[config.index :: config.count]
+    return random.SystemRandom().sample(evens, min(len(evens), ports_within(most(), len(config.bind_hosts))))
 
 
 def _first_word(sock: socket.socket) -> control.WorkerConfig | None:

@@ -1,11 +1,13 @@
 """What every other part stands on: the store, the configuration, media, prompts."""
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from edge.clock import Clock
 from edge.derived import media_address, second_media_address, server_secret
+from edge.descriptors import most
 from edge.logs import get_logger
 from edge.media.local import LocalConfig, LocalEngine
 from edge.services.callers import CallerService
@@ -64,6 +66,7 @@ async def laid(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Groun
     )
     refused = await stack.enter_async_context(RefusedService(RefusedSources(database), clock))
     engine = await stack.enter_async_context(LocalEngine(_media(settings), clock))
+    _warn_of_files(engine, settings)
     prompts = PromptService(configuration, AudioFiles(settings.data_dir), engine)
     await prompts.load()
     said = await stack.enter_async_context(EnrichmentService(Enrichments(database), clock))
@@ -83,6 +86,15 @@ async def laid(settings: Settings, clock: Clock, stack: AsyncExitStack) -> Groun
         said,
         callers,
     )
+
+
+def _warn_of_files(engine: LocalEngine, settings: Settings) -> None:
+    """Where the ports are enough for the calls that are admitted, and the descriptors are not."""
+    files, most_calls = most(), settings.calls.max_live
+    calls = engine.room(files)
+    if calls < min(most_calls, engine.room(sys.maxsize)):
+        remedy = "raise the hard limit of open files (LimitNOFILE), see 'edge check'; or lower calls.max_live"
+        log.warning("media.few_open_files", files=files, calls=calls, max_live=most_calls, remedy=remedy)
 
 
 def _kept(settings: Settings) -> KeptDays:

@@ -68,6 +68,22 @@ def test_media_ports_are_looked_for_in_each_family(monkeypatch: pytest.MonkeyPat
     assert set(tried) == (set() if running else {"0.0.0.0", "::"})
 
 
+def test_open_files_that_are_too_few_for_the_calls_that_are_admitted_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(network_checks, "bind_error", lambda *_: None)
+    monkeypatch.setattr(network_checks, "workers_of", lambda _: 2)
+    found = []
+    for files in (6064, 10064):  # two files a port and one for its peer; or four and one
+        for listen in (("udp://127.0.0.1:5060",), ("udp://127.0.0.1:5060", "udp://[::1]:5060")):
+            monkeypatch.setattr(network_checks, "most", lambda files=files: files)
+            settings = Settings(sip=SipSection(listen=listen))
+            found += network_checks.media_ports(settings, running=True)
+    assert [one.level for one in found] == ["ok", "warn", "ok", "ok"]
+    assert found[1].text == "6064 open files a process are enough for 1200 calls; calls.max_live is 2000"
+    assert "allow 10064 (LimitNOFILE" in str(found[1].remedy)
+
+
 def test_who_is_of_a_family_in_which_we_do_not_listen_is_named() -> None:
     def said(*listen: str) -> list[Finding]:
         sip = SipSection(listen=listen)

@@ -21,8 +21,8 @@ from edge.calls.switch import Switch
 from edge.calls.trace import TraceBook
 from edge.media.codecs import is_voice
 from edge.media.engine import LegCounters, MediaEvent, MediaUnavailable, NoAddress, Plan, PlayDone, Recording
-from edge.media.local_call import PORTS_A_CALL
 from edge.media.plans import plan_for
+from edge.media.room import PORTS_A_CALL
 from edge.media.sdp import parse
 from edge.media.streams import codecs_of, direction_of
 from edge.model.action import Action

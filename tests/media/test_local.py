@@ -542,6 +542,43 @@ async def test_a_range_that_can_not_be_bound_is_said_at_the_start() -> None:
                 pass
 
 
+async def test_ports_leave_a_worker_the_files_that_prompts_need() -> None:
+    """There are more than it may have files open for; a prompt comes when all that it can have are bound."""
+    host = own_address()
+    script = (
+        "import asyncio, resource, socket\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (164, 164))\n"
+        "from edge.clock import SystemClock\n"
+        "from edge.media.local import LocalConfig, LocalEngine\n"
+        "from tests.support.rtp_end import plan_for\n"
+        "async def main():\n"
+        f"    config = LocalConfig(20000, 20199, {host!r}, second_host='::1', workers=1)\n"
+        "    async with LocalEngine(config, SystemClock()) as engine:\n"
+        "        while not engine.tallies[0].ports_bound:\n"
+        "            await asyncio.sleep(0.01)\n"
+        "        await engine.load_prompt('greeting', {'PCMU': b'\\1' * 1600, 'PCMA': b'\\2' * 1600})\n"
+        "        ears = socket.socket(type=socket.SOCK_DGRAM)\n"
+        "        ears.bind(('127.0.0.1', 0))\n"
+        "        ears.setblocking(False)\n"
+        "        with engine.call() as call:\n"
+        "            leg = call.leg()\n"
+        "            leg.update(plan_for(ears.getsockname()))\n"
+        "            leg.play('greeting')\n"
+        "            said = await asyncio.get_running_loop().sock_recv(ears, 2048)\n"
+        "        print(engine.room(164), engine.tallies[0].ports_bound, said[12:14].hex(), flush=True)\n"
+        "asyncio.run(main())\n"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        heard, _ = await asyncio.wait_for(process.communicate(), 30)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert heard.split() == [b"10", b"20", b"0101"], "five files a port, of a hundred"
+
+
 async def test_rtp_leaves_from_the_advertised_address() -> None:
     host = own_address()
     config = LocalConfig(20000, 20099, host, workers=1, stock=4)
