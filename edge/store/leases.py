@@ -23,6 +23,7 @@ from edge.model.visits import (
     Link,
     LinkCall,
     LookAtNumbers,
+    PageView,
     PoolEvent,
     Standing,
     Sweep,
@@ -37,8 +38,8 @@ from edge.store.visit_rows import lease_of, link_of, text_of_view, view_of
 from edge.tracking.board import Board, Drawn
 from edge.tracking.states import LINK_MAX_MS, Lease
 
-"""Keys of user data that a visit keeps."""
 _RIVALS = 20
+_LIMITED = Given(None, 0, None, limited=True)
 _SEEN = "pools_seen_at"
 
 
@@ -154,7 +155,7 @@ class LeaseBook:
         if drawn.held is not None:
             self._peak(c.terms.rules.pool_id, drawn.held, now)
         if drawn.limited:
-            return Given(None, 0, None, limited=True)
+            return _LIMITED
         if drawn.lease is None:
             return self._miss(c, now)
         lease, member = drawn.lease, c.terms.members.by_id[drawn.lease.number_id]
@@ -236,8 +237,10 @@ class LeaseBook:
         current = lease.generation == c.generation and now < lease.archive_ms
         if not current or lease.number_id not in terms.members.by_id:
             return self._afresh(c)
-        self._renewed(board.use(lease, terms.rules, now))
         self._keep(c.impression_id, c.tags)
+        if now >= lease.until_ms and board.full(c.again(terms, PageView()), now):
+            return Touched(lease.tag_id, _LIMITED)
+        self._renewed(board.use(lease, terms.rules, now))
         return Touched(lease.tag_id)
 
     def _afresh(self, c: Touch) -> Touched | None:

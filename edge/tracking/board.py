@@ -62,10 +62,11 @@ class Board:
         """The visitor's own number again, else free, lapsed, call done; else a miss."""
         terms = wanted.terms
         own = self._own(terms, wanted.visitor_id, now)
-        if own is not None:
-            return Drawn(self.renew(own, terms.rules, now))
-        if wanted.most < len(terms.members) and self._held_by(wanted, now) >= wanted.most:
+        if (own is None or now >= own.until_ms) and self.full(wanted, now):
             return Drawn(None, limited=True)
+        if own is not None:
+            self._source(own.number_id, wanted.source)
+            return Drawn(self.renew(own, terms.rules, now))
         shelf = self._shelf(terms, now)
         found = shelf.best(wanted.near, now)
         if found is None:
@@ -143,11 +144,14 @@ class Board:
         if shelf is not None:
             shelf.place(number_id, self.seen_ms)
 
-    def _held_by(self, wanted: Allocate, now: int) -> int:
-        """How many numbers of the pool are leased to the address."""
+    def full(self, wanted: Allocate, now: int) -> bool:
+        """Whether the visitor's address has as many numbers of the pool leased as it may."""
         members = wanted.terms.members.by_id
+        if wanted.most >= len(members):
+            return False
         held = self._by_source.get(wanted.source, ())
-        return sum(number_id in members and now < self._by_number[number_id].until_ms for number_id in held)
+        leased = (number_id in members and now < self._by_number[number_id].until_ms for number_id in held)
+        return sum(leased) >= wanted.most
 
     def _hand_out(self, member: Member, before: Lease | None, wanted: Allocate, now: int) -> Lease:
         terms = wanted.terms

@@ -137,6 +137,42 @@ async def test_whose_number_went_on_gets_another_one_only_within_its_address_s_s
         assert db.execute("SELECT count FROM pool_counts WHERE event = 'throttled'").fetchall() == [(2,)]
 
 
+@pytest.mark.parametrize("by", ["page view", "use"])
+async def test_an_address_does_not_come_to_more_than_its_share_by_visits_that_lapsed(
+    path: Path, clock: HandClock, by: str
+) -> None:
+    """Their links still hold, so that each would have its own number again."""
+    async with serving(path, clock, configured(10)) as visits:
+        bot, before = Asking("192.0.2.1"), []
+        for n in range(9):
+            (shown,) = (await visits.numbers("cmp_1", f"visitor-{n}", PageView(), {}, bot)).shown
+            before.append(shown)
+            clock.advance(0 if n % 3 < 2 else 360)
+        assert all(shown.is_pool for shown in before)
+        again: list[Shown | None] = []
+        for n, old in enumerate(before):
+            if by == "use":
+                again.append(await visits.activity(old.impression_id or "", f"visitor-{n}", 1, {}, bot))
+            else:
+                again += (await visits.numbers("cmp_1", f"visitor-{n}", PageView(), {}, bot)).shown
+        kept = [told is None or told.is_pool for told in again]
+        assert kept == [True] * 3 + [False] * 6
+        assert {told.reason for told in again[3:] if told} == {"rate_limited"}
+        (other,) = (await visits.numbers("cmp_1", "another", PageView(), {}, Asking("198.51.100.1"))).shown
+        assert other.is_pool
+
+
+async def test_what_an_address_holds_is_learnt_again_after_a_restart(path: Path, clock: HandClock) -> None:
+    async def held(visits: VisitService, *visitors: str) -> list[bool]:
+        asked = [await visits.numbers("cmp_1", v, PageView(), {}, Asking("192.0.2.1")) for v in visitors]
+        return [answer.shown[0].is_pool for answer in asked]
+
+    async with serving(path, clock, configured(10)) as visits:
+        assert await held(visits, "visitor-a", "visitor-b", "visitor-c") == [True] * 3
+    async with serving(path, clock, configured(10)) as visits:
+        assert await held(visits, "visitor-a", "visitor-b", "visitor-c", "visitor-d") == [True] * 3 + [False]
+
+
 async def test_whose_number_went_on_gets_another_one_of_its_area_code(path: Path, clock: HandClock) -> None:
     one_area = configured(2, area_code_match="visitor")
     async with serving(path, clock, one_area) as visits:
