@@ -1,7 +1,7 @@
 """The end of a call: its dialogs, ports and slots go, its record and its messages are kept."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from edge.sip.invite import Invite
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
+    from edge.calls.leg import Leg
 
 log = get_logger("edge.calls")
 
@@ -35,15 +36,11 @@ async def close(call: "Call", reason: str | None) -> None:
     for leg in legs:
         if leg.invite is not None and leg.invite is not call.given and leg.invite not in invites:
             invites.append(leg.invite)
-    for invite in invites:
-        invite.hang_up(reason)
-    call.reception.inbox.close()
-    for leg in legs:
-        leg.detach()
-    if call.recordings.running:
-        await call.recordings.finish()
-    counters = await call.reception.media.finish(hurry=call.holds_slots)
-    await settled(invites)
+    counters: Mapping[int, LegCounters] = {}
+    try:
+        counters = await _left(call, legs, invites, reason)
+    except Exception:  # a mistake of ours: the record and what the call holds do not depend on it
+        log.exception("call.not_left")
     if free is not None:
         free.cancel()
     services.traces.close(call.trace)
@@ -57,6 +54,25 @@ async def close(call: "Call", reason: str | None) -> None:
     kept = partial(call.trace.kept, call.facts.arrived_at)
     services.messages.keep(call.facts.call_id, ended_at, kept)
     log.info("call.ended", disposition=disposition, detail=record.detail, hung_up_by=record.hung_up_by)
+
+
+async def _left(
+    call: "Call", legs: "Sequence[Leg]", invites: Sequence[Invite], reason: str | None
+) -> Mapping[int, LegCounters]:
+    """Everybody is hung up on, and the media are over; answers what went through each port."""
+    for invite in invites:
+        try:
+            invite.hang_up(reason)
+        except Exception:
+            log.exception("call.not_hung_up")
+    call.reception.inbox.close()
+    for leg in legs:
+        leg.detach()
+    if call.recordings.running:
+        await call.recordings.finish()
+    counters = await call.reception.media.finish(hurry=call.holds_slots)
+    await settled(invites)
+    return counters
 
 
 async def settled(invites: Iterable[Invite]) -> None:
