@@ -45,6 +45,7 @@ _OPEN = """INSERT INTO open_calls (id, started_at, trunk_id, caller, called, num
 publisher_id, sub_id, pool_id, impression_id, connected_at, target_id)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
 _CONNECTED = "UPDATE open_calls SET connected_at = ?, target_id = ? WHERE id = ? AND connected_at IS NULL"
+_NOT_CONNECTED = "UPDATE open_calls SET connected_at = NULL, target_id = NULL WHERE id = ?"
 _CLOSE = "DELETE FROM open_calls WHERE id = ?"
 # Each statement costs tens of microseconds before it does anything: whether the caller has called this number
 # before (calls that are still up do not count) is asked by the statement that keeps the record.
@@ -178,6 +179,9 @@ class Ledger:
 
     def _release(self, command: Release) -> Answer:
         self._slots.release(command.call_id, command.attempt, unbridged=command.unbridged)
+        if command.unbridged:
+            self._write_open()
+            self._db.execute(_NOT_CONNECTED, (command.call_id,))
         return None
 
     def _hand_back(self, command: HandBack) -> Answer:

@@ -258,6 +258,29 @@ async def test_open_calls_of_a_dead_server_become_interrupted_records(
         assert writer.recovered == 0
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["in one commit", "one by one"])
+@pytest.mark.parametrize("then", ["rings", "talks"])
+async def test_an_interrupted_call_is_not_a_targets_that_it_was_never_bridged_to(
+    path: Path, clock: HandClock, query: Query, *, together: bool, then: str
+) -> None:
+    """A mistake of ours came between, and the call went on to its failsafe's target."""
+    told = [
+        opened("a"),
+        connect("a"),
+        replace(release("a"), unbridged=True),
+        *([replace(connect("a", 2), target_id="tgt_2")] if then == "talks" else []),
+    ]
+    async with Writer(path, clock) as writer:
+        for command in told:
+            answer = writer.submit(command)
+            if not together:
+                await answer
+        await answer
+    async with Writer(path, clock) as writer:
+        assert writer.recovered == 1
+    assert query("SELECT target_id FROM calls") == [("tgt_2" if then == "talks" else None,)]
+
+
 async def test_an_interrupted_call_is_its_buyers(path: Path, clock: HandClock, query: Query) -> None:
     """By the target that it was bridged to: the buyer sees it, and its caller is one of before."""
     async with Writer(path, clock) as writer:
