@@ -82,12 +82,19 @@ class Group:
         if self.failure:
             return self._refuse([command])
         try:
-            return self._commit(self._run, [command])
+            return [self._one(command)]
+        except sqlite3.Error as error:
+            return self._failed(error, [command])
+
+    def _one(self, command: Command) -> Any:
+        """The answer of one that may be what can not be written; raises errors of the store."""
+        try:
+            return self._commit(self._run, [command])[0]
         except Exception as error:
             if _is_of_the_store(error):
-                return self._failed(error, [command])
+                raise
             log.exception("store.command_failed", command=type(command).__name__)
-            return [Unavailable(f"{type(command).__name__} can not be written: {type(error).__name__}")]
+            return Unavailable(f"{type(command).__name__} can not be written: {type(error).__name__}")
 
     def _commit(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """BEGIN IMMEDIATE, ``work``, then COMMIT; ROLLBACK and everything as before when it raises."""
@@ -142,7 +149,14 @@ class Group:
     def _write_spool(self) -> None:
         facts = list(self.spool)
         for start in range(0, len(facts), _SPOOL_CHUNK):
-            self._commit(self._run, facts[start : start + _SPOOL_CHUNK])
+            some = facts[start : start + _SPOOL_CHUNK]
+            try:
+                self._commit(self._run, some)
+            except Exception as error:
+                if _is_of_the_store(error):
+                    raise
+                for fact in some:  # one of them is a mistake of ours, and keeps no other waiting
+                    self._one(fact)
         self.spool.clear()
 
 

@@ -2,9 +2,10 @@
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Final
 
 from edge.model.decision import CapClaim
-from edge.store.slots import Held, Slot, SlotKey
+from edge.store.slots import Held, Slot, SlotKey, SlotState
 
 _SLOT = """INSERT INTO reservations
 (call_id, attempt, cap_id, window_key, owner_id, counts_on, cap_limit, warning, state, since)
@@ -15,7 +16,10 @@ _AWAITING = """SELECT attempt, cap_id, owner_id, window_key, cap_limit, warning,
 WHERE call_id = ? AND state = 'awaiting'"""
 _LEFT = """SELECT call_id, attempt, cap_id, owner_id, window_key, cap_limit, counts_on, warning, since, state
 FROM reservations WHERE state IN ('reserved', 'watched')
-OR (state = 'awaiting' AND call_id IN (SELECT id FROM open_calls))"""
+OR (state IN ('awaiting', 'used') AND call_id IN (SELECT id FROM open_calls))"""
+
+
+_LEFT_AS: Final[dict[str, SlotState]] = {"awaiting": "awaiting", "used": "used"}
 
 
 def write(db: sqlite3.Connection, changed: Mapping[SlotKey, Slot | None]) -> None:
@@ -45,12 +49,12 @@ def awaiting(db: sqlite3.Connection, call_id: str) -> Held:
 
 
 def left(db: sqlite3.Connection) -> Mapping[str, Held]:
-    """What the calls of a server that is gone had reserved: by call, and counted no longer."""
+    """What the calls of a server that is gone had: by call.  What was reserved is counted no longer."""
     found: dict[str, Held] = {}
     for call_id, attempt, cap_id, owner_id, window, limit, counts_on, warning, since, state in db.execute(
         _LEFT
     ):
         claim = CapClaim(cap_id, owner_id, window, limit, counts_on, strict=False, warning=warning)
-        slot = Slot(claim, "awaiting" if state == "awaiting" else "watched", since)
+        slot = Slot(claim, _LEFT_AS.get(state, "watched"), since)
         found.setdefault(call_id, {})[attempt, cap_id] = slot
     return found

@@ -7,7 +7,9 @@ import resource
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
@@ -273,6 +275,46 @@ def test_what_another_server_left_torn_spoils_nothing(tmp_path: Path, cut: int) 
     spool.load()
     spool.keep([release("after")])
     assert kept(spool) == kept_in(path) == ["whole", *(["torn"] if cut == 1 else []), "after"]
+
+
+@pytest.mark.parametrize("restarts", [True, False], ids=["over a restart", "when the store is back"])
+async def test_a_fact_that_can_not_be_written_keeps_no_other_waiting(
+    broken: Broken, path: Path, clock: HandClock, query: Query, *, restarts: bool
+) -> None:
+    """A mistake of ours must neither stop the server's start nor all calls for good."""
+    bad = replace(finish("bad"), disposition=cast(str, ["not", "a", "text"]))
+    async with broken.running() as writer:
+        mend = read_only(broken)
+        for command in (finish("before"), bad, finish("after")):
+            await writer.submit(command)
+        if not restarts:
+            mend()
+            with capture_logs() as logs:
+                await broken.back(writer)
+            assert writer.spooled == 0 and writer.healthy
+    if restarts:
+        with capture_logs() as logs:
+            async with Writer(path, clock) as writer:
+                assert writer.healthy
+    assert [(log["event"], log["command"]) for log in logs if log["log_level"] == "error"] == [
+        ("store.command_failed", "Finish")
+    ]
+    assert query("SELECT id FROM calls ORDER BY id") == [("after",), ("before",)]
+
+
+async def test_a_bridge_that_was_undone_uses_nothing_up_though_only_the_spool_says_so(
+    broken: Broken, path: Path, clock: HandClock
+) -> None:
+    """The caller was gone as the target answered, just as the disk was full, and then the server died."""
+    async with broken.running() as writer:
+        for call_id in ("undone", "cut off"):
+            await writer.submit(opened(call_id))
+            await writer.submit(reserve(call_id, 1, daily("k", 2)))
+            await writer.submit(connect(call_id))
+        read_only(broken)
+        await writer.submit(replace(finish("undone"), unbridged=True))
+    async with Writer(path, clock) as writer:
+        assert writer.counts.count("k", DAY) == CapCount("k", DAY, 1, 0)
 
 
 async def test_a_bridge_that_outlives_the_process_has_used_its_slots(
