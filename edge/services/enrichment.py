@@ -1,5 +1,6 @@
 """Data by caller, posted before the call and kept for 48 hours (Rule: number pools)."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class EnrichmentService:
         self._clock = clock
         self._said: OrderedDict[tuple[str, str], Said] = OrderedDict()
         self._octets = 0
+        self._one_by_one = asyncio.Lock()
         self.live: LiveCallers | None = None
 
     async def __aenter__(self) -> Self:
@@ -84,6 +86,13 @@ class EnrichmentService:
         there is too much.
         """
         tags, ignored = cleaned(data)
+        async with self._one_by_one:  # what is said meanwhile of the same caller is added to this
+            too_many = await self._add(campaign_id, caller, tags)
+        up = self.live is not None and self.live.learn(campaign_id, caller, tags)
+        return Heard((*ignored, *too_many), up)
+
+    async def _add(self, campaign_id: str, caller: str, tags: Tags) -> list[str]:
+        """Keeps it with what was said before; answers the keys for which there was no room."""
         now, before = self._clock.utc(), self.of(campaign_id, caller)
         both, too_many = added(before.tags if before is not None else {}, tags)
         with translated("data"):
@@ -91,8 +100,7 @@ class EnrichmentService:
             gone = self._keep(campaign_id, caller, now, both)
             if gone:
                 await self._records.drop(gone)
-        up = self.live is not None and self.live.learn(campaign_id, caller, tags)
-        return Heard((*ignored, *too_many), up)
+        return too_many
 
     def _keep(
         self, campaign_id: str, caller: str, at: datetime, data: Mapping[str, Value | list[str]]

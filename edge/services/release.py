@@ -108,10 +108,16 @@ class ReleaseService:
             raise Conflict(f"{number.e164} is needed by {', '.join(needed)}; change that first, or force")
         now = self._clock.utc()
         days = self._cooling_days if wanted.cooling_days is None else wanted.cooling_days
-        made = await self._amend(
-            number_id, lambda n: released(n, now, days, wanted.carrier), expected, "release"
-        )
-        log.info("number.released", number_id=made.id, e164=made.e164, state=made.state)
+        was_in_service = False
+
+        def out(number: Number) -> Number:
+            nonlocal was_in_service
+            was_in_service = number.release is None
+            return released(number, now, days, wanted.carrier)
+
+        made = await self._amend(number_id, out, expected, "release")
+        if was_in_service:
+            log.info("number.released", number_id=made.id, e164=made.e164, state=made.state)
         return made
 
     async def restore(self, number_id: str, expected: int | None = None) -> Number:

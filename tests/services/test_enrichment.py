@@ -1,5 +1,6 @@
 """What publishers said of callers: kept for 48 hours, over a restart, and no longer."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -36,6 +37,21 @@ async def test_it_is_kept_for_48_hours_and_over_a_restart(tmp_path: Path) -> Non
             assert said.of("cmp_1", "+12125550101") is not None
         async with EnrichmentService(Enrichments(database), clock) as said:
             assert said.of("cmp_1", CALLER) is None and bool(said)
+
+
+async def test_what_is_said_of_a_caller_at_the_same_time_is_kept_all(tmp_path: Path) -> None:
+    """By a publisher's page and its server, say: neither takes away what the other one said."""
+    path, clock = tmp_path / "edge.db", HandClock()
+    prepare(path)
+    everything = {f"k{n}": f"{n}" for n in range(10)}
+    async with Database(path) as database:
+        async with EnrichmentService(Enrichments(database), clock) as said:
+            await asyncio.gather(*(said.say("cmp_1", CALLER, {k: v}) for k, v in everything.items()))
+            known = said.of("cmp_1", CALLER)
+            assert known is not None and known.tags == everything
+        async with EnrichmentService(Enrichments(database), clock) as said:
+            known = said.of("cmp_1", CALLER)
+            assert known is not None and known.tags == everything
 
 
 async def test_what_is_past_the_limit_is_swept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

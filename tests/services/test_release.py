@@ -1,5 +1,6 @@
 """Numbers leave service: the states as a model, what stands in the way, bulk release in two steps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from structlog.testing import capture_logs
 
 from edge.clock import SystemClock
 from edge.model.config import CampaignSpec, NewNumber, Number, NumberSpec, TargetSpec, TrunkSpec
@@ -173,6 +175,17 @@ async def test_a_number_that_is_needed_stays_unless_forced(desk: Desk) -> None:
     with pytest.raises(Conflict, match=f"trunk {trunk_id}.*target {target_id}"):
         await desk.releases.release(made.id, Wanted())
     assert (await desk.releases.release(made.id, Wanted(force=True))).state == "cooling"
+
+
+async def test_a_release_is_told_once_however_often_it_is_asked_for(desk: Desk) -> None:
+    with capture_logs() as logs:
+        made = await desk.active("+18005550131", kind="toll_free")
+        await asyncio.gather(*(desk.releases.release(made.id, Wanted()) for _ in range(3)))
+        await desk.releases.release(made.id, Wanted())
+        at_once = await desk.active("+18005550132", kind="toll_free")
+        await desk.releases.release(at_once.id, Wanted(cooling_days=0, carrier="kept"))
+    told = [log["number_id"] for log in logs if log["event"] == "number.released"]
+    assert told == [made.id, at_once.id]
 
 
 async def test_a_bulk_release_is_previewed_and_confirmed(desk: Desk) -> None:
