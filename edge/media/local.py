@@ -103,8 +103,12 @@ class LocalEngine(MediaEngine):
         """A new media call on the least loaded worker, or one that is expected; raises MediaUnavailable."""
         worker = (None if self.ready else self._awaited()) or self._least()
         return LocalCall(
-            worker, self._addresses, self._library, self._recorder, elsewhere=self._least, queue=self._queue
-        )
+            worker, self._addresses, self._library, self._recorder_now,
+            elsewhere=self._least, queue=self._queue,
+        )  # fmt: skip
+
+    def _recorder_now(self) -> RecorderLink | None:
+        return self._recorder
 
     def _awaited(self) -> Link | None:
         """A worker that is being restarted, or was just now and has not all of its ports yet."""

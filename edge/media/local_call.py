@@ -112,13 +112,14 @@ class LocalCall:
         worker: Link,
         addresses: Addresses,
         library: Library,
-        recorder: RecorderLink | None = None,
+        recorder: Callable[[], RecorderLink | None],
         *,
         elsewhere: Callable[[], Link],
         queue: "deque[LocalCall]",
     ) -> None:
         """``worker`` has room for the call, or is being restarted.  ``elsewhere`` answers one that has, and
-        raises MediaUnavailable; in ``queue`` are the calls that wait for one."""
+        raises MediaUnavailable; in ``queue`` are the calls that wait for one.  ``recorder`` answers the one
+        that there is now."""
         self.library = library
         self._recorder = recorder
         self.addresses = addresses
@@ -191,11 +192,12 @@ class LocalCall:
     @property
     def can_record(self) -> bool:
         """Whether there is a recorder now."""
-        return self._recorder is not None and self._recorder.alive and not self._over
+        recorder = self._recorder()
+        return recorder is not None and recorder.alive and not self._over
 
     def record(self, name: str, tracks: int, limit_s: float) -> LocalRecording:
         """A recording of legs of this call; raises MediaUnavailable without a recorder."""
-        recorder = self._recorder
+        recorder = self._recorder()
         if recorder is None or not self.can_record:
             raise MediaUnavailable("there is no recorder")
         return LocalRecording(recorder, self._link, name, tracks, limit_s)

@@ -40,10 +40,16 @@ class Pacer:
         while ticks and ticks[0] <= now:
             tick = heappop(ticks)
             base = tick if now - tick <= _BEHIND_MS else now
-            for step in self._due.pop(tick):
-                again = step(tick)
-                if again:
-                    self._put(step, base + again)
+            steps = iter(self._due.pop(tick))
+            try:
+                for step in steps:
+                    again = step(tick)
+                    if again:
+                        self._put(step, base + again)
+            except BaseException:
+                for step in steps:  # one stream's fault must not end the others
+                    self._put(step, base + 1)
+                raise
 
     def _put(self, step: Step, tick: int) -> None:
         steps = self._due.get(tick)

@@ -87,9 +87,10 @@ class _Half:
             _discard(self.rtcp)
 
     def watch(self, reactor: Reactor) -> None:
-        """Lets the reactor tell of what comes."""
-        reactor.watch(self.rtp.fileno(), self.on_rtp)
-        reactor.watch(self.rtcp.fileno(), self.on_rtcp)
+        """Lets the reactor tell of what comes, if it does not."""
+        for fd, handler in ((self.rtp.fileno(), self.on_rtp), (self.rtcp.fileno(), self.on_rtcp)):
+            if not reactor.watches(fd):
+                reactor.watch(fd, handler)
 
     def close(self, reactor: Reactor) -> None:
         """Closes both sockets."""
@@ -179,8 +180,13 @@ class Ports:
 
     def rest(self, pair: PortPair, now: float) -> None:
         """A pair came out of use: it rests in quarantine."""
-        pair.user = None
         self._resting.append((now + self._quarantine_s, pair))
+
+    def revive(self, pair: PortPair) -> None:
+        """Nobody uses the pair now; should reading it have failed, whoever does next is heard again."""
+        pair.user = None
+        for half in pair.halves:
+            half.watch(self._reactor)
 
     def close(self) -> None:
         """Closes every socket."""

@@ -46,6 +46,10 @@ class Reactor:
         self._handlers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN)
 
+    def watches(self, fd: int) -> bool:
+        """Whether a handler is called for the descriptor, and has not failed."""
+        return fd in self._handlers
+
     def watch_writable(self, fd: int, wanted: bool) -> None:
         """The handler of a watched descriptor is called when it is writable, too."""
         self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if wanted else 0))

@@ -5,6 +5,7 @@ take the last descriptors would leave none for prompts and recordings.
 """
 
 import os
+import random
 from typing import Final
 
 _ELSE: Final = 64
@@ -21,6 +22,12 @@ def workers_of(configured: int) -> int:
 def even_ports(first: int, last: int) -> range:
     """The RTP ports of a range: each has its RTCP port beside it."""
     return range(first + first % 2, last, 2)
+
+
+def share_of(first: int, last: int, index: int, count: int, *, most: int) -> list[int]:
+    """One worker's ports of a range that ``count`` share, ``most`` of them at random if they are more."""
+    share = even_ports(first, last)[index::count]
+    return random.SystemRandom().sample(share, min(len(share), most))
 
 
 def ports_within(open_files: int, families: int) -> int:

@@ -13,7 +13,7 @@ import socket
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from edge.descriptors import most, raise_limit
@@ -24,7 +24,7 @@ from edge.media.player import Player, Prompt
 from edge.media.ports import Ports
 from edge.media.presses import Presses, decode_press
 from edge.media.reactor import Reactor
-from edge.media.room import even_ports, ports_within
+from edge.media.room import ports_within, share_of
 from edge.media.tape import Tapes
 from edge.media.totals import Totals
 from edge.memory import use_large_pages
@@ -59,11 +59,11 @@ class Worker:
         self._faults = 0
         self._totals = Totals()
         self._tapes = Tapes(self._tell_failed)
-        numbers = _share(config)
+        usable = ports_within(most(), len(config.bind_hosts))
         self._ports = Ports(
             reactor,
             config.bind_hosts,
-            numbers,
+            share_of(config.first, config.last, config.index, config.count, most=usable),
             self._announce,
             quarantine_s=config.quarantine_s,
             chance=random.SystemRandom(),
@@ -222,6 +222,7 @@ class Worker:
         leg.close()
         counters = leg.counters()
         self._totals.add(counters)
+        self._ports.revive(leg.pair)
         if rests:
             self._ports.rest(leg.pair, now)
         return counters
@@ -287,26 +288,25 @@ class Worker:
 
     def _beat(self, tick: int) -> int:
         now = tick / 1000
-        for leg in list(self._pressing):
-            leg.expire_press(now)
+        self._tend(list(self._pressing), Leg.expire_press, now)
         self._ports.supply(now)
         self._beats += 1
-        for leg in self._shards[self._beats % _BEATS_A_SWEEP].values():
-            leg.sweep(now)
+        self._tend(self._shards[self._beats % _BEATS_A_SWEEP].values(), Leg.sweep, now)
         if self._beats % _BEATS_A_SWEEP == 0:
             self._tell_tally()
         return _BEAT_MS
+
+    def _tend(self, legs: Iterable[Leg], does: Callable[[Leg, float], None], now: float) -> None:
+        for leg in legs:
+            try:
+                does(leg, now)
+            except Exception as error:  # one leg's fault must end neither the others' calls nor the beat
+                self.fault(error)
 
     def _tell_tally(self) -> None:
         """The totals of closed legs (live ones count when they close): also a sign of life."""
         tally = self._totals.tally(len(self._legs), len(self._ports), self._faults)
         self._tell(control.encode_tally(tally))
-
-
-def _share(config: control.WorkerConfig) -> list[int]:
-    """The worker's ports, of which it can not use more than it has descriptors for."""
-    evens = even_ports(config.first, config.last)[config.index :: config.count]
-    return random.SystemRandom().sample(evens, min(len(evens), ports_within(most(), len(config.bind_hosts))))
 
 
 def _first_word(sock: socket.socket) -> control.WorkerConfig | None:

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from edge.media.pacer import SPREAD_MS, Pacer
 
 
@@ -22,6 +24,21 @@ def test_a_stream_keeps_its_grid_however_late_the_loop_comes() -> None:
         pacer.run(now)
     first = stream.ticks[0]
     assert stream.ticks == list(range(first, 141, 20))
+
+
+def test_a_stream_that_fails_stops_none_of_those_of_its_millisecond() -> None:
+    pacer, before, after = Pacer(), Stream(), Stream()
+
+    def fails(_: int) -> int:
+        raise ZeroDivisionError
+
+    for step in (before.step, fails, after.step):
+        pacer._put(step, 7)
+    with pytest.raises(ZeroDivisionError):
+        pacer.run(7)
+    pacer.run(60)
+    assert before.ticks == [7, 27, 47]
+    assert len(after.ticks) == 3 and after.ticks[0] <= 8
 
 
 def test_after_a_long_stall_missed_ticks_are_left_out() -> None:

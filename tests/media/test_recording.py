@@ -218,13 +218,16 @@ async def test_a_recorder_that_dies_fails_what_it_was_writing_and_is_started_ane
             os.kill(running._recorder._process.pid, signal.SIGKILL)
             assert (await recording.finish()).error == "the recorder was lost"
             assert not call.can_record
-            await eventually(lambda: records_again(running))
-
-
-def records_again(running: LocalEngine) -> bool:
-    """Whether a new call could be recorded."""
-    with running.call() as call:
-        return call.can_record
+            await eventually(lambda: call.can_record)
+            with End(host) as end:
+                leg = call.leg()
+                leg.update(plan_for(end.address))
+                again = call.record("day/b", 1, 60)
+                again.hear(leg, 0)
+                await call.counters()  # by then the worker records
+                await talk(end, (leg.host, leg.port), 10)
+                recorded = await again.finish()
+            assert (recorded.error, recorded.duration_s > 0) == ("", True)
 
 
 async def test_a_file_that_can_not_be_written_fails_its_recording_alone(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from edge.media import control
+from edge.media.leg import Leg
 from tests.support.media_worker import WorkerUnderTest, worker_under_test
 from tests.support.ports import own_address
 from tests.support.rtp_end import End, Rtp, packet, plan_for
@@ -28,6 +29,44 @@ def test_a_frame_that_can_not_be_done_is_told_and_the_rest_of_its_message_is_don
     )
     assert len(worker.heard(control.FAULT)) == 3
     assert [control.decode_counters(body)[0] for body in worker.heard(control.COUNTERS)] == [port]
+
+
+def test_a_leg_that_can_not_be_swept_ends_neither_the_beat_nor_the_sweep_of_others(
+    worker: WorkerUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its beat a worker counts as hung, and all its calls are lost."""
+    swept: list[float] = []
+
+    def sweep(leg: Leg, now: float) -> None:
+        swept.append(now)
+        if len(swept) == 1:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(Leg, "sweep", sweep)
+    worker.leg(plan_for(None)), worker.leg(plan_for(None))
+    worker.heard(control.TALLY)
+    worker.advance(2.1)
+    assert len(worker.heard(control.TALLY)) >= 2
+    assert len(worker.heard(control.FAULT)) == 1 and len(swept) >= 4
+
+
+def test_a_port_whose_packet_could_not_be_read_serves_its_next_call(
+    worker: WorkerUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails is not asked again in that call; if it stayed deaf, nobody would be heard on it again."""
+    with End("127.0.0.1") as peer:
+        leg = worker.leg(plan_for(peer.address))
+        with monkeypatch.context() as patch:
+            patch.setattr(Leg, "_may_latch", lambda *_: 1 // 0)
+            peer.send(packet(1), leg)
+            worker.reactor.on_fault = worker.worker.fault
+            worker.settle()
+        worker.close(leg)
+        worker.advance(5.5)
+        worker.update(leg[1], plan_for(peer.address))
+        peer.send(packet(2), leg)
+        worker.settle()
+        assert worker.counters(leg).packets_in == 1
 
 
 def test_a_port_that_is_not_ours_gets_no_leg(worker: WorkerUnderTest) -> None:
