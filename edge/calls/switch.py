@@ -17,6 +17,7 @@ from edge.logs import get_logger, of_call
 from edge.model.config import Trunk
 from edge.model.decision import CallFacts
 from edge.model.tags import Tags
+from edge.routing.snapshot import Snapshot
 from edge.sip.invite import Invite
 from edge.sip.replaces import Replaces
 
@@ -66,6 +67,20 @@ class Switch:
         if refused is not None:
             self._turn_away(invite, trunk, *refused)
             return
+        try:
+            call = self._begin(invite, trunk, snapshot)
+        except Exception:
+            log.exception("call.not_begun", trunk=trunk.name)
+            self._load.leave(trunk.id)
+            invite.reject(500)
+            return
+        facts = call.facts
+        task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)
+        if not self._calls:
+            self._empty.clear()
+        self._calls[facts.call_id] = (call, task)
+
+    def _begin(self, invite: Invite, trunk: Trunk, snapshot: Snapshot) -> Call:
         arrival = intake.arrival(invite.request, trunk)
         facts = CallFacts(
             new_id("call"),
@@ -75,14 +90,10 @@ class Switch:
             self._services.clock.utc(),
             arrival.attested,
         )
-        call = Call(
+        return Call(
             self._services, invite, facts,
             trunk=trunk, snapshot=snapshot, identity=arrival.identity, others=self,
         )  # fmt: skip
-        task = asyncio.get_running_loop().create_task(self._run(call), name=facts.call_id)
-        if not self._calls:
-            self._empty.clear()
-        self._calls[facts.call_id] = (call, task)
 
     async def _run(self, call: Call) -> None:
         call_id = call.facts.call_id

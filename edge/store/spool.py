@@ -13,8 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from edge.logs import get_logger
 from edge.model.ledger import Command, Connect, Convert, Finish, HandBack, Release
 from edge.store.records import made
+
+log = get_logger("edge.store")
 
 Fact = Connect | Release | HandBack | Convert | Finish
 FACTS = (Connect, Release, HandBack, Convert, Finish)
@@ -32,7 +35,6 @@ class Spool:
         self._late: deque[Fact] = deque()  # those that the file does not have
         self._whole = 0  # octets of the file; what comes behind them is the beginning of a line
         self._unsafe = False  # a sync failed: what was cached may be gone, and the next one would not say so
-        self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._facts)
@@ -54,14 +56,15 @@ class Spool:
                     self._late.extend(() if whole else (fact,))
 
     def keep(self, commands: Sequence[Command]) -> None:
-        """Adds the facts among the commands; past ``MAX_FACTS`` the new ones are lost and counted.
+        """Adds the facts among the commands; past ``MAX_FACTS`` the new ones are lost, and the log says so.
 
         Those that the file could not take before are tried again, new ones or not.  A file of which the disk
         may have lost something is written anew when nothing is added, which is seldom: all of it takes time.
         """
         facts = [command for command in commands if isinstance(command, FACTS)]
         room = MAX_FACTS - len(self._facts)
-        self.dropped += max(0, len(facts) - room)
+        if len(facts) > room:
+            log.error("store.facts_lost", lost=len(facts) - room, kept=MAX_FACTS)
         self._facts.extend(facts[:room])
         self._late.extend(facts[:room])
         if self._unsafe and not commands:

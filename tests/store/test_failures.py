@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.model.ledger import CapCount, Finish, Unavailable
+from edge.store import spool as spools
 from edge.store.database import connect as connect_database
 from edge.store.records import NOT_MADE
 from edge.store.spool import Spool
@@ -207,6 +208,20 @@ def test_facts_that_did_not_fit_are_written_once_there_is_room(tmp_path: Path, l
         spool.keep([])
     spool.keep([release(call_id) for call_id in later])
     assert kept(spool) == kept_in(path) == ["before", "fits", "torn", "more", *later]
+
+
+def test_what_there_is_no_room_for_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spools, "MAX_FACTS", 2)
+    held = Spool(tmp_path / "spool")
+    with capture_logs() as logs:
+        held.keep([release("a"), release("b")])
+        held.keep([opened("no fact")])
+        assert logs == []
+        held.keep([release("c"), release("d")])
+    assert [(log["event"], log["lost"], log["log_level"]) for log in logs] == [
+        ("store.facts_lost", 2, "error")
+    ]
+    assert kept(held) == ["a", "b"]
 
 
 class FailingDisk:
