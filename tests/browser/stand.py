@@ -155,11 +155,17 @@ class Stand:
         return install_line(self.edge.url, self.edge.campaign)
 
     async def open(self, body: str, *, head: str = "", query: str = "", path: str = "/") -> Page:
-        """A new tab on a page with the snippet in its head."""
+        """A new tab on a page with the snippet in its head; answers wait until the page is whole, for what
+        is parsed after them is replaced a frame after it is there."""
         self.site.pages[path] = (
             f"<!doctype html><html><head>{head}{self.line}</head><body>{body}</body></html>"
         )
-        return await self.tab(path + query)
+        answers = self.edge.held.is_set()
+        self.edge.held.clear()
+        page = await self.tab(path + query)
+        if answers:
+            self.edge.held.set()
+        return page
 
     async def tab(self, path: str = "/") -> Page:
         """A new tab on a page that is there."""

@@ -302,7 +302,8 @@ async def test_use_shortly_before_closing_counts(at: Stand) -> None:
     await use(page)
     await page.evaluate("edgeTags.push({step: 'last'})")
     await page.close(run_before_unload=True)
-    await until(lambda: at.edge.of("/close"))
+    # Two requests, each of which may be the first.
+    await until(lambda: at.edge.of("/close") and at.edge.of("/activity"))
     ends = [path.rpartition("/")[2] for path, _ in at.edge.asked]
     assert sorted(ends) == ["activity", "close", "numbers"]
     assert at.edge.of("/activity")[0]["tags"] == {"step": "last"}
@@ -324,6 +325,7 @@ async def test_the_debug_switch_tells_what_happens(at: Stand) -> None:
     told = re.compile(r"\[edge\] replaced 1 in [0-9.]+ ms")
     await until(lambda: any(told.search(line) for line in at.console))
     assert any("[edge] answer" in line for line in at.console)
+    await page.close()  # it says no more
     at.console.clear()
     quiet = await at.tab()
     await expect(quiet.locator("p")).to_have_text(NEW)
