@@ -47,7 +47,7 @@ async def test_a_phone_put_down_hangs_up() -> None:
 
 async def test_a_phone_put_down_while_it_rings_cancels() -> None:
     async with (
-        Handset.started("answer", "--ring-s", "0.3") as buyer,
+        Handset.started("answer", "--ring-s", "2") as buyer,
         Handset.started(*caller(buyer.address)) as phone,
     ):
         await phone.until("ringing", 30)

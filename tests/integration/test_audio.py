@@ -66,7 +66,7 @@ async def talk(
     await route(server, host, number, buyer, greeting)
     to = f"sip:{number}@{server.address()}"
     tones = ("--tone", str(CALLER), "--listen-for", str(BUYER), "--listen-for", str(PROMPT))
-    limits = ("--enough-s", "1", "--at-most-s", "12")
+    limits = ("--enough-s", "1", "--at-most-s", "30")
     async with Handset.started("call", "--host", host, "--to", to, *tones, *limits, *options) as caller:
         heard = await caller.until("heard", 60)
         assert any(told["event"] == "answered" for told in caller.told), caller.told

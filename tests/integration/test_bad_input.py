@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,14 +49,20 @@ class Peer:
         return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
     async def ask(self, data: bytes) -> bytes:
-        """Sends a datagram and waits for the final answer."""
+        """Sends a datagram, again where it seems lost, and waits for the final answer."""
         loop = asyncio.get_running_loop()
-        await loop.sock_sendto(self.udp, data, self.server.sip["udp"])
         async with asyncio.timeout(30):
             while True:
-                answer = await loop.sock_recv(self.udp, 65535)
-                if not answer.startswith(b"SIP/2.0 1"):
-                    return answer
+                await loop.sock_sendto(self.udp, data, self.server.sip["udp"])
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(2):
+                        return await self._answer()
+
+    async def _answer(self) -> bytes:
+        while True:
+            answer = await asyncio.get_running_loop().sock_recv(self.udp, 65535)
+            if not answer.startswith(b"SIP/2.0 1"):
+                return answer
 
     async def silence(self, data: bytes) -> None:
         """Sends a datagram that is not answered: what is asked after it is answered first."""
@@ -296,7 +303,7 @@ def _serve(directory: Path, **overrides: str) -> subprocess.CompletedProcess[str
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=90,
         check=False,
     )
 

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest_asyncio
 
 from tests.support.api import Json
 from tests.support.ports import free_port, own_address
+from tests.support.raw_phone import RawPhone
 from tests.support.scenario import (
     ack,
     ack_refusal,
@@ -105,6 +107,10 @@ class World:
         playing = sipp(self.directory, scenario, transport=transport, calls=calls)
         return await self._stack.enter_async_context(playing)
 
+    def phone(self, host: str = "") -> RawPhone:
+        """A phone of which each word waits for the test's, on a host of its own or on this one."""
+        return self._stack.enter_context(RawPhone(self.server.sip["udp"], host or own_address()))
+
     async def line(self, *addresses: str, campaign: Json | None = None, **number: Any) -> Line:
         """A number routed to SIP addresses (``host:port`` and URI parameters), tried in this order."""
         api, host, e164 = self.server.api, own_address(), f"+{next(_digits)}"
@@ -160,10 +166,17 @@ async def test_a_call_is_bridged_and_its_record_says_so(world: World) -> None:
 
 
 async def test_the_target_hangs_up(world: World) -> None:
-    target = await world.target(*ANSWERED, pause(0.1), target_request("BYE", 1), expect(200))
+    target = world.phone()
     line = await world.line(target.address)
-    (await line.call(*CONNECTS, arrives("BYE"), reply())).check()
-    (await target.result()).check()
+    caller = world.phone(line.host)
+    call = await caller.invite(line.e164, caller.sdp())
+    invited = await target.hear("INVITE")
+    await target.answer(invited, 200, target.sdp())
+    await call.hear("200")
+    await call.request("ACK")
+    await target.say(invited, "BYE", 1)
+    await caller.answer(await caller.hear("BYE"), 200)
+    await target.hear("SIP/2.0 200", method="BYE")
     record = await line.record()
     assert (record["disposition"], record["hung_up_by"]) == ("connected", "target")
 
@@ -278,7 +291,8 @@ async def test_cancel_before_the_target_rings(world: World) -> None:
         called(), answer(100, phrase="Trying"), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
     )
     line = await world.line(target.address)
-    gone = (expect(100), pause(0.3), cancel(), expect(200), expect(487), ack_refusal())
+    # Time for the call to be written and the target to be dialled; the caller is told nothing of that.
+    gone = (expect(100), pause(2), cancel(), expect(200), expect(487), ack_refusal())
     (await line.call(invite(sdp()), *gone)).check()
     (await target.result()).check()
     record = await line.record()
@@ -311,12 +325,18 @@ async def test_hanging_up_during_the_greeting(world: World, server: Server) -> N
 
 async def test_hanging_up_while_the_target_rings_after_a_greeting(world: World, server: Server) -> None:
     greeting = await server.api.upload_prompt("short", wav_bytes(tone(440, 0.2)))
-    target = await world.target(
-        called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK")
-    )
+    target = world.phone()
     line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
-    (await line.call(invite(sdp()), expect(100, optional=True), expect(200), ack(), pause(1), bye())).check()
-    (await target.result()).check()
+    caller = world.phone(line.host)
+    call = await caller.invite(line.e164, caller.sdp())
+    await call.hear("200")
+    await call.request("ACK")
+    ringing = await target.hear("INVITE")
+    await target.answer(ringing, 180)
+    await call.request("BYE")
+    await call.hear("200", method="BYE")
+    await target.answer(await target.hear("CANCEL"), 200)
+    await target.answer(ringing, 487)
     assert (await line.record())["disposition"] == "caller_hung_up_ringing"
 
 
@@ -381,12 +401,11 @@ async def test_a_caller_that_refuses_the_targets_codec_keeps_its_own(world: Worl
         reply(200, sdp(version=2, formats="0 101")),
         arrives("ACK"),
     )
-    target = await world.target(
-        called(), answer(180), chosen, arrives("ACK"), *moved, arrives("BYE"), reply()
-    )
+    hangs_up = (target_request("BYE", 1), expect(200))
+    target = await world.target(called(), answer(180), chosen, arrives("ACK"), *moved, *hangs_up)
     line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
     refused = (arrives("INVITE", having="RTP/AVP 8"), reply(488), arrives("ACK"))
-    (await line.call(*CONNECTS, *refused, pause(0.3), bye())).check()
+    (await line.call(*CONNECTS, *refused, arrives("BYE"), reply())).check()
     (await target.result()).check()
     assert (await line.record())["disposition"] == "connected"
 
@@ -443,7 +462,15 @@ async def test_a_late_offer_hears_a_greeting_as_well(world: World) -> None:
     target = await world.target(*TAKES_THE_CALL)
     line = await world.line(target.address, campaign={"prompts": {"greeting_prompt_id": greeting["id"]}})
     ours = expect(200, having="m=audio [1-9][0-9]* RTP/AVP")
-    (await line.call(invite(), provisional(), ours, ack(sdp()), pause(1), bye())).check()
+    scenario = written(
+        world.directory, "late", invite(), provisional(), ours, ack(sdp()), arrives("BYE"), reply()
+    )
+    async with sipp(
+        world.directory, scenario, world.server.address(), "-s", line.e164, host=line.host
+    ) as talking:
+        await eventually(lambda: _connected(line))
+        await hang_up(line)
+        (await talking.result()).check()
     (await target.result()).check()
     assert (await line.record())["disposition"] == "connected"
 
@@ -488,17 +515,24 @@ async def test_the_last_slot_of_a_target_is_dialled_once_and_the_other_call_goes
 
 async def test_a_call_that_rings_out_gives_its_slot_back_and_one_that_connects_does_not(world: World) -> None:
     silent = (called(), answer(180), arrives("CANCEL"), reply(), answer(487), arrives("ACK"))
-    today = {"timezone": "America/New_York", "caps": [{"window": "day", "limit": 1}], "ring_timeout_s": 1}
+    today = {"timezone": midday(), "caps": [{"window": "day", "limit": 1}], "ring_timeout_s": 1}
     line = await world.line(own_address(), campaign={"target": today})
     target_id = line.targets[0]["id"]
-    for steps, heard in ((silent, (expect(480), ack_refusal())), (TAKES_THE_CALL, (*CONNECTS[2:], bye()))):
+    connects = (TAKES_THE_CALL, (*CONNECTS[2:], bye()))
+    for count, (steps, heard) in enumerate(((silent, (expect(480), ack_refusal())), connects), 1):
         target = await world.target(*steps)
         await world.server.api.patch(f"targets/{target_id}", {"address": f"sip:sales@{target.address}"})
         (await line.call(invite(sdp()), provisional(), *heard)).check()
         (await target.result()).check()
+        await line.records(count)  # with which the slot is given back
     (await line.call(invite(sdp()), provisional(), expect(480), ack_refusal())).check()
     ended = [record["disposition"] for record in await line.records(3)]
     assert ended == ["no_answer", "connected", "no_target_all_capped"]
+
+
+def midday() -> str:
+    """A zone where it is about noon now, so that no window ends under a test."""
+    return f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
 
 
 async def _connected(line: Line, calls: int = 1) -> bool:
@@ -539,8 +573,7 @@ async def test_overflow_may_dial_one_more_target_whatever_max_attempts_says(worl
 
 
 async def test_a_target_that_fills_up_while_another_rings_is_passed_over(world: World) -> None:
-    rings = await world.target(called(), answer(180), pause(5), answer(480), arrives("ACK"))
-    taken = await world.target(*TAKES_THE_CALL)
+    rings, taken = world.phone(), await world.target(*TAKES_THE_CALL)
     first = await world.line(rings.address, taken.address)
     await world.server.api.patch(f"targets/{first.targets[1]['id']}", {"max_calls": 1})
     other = await world.line()
@@ -550,20 +583,17 @@ async def test_a_target_that_fills_up_while_another_rings_is_passed_over(world: 
     waits = written(world.directory, "waits", invite(sdp()), provisional(), expect(480), ack_refusal())
     address = world.server.address()
     async with sipp(world.directory, waits, address, "-s", first.e164, host=first.host) as waiting:
-        await rings_now(first)
+        ringing = await rings.hear("INVITE")
+        await rings.answer(ringing, 180)
         async with sipp(world.directory, scenario, address, "-s", other.e164, host=other.host) as talking:
+            await eventually(lambda: _connected(other))
+            await rings.answer(ringing, 480)
             (await waiting.result()).check()
             await hang_up(other)
             (await talking.result()).check()
     record = await first.record()
     reasons = [candidate["reason"] for candidate in record["decision"]["candidates"]]
     assert (reasons, outcomes(record)) == (["no_answer", "capped"], ["no_answer"])
-
-
-async def rings_now(line: Line) -> None:
-    """Waits until the line's call is up; its target rings for longer than another call takes to come."""
-
-    await eventually(lambda: _live(line))
 
 
 async def test_after_a_greeting_a_busy_target_ends_the_call_with_its_reason(world: World) -> None:

@@ -1,6 +1,7 @@
 """Messages that cross, and peers that do the unexpected: every call ends, and its record says how."""
 
 import itertools
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -83,8 +84,10 @@ async def test_a_cancel_that_crosses_the_targets_200_ends_the_call(scene: Scene)
     invite = await scene.target.hear("INVITE")
     await call.hear("100")
     # Both are in the socket before the server wakes, the target's answer first.
+    scene.server.process.send_signal(signal.SIGSTOP)
     await scene.target.answer(invite, 200, scene.target.sdp())
     await call.request("CANCEL")
+    scene.server.process.send_signal(signal.SIGCONT)
     bye = await scene.target.hear("BYE")
     await scene.target.answer(bye, 200)
     assert (await call.hear("487", "200")).start.startswith("SIP/2.0 487")

@@ -165,10 +165,11 @@ async def test_a_read_only_store_refuses_new_calls_and_keeps_the_live_one(
             await buyer.answer(await buyer.hear("INVITE"), 200, buyer.sdp())
             await live.hear("200")
             await live.request("ACK")
+            finds_out = await caller.invite(NUMBER, caller.sdp())
+            rings = await buyer.hear("INVITE")
             # SQLite answers each write as it does on a file system that was mounted read-only.
             opened[0].execute("PRAGMA query_only = 1")
-            finds_out = await caller.invite(NUMBER, caller.sdp())
-            await buyer.answer(await buyer.hear("INVITE"), 486)
+            await buyer.answer(rings, 486)
             await finds_out.refused("486")
             why = await eventually(lambda: readiness(server.api, 503))
             assert "attempt to write a readonly database" in why

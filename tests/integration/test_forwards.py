@@ -3,7 +3,7 @@
 import pytest
 
 from tests.integration.test_calls import CALLS, TAKES_THE_CALL, World, outcomes, server, world
-from tests.integration.test_menus import MENU, SALES, menu
+from tests.integration.test_menus import LEAVES, MENU, SALES, menu
 from tests.support.api import ApiError
 from tests.support.scenario import ack_refusal, answer, arrives, called, expect, invite, provisional, sdp
 from tests.support.server import Server
@@ -63,19 +63,19 @@ async def test_forwards_in_a_circle_are_refused_with_the_way(world: World) -> No
 
 async def test_a_key_leads_to_a_group(server: Server) -> None:
     async with stage_of(server) as stage:
-        sales = await stage.phone(SALES)
+        sales = await stage.phone(SALES, *LEAVES)
         members = [{"target_id": await stage.target(sales)}]
         group = await stage.api.post("target-groups", {"name": "sales", "members": members})
         asked = await menu(stage, **{"4": {"group_id": group["id"]}})
         number = await stage.number(await stage.campaign(menu=asked))
-        talk = await stage.call(number, MENU, SALES, options=("--press", "4", "--at-most-s", "2.5"))
+        talk = await stage.call(number, MENU, SALES, options=("--press", "4"))
     assert talk.seconds(SALES) >= 0.25
     assert [c["group_id"] for c in talk.record["decision"]["candidates"]] == [group["id"]]
 
 
 async def test_a_key_s_tags_steer_the_call_and_are_told_in_its_record(server: Server) -> None:
     async with stage_of(server) as stage:
-        spanish = await stage.phone(SALES)
+        spanish = await stage.phone(SALES, *LEAVES)
         wants = [
             {"key": "language", "op": "==", "value": "es"},
             {"key": "channel", "op": "==", "value": "tv"},
@@ -84,7 +84,7 @@ async def test_a_key_s_tags_steer_the_call_and_are_told_in_its_record(server: Se
         key = {"campaign_id": behind, "tags": {"language": "es", "channel": "radio"}}
         asked = await menu(stage, **{"2": key})
         number = await stage.number(await stage.campaign(menu=asked), tags={"channel": "tv"})
-        talk = await stage.call(number, MENU, SALES, options=("--press", "2", "--at-most-s", "2.5"))
+        talk = await stage.call(number, MENU, SALES, options=("--press", "2"))
     assert talk.seconds(SALES) >= 0.25
     tags = talk.record["tags"]
     assert (tags["language"]["value"], tags["language"]["origin"]) == ("es", "menu")

@@ -8,15 +8,17 @@ import pytest_asyncio
 
 from tests.support.api import ApiError, Json
 from tests.support.ports import own_address
-from tests.support.scenario import ack, bye, expect, info, invite, pause, sdp, written
-from tests.support.server import Server, running_server
-from tests.support.sipp import call
+from tests.support.scenario import ack, arrives, expect, info, invite, reply, sdp, written
+from tests.support.server import Server, eventually, running_server
+from tests.support.sipp import sipp
 from tests.support.stage import Stage, stage_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MENU, WRONG, GREETING, SALES, OTHER, BUYER = 1000, 1200, 1400, 700, 850, 600
 """Hz: what each of them sounds like."""
+LEAVES = ("--enough-s", "0.6")
+"""A target that hangs up when it has heard the caller for so long."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -36,10 +38,10 @@ async def menu(stage: Stage, **keys: Json) -> Json:
 
 
 async def test_a_key_leads_to_its_target(stage: Stage) -> None:
-    sales = await stage.phone(SALES)
+    sales = await stage.phone(SALES, *LEAVES)
     asked = await menu(stage, **{"2": {"target_id": await stage.target(sales)}})
     number = await stage.number(await stage.campaign(menu=asked))
-    talk = await stage.call(number, MENU, SALES, options=("--press", "2", "--at-most-s", "2.5"))
+    talk = await stage.call(number, MENU, SALES, options=("--press", "2"))
     assert talk.seconds(SALES) >= 0.3
     assert talk.seconds(MENU) <= 0.4, "the key ends the prompt"
     assert (talk.record["disposition"], talk.record["keys_pressed"]) == ("connected", "2")
@@ -47,26 +49,24 @@ async def test_a_key_leads_to_its_target(stage: Stage) -> None:
 
 
 async def test_a_wrong_key_is_told_and_none_leads_to_the_route(stage: Stage) -> None:
-    buyer = await stage.phone(BUYER)
+    buyer = await stage.phone(BUYER, *LEAVES)
     target = await stage.target(buyer)
     asked = await menu(stage, **{"1": {"target_id": target}})
     asked |= {"invalid_prompt_id": await stage.prompt(WRONG), "repeat": 1}
     number = await stage.number(await stage.campaign(target, menu=asked))
-    options = ("--press", "7", "--at-most-s", "4")
-    talk = await stage.call(number, MENU, WRONG, BUYER, options=options)
+    talk = await stage.call(number, MENU, WRONG, BUYER, options=("--press", "7"))
     assert min(talk.seconds(WRONG), talk.seconds(MENU)) >= 0.2
     assert talk.seconds(BUYER) >= 0.2
     assert (talk.record["disposition"], talk.record["keys_pressed"]) == ("connected", "7")
 
 
 async def test_a_key_leads_to_another_campaign_and_its_greeting(stage: Stage) -> None:
-    buyer = await stage.phone(OTHER)
+    buyer = await stage.phone(OTHER, *LEAVES)
     greeting = {"greeting_prompt_id": await stage.prompt(GREETING)}
     other = await stage.campaign(await stage.target(buyer), prompts=greeting)
     asked = await menu(stage, **{"*": {"campaign_id": other}})
     number = await stage.number(await stage.campaign(menu=asked))
-    options = ("--press", "*", "--at-most-s", "3")
-    talk = await stage.call(number, MENU, GREETING, OTHER, options=options)
+    talk = await stage.call(number, MENU, GREETING, OTHER, options=("--press", "*"))
     assert talk.seconds(GREETING) >= 0.3
     assert talk.seconds(OTHER) >= 0.25
     assert talk.record["campaign_id"] != other
@@ -76,7 +76,7 @@ async def test_no_key_takes_on_timeout(stage: Stage) -> None:
     asked = await menu(stage, **{"1": {"replay": True}})
     asked["on_timeout"] = {"action": "message", "prompt_id": await stage.prompt(WRONG)}
     number = await stage.number(await stage.campaign(menu=asked))
-    talk = await stage.call(number, MENU, WRONG, options=("--at-most-s", "8"))
+    talk = await stage.call(number, MENU, WRONG)
     assert talk.seconds(WRONG) >= 0.3
     assert talk.record["disposition_detail"] == "menu: no key: message"
     assert talk.record["hung_up_by"] == "server"
@@ -85,7 +85,7 @@ async def test_no_key_takes_on_timeout(stage: Stage) -> None:
 async def test_a_caller_who_leaves_in_the_menu(stage: Stage) -> None:
     asked = await menu(stage, **{"1": {"replay": True}})
     number = await stage.number(await stage.campaign(menu=asked | {"timeout_s": 20}))
-    talk = await stage.call(number, MENU, options=("--at-most-s", "1"))
+    talk = await stage.call(number, MENU, options=("--enough-s", "0.2"))
     assert (talk.record["disposition"], talk.record["hung_up_by"]) == ("caller_hung_up_menu", "caller")
 
 
@@ -97,11 +97,24 @@ async def test_a_key_by_info_even_during_the_greeting(stage: Stage, server: Serv
     host = own_address()
     await stage.api.post("trunks", {"name": host, "addresses": [f"{host}/32"]})
     pressed = info("Signal=5\nDuration=160\n", "application/dtmf-relay", 2)
-    steps = (invite(sdp()), expect(100, optional=True), expect(200), ack(), pressed, pause(1), bye(3))
-    caller = written(tmp_path, "caller", *steps)
-    (await call(tmp_path, server.address(), number, caller, host=host, transport="udp", limit_s=20)).check()
+    connects = (invite(sdp()), expect(100, optional=True), expect(200), ack(), pressed)
+    caller = written(tmp_path, "caller", *connects, arrives("BYE"), reply())
+    async with sipp(tmp_path, caller, server.address(), "-s", number, host=host) as calling:
+        await hang_up(stage, number)
+        (await calling.result()).check()
     record = await stage.record(number)
     assert (record["disposition"], record["keys_pressed"]) == ("connected", "5")
+
+
+async def hang_up(stage: Stage, number: str) -> None:
+    """As an operator does, once the call is up with its target."""
+
+    async def up() -> Json | None:
+        live = (await stage.api.get("calls/live"))["items"]
+        return next((call for call in live if call["called"] == number and call["connected_at"]), None)
+
+    found = await eventually(up)
+    await stage.api.post(f"calls/{found['id']}/hangup", {})
 
 
 async def test_menus_that_lead_in_a_circle_are_refused(stage: Stage) -> None:

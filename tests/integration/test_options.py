@@ -36,12 +36,11 @@ async def test_a_target_that_is_gone_is_down_and_calls_pass_it_by(world: World) 
     async def state(target_id: str) -> Any:
         return (await api.get(f"targets/{target_id}"))["reachability"]
 
-    async def is_down() -> bool:
-        found = await state(line.targets[0]["id"])
-        return bool(found and found["state"] == "down")
+    async def both_known() -> bool:
+        found = [await state(target_id) for target_id in (line.targets[0]["id"], up["id"])]
+        return [each and each["state"] for each in found] == ["down", "up"]
 
-    await eventually(is_down, 40)
-    assert (await state(up["id"]))["state"] == "up"
+    await eventually(both_known, 40)
     assert await state(line.targets[1]["id"]) is None
     (await line.call(*CALLS)).check()
     record = await line.record()

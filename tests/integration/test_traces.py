@@ -42,7 +42,8 @@ async def test_a_call_s_messages_are_kept_and_copied_without_secrets(tmp_path: P
             texts = [message["text"] for message in found]
             starts = [text.split()[0] for text in texts]
             assert starts[0] == "INVITE"
-            assert starts.count("INVITE") == 3
+            # The caller's, and two to the target (each perhaps twice, on a slow machine).
+            assert len({text for text in texts if text.startswith("INVITE")}) == 3
             assert found[0]["source"] == carrier.address
             assert found[0]["target"] == server.address()
             assert "Authorization: (removed)" in "".join(texts)

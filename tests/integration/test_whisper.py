@@ -31,7 +31,7 @@ async def test_a_target_hears_the_whisper_and_takes_the_call_by_its_key(stage: S
     phone = await stage.phone(FIRST, "--press", "5", listen_for=WHISPER)
     target = await stage.target(phone, whisper_prompt_id=await stage.prompt(WHISPER), accept_key="5")
     number = await stage.number(await stage.campaign(target))
-    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "8"))
+    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "30"))
     heard = await phone.until("heard", 30)
     assert heard["tones"][str(WHISPER)] >= 0.1
     assert talk.record["disposition"] == "connected"
@@ -43,7 +43,7 @@ async def test_a_whisper_without_a_key_is_heard_out_and_then_the_call_is_bridged
     phone = await stage.phone(FIRST, listen_for=WHISPER)
     target = await stage.target(phone, whisper_prompt_id=await stage.prompt(WHISPER, 0.6))
     number = await stage.number(await stage.campaign(target))
-    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "8"))
+    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "30"))
     assert (await phone.until("heard", 30))["tones"][str(WHISPER)] >= 0.25
     assert talk.record["disposition"] == "connected"
 
@@ -53,7 +53,7 @@ async def test_a_target_that_hangs_up_instead_of_accepting_gives_way_to_the_next
     willing = await stage.phone(SECOND)
     first = await stage.target(unwilling, accept_key="1")
     number = await stage.number(await stage.campaign(first, await stage.target(willing)))
-    talk = await stage.call(number, SECOND, FIRST, options=("--enough-s", "0.6", "--at-most-s", "8"))
+    talk = await stage.call(number, SECOND, FIRST, options=("--enough-s", "0.6", "--at-most-s", "30"))
     assert talk.seconds(FIRST) == 0
     assert [(a["outcome"], a["status"]) for a in talk.record["attempts"]] == [
         ("refused", 200),
@@ -65,7 +65,7 @@ async def test_a_caller_who_leaves_during_the_whisper(stage: Stage) -> None:
     phone = await stage.phone(FIRST)
     target = await stage.target(phone, whisper_prompt_id=await stage.prompt(WHISPER, 20))
     number = await stage.number(await stage.campaign(target, prompts={}))
-    talk = await stage.call(number, FIRST, options=("--at-most-s", "1.5"))
+    talk = await stage.call(number, FIRST, options=("--at-most-s", "3"))
     assert talk.record["disposition"] == "caller_hung_up_ringing"
     assert (await phone.until("heard", 30))["tones"][str(CALLER)] == 0
 
@@ -74,7 +74,7 @@ async def test_a_pbx_gets_its_digits_before_the_bridge(stage: Stage) -> None:
     phone = await stage.phone(FIRST, listen_for=CALLER)
     target = await stage.target(phone, send_digits="12w#")
     number = await stage.number(await stage.campaign(target))
-    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "8"))
+    talk = await stage.call(number, FIRST, options=("--enough-s", "0.6", "--at-most-s", "30"))
     assert talk.record["disposition"] == "connected"
     await phone.until("heard", 30)
     keys = [event["digit"] for event in phone.told if event["event"] == "key"]
@@ -86,7 +86,7 @@ async def test_a_target_is_sent_so_many_calls_a_second(stage: Stage) -> None:
     phone = await stage.phone(FIRST)
     target = await stage.target(phone, max_cps=0.01)
     number = await stage.number(await stage.campaign(target))
-    talk = await stage.call(number, FIRST, options=("--enough-s", "0.3", "--at-most-s", "8"))
+    talk = await stage.call(number, FIRST, options=("--enough-s", "0.3", "--at-most-s", "30"))
     assert talk.record["disposition"] == "connected"
     other = await stage.number(await stage.campaign(target))
     again = await stage.call(other, FIRST, options=("--at-most-s", "3"))

@@ -27,7 +27,7 @@ from edge.media.local import LocalConfig, LocalEngine
 from tests.support.ports import own_address
 from tests.support.rtp_end import End, Rtp, event, packet, plan_for
 
-LIMIT_S = 10
+LIMIT_S = 30
 
 
 def engine_on(host: str, **changes: float) -> LocalEngine:

@@ -1,6 +1,6 @@
 """What may be written into the configuration, and what may not."""
 
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -25,11 +25,11 @@ def test_what_is_no_zone_is_refused(zone: str) -> None:
 
 def test_a_zone_costs_nothing_when_it_was_seen_before() -> None:
     CampaignSpec(name="c", timezone="Europe/Berlin")
-    started = perf_counter()
+    started = process_time()
     for _ in range(500):
         CampaignSpec(name="c", timezone="Europe/Berlin")
     # 500 objects took 7 s while each of them listed all zones.
-    assert perf_counter() - started < 0.5
+    assert process_time() - started < 0.5
 
 
 BOUNDS: list[tuple[type[Any], dict[str, Any]]] = [

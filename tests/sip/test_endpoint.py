@@ -61,10 +61,11 @@ async def endpoint(
     sources: Sources | None = None,
     over: Callable[[str], bool] | None = None,
     clock: SystemClock | None = None,
+    now: Callable[[], float] | None = None,
 ) -> AsyncIterator[tuple[Endpoint, int]]:
     config = EndpointConfig([Listen(transport, host, 0)], advertised, streams=streams or StreamLimits())
     clock = clock or SystemClock()
-    guard = Guard(clock.monotonic, sources or Friends())
+    guard = Guard(now or clock.monotonic, sources or Friends())
     async with Endpoint(config, clock, Open(), on_call, guard=guard, over=over) as opened:
         yield opened, opened.addresses[0].port
 
@@ -356,11 +357,13 @@ async def test_a_connection_that_ends_within_a_message_is_told() -> None:
 
 
 async def test_a_stranger_is_counted_by_messages_however_they_are_joined() -> None:
-    async with endpoint("tcp", sources=Known()) as (us, port), stream(port) as peer:
+    # To the guard they all come in one moment, however long the machine takes.
+    in_a_moment = endpoint("tcp", sources=Known(), now=lambda: 1000.0)
+    async with in_a_moment as (us, port), stream(port) as peer:
         peer.writer.write(b"".join(options(number) for number in range(300)))
         while await peer.answer() is not None:
             pass
-        assert us.counters["received_options"] <= 2 * RATE + 5
+        assert us.counters["received_options"] <= 2 * RATE
         assert us.counters["dropped_flood"] >= 1
 
 
@@ -394,18 +397,18 @@ async def test_a_stranger_s_messages_over_a_stream_are_no_larger_than_a_datagram
 
 
 async def test_a_trunk_s_connections_together_are_read_as_fast_as_its_rate_and_lose_nothing() -> None:
-    sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 200)})
+    sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 50)})
     async with endpoint("tcp", sources=sources) as (us, port), stream(port) as a, stream(port) as b:
         began = asyncio.get_running_loop().time()
         for peer in (a, b):
-            peer.writer.write(b"".join(options(number) for number in range(300)))
-        answers = [await peer.answer() for peer in (a, b) for _ in range(300)]
-        assert [a.call_id for a in answers if isinstance(a, Response)] == [*map(str, range(300))] * 2
-        for peer in (a, b):  # of 600 the burst and 1 s have allowed 400 (what was read with them is answered)
+            peer.writer.write(b"".join(options(number) for number in range(100)))
+        answers = [await peer.answer() for peer in (a, b) for _ in range(100)]
+        assert [a.call_id for a in answers if isinstance(a, Response)] == [*map(str, range(100))] * 2
+        for peer in (a, b):  # of 200 the burst has allowed 100 (what was read with them is answered)
             peer.writer.write(options(1))
             assert isinstance(await peer.answer(), Response)
-        assert asyncio.get_running_loop().time() - began > 0.5
-        assert us.counters["slowed_known_flood"] > 100
+        assert asyncio.get_running_loop().time() - began > 1
+        assert us.counters["slowed_known_flood"] > 0
         assert ("127.0.0.1", "trk_1") in sources.floods
 
 

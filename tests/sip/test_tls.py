@@ -54,10 +54,11 @@ async def endpoint(
     on_call: Callable[[Invite], None] = lambda usage: usage.reject(486),
     streams: StreamLimits | None = None,
     sources: Sources | None = None,
+    now: Callable[[], float] | None = None,
 ) -> AsyncIterator[tuple[Endpoint, int]]:
     config = EndpointConfig([Listen("tls", "127.0.0.1", 0)], streams=streams or StreamLimits(), tls=tls)
     clock = SystemClock()
-    guard = Guard(clock.monotonic, sources or Friends())
+    guard = Guard(now or clock.monotonic, sources or Friends())
     async with Endpoint(config, clock, Open(), on_call, guard=guard) as opened:
         yield opened, opened.addresses[0].port
 
@@ -253,7 +254,7 @@ async def test_nobody_renegotiates(good: TlsConfig) -> None:
 
 
 async def test_peers_that_never_shake_hands_count_and_hold_nobody_up(good: TlsConfig) -> None:
-    limits = StreamLimits(per_address=3)
+    limits = StreamLimits(per_address=3, handshake_s=60)
     async with endpoint(good, streams=limits) as (us, port):
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         assert await shown(port)
@@ -318,18 +319,19 @@ async def knock(port: int, host: str, *arguments: str) -> tuple[int, bytes]:
 
 
 async def test_a_flood_of_handshakes_is_cut_off_and_a_friend_gets_through(good: TlsConfig) -> None:
-    async with endpoint(good, sources=Known({"127.0.0.3"})) as (us, port):
+    # To the guard they all come in one moment, however long the machine takes to start them.
+    async with endpoint(good, sources=Known({"127.0.0.3"}), now=lambda: 1000.0) as (us, port):
         knocks = [knock(port, "127.0.0.2") for _ in range(30)]
         *strangers, friend = await asyncio.gather(*knocks, knock(port, "127.0.0.3"))
         served = [said for _, said in strangers if b"SIP/2.0 200" in said]
         assert b"SIP/2.0 200" in friend[1]
-        assert 1 <= len(served) <= 10 + 5, "a burst of ten, and some more for a slow machine"
-        assert us.counters["dropped_flood"] + us.counters.get("dropped_connection", 0) >= 15
+        assert 1 <= len(served) <= 10, "a burst of ten"
+        assert us.counters["dropped_flood"] + us.counters.get("dropped_connection", 0) >= 20
         await eventually(lambda: us.counters["connections"] == 0)
 
 
 async def test_only_so_many_handshakes_of_strangers_are_in_progress(good: TlsConfig) -> None:
-    limits = StreamLimits(handshakes=3, handshakes_per_address=2)
+    limits = StreamLimits(handshakes=3, handshakes_per_address=2, handshake_s=60)
     async with endpoint(good, sources=Known({"127.0.0.3"}), streams=limits) as (us, port):
         silent = []
 
@@ -397,16 +399,21 @@ async def test_a_message_that_drips_over_tls_is_not_waited_for(authority: Author
 
 
 async def test_a_trunk_s_rate_holds_over_tls_and_loses_nothing(authority: Authority, good: TlsConfig) -> None:
-    sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 200)})
+    sources = Known(allowances={"127.0.0.1": Allowance("trk_1", 50)})
     async with endpoint(good, sources=sources) as (us, port):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(authority.file)
         reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
-        writer.write(b"".join(options(number, "TLS") for number in range(600)))
-        async with asyncio.timeout(30):
-            answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(600)]
+        began = asyncio.get_running_loop().time()
+        writer.write(b"".join(options(number, "TLS") for number in range(200)))
+        async with asyncio.timeout(60):
+            answers = [await reader.readuntil(b"\r\n\r\n") for _ in range(200)]
         assert all(f"Call-ID: {n}\r\n".encode() in answer for n, answer in enumerate(answers))
-        assert us.counters["slowed_known_flood"] > 100
+        # A hundred are allowed at once; the others, which were read with them, are answered, and waited for.
+        assert us.counters["slowed_known_flood"] > 0
+        writer.write(options(200, "TLS"))
+        assert b"Call-ID: 200\r\n" in await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
+        assert asyncio.get_running_loop().time() - began > 1
         writer.transport.abort()
 
 

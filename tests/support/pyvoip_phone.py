@@ -61,7 +61,8 @@ class Phone:
         """Sends the tone and records until its time is over, or the other side has hung up."""
         self._until_answered(call)
         say("answered")
-        tone = tones.tone(self.chosen["sends_hz"], self.chosen["talk_s"] + 1)
+        # Long enough for one that is connected late: whoever hears nothing reads for ever.
+        tone = tones.tone(self.chosen["sends_hz"], self.chosen["talk_s"] + 20)
         call.write_audio((tone // 256 + 128).astype(np.uint8).tobytes())  # it wants unsigned 8-bit samples
         heard, ends = bytearray(), time.monotonic() + self.chosen["talk_s"]
         while call.state == CallState.ANSWERED and (time.monotonic() < ends or not hangs_up):

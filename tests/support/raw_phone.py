@@ -43,6 +43,11 @@ class Said:
         return int(number), method
 
     @property
+    def insists(self) -> bool:
+        """Whether it is said again until it is answered: all but provisional answers that want no PRACK."""
+        return not self.start.startswith("SIP/2.0 1") or bool(self.get("RSeq"))
+
+    @property
     def audio_port(self) -> int:
         """The port of the first audio line; 0 without one."""
         ports = [line.split()[1] for line in self.body.splitlines() if line.startswith("m=audio")]
@@ -60,12 +65,15 @@ def read(data: bytes, source: tuple[str, int]) -> Said:
 class RawPhone:
     """A UDP socket of its own address; a context manager.
 
-    ``server`` is where requests go.  ``log`` has everything that came, in order.
+    ``server`` is where requests go.  ``log`` has everything that came, in order, but once: what is said again
+    since our answer was late, on a machine that stood still, say, is no news to a phone.
     """
 
     server: tuple[str, int]
     host: str = field(default_factory=own_address)
     log: list[Said] = field(default_factory=list)
+    _came: set[Said] = field(default_factory=set)
+    _heard: set[Said] = field(default_factory=set)
 
     def __enter__(self) -> "RawPhone":
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -98,7 +106,7 @@ class RawPhone:
         await asyncio.get_running_loop().sock_sendto(self.socket, text.encode(), to or self.server)
 
     async def hear(self, *starts: str, method: str | None = None, limit_s: float = 30) -> Said:
-        """The next message that begins like one of ``starts``; others are passed over.
+        """The next message that begins like one of ``starts``, and was not heard yet; others are passed over.
 
         ``method`` is that of an answer's CSeq.  Raises TimeoutError, quoting what came.
         """
@@ -106,7 +114,9 @@ class RawPhone:
             async with asyncio.timeout(limit_s):
                 while True:
                     said = await self._next()
-                    if said.start.startswith(starts) and method in (None, said.cseq[1]):
+                    wanted = said.start.startswith(starts) and method in (None, said.cseq[1])
+                    if wanted and not (said.insists and said in self._heard):
+                        self._heard.add(said)
                         return said
         except TimeoutError:
             heard = "\n".join(said.start for said in self.log)
@@ -115,7 +125,9 @@ class RawPhone:
     async def _next(self) -> Said:
         data, source = await asyncio.get_running_loop().sock_recvfrom(self.socket, 65535)
         said = read(data, source[:2])
-        self.log.append(said)
+        if not (said.insists and said in self._came):
+            self._came.add(said)
+            self.log.append(said)
         return said
 
     # -- as caller ------------------------------------------------------------------------------------

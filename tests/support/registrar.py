@@ -24,12 +24,19 @@ class Registrar(asyncio.DatagramProtocol):
         self._account = (username, password)
         self._digest = ServerDigest("carrier", b"secret of the tests")
         self._transport: Any = None
+        self._answers: dict[bytes, bytes] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         self.port = transport.get_extra_info("sockname")[1]
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        # What is said again, since our answer was late, is answered again and seen but once.
+        if data not in self._answers:
+            self._answers[data] = self._answer(data, addr)
+        self._transport.sendto(self._answers[data], addr)
+
+    def _answer(self, data: bytes, addr: tuple[str, int]) -> bytes:
         request = parse(data)
         assert isinstance(request, Request) and request.method == "REGISTER"
         request.note_source(*addr)
@@ -38,7 +45,7 @@ class Registrar(asyncio.DatagramProtocol):
         self.seen.append((status, expires))
         response = respond(request, status, None, "registrar")
         response.headers.items.extend(headers)
-        self._transport.sendto(response.to_bytes(), addr)
+        return response.to_bytes()
 
     def _judged(self, request: Request) -> tuple[int, list[tuple[str, str]]]:
         if self.failing:
