@@ -31,7 +31,7 @@ class Group:
 
     def __init__(self, db: sqlite3.Connection, spool: Spool, clock: Clock) -> None:
         self._db = db
-        self._ledger = Ledger(db)
+        self._ledger = Ledger(db, clock.monotonic)
         self._clock = clock
         self.spool = spool
         self.failure = ""
@@ -46,7 +46,7 @@ class Group:
         if len(self.spool):
             self._ledger.resume()
             self._write_spool()
-            self._ledger = Ledger(self._db)  # what the others held is nobody's
+            self._ledger = Ledger(self._db, self._clock.monotonic)  # what the others held is nobody's
         return self._commit(recover, self._db, now)
 
     def run(self, commands: Sequence[Command]) -> list[Any]:

@@ -53,8 +53,10 @@ class _LiveCall:
 class LeaseBook:
     """Runs the commands of visits on the writer's connection; raises ``sqlite3.Error``."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, monotonic: Callable[[], float]) -> None:
         self._db = db
+        self._monotonic = monotonic
+        self._told_s = monotonic()
         self._calls: dict[str, _LiveCall] = {}
         self._over: dict[str, _LiveCall] = {}
         self._busy: Counter[str] = Counter()
@@ -101,7 +103,7 @@ class LeaseBook:
             return
         del self._busy[number_id]
         board = self._board
-        ended = board.call_over(number_id, answered, board.now(ms_of(ended_at)))
+        ended = board.call_over(number_id, answered, self._now(ended_at))
         if ended is not None:
             self._db.execute(sql.ENDED, (text_of_ms(board.seen_ms), ended.impression_id))
 
@@ -146,11 +148,17 @@ class LeaseBook:
             self._loaded = Board(leases, self._busy, 0 if seen is None else ms_of(from_text(seen[0])))
         return self._loaded
 
+    def _now(self, at: datetime) -> int:
+        """The instant that counts, of a command that was made at this one."""
+        passed_ms = int((self._monotonic() - self._told_s) * 1000)
+        self._told_s += passed_ms / 1000
+        return self._board.now(ms_of(at), passed_ms)
+
     # -- commands -------------------------------------------------------------------------------------
 
     def _allocate(self, c: Allocate) -> Given:
         board = self._board
-        now = board.now(ms_of(c.at))
+        now = self._now(c.at)
         drawn = board.allocate(c, now)
         if drawn.held is not None:
             self._peak(c.terms.rules.pool_id, drawn.held, now)
@@ -227,7 +235,7 @@ class LeaseBook:
 
     def _touch(self, c: Touch) -> Touched | None:
         board = self._board
-        now = board.now(ms_of(c.at))
+        now = self._now(c.at)
         lease = board.of_impression(c.impression_id)
         if lease is None or lease.visitor_id != c.visitor_id:
             return self._afresh(c)
@@ -260,7 +268,7 @@ class LeaseBook:
 
     def _close(self, c: CloseVisit) -> None:
         board = self._board
-        now = board.now(ms_of(c.at))
+        now = self._now(c.at)
         lease = board.of_impression(c.impression_id)
         if lease is None or lease.visitor_id != c.visitor_id or lease.generation != c.generation:
             return
@@ -271,7 +279,7 @@ class LeaseBook:
 
     def _link(self, c: LinkCall) -> Link | None:
         board = self._board
-        now = board.now(ms_of(c.at))
+        now = self._now(c.at)
         lease = board.of_number(c.number_id)
         current = lease.impression_id if lease is not None and now < lease.archive_ms else None
         earlier = self._earlier(c, now)
@@ -309,11 +317,11 @@ class LeaseBook:
         return link_of(row, attribution, rivals)
 
     def _tell(self, c: CountPool) -> None:
-        self._count(c.pool_id, c.event, self._board.now(ms_of(c.at)))
+        self._count(c.pool_id, c.event, self._now(c.at))
 
     def _look(self, c: LookAtNumbers) -> list[Standing]:
         board = self._board
-        now = board.now(ms_of(c.at))
+        now = self._now(c.at)
         return [board.standing(number_id, c.rules, now) for number_id in c.number_ids]
 
     # -- small things ---------------------------------------------------------------------------------

@@ -71,10 +71,10 @@ class Ledger:
     written.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, monotonic: Callable[[], float]) -> None:
         self._db = db
         self._slots = Slots(self._counter)
-        self._leases = LeaseBook(db)
+        self._leases = LeaseBook(db, monotonic)
         self._opened: dict[str, Row] = {}
         self._bridged: list[Row] = []
         self._over: dict[str, Row] = {}

@@ -27,8 +27,8 @@ class Drawn:
 class Board:
     """The leases of all pools, newest of each number.  ``busy`` holds the numbers with a live call.
 
-    Time only moves forwards here: an instant before the last one counts as that one, so that a clock
-    that is put back brings no lease back.
+    Time only moves forwards here, so that a clock that is put back brings no lease back: from the latest
+    instant that was known it goes on by what has passed since.
     """
 
     def __init__(self, leases: Iterable[Lease], busy: Container[str], seen_ms: int = 0) -> None:
@@ -44,9 +44,9 @@ class Board:
         for lease in sorted(leases, key=lambda lease: lease.active_ms):
             self._put(lease)
 
-    def now(self, at_ms: int) -> int:
-        """The instant that counts."""
-        self.seen_ms = max(self.seen_ms, at_ms)
+    def now(self, at_ms: int, passed_ms: int = 0) -> int:
+        """The instant that counts; ``passed_ms`` is how long ago the last one was, by no settable clock."""
+        self.seen_ms = self.seen_ms + passed_ms if at_ms < self.seen_ms else at_ms
         return self.seen_ms
 
     def of_number(self, number_id: str) -> Lease | None:

@@ -38,6 +38,7 @@ class PoolWorld:
         self.rules = PoolRules("pool", hold * 1000, closed * 1000, **rules)
         self.members = Members({f"n{n}": Member(f"n{n}", f"+1800555{n:04d}") for n in range(size)})
         self.active = True
+        self.passed_s = 0.0
         self._made = 0
         self._open()
 
@@ -50,7 +51,7 @@ class PoolWorld:
         self.db: sqlite3.Connection = connect(self.path)
         # Nobody pulls the plug here, and hundreds of synced commits take their time.
         self.db.execute("PRAGMA synchronous = OFF")
-        self.ledger = Ledger(self.db)
+        self.ledger = Ledger(self.db, lambda: self.passed_s)
 
     def run(self, command: Any) -> Any:
         """One command in one commit."""

@@ -219,6 +219,24 @@ def test_a_stale_beat_loses(path: Path) -> None:
     assert number(pool.visit("c", 760)) == "n0", "the stale beat extended nothing"
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_time_goes_on_while_the_clock_is_days_behind_what_it_once_said(path: Path, *, restarts: bool) -> None:
+    """It was set ahead and is right again: numbers lapse all the same, and not a moment too early."""
+    pool, day = PoolWorld(path, 1), 86_400
+    pool.visit("a", 5 * day)
+    if restarts:
+        pool.restart()
+    assert number(pool.visit("b", 0)) is None
+    for _ in range(2_879):
+        pool.passed_s += 0.125
+        pool.call(1, "other")
+    assert number(pool.visit("b", 1)) is None
+    pool.passed_s += 0.125
+    assert number(pool.visit("b", 1)) == "n0"
+    assert number(pool.visit("c", 5 * day + 719)) is None, "right again, and ahead of that"
+    assert number(pool.visit("c", 5 * day + 720)) == "n0"
+
+
 def test_leases_survive_a_restart_and_a_clock_that_is_put_back(path: Path) -> None:
     pool = PoolWorld(path, 1)
     given = pool.visit("a", 0)
