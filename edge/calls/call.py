@@ -180,7 +180,7 @@ class Call:
         self.record.end(announce.disposition, announce.detail, "server")
         if not await self.reception.answer_to_play():
             self._refuse("rejected_no_codec", "the caller offers neither PCMU nor PCMA")
-        elif announce.voicemail and not self.reception.media.can_record:
+        elif announce.voicemail and not await self.reception.recorder():
             self.record.step("voicemail", "skipped", "there is no recorder")
             await self.reception.play(None, "unavailable")
         else:

@@ -40,6 +40,9 @@ from edge.sip.invite import Invite
 ACK_WAIT_S = 32.0
 PORTS_WAIT_S = 2.0
 """A lost media worker takes some tenths of a second to be back."""
+RECORDER_WAIT_S = 3.0
+"""A lost recorder is started anew after a second."""
+_LOOK_S = 0.1
 RINGBACK = "tone:ringback"
 MEDIA_LOST = "Q.850;cause=41"
 
@@ -141,6 +144,14 @@ class Reception:
         for happening in self.inbox.items:
             if isinstance(happening, SipHappened) and happening.leg is self.caller:
                 self._gone(happening.event)
+
+    async def recorder(self) -> bool:
+        """Whether the caller can leave a message: a recorder that was lost is waited for, too."""
+        clock = self.services.clock
+        until = clock.monotonic() + RECORDER_WAIT_S
+        while not self.media.can_record and clock.monotonic() < until:
+            await self.awaited(clock.monotonic() + _LOOK_S)
+        return self.media.can_record
 
     async def play(self, prompt_id: str | None, built_in: str) -> None:
         """Plays a prompt to its end; one that is not there is skipped and logged."""

@@ -1,15 +1,19 @@
 """Calls that arrive while the only media worker is being restarted wait for it: none is lost."""
 
+import itertools
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 from tests.integration.test_crossings import Scene
 from tests.integration.test_durability import alive, children
 from tests.support.api import Json
 from tests.support.raw_phone import RawPhone
+from tests.support.rtp_end import End, packet
 from tests.support.server import Server, eventually, running_server
 
 NO_WORKER = "no media worker has the ports of one more call"
@@ -26,25 +30,27 @@ async def staged(tmp_path: Path, **overrides: str) -> AsyncIterator[Scene]:
         assert not [line for line in server.log() if "exception" in line or "Traceback" in str(line)]
 
 
-async def kill_worker(server: Server) -> None:
-    """The media worker is gone, and the kernel has closed what it had."""
-    workers = [child for child in children(server.pid) if is_worker(child)]
-    for worker in workers:
-        os.kill(worker, signal.SIGKILL)
-    await eventually(lambda: not any(alive(worker) for worker in workers))
+async def kill(server: Server, module: str = "edge.media.worker") -> None:
+    """The media worker, or the recorder, is gone, and the kernel has closed what it had."""
+    found = running(server, module)
+    for pid in found:
+        os.kill(pid, signal.SIGKILL)
+    await eventually(lambda: found and not any(alive(pid) for pid in found))
 
 
-def is_worker(pid: int) -> bool:
-    """Whether a process is a media worker (the recorder is a child of the server's, too)."""
-    try:
-        return b"edge.media.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
+def running(server: Server, module: str = "edge.media.worker") -> list[int]:
+    """The server's processes of one kind."""
+    found = []
+    for pid in children(server.pid):
+        with suppress(OSError):
+            if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+    return found
 
 
 async def hold_restart(server: Server) -> int:
     """The new worker, stopped before it has come so far as to have ports."""
-    (worker,) = await eventually(lambda: [pid for pid in children(server.pid) if is_worker(pid)])
+    (worker,) = await eventually(lambda: running(server))
     os.kill(worker, signal.SIGSTOP)
     return int(worker)
 
@@ -58,7 +64,7 @@ def media_steps(record: Json) -> list[tuple[str, str]]:
 async def test_a_call_that_arrives_right_after_the_worker_was_killed_is_connected(tmp_path: Path) -> None:
     async with staged(tmp_path) as scene:
         await scene.route(scene.target)
-        await kill_worker(scene.server)
+        await kill(scene.server)
         call, _ = await scene.connected()
         await call.request("BYE")
         await scene.target.answer(await scene.target.hear("BYE"), 200)
@@ -68,12 +74,74 @@ async def test_a_call_that_arrives_right_after_the_worker_was_killed_is_connecte
         assert result == "restarted" and words.endswith("for a media worker")
 
 
+async def test_a_message_is_taken_by_the_restarted_worker(tmp_path: Path) -> None:
+    """What is played without a target waits as well, and the restarted worker records it."""
+    async with staged(tmp_path) as scene:
+        closed = {"active": True, "timezone": "UTC", "weekly": {}, "after_hours": {"action": "voicemail"}}
+        await scene.route(scene.target, hours=closed)
+        await kill(scene.server)
+        with End(scene.caller.host) as voice:
+            call = await scene.caller.invite(scene.number, scene.caller.sdp(port=voice.address[1]))
+            answered = await call.hear("200", "503")
+            assert answered.start.startswith("SIP/2.0 200")
+            await call.request("ACK")
+            host = answered.source[0]
+            said = itertools.count(1)
+
+            async def recording() -> bool:
+                voice.send(packet(next(said)), (host, answered.audio_port))
+                (live,) = (await scene.server.api.get("calls/live"))["items"]
+                return bool(live["phase"] == "voicemail")
+
+            await eventually(recording)
+            for _ in range(30):
+                voice.send(packet(next(said)), (host, answered.audio_port))
+            await call.request("BYE")
+            await call.hear("200", method="BYE")
+        record = await scene.record()
+        assert record["disposition"] == "after_hours_voicemail"
+        whole = await scene.server.api.get(f"calls/{record['id']}")
+        assert media_steps(whole)
+        assert (whole["voicemail"]["state"], whole["voicemail"]["duration_s"] > 0) == ("ready", True)
+
+
+@pytest.mark.parametrize("dies", ["before the call", "while the greeting is heard"])
+async def test_a_message_is_taken_by_the_restarted_recorder(tmp_path: Path, dies: str) -> None:
+    async with staged(tmp_path) as scene:
+        closed = {"active": True, "timezone": "UTC", "weekly": {}, "after_hours": {"action": "voicemail"}}
+        await scene.route(scene.target, hours=closed)
+        if dies == "before the call":
+            await kill(scene.server, "edge.media.recorder")
+        with End(scene.caller.host) as voice:
+            call = await scene.caller.invite(scene.number, scene.caller.sdp(port=voice.address[1]))
+            answered = await call.hear("200")
+            await call.request("ACK")
+            if dies != "before the call":
+                await eventually(voice.received)
+                await kill(scene.server, "edge.media.recorder")
+
+            async def recording() -> bool:
+                live = (await scene.server.api.get("calls/live"))["items"]
+                assert live, "it is over"
+                return bool(live[0]["phase"] == "voicemail")
+
+            await eventually(recording)
+            for n in range(30):
+                voice.send(packet(n), (answered.source[0], answered.audio_port))
+            await call.request("BYE")
+            await call.hear("200", method="BYE")
+        record = await scene.record()
+        assert record["disposition"] == "after_hours_voicemail"
+        whole = await scene.server.api.get(f"calls/{record['id']}")
+        assert (whole["voicemail"]["state"], whole["voicemail"]["duration_s"] > 0) == ("ready", True)
+
+
 async def test_a_call_waits_for_a_worker_so_long_and_no_longer_and_its_caller_is_heard(
     tmp_path: Path,
 ) -> None:
     async with staged(tmp_path) as scene:
         await scene.route(scene.target)
-        await kill_worker(scene.server)
+        await kill(scene.server)
         worker = await hold_restart(scene.server)
         left = await scene.caller.invite(scene.number, scene.caller.sdp())
         await left.hear("100")
@@ -98,7 +166,7 @@ async def test_a_call_waits_for_a_worker_so_long_and_no_longer_and_its_caller_is
 async def test_a_server_that_stops_ends_a_call_that_waits_for_a_worker(tmp_path: Path) -> None:
     async with staged(tmp_path, EDGE_CALLS__DRAIN_MAX_S="0") as scene:
         await scene.route(scene.target)
-        await kill_worker(scene.server)
+        await kill(scene.server)
         await hold_restart(scene.server)
         waiting = await scene.caller.invite(scene.number, scene.caller.sdp())
         await waiting.hear("100")
