@@ -172,13 +172,19 @@ async def everything(line: Line, since: str, refused: str) -> list[Json]:
     """The records of one round, once its calls are over and those of both kinds are written."""
     api, query = line.server.api, {"number_id": line.number["id"], "since": since, "limit": 500}
 
+    seen: dict[str, object] = {}
+
     async def look() -> list[Json] | None:
         found: list[Json] = (await api.get("calls", **query))["items"]
-        ended = {record["disposition"] for record in found}
-        both = {"connected", refused} <= ended
-        return found if both and not (await api.get("calls/live"))["items"] else None
+        live = (await api.get("calls/live"))["items"]
+        ended = Counter(record["disposition"] for record in found)
+        seen.update(ended=ended, live=live)
+        return found if {"connected", refused} <= ended.keys() and not live else None
 
-    found: list[Json] = await eventually(look)
+    try:
+        found: list[Json] = await eventually(look)
+    except TimeoutError:
+        raise TimeoutError(f"the round did not end as it should: {seen}") from None
     return found
 
 
