@@ -164,14 +164,9 @@ def _ends() -> Ends:
 
 
 async def measure_signalling(report: Report, rate: int, seconds: float, runs: int) -> Results:
-    """SIPp at ``rate``; one server for all runs, after a short warm-up that is not counted.
-
-    Ports rest for 5 s after a call, and a worker has no more of them than the system lets it open files
-    (20,000 are enough for 6,645): at 600 calls/s that of one worker would be the limit.
-    """
+    """SIPp at ``rate``; one server for all runs, after a short warm-up that is not counted."""
     ends, results = _ends(), []
-    workers = "1" if rate < 600 else "2"
-    async with server_under_load(ends, EDGE_MEDIA__WORKERS=workers) as server:
+    async with server_under_load(ends) as server:
         load = asyncio.to_thread
         await load(signalling.run, server.address(), server.pid, ends, min(rate, 50), 3)
         for _ in range(runs):

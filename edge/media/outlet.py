@@ -69,11 +69,14 @@ class Outlet:
         Without one (no descriptor is left) the wildcard socket goes on serving, a little dearer.
         """
         self.leave_peer()
+        if not self._pair.spare.left:
+            return None
         try:
             peer = connected_beside(self._pair, sender)
         except OSError:
             return None
         self._peer = peer
+        self._pair.spare.left -= 1
         self._reactor.watch(peer.fileno(), handler)
         if self.transmit != self._send_marked:
             self.transmit = peer.send
@@ -85,6 +88,7 @@ class Outlet:
         if peer is not None:
             self._reactor.unwatch(peer.fileno())
             peer.close()
+            self._pair.spare.left += 1
             self.transmit = self._send_to
 
     def close(self) -> None:

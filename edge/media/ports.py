@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from edge.media.latch import Address
 from edge.media.reactor import Reactor
+from edge.media.room import Spare
 
 _SLICE: Final = 8
 """Pairs bound in one go: more would hold packets up."""
@@ -42,10 +43,13 @@ class PortPair:
     """An RTP socket on an even port and its RTCP socket on the next, in one family or in each: ``rtp`` and
     ``rtcp`` are those of the family that is faced."""
 
-    __slots__ = ("halves", "number", "rtcp", "rtp", "stale", "user")
+    __slots__ = ("halves", "number", "rtcp", "rtp", "spare", "stale", "user")
 
-    def __init__(self, number: int, sockets: Sequence[tuple[socket.socket, socket.socket]]) -> None:
+    def __init__(
+        self, number: int, sockets: Sequence[tuple[socket.socket, socket.socket]], spare: Spare
+    ) -> None:
         self.number = number
+        self.spare = spare
         self.halves = [_Half(self, rtp, rtcp) for rtp, rtcp in sockets]
         self.rtp, self.rtcp = sockets[0]
         self.user: PortUser | None = None
@@ -112,8 +116,10 @@ class Ports:
         *,
         quarantine_s: float,
         chance: random.Random,
+        spare: Spare,
     ) -> None:
         self._reactor = reactor
+        self._spare = spare
         self._hosts = bind_hosts
         self._fresh = deque(chance.sample(numbers, len(numbers)))
         self._quarantine_s = quarantine_s
@@ -205,7 +211,7 @@ class Ports:
             except OSError:  # in use by somebody else, or no descriptors left
                 return False
             undo.pop_all()
-        pair = self._pairs[number] = PortPair(number, sockets)
+        pair = self._pairs[number] = PortPair(number, sockets, self._spare)
         for half in pair.halves:
             half.watch(self._reactor)
         return True

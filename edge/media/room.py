@@ -1,7 +1,8 @@
 """How many calls there is room for: by the ports, and by the files that a worker may have open.
 
-A port is two sockets in each family (IPv4, IPv6), and one more while its peer is heard.  Ports that could
-take the last descriptors would leave none for prompts and recordings.
+A port is two sockets in each family (IPv4, IPv6).  While its peer is heard it may have one more, which makes
+packets cheaper: ports come first, for those that rest after their calls need none, and many more of them rest
+than are in use when calls are short.  Neither takes the last descriptors, which prompts and recordings need.
 """
 
 import os
@@ -24,15 +25,20 @@ def even_ports(first: int, last: int) -> range:
     return range(first + first % 2, last, 2)
 
 
-def share_of(first: int, last: int, index: int, count: int, *, most: int) -> list[int]:
-    """One worker's ports of a range that ``count`` share, ``most`` of them at random if they are more."""
-    share = even_ports(first, last)[index::count]
-    return random.SystemRandom().sample(share, min(len(share), most))
+class Spare:
+    """How many of a process's open files are ``left`` for sockets toward peers."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
 
 
-def ports_within(open_files: int, families: int) -> int:
-    """How many ports a process may bind that may have so many files open."""
-    return max(0, open_files - _ELSE) // (2 * families + 1)
+def share_of(ports: range, *, open_files: int, families: int) -> tuple[list[int], Spare]:
+    """Of one worker's ports those that it may bind, at random if they are not all; and what is left then."""
+    files, each = max(0, open_files - _ELSE), 2 * families
+    numbers = random.SystemRandom().sample(ports, min(len(ports), files // each))
+    return numbers, Spare(files - each * len(numbers))
 
 
 def files_for(calls: int, workers: int, families: int) -> int:
@@ -42,6 +48,8 @@ def files_for(calls: int, workers: int, families: int) -> int:
 
 
 def calls_within(first: int, last: int, workers: int, *, open_files: int, families: int) -> int:
-    """The calls that a range of ports, shared out among the workers, has room for."""
+    """The calls that a range of ports, shared out among the workers, has room for: each with both its peers'
+    sockets."""
     share = len(even_ports(first, last)) // workers
-    return min(share, ports_within(open_files, families)) // PORTS_A_CALL * workers
+    in_use = max(0, open_files - _ELSE) // (2 * families + 1)
+    return min(share, in_use) // PORTS_A_CALL * workers

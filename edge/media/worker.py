@@ -24,7 +24,7 @@ from edge.media.player import Player, Prompt
 from edge.media.ports import Ports
 from edge.media.presses import Presses, decode_press
 from edge.media.reactor import Reactor
-from edge.media.room import ports_within, share_of
+from edge.media.room import even_ports, share_of
 from edge.media.tape import Tapes
 from edge.media.totals import Totals
 from edge.memory import use_large_pages
@@ -59,15 +59,12 @@ class Worker:
         self._faults = 0
         self._totals = Totals()
         self._tapes = Tapes(self._tell_failed)
-        usable = ports_within(most(), len(config.bind_hosts))
+        share = even_ports(config.first, config.last)[config.index :: config.count]
+        numbers, spare = share_of(share, open_files=most(), families=len(config.bind_hosts))
         self._ports = Ports(
-            reactor,
-            config.bind_hosts,
-            share_of(config.first, config.last, config.index, config.count, most=usable),
-            self._announce,
-            quarantine_s=config.quarantine_s,
-            chance=random.SystemRandom(),
-        )
+            reactor, config.bind_hosts, numbers, self._announce,
+            quarantine_s=config.quarantine_s, chance=random.SystemRandom(), spare=spare,
+        )  # fmt: skip
         self._actions: dict[int, Callable[[bytes, float], None]] = {
             control.WANT: self._want,
             control.UPDATE: self._update,

@@ -4,6 +4,7 @@ import gc
 import socket
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -125,6 +126,31 @@ def test_a_spray_is_counted_and_neither_heard_nor_sent_to(
     assert sequences(caller) == list(range(50, 56))
     assert stranger.received() == []
     assert worker.counters(a).strays == 40
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_peers_for_which_no_file_is_left_are_heard_as_well(
+    monkeypatch: pytest.MonkeyPatch, caller: End, target: End, stranger: End
+) -> None:
+    """Two peers take those that the ports leave, and give them back."""
+    monkeypatch.setattr("edge.media.worker.most", lambda: 64 + 2 * 50 + 2)
+    with worker_under_test(own_address()) as worker:
+        for _ in range(2):
+            calls = [bridged(worker, plan_for(caller.address), plan_for(target.address)) for _ in range(2)]
+            before = open_files()
+            for a, b in calls:
+                talk(worker, caller, a, range(3))
+                talk(worker, stranger, a, range(50, 53))
+                talk(worker, target, b, range(100, 103))
+                assert (sequences(target), sequences(caller)) == ([0, 1, 2], [100, 101, 102])
+                assert worker.counters(a).strays == 3
+            assert open_files() == before + 2
+            for leg in (*calls[0], *calls[1]):
+                worker.close(leg)
+            assert open_files() == before
 
 
 def test_what_fell_into_the_peers_socket_before_it_was_connected_is_checked(

@@ -576,7 +576,7 @@ async def test_ports_leave_a_worker_the_files_that_prompts_need() -> None:
     finally:
         if process.returncode is None:
             process.kill()
-    assert heard.split() == [b"10", b"20", b"0101"], "five files a port, of a hundred"
+    assert heard.split() == [b"10", b"25", b"0101"], "four files a port, five with its peer, of a hundred"
 
 
 async def test_rtp_leaves_from_the_advertised_address() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from edge.media.ports import PortPair, Ports, connected_beside
 from edge.media.reactor import Reactor
+from edge.media.room import Spare
 from tests.support.ports import free_media_ports, own_address
 
 RANGE = list(range(20000, 20040, 2))
@@ -19,7 +20,13 @@ class Stock:
         self.announced: list[int] = []
         self.reactor = reactor
         self.ports = Ports(
-            reactor, hosts, list(numbers), self.announced.extend, quarantine_s=5, chance=random.Random(3)
+            reactor,
+            hosts,
+            list(numbers),
+            self.announced.extend,
+            quarantine_s=5,
+            chance=random.Random(3),
+            spare=Spare(100),
         )
 
     def take(self, count: int, now: float) -> list[int]:
@@ -114,7 +121,15 @@ def test_no_more_is_announced_than_was_wanted(stock: Stock) -> None:
 def test_an_order_that_can_not_be_met_is_answered_with_nothing(host: str) -> None:
     answers: list[list[int]] = []
     with Reactor() as reactor:
-        ports = Ports(reactor, [host], [], answers.append, quarantine_s=5, chance=random.Random(3))
+        ports = Ports(
+            reactor,
+            [host],
+            [],
+            answers.append,
+            quarantine_s=5,
+            chance=random.Random(3),
+            spare=Spare(100),
+        )
         ports.want(1, 0)
     assert answers == [[]]
 
