@@ -18,7 +18,7 @@ async def test_a_sipp_caller_reaches_a_sipp_callee(tmp_path: Path, transport: st
 
 
 async def test_a_failed_call_is_counted_and_quoted(tmp_path: Path) -> None:
-    async with sipp(tmp_path, "caller", "127.0.0.1:9", "-s", "100", limit_s=1) as lonely:
+    async with sipp(tmp_path, "caller", "127.0.0.1:9", "-s", "100", limit_s=3) as lonely:
         failed = await lonely.result()
     assert (failed.calls_ok, failed.exit_code != 0) == (0, True)
     with pytest.raises(AssertionError, match="INVITE sip:100@"):

@@ -14,7 +14,7 @@ def caller(to: str, *more: str) -> tuple[str, ...]:
 async def test_each_hears_the_others_tone() -> None:
     async with (
         Handset.started(*BUYER) as buyer,
-        Handset.started(*caller(buyer.address, "--caller", "+14155550111", "--enough-s", "0.6")) as phone,
+        Handset.started(*caller(buyer.address, "--caller", "+14155550111", "--enough-s", "1")) as phone,
     ):
         assert (await phone.until("ringing", 30))["status"] == 180
         await phone.until("answered", 30)
@@ -58,7 +58,7 @@ async def test_a_phone_put_down_while_it_rings_cancels() -> None:
 async def test_a_call_ends_at_its_limit() -> None:
     async with (
         Handset.started(*BUYER) as buyer,
-        Handset.started(*caller(buyer.address, "--at-most-s", "0.5")) as phone,
+        Handset.started(*caller(buyer.address, "--at-most-s", "2")) as phone,
     ):
         assert (await phone.until("ended", 30))["why"] == "time"
         await buyer.until("ended", 30)

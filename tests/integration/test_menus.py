@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 MENU, WRONG, GREETING, SALES, OTHER, BUYER = 1000, 1200, 1400, 700, 850, 600
 """Hz: what each of them sounds like."""
-LEAVES = ("--enough-s", "0.6")
+LEAVES = ("--enough-s", "1")
 """A target that hangs up when it has heard the caller for so long."""
 
 
