@@ -205,7 +205,7 @@ class Call:
         if proceed.menu is not None:
             await self._ask(proceed, proceed.menu, key)
         else:
-            await self._hunt(caller, proceed)
+            await self._hunt(proceed)
 
     async def _reserve(self, proceed: Proceed) -> bool:
         """Takes the capacity of the number; if it is taken, does what the cap says instead."""
@@ -242,13 +242,14 @@ class Call:
         else:
             await self._follow(picked(proceed, self.snapshot, *said, self.services.clock.utc()))
 
-    async def _hunt(self, caller: Leg, proceed: Proceed) -> None:
+    async def _hunt(self, proceed: Proceed) -> None:
         """Dials the candidates; what to do when none answers is one more decision."""
         self.reception.phase = "ringing"
         if self.reception.answered:
             self.reception.ring(proceed.sounds.ringback_prompt_id)
         hunt = Hunt(self, proceed, await self.past.before(proceed) if self.snapshot.askers else NO_PAST)
         target = await hunt.run()
+        caller = self.reception.listen()  # another one, if the media worker was lost
         if target is not None:
             await self._bridge(caller, target, hunt)
             return

@@ -42,7 +42,9 @@ class Bridged(NamedTuple):
 class Hunt:
     """One pass over the candidates of a call; ``moves`` counts the transfers and take-overs that follow."""
 
-    moves = 0  # most calls have none, and need not even set it
+    # Most calls have none, and need not even set them.
+    moves = 0
+    _tried = 0
 
     def __init__(self, call: "Call", proceed: Proceed, past: CallerPast) -> None:
         self.call = call
@@ -69,9 +71,22 @@ class Hunt:
         return Values(known, call.record.tags, self.key, call.snapshot)
 
     async def run(self) -> Leg | None:
-        """The leg of the target that answered, or None when nobody did."""
+        """The leg of the target that answered, or None when nobody did.
+
+        Should the media worker be lost before the caller was told where its audio goes, who was dialled then
+        is dialled anew, once.  Raises CallOver and MediaUnavailable.
+        """
+        try:
+            return await self._run()
+        except (CallOver, MediaUnavailable) as error:
+            gone = isinstance(error, CallOver) and error.disposition != "error_media"
+            if gone or not self.reception.may_begin_again:
+                raise
+        return await self._again()
+
+    async def _run(self) -> Leg | None:
         most = routes_in(self.proceed, self.call.snapshot).max_attempts
-        for candidate in self.choice.candidates:
+        for candidate in self.choice.candidates[self._tried :]:
             # Only dials count, and those of this hunt: a forward still has its own.
             if self._dialled >= most:
                 self.call.record.step("attempts", "limit", f"max_attempts {most}")
@@ -79,7 +94,18 @@ class Hunt:
             leg = await self._try(candidate)
             if leg is not None:
                 return leg
+            self._tried += 1
         return None
+
+    async def _again(self) -> Leg | None:
+        """The same, beginning with the target whose dial was cut short, which does not count."""
+        call = self.call
+        if call.target is not None:
+            call.let_go(call.target)
+        call.services.store.post(Release(call.facts.call_id, self.attempt, call.services.clock.utc()))
+        await self.reception.begin_again()
+        self._dialled -= 1
+        return await self._run()
 
     async def _try(self, candidate: Candidate) -> Leg | None:
         """Rechecks, reserves and dials one candidate."""
@@ -162,8 +188,9 @@ class Hunt:
             asked = target.headers or "[" in target.address
             values: Lookup = self.values.toward(target) if asked else {}
             leg, result = await Dial(self.call, target, values, self.key, transfer=transfer).run()
-        except CallOver:
-            self.note(target, started, Result(0, "caller_gone", "the call was over"), transfer)
+        except CallOver as over:
+            why = over.detail if over.disposition == "error_media" else "the call was over"
+            self.note(target, started, Result(0, "caller_gone", why), transfer)
             raise
         except Exception as error:  # no media, or a mistake of ours
             words = str(error) if isinstance(error, MediaUnavailable) else "an internal error; the log has it"

@@ -81,6 +81,22 @@ class Reception:
             await self._ports()
         return self.listen()
 
+    @property
+    def may_begin_again(self) -> bool:
+        """Whether the media worker was lost before the caller was told of it in any description."""
+        told = self.answered or self.invite.told_early or (self.caller and self.caller.local)
+        return not (self.media.ready or told)
+
+    async def begin_again(self) -> Leg:
+        """The caller's leg on another worker, or the restarted one; raises MediaUnavailable and CallOver."""
+        if self.caller is not None:
+            self.caller.detach()
+            self.caller = None
+        await self.media.finish()
+        self.media = self.services.media.call()
+        self.record.step("media", "lost", "the call goes on with another media worker")
+        return await self.open()
+
     async def _ports(self) -> None:
         """Until the call has them, or for as long as that may take; raises CallOver."""
         began = self.services.clock.monotonic()

@@ -74,6 +74,42 @@ async def test_a_call_that_arrives_right_after_the_worker_was_killed_is_connecte
         assert result == "restarted" and words.endswith("for a media worker")
 
 
+async def test_a_call_whose_worker_dies_while_it_rings_rings_again(tmp_path: Path) -> None:
+    """Nobody was told where its audio was to go but the target, which is dialled anew."""
+    async with staged(tmp_path) as scene:
+        await scene.route(scene.second, scene.target, caps=[{"window": "lifetime", "limit": 1}])
+        call = await scene.caller.invite(scene.number, scene.caller.sdp())
+        await scene.second.answer(await scene.second.hear("INVITE"), 486)
+        first = await scene.target.hear("INVITE")
+        await scene.target.answer(first, 180)
+        await call.hear("180")
+        await kill(scene.server)
+        cancel = await scene.target.hear("CANCEL")
+        await scene.target.answer(cancel, 200)
+        await scene.target.answer(first, 487)
+        invited = await scene.target.hear("INVITE")
+        assert invited.get("Call-ID") != first.get("Call-ID")
+        with End(scene.caller.host) as voice, End(scene.target.host) as ear:
+            await scene.target.answer(invited, 200, scene.target.sdp(port=ear.address[1]))
+            await scene.target.hear("ACK")
+            answered = await call.hear("200")
+            await call.request("ACK")
+
+            def heard() -> bool:
+                for n in range(3):
+                    voice.send(packet(n), (answered.source[0], answered.audio_port))
+                return bool(ear.received())
+
+            await eventually(heard)
+        await call.request("BYE")
+        await scene.target.answer(await scene.target.hear("BYE"), 200)
+        record = await scene.record()
+        assert record["disposition"] == "connected"
+        assert [one["outcome"] for one in record["attempts"]] == ["busy", "caller_gone", "answered"]
+        assert record["attempts"][1]["reason"] == "the media worker died"
+        assert sum(said.start.startswith("INVITE") for said in scene.second.log) == 1
+
+
 async def test_a_message_is_taken_by_the_restarted_worker(tmp_path: Path) -> None:
     """What is played without a target waits as well, and the restarted worker records it."""
     async with staged(tmp_path) as scene:
