@@ -37,7 +37,7 @@ async def running(directory: Path) -> AsyncIterator[Server]:
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", "from edge.cli import main; main()", "serve", "--ready-file", str(ready)),
-            env=_environment(directory, token),
+            env=environment(directory, token),
             cwd=directory,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
@@ -53,15 +53,16 @@ async def running(directory: Path) -> AsyncIterator[Server]:
         await _stop(process)
 
 
-def _environment(directory: Path, token: str) -> dict[str, str]:
-    """Ours, less any server's settings in it."""
+def environment(directory: Path, token: str) -> dict[str, str]:
+    """Of a server that keeps everything in ``directory``: ours, less any server's settings in it."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith("EDGE_")},
         "EDGE_ADMIN_TOKEN": token,
         "EDGE_DATA_DIR": str(directory / "data"),
         "EDGE_SIP__LISTEN": json.dumps([f"udp://{HOST}:0"]),
         "EDGE_ADMIN__LISTEN": f"{HOST}:0",
-        "EDGE_MEDIA__PORTS": "30000-30999",
+        # Wide enough for several demos at once: each binds some hundred of them ahead, at random.
+        "EDGE_MEDIA__PORTS": "20000-31999",
         "EDGE_MEDIA__WORKERS": "1",
     }
 

@@ -3,6 +3,7 @@
 import gc
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,8 +129,12 @@ def test_a_spray_is_counted_and_neither_heard_nor_sent_to(
     assert worker.counters(a).strays == 40
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def connected_sockets(host: str) -> int:
+    """How many UDP sockets on an address have a peer."""
+    local = f"{int.from_bytes(socket.inet_aton(host), sys.byteorder):08X}:"
+    lines = Path("/proc/self/net/udp").read_text().splitlines()[1:]
+    ends = [line.split()[1:3] for line in lines]
+    return sum(ours.startswith(local) and not peer.endswith(":0000") for ours, peer in ends)
 
 
 def test_peers_for_which_no_file_is_left_are_heard_as_well(
@@ -137,20 +142,20 @@ def test_peers_for_which_no_file_is_left_are_heard_as_well(
 ) -> None:
     """Two peers take those that the ports leave, and give them back."""
     monkeypatch.setattr("edge.media.worker.most", lambda: 64 + 2 * 50 + 2)
-    with worker_under_test(own_address()) as worker:
+    host = own_address()
+    with worker_under_test(host) as worker:
         for _ in range(2):
             calls = [bridged(worker, plan_for(caller.address), plan_for(target.address)) for _ in range(2)]
-            before = open_files()
             for a, b in calls:
                 talk(worker, caller, a, range(3))
                 talk(worker, stranger, a, range(50, 53))
                 talk(worker, target, b, range(100, 103))
                 assert (sequences(target), sequences(caller)) == ([0, 1, 2], [100, 101, 102])
                 assert worker.counters(a).strays == 3
-            assert open_files() == before + 2
+            assert connected_sockets(host) == 2
             for leg in (*calls[0], *calls[1]):
                 worker.close(leg)
-            assert open_files() == before
+            assert connected_sockets(host) == 0
 
 
 def test_what_fell_into_the_peers_socket_before_it_was_connected_is_checked(
