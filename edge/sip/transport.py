@@ -122,7 +122,8 @@ class UdpListener:
         except BlockingIOError:
             return
         except OSError:
-            self._on_undelivered(data)
+            # Not at once: whatever comes of it, the datagrams behind this one leave.
+            self._loop.call_soon(self._on_undelivered, data)
 
     def _readable(self) -> None:
         """Reads what is there, within bounds, and tells whether that was all.
