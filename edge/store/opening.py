@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-SCHEMA = "0014"
+SCHEMA = "0015"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 

@@ -125,6 +125,11 @@ open_calls = sa.Table(
     sqlite_with_rowid=False,
 )
 
+
+def _owners_calls(owner: str) -> sa.Index:
+    return sa.Index(f"ix_calls_{owner}", owner, "started_at", sqlite_where=sa.text(f"{owner} IS NOT NULL"))
+
+
 calls = sa.Table(
     "calls",
     metadata,
@@ -145,14 +150,15 @@ calls = sa.Table(
     sa.Column("pool_id", sa.Text),
     sa.Column("impression_id", sa.Text),
     sa.Column("buyer_id", sa.Text),
-    # Calls of nobody's target, which may be all, cost it nothing.
-    sa.Index("ix_calls_buyer_id", "buyer_id", "started_at", sqlite_where=sa.text("buyer_id IS NOT NULL")),
-    sa.Index("ix_calls_pool_id", "pool_id", "started_at"),
+    # Calls of nobody's target, pool and publisher, which may be all, cost these nothing.
+    _owners_calls("buyer_id"),
+    _owners_calls("pool_id"),
+    _owners_calls("publisher_id"),
     sa.Index("ix_calls_started_at", "started_at", "id"),
     sa.Index("ix_calls_number_id", "number_id", "started_at"),
     sa.Index("ix_calls_campaign_id", "campaign_id", "started_at"),
-    sa.Index("ix_calls_publisher_id", "publisher_id", "started_at"),
-    sa.Index("ix_calls_caller", "caller", "started_at"),
+    # With the number: each record asks whether its caller has called it before.
+    sa.Index("ix_calls_caller", "caller", "started_at", "number_id"),
     sa.Index("ix_calls_called", "called", "started_at"),
     sa.Index("ix_calls_disposition", "disposition", "started_at"),
 )

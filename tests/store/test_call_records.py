@@ -1,5 +1,6 @@
 """Finding calls again."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,8 +8,11 @@ import pytest
 
 from edge.model.ledger import Finish
 from edge.store.calls import CallRecords
+from edge.store.database import connect
 from edge.store.engine import Database
 from edge.store.errors import Missing
+from edge.store.group import Group
+from edge.store.spool import Spool
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock
 from tests.support.commands import finish
@@ -64,3 +68,29 @@ async def test_one_record_and_its_trace(records: CallRecords) -> None:
     assert await records.trace("call_3") == [{"at_s": 0.0, "message": "INVITE"}]
     with pytest.raises(Missing):
         await records.get("call_9")
+
+
+def test_a_new_callers_record_costs_the_same_however_often_its_number_was_called(
+    path: Path, clock: HandClock
+) -> None:
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    with contextlib.closing(connect(path)) as db:
+        group = Group(db, Spool(path.with_name("spool")), clock)
+
+        def cost(n: int) -> int:
+            before = steps
+            group.run([finish(f"call_{n:03}", caller=f"+1202555{n:04}", number_id="num_1")])
+            return steps - before
+
+        cost(0)
+        db.set_progress_handler(step, 1)
+        first = cost(1)
+        for n in range(2, 200):
+            cost(n)
+        assert 0 < cost(200) < 2 * first
