@@ -20,6 +20,8 @@ MIN_SE: Final = 90
 """Seconds: the shortest interval that is accepted (section 4)."""
 MAX_SE: Final = 86_400
 """Seconds: a longer interval counts as this one; no call lasts longer."""
+MOST_LONGER: Final = 5
+"""Longer intervals that are tried in a row: each proxy on the way may want its own (section 7.4)."""
 
 
 class Wish(NamedTuple):
@@ -79,12 +81,13 @@ class TimedUsage(Protocol):
 class ExpiryTimer:
     """The timer of one dialog, from the first agreement on."""
 
-    __slots__ = ("_interval", "_least", "_ours", "_timer", "_updates", "_usage")
+    __slots__ = ("_interval", "_least", "_longer", "_ours", "_timer", "_updates", "_usage")
 
     def __init__(self, usage: TimedUsage) -> None:
         self._usage = usage
         self._interval = 0
         self._least: Lines = ()
+        self._longer = 0
         self._ours = False
         self._updates = False
         self._timer: LongTimer | None = None
@@ -102,11 +105,8 @@ class ExpiryTimer:
         return (line, ("Require", "timer")) if refresher == "uac" else (line,)
 
     def agreed(self, response: Response) -> None:
-        """The peer has accepted a request of ours (section 7.2), or wants a longer interval first."""
-        if response.status == 422:
-            self._longer(response)
-            return
-        wanted = wish(response)
+        """The peer has accepted a request of ours (section 7.2)."""
+        wanted, self._longer = wish(response), 0
         self._updates = self._updates or "UPDATE" in response.headers.values("Allow")
         if wanted is None or wanted.interval < MIN_SE:
             self.stop()
@@ -119,6 +119,16 @@ class ExpiryTimer:
             return ()
         wanted = f"{self._interval};refresher={'uac' if self._ours else 'uas'}"
         return (("Supported", "timer"), ("Session-Expires", wanted), *self._least)
+
+    def longer(self, refusal: Response) -> bool:
+        """Whether the peer, by 422, wants a longer interval than was asked for: the same request is due again
+        with that (section 7.4)."""
+        least = decimal((refusal.headers.get("Min-SE") or "").partition(";")[0].strip(), MAX_SE)
+        if least is None or least <= self._interval or self._longer >= MOST_LONGER:
+            return False
+        self._longer += 1
+        self._interval, self._least = least, (("Min-SE", str(least)),)
+        return True
 
     def stop(self) -> None:
         """No refresh is due any more."""
@@ -158,17 +168,11 @@ class ExpiryTimer:
         elif response.status in (408, 481):
             self._usage.break_off(Ended("gone" if response.status == 481 else "timeout", None))
         elif response.status == 422:
-            self._longer(response)
-        elif response.status in (405, 501):
+            if self.longer(response):
+                self._timer.cancel()
+                self._refresh()
+        else:  # a re-INVITE may do, and is tried again in glare
             self._usage.refresh_by_offer()
-
-    def _longer(self, response: Response) -> None:
-        """The peer wants a longer interval: asked once more with it (section 7.4)."""
-        least = decimal((response.headers.get("Min-SE") or "").partition(";")[0].strip(), MAX_SE)
-        if least is not None and least > self._interval:
-            self.stop()
-            self._interval, self._least = least, (("Min-SE", str(least)),)
-            self._timer = LongTimer(self._usage.core.timers, 0.0, self._refresh)
 
     def _expire(self) -> None:
         self._timer = None

@@ -137,9 +137,13 @@ class Invite(Teller):
         return self._expiry_timer().answer(request)
 
     def expiry_agreed(self, response: Response) -> None:
-        """A 2xx to a request of ours, or the 422 to a refresh."""
+        """A 2xx to a request of ours."""
         if self._expiry is not None or "Session-Expires" in response.headers:
             self._expiry_timer().agreed(response)
+
+    def expiry_longer(self, refusal: Response) -> bool:
+        """Whether a 422 wants a longer interval of a request of ours, with which it is due again."""
+        return self._expiry is not None and self._expiry.longer(refusal)
 
     def expiry_lines(self) -> Lines:
         """What a re-INVITE of ours says of session timers."""

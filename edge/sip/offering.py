@@ -52,7 +52,11 @@ class OfferingUsage(Protocol):
         ...
 
     def expiry_agreed(self, response: Response) -> None:
-        """A 2xx to our re-INVITE, or the 422 to a refresh by it."""
+        """A 2xx to our re-INVITE."""
+        ...
+
+    def expiry_longer(self, refusal: Response) -> bool:
+        """Whether the 422 to our re-INVITE wants a longer interval, with which it is due again."""
         ...
 
     @property

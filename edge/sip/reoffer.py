@@ -190,11 +190,11 @@ class OwnOffer:
         elif self._glares < MAX_GLARES and (after := self._comes_too_soon(response)) is not None:
             self._glares += 1
             self._timer = usage.core.timers.start(after, self._retry)
+        elif response.status == 422 and usage.expiry_longer(response):
+            self._retry()
         else:
             if not self._quiet:
                 usage.emit(OfferRefused(response.status, response.reason))
-            elif response.status == 422:
-                usage.expiry_agreed(response)
             self.go_on()
 
     def _comes_too_soon(self, response: Response) -> float | None:

@@ -218,6 +218,51 @@ def test_so_is_one_that_is_wanted_of_a_refresh_by_re_invite(us: Node, peer: Peer
     assert (again.cseq, again.headers.get("Session-Expires")) == (3, "300;refresher=uac")
 
 
+@pytest.mark.parametrize("method", ["UPDATE", "INVITE"])
+def test_of_longer_and_longer_intervals_a_few_are_tried(us: Node, peer: Peer, method: str) -> None:
+    """Each proxy on the way may want its own; the call of a peer that is never content ends in its time."""
+    usage = calling(us, peer, f"Session-Expires: 90;refresher=uac\nAllow: {method}\n")
+    us.net.run(45)
+    first = peer.requests(method)[-1].cseq
+    for number in range(10):
+        reply(us, peer, peer.requests(method)[-1], 422, headers=f"Min-SE: {300 + number}\n")
+        us.net.run(0.1)
+    assert peer.requests(method)[-1].cseq - first == 5
+    us.net.run(200)
+    assert us.heard[usage][-1] == Ended("timeout", None)
+
+
+def test_an_offer_for_which_the_interval_is_too_short_is_made_again(us: Node, peer: Peer) -> None:
+    usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: INVITE\n")
+    told, said = SDP.replace(b"4000", b"4002"), SDP.replace(b"4000", b"4998")
+    usage.offer_again(told)
+    us.net.run(0.1)
+    reply(us, peer, peer.requests("INVITE")[-1], 422, headers="Min-SE: 300\n")
+    us.net.run(0.1)
+    again = peer.requests("INVITE")[-1]
+    assert (again.cseq, again.body, again.headers.get("Session-Expires")) == (3, told, "300;refresher=uac")
+    reply(us, peer, again, headers="Session-Expires: 300;refresher=uac\n", body=said)
+    assert us.heard[usage][1:] == [OfferAnswered(said)]
+    us.net.run(140)
+    assert usage.state == "up"
+
+
+@pytest.mark.parametrize("status", [491, 500, 503, 405])
+def test_a_refresh_that_is_refused_is_tried_by_re_invite_until_that_gets_through(
+    us: Node, peer: Peer, status: int
+) -> None:
+    usage = calling(us, peer, "Session-Expires: 90;refresher=uac\nAllow: INVITE, UPDATE\n")
+    us.net.run(45.1)
+    reply(us, peer, peer.requests("UPDATE")[0], status)
+    us.net.run(0.1)
+    reply(us, peer, peer.requests("INVITE")[-1], 491)
+    us.net.run(4.1)
+    refresh = "Session-Expires: 90;refresher=uac\n"
+    reply(us, peer, peer.requests("INVITE")[-1], headers=refresh, body=SDP)
+    us.net.run(40)
+    assert (peer.requests("BYE"), usage.state) == ([], "up")
+
+
 def test_a_target_that_refreshes_itself_is_waited_for(us: Node, peer: Peer) -> None:
     usage = calling(us, peer, "Session-Expires: 90;refresher=uas\n")
     us.net.run(59)
