@@ -74,8 +74,8 @@ class ClientInvite(Invite):
         self.state = "calling"
         self._datagrams: Flow | None = None
         self._authorization: Lines = ()
+        self._patience: Timer | None = None
         self._transaction = self._send()
-        self._patience: Timer | None = core.timers.start(outgoing.no_provisional_s, self._nobody_there)
         core.usages[self.local_tag] = self
 
     # -- the INVITE ----------------------------------------------------------------------------------
@@ -85,7 +85,9 @@ class ClientInvite(Invite):
         printed = self._printed()
         if len(printed.data) > MOST_OVER_UDP and self._goes_by_stream():
             printed = self._printed()  # with another Contact, too
-        return self.core.layer.request(printed, self._receive_answer, self._fail)
+        transaction = self.core.layer.request(printed, self._receive_answer, self._fail)
+        self._patience = self.core.timers.start(self._outgoing.no_provisional_s, self._nobody_there)
+        return transaction
 
     def _printed(self) -> PrintedRequest:
         via, branch = self.core.layer.via(self.flow)
@@ -112,7 +114,6 @@ class ClientInvite(Invite):
         self.flow, self._datagrams = self._datagrams, None
         self._stop_patience()
         self._transaction = self._send()
-        self._patience = self.core.timers.start(self._outgoing.no_provisional_s, self._nobody_there)
         return True
 
     def _print(self, via: str) -> bytes:
@@ -230,7 +231,7 @@ class ClientInvite(Invite):
         if self._digest is None or not self._digest.accept(response):
             return False
         self._early.clear()
-        self._reliable = self.dialog = None
+        self._reliable = self.dialog = self._datagrams = None
         self._authorization = self._digest.headers("INVITE", self._outgoing.request_uri)
         self.state = "calling"
         self._transaction = self._send()

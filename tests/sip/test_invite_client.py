@@ -342,6 +342,15 @@ class TestDigest:
             self.challenge(peer, us, peer.requests("INVITE")[-1], stale=True)
         assert len(peer.requests("INVITE")) == 3 and len(us.heard[usage]) == 1
 
+    def test_who_falls_silent_after_its_challenge_counts_as_unreachable(self, us: Node, peer: Peer) -> None:
+        usage, invite = self.dial(us, peer)
+        self.challenge(peer, us, invite)
+        us.net.run(4.9)
+        assert us.heard[usage] == []
+        us.net.run(0.2)
+        (event,) = us.heard[usage]
+        assert isinstance(event, Refused) and (event.status, event.cause) == (408, "unreachable")
+
     def test_without_credentials_the_challenge_is_a_refusal(self, us: Node, peer: Peer) -> None:
         usage, invite = dialled(us, peer)
         self.challenge(peer, us, invite, 407)
