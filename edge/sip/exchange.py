@@ -47,9 +47,12 @@ class Exchange:
     """Sends a request and hands its final answer to ``on_answer`` (408 or 503 if there is none).
 
     For an INVITE every 2xx is handed over, repeated ones too; ``authorization`` is what it was accepted with.
+    A BYE whose connection ends before its answer is said once more over another: who has heard it already
+    has lost nothing.
     """
 
     __slots__ = (
+        "_again",
         "_body",
         "_core",
         "_datagram",
@@ -80,6 +83,7 @@ class Exchange:
         self._body = body
         self._on_answer = on_answer
         self._datagram: PrintedRequest | None = None
+        self._again = method == "BYE"
         self.authorization: Lines = ()
         self._digest = None if credentials is None else ClientDigest(credentials, core.chance.token)
         self.transaction: ClientTransaction = self._send(headers)
@@ -123,6 +127,10 @@ class Exchange:
         if datagram is not None:
             takes_no_stream(self._core, datagram.flow)
             self.transaction = self._core.layer.request(datagram, self._receive, self._fail)
+            return
+        if cause == "unreachable" and self._again and self.transaction.reliable:
+            self._again = False
+            self.transaction = self._send((*self._headers, *self.authorization))
             return
         if self._on_answer is not None:
             self._on_answer(made_here(cause))

@@ -11,6 +11,7 @@ from edge.sip.message import Request
 from edge.sip.printing import Lines, print_answer
 from edge.sip.timers import LIMIT, T1, T2, T4
 from edge.sip.transaction import Outlet, Table, Transaction, compile_table
+from edge.sip.via import parse_via
 
 INVITE_SERVER: Table = {  # RFC 3261 17.2.1, RFC 6026 8.5 and 8.7
     ("proceeding", "request"): ("proceeding", "repeat"),
@@ -65,6 +66,12 @@ MOST_KEPT: Final = 8_192
 """Octets of an answer within a call (most of them are the request's own Vias) that is kept for 32 s."""
 
 
+def _top_via(answer: bytes) -> str:
+    """The first header of an answer as it was printed."""
+    line = answer.split(b"\r\n", 2)[1]
+    return line.partition(b": ")[2].decode("utf-8", "surrogateescape")
+
+
 class Cancellable(Protocol):
     """The owner of an INVITE that has no final answer yet."""
 
@@ -115,16 +122,21 @@ class ServerTransaction(Transaction):
     def reply(self, data: bytes) -> None:
         """Sends it, and keeps it for whoever asks again."""
         self.data = data
-        if not self._outlet.send(data, self.flow, self.call_id) and self.reliable and self.request:
-            via = self.request.via
-            port = via.port or default_port(self.flow.transport)
-            self.flow = self._outlet.dial_back(self.flow, via.host, port)
-            self._outlet.send(data, self.flow, self.call_id)
+        if not self._outlet.send(data, self.flow, self.call_id):
+            self._dial_back()
 
     def repeat(self, _: None) -> None:
-        """They ask again: the last answer, if there is one."""
-        if self.data:
-            self._outlet.send_again(self.data, self.flow, self.call_id)
+        """They ask again, or no ACK has come: the last answer, if there is one."""
+        if self.data and not self._outlet.send_again(self.data, self.flow, self.call_id):
+            self._dial_back()
+
+    def _dial_back(self) -> None:
+        """The answer goes over another connection, as the one that it was due on is gone (18.2.2)."""
+        via = parse_via(_top_via(self.data)) if self.reliable else None
+        if via is not None:
+            port = via.port or default_port(self.flow.transport)
+            self.flow = self._outlet.dial_back(self.flow, via.host, port)
+            self._outlet.send(self.data, self.flow, self.call_id)
 
     def end(self, _: None = None) -> None:
         """Out of the tables."""

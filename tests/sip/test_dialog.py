@@ -167,6 +167,37 @@ async def test_a_targets_connection_that_is_gone_is_made_again(contact: str) -> 
         again.answer(await again.until("BYE"))
 
 
+async def test_a_bye_whose_connection_ends_without_an_answer_is_said_over_another() -> None:
+    """Nobody would end that call, or else a machine in between has closed what it took for idle."""
+    async with endpoint() as (us, calls), Peer() as peer:
+        line = Line(*await asyncio.open_connection("127.0.0.1", us.addresses[0].port))
+        usage = await called(line, calls, f"sip:a@127.0.0.1:{peer.port};transport=tcp")
+        usage.hang_up()
+        bye = await line.until("BYE")
+        line.writer.transport.abort()
+        again = await peer.line()
+        said = await again.until("BYE")
+        assert (said.cseq, said.via.branch) != (bye.cseq, bye.via.branch)
+        again.writer.transport.abort()
+        await eventually(lambda: us.counters["dialogs"] == 0)
+
+
+async def test_a_repeated_200_whose_connection_is_gone_goes_to_the_sent_by_port() -> None:
+    async with endpoint() as (us, calls), Peer() as peer:
+        line = Line(*await asyncio.open_connection("127.0.0.1", us.addresses[0].port))
+        contact = f"sip:a@127.0.0.1:{peer.port};transport=tcp"
+        invite = request("INVITE", contact).replace(b"127.0.0.1:9;", b"127.0.0.1:%d;" % peer.port)
+        line.writer.write(invite)
+        while (await line.next()).status != 200:  # type: ignore[union-attr]
+            pass
+        line.writer.transport.abort()
+        again = await peer.line()
+        answer = await again.next()
+        assert isinstance(answer, Response) and answer.status == 200
+        again.writer.write(request("ACK", contact, to_tag=answer.to_tag or ""))
+        await eventually(lambda: calls[0].state == "up")
+
+
 async def test_a_dialog_stays_with_the_listener_that_it_came_to() -> None:
     listen = [Listen("udp", "127.0.0.1", 0), Listen("udp", "127.0.0.1", 0)]
     async with endpoint(*listen) as (us, calls):
