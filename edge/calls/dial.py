@@ -48,6 +48,8 @@ class Dial:
         until = call.services.clock.monotonic() + target.ring_timeout_s
         last = None
         for line in self._lines():
+            if last is not None and self._is_over(until):
+                break
             if line.trunk_id is not None and line.trunk_id in call.services.down:
                 last = Result(0, "unreachable", f"{line.trunk_id} does not answer OPTIONS", asked=False)
                 continue
@@ -89,6 +91,8 @@ class Dial:
             self.call.services.peers.led_to(self.target.id, destinations)
         last = None
         for destination in destinations:
+            if last is not None and self._is_over(until):
+                break
             leg, last = await self._ringing.invite(line, destination, until)
             if last.moved_to:
                 return await self._follow(line, last, until)
@@ -97,6 +101,10 @@ class Dial:
             if last.status in OUT_OF_SERVICE:
                 self._avoid(destination, last)
         return None, last or Result(0, "unreachable", f"{line.via} has no address", next_address=True)
+
+    def _is_over(self, until: float) -> bool:
+        """Whether no time is left to ring: who were dialled now would ring for a moment, and for nobody."""
+        return self.call.services.clock.monotonic() >= until
 
     def _avoid(self, destination: Destination, result: Result) -> None:
         """For as long as it said itself, if it did."""
