@@ -10,6 +10,7 @@ from edge.model.sip import SipSettings
 from edge.routing.e164 import written
 from edge.sip.grammar import quote, split_name_addr, unquote
 from edge.sip.headers import printable
+from edge.sip.message import Headers
 
 MAX_NAME = 80
 Lines = list[tuple[str, str]]
@@ -31,6 +32,12 @@ def display_name(value: str) -> str:
         return ""
     parts = split_name_addr(value)
     return "" if parts is None else printable(unquote(parts[0].strip(" \t"))).strip()[:MAX_NAME]
+
+
+def wanted_privacy(headers: Headers) -> frozenset[str]:
+    """What the caller wants kept private (RFC 3323), in lower case: nothing, or ``none``, if that is all."""
+    said = ";".join(headers.values("Privacy")).lower().split(";") if "Privacy" in headers else ()
+    return frozenset(wish.strip() for wish in said)
 
 
 def identity_of(target: Target, caller: Identity, called: str) -> tuple[Identity, str | None]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from edge.calls.attestation import told
-from edge.calls.identity import Identity, display_name
+from edge.calls.identity import Identity, display_name, wanted_privacy
 from edge.model.attestation import Attested
 from edge.model.config import Trunk
 from edge.model.sip import CallerPlace
@@ -27,14 +27,14 @@ class Arrival(NamedTuple):
 def arrival(request: Request, trunk: Trunk) -> Arrival:
     """The facts of an INVITE that came in over ``trunk``."""
     headers = request.headers
-    privacy = headers.get("Privacy")
+    privacy = wanted_privacy(headers)
     places: dict[CallerPlace, Sequence[str]] = {
         "p_asserted_identity": headers.values("P-Asserted-Identity"),
         "remote_party_id": headers.values("Remote-Party-ID"),
         "from": headers.all("From"),
     }
     caller = caller_number(trunk, places, privacy)
-    private = privacy is not None and privacy.strip().lower() != "none"
+    private = bool(privacy - {"none"}) or caller.withheld is not None
     identity = Identity(caller.number, private, caller.withheld, display_name(headers.get("From") or ""))
     return Arrival(caller.number, called_text(request, trunk), identity, told(request, trunk))
 

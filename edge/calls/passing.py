@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from edge.calls.dialplan import OURS, Line
-from edge.calls.identity import Identity, is_hidden
+from edge.calls.identity import Identity, is_hidden, wanted_privacy
 from edge.model.decision import CallFacts
 from edge.routing.e164 import normalise, user_part, written
 from edge.sip.attached import Attached
@@ -28,6 +28,9 @@ _SAID_OTHERWISE: Final = frozenset(
      "rack", "max-breadth", "p-access-network-info", "p-charging-vector")
 )  # fmt: skip
 """Headers that settings of their own decide about, or that are between the caller's side and us."""
+
+_HIDE_HISTORY: Final = frozenset(("history", "header", "session"))
+"""RFC 7044 section 10.1: what a request asks for of which no entry goes to those who are not trusted."""
 
 Lines = list[tuple[str, str]]
 
@@ -138,7 +141,10 @@ def _is_open(value: str) -> bool:
 def _history(request: Request, line: Line) -> Lines:
     """History-Info (RFC 7044): with ``make`` the way from the number that was dialled to here is added."""
     values = request.headers.values("History-Info")[:MAX_VALUES]
-    if not line.sip.trusted and any("privacy=history" in value.lower() for value in values):
+    if not line.sip.trusted and (
+        not wanted_privacy(request.headers).isdisjoint(_HIDE_HISTORY)
+        or any("privacy=history" in value.lower() for value in values)
+    ):
         values = []
     if line.sip.history_info == "make":
         if not values:

@@ -6,7 +6,7 @@ RFC 3325 (asserted identity) and RFC 3323 (privacy).
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -33,6 +33,7 @@ NANP: Final = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE[1])
 _PUNCTUATION: Final = {ord(c): None for c in " -.()/\u00a0\u2010\u2011\u2013\t"}
 _ANONYMOUS: Final = frozenset(("anonymous", "restricted", "unavailable", "unknown", "private"))
 _PRIVATE: Final = frozenset(("id", "user", "header"))
+_WITHHELD: Final = frozenset(("privacy=full", "privacy=uri"))
 
 
 class Parts(NamedTuple):
@@ -233,20 +234,16 @@ class Caller(NamedTuple):
     withheld: str | None = None
 
 
-def caller_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]], privacy: str | None) -> Caller:
+def caller_number(
+    trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]], privacy: Set[str] = frozenset()
+) -> Caller:
     """The caller, from the first place that names one, in the order of the trunk's
     ``caller_number_from`` (rule: Caller number).
 
     ``headers`` holds raw values; of several P-Asserted-Identity values a sip URI comes before a tel
-    URI.  ``privacy`` is the raw Privacy value: ``id``, ``user`` or ``header`` withhold the number.
+    URI.  ``privacy`` is what the caller asks for, in lower case: ``id``, ``user`` or ``header`` withhold the
+    number, as does a Remote-Party-ID that says so itself.
     """
-    number = _first_number(trunk, headers)
-    if privacy and not _PRIVATE.isdisjoint(part.strip().lower() for part in privacy.split(";")):
-        return Caller(None, number)
-    return Caller(number)
-
-
-def _first_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]]) -> str | None:
     for place in trunk.caller_number_from:
         values = headers.get(place, ())[:_MOST_IDENTITIES]
         if len(values) > 1:
@@ -255,7 +252,16 @@ def _first_number(trunk: Trunk, headers: Mapping[CallerPlace, Sequence[str]]) ->
             if not (user := user_part(value)):
                 continue
             if user.lower() in _ANONYMOUS:
-                return None
+                return Caller(None)
             if (number := normalise(user, trunk.country, trunk.number_format_in)) is not None:
-                return number
-    return None
+                hidden = not _PRIVATE.isdisjoint(privacy) or _is_withheld(place, value)
+                return Caller(None, number) if hidden else Caller(number)
+    return Caller(None)
+
+
+def _is_withheld(place: CallerPlace, value: str) -> bool:
+    """Whether an identity asks for privacy itself (draft-ietf-sip-privacy-04)."""
+    if place != "remote_party_id" or "privacy" not in value.lower():
+        return False
+    params = "".join(value.rpartition(">")[2].lower().replace('"', "").split()).split(";")
+    return not _WITHHELD.isdisjoint(params)

@@ -153,6 +153,17 @@ def test_history() -> None:
     assert len(passed(invite(private), history_info="pass", trusted=True)) == 1
 
 
+@pytest.mark.parametrize("privacy", ["history", "id; History", "header", "session"])
+def test_a_call_whose_history_is_private_tells_it_to_trusted_peers_only(privacy: str) -> None:
+    came = invite(("History-Info", "<sip:+13125550177@c>;index=1"), ("Privacy", privacy))
+    assert passed(came, history_info="pass") == []
+    assert passed(came, history_info="make") == [
+        ("History-Info", f"<sip:{DIALLED}@edge.example;user=phone>;index=1"),
+        ("History-Info", "<sip:sales@pbx.example>;index=1.1;mp=1"),
+    ]
+    assert len(passed(came, history_info="pass", trusted=True)) == 1
+
+
 SIGNED = (
     ("Identity", "eyJ.eyJ.sig;info=<https://c.example/a.cer>;alg=ES256"),
     ("Date", "Sat, 28 Nov 2026 10:00:00 GMT"),

@@ -154,31 +154,40 @@ PAI, RPID, FROM = "p_asserted_identity", "remote_party_id", "from"
 @pytest.mark.parametrize(
     ("asserted", "remote_party", "from_", "privacy", "caller"),
     [
-        ([], [], ANNA, None, "+13125550101"),
-        (["<tel:+13125550102>", "<sip:3125550103@h>"], [], ANNA, None, "+13125550103"),
-        (["<tel:+13125550102>"], [], ANNA, None, "+13125550102"),
-        (["<tel:+13125550102;verstat=TN-Validation-Passed>"], [], ANNA, None, "+13125550102"),
-        ([], ["<sip:3125550104@h>;privacy=off"], ANNA, None, "+13125550104"),
-        ([], [], ANNA, "none", "+13125550101"),
-        ([], [], "<sip:anonymous@anonymous.invalid>", None, None),
-        (["<sip:3125550103@h>"], [], "<sip:anonymous@anonymous.invalid>", None, "+13125550103"),
-        ([], [], "<sip:reception@pbx.example>", None, None),
+        ([], [], ANNA, (), "+13125550101"),
+        (["<tel:+13125550102>", "<sip:3125550103@h>"], [], ANNA, (), "+13125550103"),
+        (["<tel:+13125550102>"], [], ANNA, (), "+13125550102"),
+        (["<tel:+13125550102;verstat=TN-Validation-Passed>"], [], ANNA, (), "+13125550102"),
+        ([], ["<sip:3125550104@h>;privacy=off"], ANNA, (), "+13125550104"),
+        ([], [], ANNA, ("none",), "+13125550101"),
+        ([], [], "<sip:anonymous@anonymous.invalid>", (), None),
+        (["<sip:3125550103@h>"], [], "<sip:anonymous@anonymous.invalid>", (), "+13125550103"),
+        ([], [], "<sip:reception@pbx.example>", (), None),
     ],
 )
 def test_the_caller(
-    asserted: list[str], remote_party: list[str], from_: str, privacy: str | None, caller: str | None
+    asserted: list[str], remote_party: list[str], from_: str, privacy: tuple[str, ...], caller: str | None
 ) -> None:
     headers = {PAI: asserted, RPID: remote_party, FROM: [from_]}
-    assert caller_number(trunk(), headers, privacy) == Caller(caller)  # type: ignore[arg-type]
+    assert caller_number(trunk(), headers, frozenset(privacy)) == Caller(caller)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("privacy", ["id", "critical; User", "HEADER"])
-def test_a_withheld_number_is_known_as_such(privacy: str) -> None:
+@pytest.mark.parametrize("privacy", [{"id"}, {"critical", "user"}, {"header"}])
+def test_a_withheld_number_is_known_as_such(privacy: set[str]) -> None:
     headers = {PAI: ["<sip:3125550103@h>"], FROM: ["<sip:anonymous@anonymous.invalid>"]}
     assert caller_number(trunk(), headers, privacy) == Caller(None, "+13125550103")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "said", [";party=calling;privacy=full", ";screen=yes; Privacy = URI", ';privacy="full"']
+)
+def test_a_remote_party_that_asks_for_privacy_itself_is_withheld(said: str) -> None:
+    headers = {RPID: [f'"Anna" <sip:3125550104@h>{said}'], FROM: ["<sip:anonymous@anonymous.invalid>"]}
+    assert caller_number(trunk(), headers) == Caller(None, "+13125550104")  # type: ignore[arg-type]
+    assert caller_number(trunk(), headers, {"id"}) == Caller(None, "+13125550104")  # type: ignore[arg-type]
 
 
 def test_a_carrier_that_asserts_nothing_is_believed_in_from_alone() -> None:
     headers = {PAI: ["<sip:+13125550199@evil>"], RPID: ["<sip:+13125550198@evil>"], FROM: [ANNA]}
     only_from = trunk(caller_number_from=(FROM,))
-    assert caller_number(only_from, headers, None) == Caller("+13125550101")  # type: ignore[arg-type]
+    assert caller_number(only_from, headers) == Caller("+13125550101")  # type: ignore[arg-type]
