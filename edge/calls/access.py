@@ -214,7 +214,7 @@ class Access:
         via = parse_via(vias[1]) if len(vias) > 1 else None
         if via is None:
             return source
-        return via.params.get("received") or via.host
+        return (via.params.get("received") or via.host).strip("[]")  # RFC 5118 section 4.5
 
 
 def _makes_no_call(request: Request) -> bool:

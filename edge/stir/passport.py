@@ -36,12 +36,17 @@ class Passport(NamedTuple):
 
 def shaken(identities: Sequence[str]) -> Passport:
     """The first SHAKEN PASSporT (RFC 8588) of a call's Identity headers; others (diversion, priority) say
-    nothing of the caller.  Raises Unproven."""
+    nothing of the caller, and may be in a form that is not read.  Raises Unproven."""
+    why = Unproven("no SHAKEN identity")
     for value in identities:
-        header, payload, raw, signed, info = _parts(value)
+        try:
+            header, payload, raw, signed, info = _parts(value)
+        except Unproven as unreadable:
+            why = unreadable
+            continue
         if header.get("ppt") == "shaken":
             return _passport(header, payload, raw, signed, info)
-    raise Unproven("no SHAKEN identity")
+    raise why
 
 
 def check(passport: Passport, callers: Sequence[str], called: str, now_s: float, max_age_s: float) -> None:

@@ -205,6 +205,17 @@ def test_behind_a_trusted_proxy_the_source_is_the_next_vias() -> None:
     assert untrusted == Deny(0)
 
 
+@pytest.mark.parametrize("received", ["2001:db8::9", "[2001:db8::9]", "[2001:DB8:0::9]"])
+def test_a_proxy_may_write_an_ipv6_source_either_way(received: str) -> None:
+    """RFC 5118 section 4.5."""
+    bench = Bench(
+        Snapshot.build(trunks=[trunk(addresses=("2001:db8::9/128",))]),
+        AccessConfig(trusted_proxies=("198.51.100.7/32",)),
+    )
+    carrier = ("Via", f"SIP/2.0/UDP [2001:db8::1];branch=z9hG4bKy;received={received}")
+    assert bench.judge("198.51.100.7", request("INVITE", "sip:+18005550100@e", carrier)) == Allow("trk_1")
+
+
 def test_with_domains_a_request_for_another_name_is_refused() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS)]), AccessConfig(domains=("calls.example.com",)))
     assert bench.judge("192.0.2.1", request(uri="sip:+18005550100@CALLS.example.com")) == Allow("trk_1")

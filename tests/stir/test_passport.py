@@ -40,6 +40,16 @@ def test_other_identities_say_nothing_of_the_caller() -> None:
 
 
 @pytest.mark.parametrize(
+    "other", ["..c2ln;info=<https://cert.example/a.pem>;ppt=div", "bm8.bm8.bm8", "x" * 9000]
+)
+def test_one_that_can_not_be_read_does_not_hide_the_one_that_can(other: str) -> None:
+    """The compact form, say, or one that is too long to be looked at."""
+    assert shaken([other, CARRIER.identity(AT, ANNA, US, "C")]).level == "C"
+    with pytest.raises(Unproven):
+        shaken([other])
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"alg": "none"}, {"alg": "HS256"}, {"typ": "JWT"}, {"x5u": "http://cert.example/a.pem"},
