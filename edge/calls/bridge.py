@@ -6,6 +6,7 @@ address; its answer comes back; a refused one leaves the call as it was.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened, cancelled
 from edge.calls.hold import HoldPrompt
@@ -26,6 +27,9 @@ from edge.sip.events import (
     Refreshed,
 )
 from edge.sip.invite import Invite
+
+_BETWEEN_THEM_AND_US: Final = frozenset((401, 407, 408, 420, 421, 422, 481, 503))
+"""Answers of a peer to an offer that would tell the other one, whose offer it was, what is not so."""
 
 
 @dataclass(slots=True)
@@ -313,7 +317,8 @@ class Bridge:
             self._restore(crossing)
         else:
             crossing.undo()
-        _invite(crossing.offerer).refuse_offer(event.status if event.status != 408 else 488)
+        of_the_offer = event.status >= 400 and event.status not in _BETWEEN_THEM_AND_US
+        _invite(crossing.offerer).refuse_offer(event.status if of_the_offer else 488)
 
 
 def _invite(leg: Leg) -> Invite:

@@ -254,12 +254,16 @@ async def test_offers_that_cross_are_both_refused_with_491(scene: Scene) -> None
     assert (await scene.record())["disposition"] == "connected"
 
 
-async def test_a_refused_offer_is_refused_to_who_made_it(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("status", "told"), [(488, 488), (606, 606), (302, 488), (401, 488), (420, 488), (503, 488)]
+)
+async def test_a_refused_offer_is_refused_to_who_made_it(scene: Scene, status: int, told: int) -> None:
+    """What is between the target and us, a challenge say, would tell the caller what is not so."""
     await scene.route(scene.target)
     call, _ = await scene.connected()
     await call.request("INVITE", scene.caller.sdp("a=sendonly"))
-    await scene.target.answer(await scene.target.hear("INVITE"), 488)
-    await call.refused("488")
+    await scene.target.answer(await scene.target.hear("INVITE"), status)
+    await call.refused(str(told))
     await call.request("BYE")
     await scene.target.answer(await scene.target.hear("BYE"), 200)
     assert (await scene.record())["disposition"] == "connected"
