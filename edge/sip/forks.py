@@ -62,7 +62,7 @@ class Forks:
         tag = response.to_tag or ""
         known = self._acks.get(tag)
         if known is not None:
-            self._core.layer.send_again(known.data, known.flow, transaction.call_id)
+            self._acks[tag] = self._core.layer.repeat(known)
         elif tag != self._awaited and len(self._acks) < MAX_FORKS:
             self._end_surplus(response)
 

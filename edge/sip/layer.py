@@ -78,6 +78,15 @@ class TransactionLayer:
         self.counters["retransmissions"] += 1
         return self.send(data, flow, call_id)
 
+    def repeat(self, request: PrintedRequest) -> PrintedRequest:
+        """A request of ours once more, over another connection where its own is gone; answers how it went."""
+        flow = request.flow
+        if self.send_again(request.data, flow, request.call_id) or not flow.connection:
+            return request
+        again = request._replace(flow=self.wire.route(Destination(flow.transport, *flow.remote, flow.name)))
+        self.send(again.data, again.flow, again.call_id)
+        return again
+
     def via(self, flow: Flow) -> tuple[str, str]:
         """A new Via value for a request over ``flow``, and its branch."""
         branch = f"z9hG4bK{self.chance.token()}"

@@ -198,6 +198,27 @@ async def test_a_repeated_200_whose_connection_is_gone_goes_to_the_sent_by_port(
         await eventually(lambda: calls[0].state == "up")
 
 
+async def test_a_repeated_200_is_acknowledged_over_another_connection_when_the_first_is_gone() -> None:
+    async with endpoint() as (us, _), Peer() as peer:
+        to = Destination("tcp", "127.0.0.1", peer.port)
+        usage = us.call(OutgoingCall("sip:x@pbx.example", to, "<sip:a@b>", "<sip:x@y>", body=SDP))
+        usage.on_event = lambda event: usage.ack()
+        line = await peer.line()
+        invite = await line.until("INVITE")
+        said = (
+            ("Contact", f"<sip:a@127.0.0.1:{peer.port};transport=tcp>"),
+            ("Content-Type", "application/sdp"),
+        )
+        line.answer(invite, *said, body=SDP)
+        ack = await line.until("ACK")
+        line.writer.transport.abort()
+        await eventually(lambda: us.counters["connections"] == 0)
+        theirs = Line(*await asyncio.open_connection("127.0.0.1", us.addresses[0].port))
+        theirs.answer(invite, *said, body=SDP)
+        again = await (await peer.line()).until("ACK")
+        assert (again.cseq, again.to_tag) == (ack.cseq, ack.to_tag)
+
+
 async def test_a_dialog_stays_with_the_listener_that_it_came_to() -> None:
     listen = [Listen("udp", "127.0.0.1", 0), Listen("udp", "127.0.0.1", 0)]
     async with endpoint(*listen) as (us, calls):
