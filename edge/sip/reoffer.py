@@ -5,15 +5,17 @@ exchange (RFC 3262 section 5).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
+from edge.sip.client_transaction import ClientTransaction
 from edge.sip.core import SDP
 from edge.sip.events import Ended, OfferAnswered, OfferRefused, Refreshed
 from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.headers import retry_after
 from edge.sip.message import Response
 from edge.sip.offering import OfferingUsage, is_open
-from edge.sip.printing import PrintedRequest
+from edge.sip.printing import Lines, PrintedRequest
 from edge.sip.timers import LIMIT, Timer
 
 Renewed = Callable[[bytes], bytes]
@@ -165,13 +167,17 @@ class OwnOffer:
             usage.emit(Refreshed(response.body))
 
     def _send_ack(self, sdp: bytes) -> None:
+        if self._exchange is not None:
+            self._acknowledge(self._due, self._exchange.authorization, sdp)
+
+    def _acknowledge(self, cseq: int, login: Lines, sdp: bytes) -> None:
+        """``login`` is what the INVITE was accepted with (13.2.2.4)."""
         usage = self._usage
-        if self._exchange is None or usage.dialog is None:
+        if usage.dialog is None:
             return
-        login = self._exchange.authorization  # 13.2.2.4
         headers = (*login, SDP) if sdp else login
-        ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, self._due)
-        self._acks[self._due] = ack
+        ack = usage.dialog.request(usage.core.layer, "ACK", headers, sdp, cseq)
+        self._acks[cseq] = ack
         if len(self._acks) > MOST_ACKS:
             del self._acks[next(iter(self._acks))]
         if len(ack.data) > MOST_OVER_UDP:  # should it not arrive by TCP, the repeated one is a datagram
@@ -231,12 +237,24 @@ class OwnOffer:
 
     def _given_up(self) -> None:
         self._timer = None
-        if self._exchange is not None:
-            self._exchange.transaction.end()
-            self._exchange = None
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            # The peer may accept it yet: what it is told then is what stands.
+            told = b"" if self._sdp else self._usage.told
+            exchange.transaction.leave_to(partial(self._accepted_late, exchange.authorization, told))
+            self._usage.core.timers.start(LIMIT, exchange.transaction.end)
             if not self._quiet:
                 self._usage.emit(OfferRefused(408, "Request Timeout"))
             self.go_on()
+
+    def _accepted_late(self, login: Lines, told: bytes, _: ClientTransaction, response: Response) -> None:
+        """A 2xx to what was given up gets its ACK all the same: without one the peer ends the call (14.2)."""
+        if response.status // 100 != 2 or response.cseq_method != "INVITE":
+            return
+        if response.cseq in self._acks:
+            self._ack_again(response.cseq)
+        else:
+            self._acknowledge(response.cseq, login, told)
 
     def _done(self) -> None:
         self._exchange = None

@@ -450,6 +450,34 @@ def test_where_the_peer_takes_no_update_a_re_invite_is_given_up_in_time(us: Node
     assert peer.requests("CANCEL")
 
 
+@pytest.mark.parametrize("offer", [HOLD, b""])
+def test_a_re_invite_that_is_accepted_after_it_was_given_up_gets_its_ack(
+    us: Node, peer: Peer, offer: bytes
+) -> None:
+    """Without it the peer would end the call."""
+    usage, invite = dialled(us, peer)
+    peer.respond(invite, 200, us, headers="Allow: INVITE\n", body=SDP)
+    usage.ack()
+    usage.offer_again(offer, soon=True)
+    us.net.run(17)
+    assert us.heard[usage][-1] == OfferRefused(408, "Request Timeout")
+    late = peer.requests("INVITE")[-1]
+    usage.offer_again(SDP)
+    us.net.run(0.1)
+    for _ in range(2):
+        peer.respond(late, 200, us, body=SDP)
+    acks = [(ack.cseq, ack.body) for ack in peer.requests("ACK")[1:]]
+    assert acks == [(late.cseq, b"" if offer else SDP)] * 2
+    peer.respond(peer.requests("INVITE")[-1], 200, us, body=SDP)
+    us.net.run(0.1)
+    assert us.heard[usage][-1] == OfferAnswered(SDP)
+    usage.hang_up()
+    us.net.run(0.1)
+    peer.respond(peer.requests("BYE")[0], 200, us)
+    us.net.run(40)
+    assert us.stack.counters["transactions"] == 0
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_two_stacks_agree_reliably_at_30_percent_loss(seed: int) -> None:
     net = Network(seed, loss=0.3, copies=0.1, jitter_s=0.6)
