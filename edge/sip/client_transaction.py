@@ -28,6 +28,7 @@ INVITE_CLIENT: Table = {  # RFC 3261 17.1.1, RFC 6026 8.4
     ("proceeding", "error"): ("terminated", "fail"),
     ("accepted", "2xx"): ("accepted", "deliver"),
     ("accepted", "M"): ("terminated", "end"),
+    ("completed", "2xx"): ("completed", "deliver"),  # of another fork: its proxy lets it through (16.7)
     ("completed", "3xx+"): ("completed", "ack_again"),
     ("completed", "D"): ("terminated", "end"),
     ("completed", "error"): ("terminated", "end"),

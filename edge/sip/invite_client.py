@@ -223,6 +223,7 @@ class ClientInvite(Invite):
     def _refused(self, response: Response) -> None:
         if response.status in (401, 407) and self._try_credentials(response):
             return
+        self._leave_ringing(response)
         self.close()
         after = retry_after(response.headers.get("Retry-After"))
         self.emit(Refused(response.status, response.reason, "status", response.headers, after))
@@ -250,10 +251,16 @@ class ClientInvite(Invite):
         self._forks = forks
         return forks
 
-    def _gone(self, _: Response) -> None:
+    def _gone(self, response: Response) -> None:
         """The call that we cancelled is over."""
-        if self.state == "cancelling":
-            self.close()
+        self._leave_ringing(response)
+        self.close()
+
+    def _leave_ringing(self, refusal: Response) -> None:
+        """Another fork that rang may have answered as this one refused: its 200 gets ACK and BYE."""
+        if any(tag != refusal.to_tag for tag in self._early):
+            forks = Forks(self.core, self._data, self.flow, self.credentials, None, reason=None)
+            self._transaction.leave_to(forks)
 
     def _fail(self, _: ClientTransaction, cause: Cause) -> None:
         if cause == "unreachable" and self._back_to_datagrams():

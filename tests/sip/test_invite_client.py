@@ -153,6 +153,29 @@ def test_the_200_of_another_fork_gets_ack_and_bye(us: Node, peer: Peer) -> None:
     assert peer.requests("BYE")[-1].to_tag == "peertag"
 
 
+@pytest.mark.parametrize("hung_up", [False, True])
+def test_a_fork_that_answers_as_another_refuses_gets_ack_and_bye(
+    us: Node, peer: Peer, net: Network, hung_up: bool
+) -> None:
+    """Its proxy has passed the refusal on, and passes every 200 on, whatever went before (16.7)."""
+    usage, invite = dialled(us, peer)
+    for tag in ("f1", "f2"):
+        peer.respond(invite, 180, us, tag=tag)
+    if hung_up:
+        usage.hang_up()
+    peer.respond(invite, 603, us, tag="f2")
+    for _ in range(2):
+        peer.respond(invite, 200, us, tag="f1", body=SDP)
+    assert [bye.to_tag for bye in peer.requests("BYE")] == ["f1"]
+    peer.respond(peer.requests("BYE")[0], 200, us)
+    assert [ack.to_tag for ack in peer.requests("ACK")] == ["f2", "f1", "f1"]
+    peer.respond(invite, 603, us, tag="f2")
+    assert peer.requests("ACK")[-1].to_tag == "f2"
+    assert len(us.heard[usage]) == (2 if hung_up else 3)
+    net.run(40)
+    assert us.stack.counters["transactions"] == 0
+
+
 def test_forks_are_bounded(us: Node, peer: Peer, net: Network) -> None:
     _, invite = established(us, peer)
     for number in range(40):
