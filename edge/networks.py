@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 V = TypeVar("V")
 _BITS = {4: 32, 6: 128}
+_MAPPED_BITS = 96
 
 
 class Networks(Generic[V]):
@@ -18,7 +19,7 @@ class Networks(Generic[V]):
         self._hosts: dict[str, V] = {}
         by_prefix: dict[int, dict[int, dict[int, V]]] = {4: {}, 6: {}}
         for cidr, value in entries:
-            network = ipaddress.ip_network(cidr, strict=False)
+            network = _network(cidr)
             if network.prefixlen == network.max_prefixlen:
                 self._hosts.setdefault(str(network.network_address), value)
             known = by_prefix[network.version].setdefault(network.prefixlen, {})
@@ -51,6 +52,15 @@ class Networks(Generic[V]):
             if found is not None:
                 return found
         return None
+
+
+def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """A block; one of IPv4 addresses within IPv6 (``::ffff:192.0.2.0/120``) as that of IPv4."""
+    network = ipaddress.ip_network(cidr, strict=False)
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ipaddress.IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
 
 
 @lru_cache(maxsize=4096)
