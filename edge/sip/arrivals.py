@@ -19,6 +19,10 @@ AT_ONCE: Final = 15
 """New calls served before the sockets are looked at again."""
 SHED_AT_ONCE: Final = 50
 
+MOST_SEARCHED: Final = 64
+"""Calls among which one is looked for that is taken back: the newest."""
+
+_BRANCH: Final = re.compile(rb";[ \t]*+branch[ \t]*+=[ \t]*+([^\s;,]{1,256})", re.IGNORECASE)
 _IN_DIALOG: Final = re.compile(rb"\r\n(?:to|t)[ \t]*+:[^\r\n]*?;[ \t]*+tag[ \t]*+=", re.IGNORECASE)
 
 Unread = bytes | Held
@@ -64,6 +68,18 @@ class Arrivals:
         self._wait(held, flow)
         if self._drained:
             self._call()
+
+    def bring(self, cancel: bytes) -> None:
+        """A call that waits is served before the CANCEL that takes it back, or that would find nothing."""
+        found = _BRANCH.search(cancel) if self._waiting else None
+        if found is None:
+            return
+        for back in range(1, min(len(self._waiting), MOST_SEARCHED) + 1):
+            _, message, flow = self._waiting[-back]
+            if found[1] in (message if isinstance(message, bytes) else message.head):
+                del self._waiting[-back]
+                self._serve(message, flow)
+                return
 
     def _wait(self, message: Unread, flow: Flow) -> None:
         if len(self._waiting) >= MAX_WAITING:

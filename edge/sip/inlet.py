@@ -53,6 +53,8 @@ class Inlet:
                 return False
         elif data.startswith(b"ACK ") and self._stack.turned_away.acknowledged(data):
             return False
+        elif data.startswith(b"CANCEL "):
+            self.arrivals.bring(data)
         self._receive(data, flow)
         return True
 
@@ -111,6 +113,8 @@ class Inlet:
         """What becomes of a stream's message: a new call waits, or is too many of its trunk and answered."""
         if is_new_call(head):
             return "skip" if self._limited(Held(head, b""), flow) else "hold"
+        if head.startswith(b"CANCEL "):
+            self.arrivals.bring(head)
         away = head.startswith(b"ACK ") and self._stack.turned_away.acknowledged(head)
         return "skip" if away else "read"
 

@@ -74,6 +74,23 @@ def test_with_time_left_calls_are_served_a_few_at_once_in_order() -> None:
     assert (len(desk.served), desk.asked, desk.shed) == (2 * arrivals.AT_ONCE + 1, 2, [])
 
 
+def test_a_call_that_is_taken_back_while_it_waits_is_served_before_that() -> None:
+    desk = Desk()
+    others = [INVITE.replace(b"bKa", b"bKo%d" % n) for n in range(3)]
+    held = Held(INVITE.replace(b"bKa", b"bKh").removesuffix(b"\r\n\r\n"), b"")
+    for data in (others[0], INVITE, *others[1:]):
+        assert desk.arrivals.take(data, FLOW)
+    desk.arrivals.hold(held, FLOW)
+    desk.arrivals.bring(INVITE.replace(b"INVITE", b"CANCEL"))
+    desk.arrivals.bring(held.head.replace(b"INVITE", b"CANCEL"))
+    assert desk.served == [INVITE, held]
+    for cancel in (INVITE, INVITE.replace(b";branch=", b";b="), INVITE.replace(b"bKa", b"bKx")):
+        desk.arrivals.bring(cancel.replace(b"INVITE", b"CANCEL"))
+    assert len(desk.served) == 2
+    desk.arrivals.read(True)
+    assert desk.served[2:] == others
+
+
 def test_however_often_the_sockets_are_read_only_one_further_turn_is_asked_for() -> None:
     """Or each look at them would add one to all later turns, which then leave no time to look."""
     desk = Desk()

@@ -19,6 +19,7 @@ from edge.sip.events import (
     Acked,
     Allow,
     Answered,
+    Cancelled,
     Destination,
     Ended,
     Flow,
@@ -465,6 +466,25 @@ async def test_a_stream_s_new_calls_wait_for_all_else_and_get_503_when_there_is_
         again = [a for _ in range(2) if isinstance(a := await peer.answer(), Response)]
         assert [(a.call_id, a.status) for a in again] == [("5", 100), ("5", 200)], "there is time again"
         assert us.counters["received_ack"] == 3 and "dropped_stray_ack" not in us.counters
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+async def test_a_cancel_right_behind_its_invite_does_not_overtake_it(transport: str) -> None:
+    """A proxy that has answered 100 itself may not wait for ours."""
+    owners: list[Owner] = []
+    async with endpoint(transport, lambda usage: owners.append(Owner(usage))) as (us, port):
+        said: list[bytes] = []
+        us.set_trace(lambda direction, flow, data, call_id: said.append(data) if direction == "out" else None)
+        with socket.socket(
+            socket.AF_INET, socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+        ) as me:
+            me.connect(("127.0.0.1", port))
+            call = options(1, transport.upper(), me.getsockname()[1]).replace(b"OPTIONS", b"INVITE")
+            for message in (call, call.replace(b"INVITE", b"CANCEL")):
+                me.send(message)
+            await eventually(lambda: owners)
+            assert await owners[0].next() == Cancelled(None)
+        assert [data.split()[1] for data in said] == [b"100", b"200", b"487"]
 
 
 async def test_a_call_whose_connection_ended_while_it_waited_is_not_taken() -> None:
