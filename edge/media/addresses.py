@@ -31,7 +31,7 @@ class Addresses:
         not known).  Raises NoAddress.
         """
         # A link-local address is reached by an interface that it does not name.
-        near = bool(peer) and (":" in peer) == (":" in heard) and _is_link_local(heard)
+        near = ":" in heard and ":" in peer and _is_link_local(heard)
         reached = peer if near else heard or peer
         told = self._first
         if reached and (":" in reached) != (":" in told):
@@ -50,7 +50,7 @@ class Addresses:
 
 def _is_link_local(host: str) -> bool:
     """fe80::/10."""
-    return host[:3] in ("fe8", "fe9", "fea", "feb") and ":" in host
+    return host[:3] in ("fe8", "fe9", "fea", "feb")
 
 
 def _nothing_toward(host: str) -> str:

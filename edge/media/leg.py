@@ -28,6 +28,7 @@ from edge.media.silence import Silence
 from edge.media.tape import LAWS, Track
 
 _unpack = STREAM.unpack_from
+_NO_PLAN: Final = Plan(None)
 _DRAIN: Final = 64
 _PACKETS_A_SECOND: Final = 100
 """The least bound on a peer: twice the rate of 20 ms packets."""
@@ -79,7 +80,7 @@ class Leg:
     ) -> None:
         """``notify`` takes frames for the main process; in ``pressing`` are the legs with a key down."""
         self.pair = pair
-        self.plan = Plan(None)
+        self.plan = _NO_PLAN
         self.other: Leg | None = None
         self.player: Player | Presses | None = None
         self._latch = Latch(config.relatch_silence_s, pair.stale)
@@ -172,14 +173,12 @@ class Leg:
 
     def _rewire(self) -> None:
         """Works out who hears whom, after anything changed that it depends on."""
-        self._point()
-        if self.other is not None:
-            self.other._point()
-
-    def _point(self) -> None:
         other = self.other
-        heard = other is not None and self.plan.receive and other.out.is_open and other.player is None
-        self._sink = other.out if other is not None and heard else None
+        if other is not None:
+            heard = self.plan.receive and other.out.is_open and other.player is None
+            self._sink = other.out if heard else None
+            heard = other.plan.receive and self.out.is_open and self.player is None
+            other._sink = self.out if heard else None
 
     # --- packets
 

@@ -43,7 +43,8 @@ class Listener(Protocol):
 class Link:
     """One life of one worker process; ``on_died`` callbacks run once, when it is over.
 
-    ``stocked`` is how many ports it had first; ``on_stock`` is called when it has more.
+    ``free`` is how many ports in stock are promised to no call; those that rest or are being closed are not
+    there.  ``stocked`` is how many it had first; ``on_stock`` is called when it has more.
     """
 
     def __init__(self, sock: socket.socket, process: asyncio.subprocess.Process, stock: int) -> None:
@@ -58,16 +59,18 @@ class Link:
         self._process = process
         self._loop = asyncio.get_running_loop()
         self.stocked: asyncio.Future[int] = self._loop.create_future()
+        self.free = 0
         self._stock: list[int] = []
         self._stock_size = stock
         self._ordered = 0
-        self._promised = 0
         self._chance: list[int] = []
         self._frames: list[bytes] = []
         self._waiting: deque[tuple[bytes, int | None]] = deque()
         self._flusher: asyncio.Handle | None = None
         self._alarm = Alarm(self._loop, self._ring)
         self._next_flush = 0.0
+        self._leaves = 0.0
+        """When what waits does so at the latest, in the loop's time."""
         self._blocked = False
         self._beats = 0
         self._buffer = memoryview(bytearray(control.READ_SIZE))
@@ -86,11 +89,6 @@ class Link:
 
     # --- ports
 
-    @property
-    def free(self) -> int:
-        """Ports in stock that are promised to no call; those that rest or are being closed are not there."""
-        return len(self._stock) - self._promised
-
     def order(self) -> None:
         """Orders ports when half of those that are to be free are not."""
         missing = self._stock_size - self.free - self._ordered
@@ -100,12 +98,12 @@ class Link:
 
     def promise(self, count: int) -> None:
         """A call may take so many ports, whenever it wants them."""
-        self._promised += count
+        self.free -= count
         self.order()
 
     def forgo(self, count: int) -> None:
         """A call takes so many of what it was promised no more."""
-        self._promised -= count
+        self.free += count
 
     def take_port(self, *, promised: bool) -> int:
         """A bound port, chosen at random; raises MediaUnavailable when none is left, but for what others were
@@ -116,10 +114,8 @@ class Link:
         at = self._draw() % len(stock)
         stock[at], stock[-1] = stock[-1], stock[at]
         port = stock.pop()
-        if promised:
-            self._promised -= 1
-        else:
-            self.order()
+        if not promised:
+            self.promise(1)
         return port
 
     def _draw(self) -> int:
@@ -138,9 +134,15 @@ class Link:
         """
         if not self.alive:
             return
+        waiting = bool(self._frames)
         self._frames.append(frame)
+        if waiting and (self._flusher is not None or self._leaves <= self._next_flush):
+            return
         now = self._loop.time()
         due = max(self._next_flush, now + patience_s)
+        if waiting and self._leaves <= due:
+            return
+        self._leaves = due
         if due > now:
             self._alarm.by(due)
         else:
@@ -233,8 +235,9 @@ class Link:
             self._over(f"it said what is not in the protocol: {error!r}")
 
     def _on_stock(self, body: bytes) -> None:
-        ports = control.decode_stock(body)
+        ports = control.decode_ports(body)
         self._ordered -= len(ports)
+        self.free += len(ports)
         self._stock.extend(ports)
         if not self.stocked.done():
             self.stocked.set_result(len(ports))
@@ -305,6 +308,7 @@ class Link:
 
     def _disconnect(self) -> None:
         self.alive = False
+        self.free -= len(self._stock)
         self._stock.clear()
         self._alarm.stop()
         if self._flusher is not None:

@@ -101,7 +101,7 @@ class LocalEngine(MediaEngine):
 
     def call(self) -> LocalCall:
         """A new media call on the least loaded worker, or one that is expected; raises MediaUnavailable."""
-        worker = (None if self.ready else self._awaited()) or self._least()
+        worker = self._roomiest() or self._awaited() or self._least()
         return LocalCall(
             worker, self._addresses, self._library, self._recorder_now,
             elsewhere=self._least, queue=self._queue,
@@ -125,13 +125,19 @@ class LocalEngine(MediaEngine):
             self._queue.popleft().its_turn(self._least())
 
     def _least(self) -> Link:
-        """The worker with the fewest calls, of those that can promise the ports of one more."""
+        """The worker with the fewest calls, of those that can promise the ports of one more; raises
+        MediaUnavailable."""
+        least = self._roomiest()
+        if least is None:
+            raise MediaUnavailable("no media worker has the ports of one more call")
+        return least
+
+    def _roomiest(self) -> Link | None:
+        """The same; None if there is none."""
         least: Link | None = None
         for worker in self._links:
             if worker is not None and worker.free >= PORTS_A_CALL:
                 least = worker if least is None or worker.calls < least.calls else least
-        if least is None:
-            raise MediaUnavailable("no media worker has the ports of one more call")
         return least
 
     async def load_prompt(self, prompt_id: str, frames: dict[str, bytes]) -> None:
@@ -157,7 +163,7 @@ class LocalEngine(MediaEngine):
     @property
     def ready(self) -> bool:
         """Whether some worker has the ports of one more call."""
-        return any(worker is not None and worker.free >= PORTS_A_CALL for worker in self._links)
+        return self._roomiest() is not None
 
     def room(self, open_files: int) -> int:
         """How many calls at once there are ports for, if each worker may have so many files open."""

@@ -219,7 +219,7 @@ class LocalCall:
         del self._legs[own.port]
         own.on_event = None
         link = self._link
-        if not self._over and len(self._legs) + len(self._kept) + self._owed < PORTS_A_CALL:
+        if len(self._legs) + len(self._kept) + self._owed < PORTS_A_CALL:
             if link.free <= 0:
                 self._keep(own.port)
                 return
@@ -291,10 +291,14 @@ class LocalCall:
         if self.ready:
             self._link.calls -= 1
             self._link.forgo(self._owed)
-        for port in self._kept:
-            self._link.send(control.encode_port(control.CLOSE, port), _CLOSE_S)
-        for leg in list(self._legs.values()):
-            self.close_leg(leg)
+        for leg in self._legs.values():
+            leg.on_event = None
+        ports = [*self._legs, *self._kept]
+        if self._link.alive:
+            self._closing.update(self._legs)
+        self._legs = {}
+        if ports:
+            self._link.send(control.encode_ports(control.CLOSE, ports), _CLOSE_S)
         self._perhaps_wake()
 
     def _worker_died(self) -> None:

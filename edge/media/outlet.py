@@ -15,7 +15,7 @@ Packet = memoryview | bytearray
 class Outlet:
     """Sends to one peer: by the wildcard socket until it is latched, then by one connected to it."""
 
-    __slots__ = ("_pair", "_peer", "_reactor", "_wanted", "latch", "octets_out", "packets_out", "transmit")
+    __slots__ = ("_pair", "_peer", "_reactor", "is_open", "latch", "octets_out", "packets_out", "transmit")
 
     def __init__(self, pair: PortPair, reactor: Reactor, latch: Latch) -> None:
         self.latch = latch
@@ -25,25 +25,21 @@ class Outlet:
         self._pair = pair
         self._reactor = reactor
         self._peer: socket.socket | None = None
-        self._wanted = False
+        self.is_open = False
+        """Whether there is anybody to send to."""
 
     def update(self, plan: Plan) -> None:
         """Whether the peer is to be sent to, and where it is now."""
-        self._wanted = plan.send
         if plan.remote is not None:
             self._pair.face(plan.remote[0])
         if self.latch.signal(plan.remote):
             self.leave_peer()
+        self.is_open = plan.send and self.latch.remote is not None  # without it nothing latches
 
     @property
     def destination(self) -> Address | None:
         """Where the peer is."""
         return self.latch.source or self.latch.remote
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there is anybody to send to."""
-        return self._wanted and self.destination is not None
 
     def start_source(self) -> None:
         """The next packet is from another source than the last: it gets the marker bit."""

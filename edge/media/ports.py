@@ -1,4 +1,4 @@
-"""A worker's RTP ports: even ones in random order, bound ahead of need, at rest between two uses.
+"""A worker's RTP ports: even ones, bound ahead of need, at rest between two uses.
 
 A bound pair stays bound and comes back after its quarantine, so that a call costs no bind; idle
 sockets are drained and what they get is dropped.  Where there are peers of both families (IPv4, IPv6) a
@@ -6,10 +6,9 @@ pair is bound in both, since it is not known ahead who will need it: a leg hears
 """
 
 import contextlib
-import random
 import socket
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from edge.media.latch import Address
@@ -91,9 +90,14 @@ class _Half:
             _discard(self.rtcp)
 
     def watch(self, reactor: Reactor) -> None:
-        """Lets the reactor tell of what comes, if it does not."""
+        """Lets the reactor tell of what comes."""
+        reactor.watch(self.rtp.fileno(), self.on_rtp)
+        reactor.watch(self.rtcp.fileno(), self.on_rtcp)
+
+    def revive(self, reactor: Reactor) -> None:
+        """Does so again, where that has failed."""
         for fd, handler in ((self.rtp.fileno(), self.on_rtp), (self.rtcp.fileno(), self.on_rtcp)):
-            if not reactor.watches(fd):
+            if fd in reactor.failed:
                 reactor.watch(fd, handler)
 
     def close(self, reactor: Reactor) -> None:
@@ -104,24 +108,23 @@ class _Half:
 
 
 class Ports:
-    """The stock, bound on one address of each family.  ``announce`` is told which ports became ready, of
-    those that ``want`` asked for."""
+    """The stock, bound on one address of each family, in the order of ``numbers``.  ``announce`` is told
+    which ports became ready, of those that ``want`` asked for."""
 
     def __init__(
         self,
         reactor: Reactor,
         bind_hosts: Sequence[str],
-        numbers: list[int],
+        numbers: Iterable[int],
         announce: Callable[[list[int]], None],
         *,
         quarantine_s: float,
-        chance: random.Random,
         spare: Spare,
     ) -> None:
         self._reactor = reactor
         self._spare = spare
         self._hosts = bind_hosts
-        self._fresh = deque(chance.sample(numbers, len(numbers)))
+        self._fresh = deque(numbers)
         self._quarantine_s = quarantine_s
         self._announce = announce
         self._pairs: dict[int, PortPair] = {}
@@ -191,8 +194,9 @@ class Ports:
     def revive(self, pair: PortPair) -> None:
         """Nobody uses the pair now; should reading it have failed, whoever does next is heard again."""
         pair.user = None
-        for half in pair.halves:
-            half.watch(self._reactor)
+        if self._reactor.failed:
+            for half in pair.halves:
+                half.revive(self._reactor)
 
     def close(self) -> None:
         """Closes every socket."""

@@ -27,6 +27,8 @@ class Reactor:
         self.clock = clock
         self.pacer = Pacer()
         self.on_fault: Fault = _raise
+        self.failed: set[int] = set()
+        """Descriptors whose handler failed: they are not watched any more."""
         self._handlers: dict[int, Handler] = {}
         self._epoll = select.epoll()
         self._timer = Timer()
@@ -45,10 +47,7 @@ class Reactor:
         """Calls the handler whenever the descriptor is readable."""
         self._handlers[fd] = handler
         self._epoll.register(fd, select.EPOLLIN)
-
-    def watches(self, fd: int) -> bool:
-        """Whether a handler is called for the descriptor, and has not failed."""
-        return fd in self._handlers
+        self.failed.discard(fd)
 
     def watch_writable(self, fd: int, wanted: bool) -> None:
         """The handler of a watched descriptor is called when it is writable, too."""
@@ -58,6 +57,7 @@ class Reactor:
         """Before the descriptor is closed."""
         if self._handlers.pop(fd, None) is not None:
             self._epoll.unregister(fd)
+        self.failed.discard(fd)
 
     def run_once(self, timeout: float = -1) -> None:
         """Waits for work (seconds; -1: for ever) and does one round of it."""
@@ -80,6 +80,7 @@ class Reactor:
         """A handler that failed is not called again: level-triggered, it would fail for ever."""
         if fd != self._timer.fd:
             self.unwatch(fd)
+            self.failed.add(fd)
         self.on_fault(error)
 
     def _on_timer(self, now: float) -> None:

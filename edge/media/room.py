@@ -35,7 +35,7 @@ class Spare:
 
 
 def share_of(ports: range, *, open_files: int, families: int) -> tuple[list[int], Spare]:
-    """Of one worker's ports those that it may bind, at random if they are not all; and what is left then."""
+    """Of one worker's ports those that it may bind, in an order drawn at random; and what is left then."""
     files, each = max(0, open_files - _ELSE), 2 * families
     numbers = random.SystemRandom().sample(ports, min(len(ports), files // each))
     return numbers, Spare(files - each * len(numbers))

@@ -7,7 +7,6 @@ ignores SIGINT and SIGTERM, for the main process ends it when its calls are done
 import gc
 import mmap
 import os
-import random
 import signal
 import socket
 import sys
@@ -47,7 +46,6 @@ class Worker:
         self._reactor = reactor
         self._config = config
         self._legs: dict[int, Leg] = {}
-        self._shards: list[dict[int, Leg]] = [{} for _ in range(_BEATS_A_SWEEP)]
         self._pressing: set[Leg] = set()
         self._prompts: dict[int, Prompt] = {}
         self._outbox: list[bytes] = []
@@ -63,7 +61,7 @@ class Worker:
         numbers, spare = share_of(share, open_files=most(), families=len(config.bind_hosts))
         self._ports = Ports(
             reactor, config.bind_hosts, numbers, self._announce,
-            quarantine_s=config.quarantine_s, chance=random.SystemRandom(), spare=spare,
+            quarantine_s=config.quarantine_s, spare=spare,
         )  # fmt: skip
         self._actions: dict[int, Callable[[bytes, float], None]] = {
             control.WANT: self._want,
@@ -165,24 +163,20 @@ class Worker:
         self._ports.want(control.decode_port(body), now)
 
     def _announce(self, ports: list[int]) -> None:
-        self._tell(control.encode_stock(ports))
+        self._tell(control.encode_ports(control.STOCK, ports))
 
     def _leg(self, port: int, now: float) -> Leg | None:
         """The leg on a port; one that was announced gets its leg by the first word about it."""
         leg = self._legs.get(port)
-        if leg is None:
-            pair = self._ports.get(port)
-            if pair is None:
-                return None
-            leg = self._legs[port] = Leg(
-                pair, self._reactor, self._config, now, notify=self._tell, pressing=self._pressing
-            )
-            self._shard(port)[port] = leg
+        if leg is None and (leg := self._made(port, now)) is not None:
+            self._legs[port] = leg
         return leg
 
-    def _shard(self, port: int) -> dict[int, Leg]:
-        """A quarter of the legs, which one beat sweeps: all at once would hold packets up."""
-        return self._shards[port // 2 // self._config.count % _BEATS_A_SWEEP]
+    def _made(self, port: int, now: float) -> Leg | None:
+        pair = self._ports.get(port)
+        if pair is None:
+            return None
+        return Leg(pair, self._reactor, self._config, now, notify=self._tell, pressing=self._pressing)
 
     def _update(self, body: bytes, now: float) -> None:
         port, plan = control.decode_update(body)
@@ -191,7 +185,8 @@ class Worker:
             leg.update(plan, now)
 
     def _bridge(self, body: bytes, now: float) -> None:
-        first, second = (self._leg(port, now) for port in control.decode_bridge(body))
+        a, b = control.decode_bridge(body)
+        first, second = self._leg(a, now), self._leg(b, now)
         if first is not None and second is not None:
             first.join(second, now)
 
@@ -201,20 +196,19 @@ class Worker:
             leg.part()
 
     def _close(self, body: bytes, now: float) -> None:
-        port = control.decode_port(body)
-        counters = self._end(port, now)
-        if counters is not None:
-            self._tell(control.encode_counters(port, counters, final=True))
+        for port in control.decode_ports(body):
+            counters = self._end(port, now)
+            if counters is not None:
+                self._tell(control.encode_counters(port, counters, final=True))
 
     def _clear(self, body: bytes, now: float) -> None:
         """The leg ends, and its call has another use for the port at once."""
         self._end(control.decode_port(body), now, rests=False)
 
     def _end(self, port: int, now: float, *, rests: bool = True) -> LegCounters | None:
-        leg = self._leg(port, now)
+        leg = self._legs.pop(port, None) or self._made(port, now)
         if leg is None:
             return None
-        del self._legs[port], self._shard(port)[port]
         self._pressing.discard(leg)
         leg.close()
         counters = leg.counters()
@@ -288,10 +282,15 @@ class Worker:
         self._tend(list(self._pressing), Leg.expire_press, now)
         self._ports.supply(now)
         self._beats += 1
-        self._tend(self._shards[self._beats % _BEATS_A_SWEEP].values(), Leg.sweep, now)
+        self._tend(self._shard(self._beats % _BEATS_A_SWEEP), Leg.sweep, now)
         if self._beats % _BEATS_A_SWEEP == 0:
             self._tell_tally()
         return _BEAT_MS
+
+    def _shard(self, number: int) -> list[Leg]:
+        """A quarter of the legs, which one beat sweeps: all at once would hold packets up."""
+        step = 2 * self._config.count
+        return [leg for port, leg in self._legs.items() if port // step % _BEATS_A_SWEEP == number]
 
     def _tend(self, legs: Iterable[Leg], does: Callable[[Leg, float], None], now: float) -> None:
         for leg in legs:

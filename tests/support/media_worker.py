@@ -59,7 +59,7 @@ class WorkerUnderTest:
     def ports(self, count: int) -> list[int]:
         """Orders ports and takes them."""
         self.say(control.encode_port(control.WANT, count))
-        return [port for body in self.heard(control.STOCK) for port in control.decode_stock(body)]
+        return [port for body in self.heard(control.STOCK) for port in control.decode_ports(body)]
 
     def leg(self, plan: Plan) -> tuple[str, int]:
         """A new leg; where its peer sends to."""
