@@ -8,7 +8,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeGuard
 
 import dns.asyncresolver
 import dns.exception
@@ -21,8 +21,11 @@ from edge.sip.grammar import is_address
 
 log = structlog.get_logger(__name__)
 
-LOOKUP_S: Final = 1.0
-"""Seconds that one look-up may take, its repetitions included."""
+LOOKUP_S: Final = 0.9
+"""Seconds that one look-up may take, its repetitions included: a name takes two of them, one after the other
+(services, addresses), within the resolver's two seconds."""
+PATIENCE_S: Final = 0.4
+"""Seconds that the servers have where the last answer would still serve."""
 TRY_S: Final = 0.45
 """Seconds until the next server is asked, or the same again."""
 LONGEST_S: Final = 3600.0
@@ -36,6 +39,7 @@ STALE_S: Final = 3600.0
 MAX_KEPT: Final = 5000
 MAX_RECORDS: Final = 32
 HOSTS: Final = Path("/etc/hosts")
+SYSTEM: Final = Path("/etc/resolv.conf")
 MAX_HOSTS: Final = 1_000_000
 
 Kind = Literal["NAPTR", "SRV", "A", "AAAA"]
@@ -79,10 +83,11 @@ class Dns:
     ``servers`` are IP addresses, with ``:port`` or without; none: those of the system.
     """
 
-    def __init__(self, clock: Clock, servers: Sequence[str] = (), hosts: Path = HOSTS) -> None:
+    def __init__(
+        self, clock: Clock, servers: Sequence[str] = (), hosts: Path = HOSTS, system: Path = SYSTEM
+    ) -> None:
         self._clock = clock
-        self._servers = servers
-        self._resolver: dns.asyncresolver.Resolver | None = None
+        self._system = _System(servers, system)
         self._kept: OrderedDict[tuple[str, Kind], _Kept] = OrderedDict()
         self._failed: OrderedDict[tuple[str, Kind], tuple[float, str]] = OrderedDict()
         self._asking: dict[tuple[str, Kind], asyncio.Task[Records]] = {}
@@ -92,7 +97,7 @@ class Dns:
         """The records of a name, none when there are none; raises ``LookupFailed``."""
         if kind in ("A", "AAAA"):
             listed = self._hosts.addresses(name, kind)
-            if listed:
+            if listed is not None:
                 return listed
         key = (name, kind)
         now = self._clock.monotonic()
@@ -102,7 +107,11 @@ class Dns:
         failed = self._failed.get(key)
         if failed is not None and now < failed[0]:
             return self._stale(key, failed[1])
-        return await asyncio.shield(self._ask(key))
+        asking = self._ask(key)
+        if not self._serves_yet(kept):
+            return await asyncio.shield(asking)
+        await asyncio.wait((asking,), timeout=PATIENCE_S)
+        return asking.result() if asking.done() else kept.records
 
     async def close(self) -> None:
         """Ends every question."""
@@ -136,18 +145,21 @@ class Dns:
 
     def _stale(self, key: tuple[str, Kind], why: str) -> Records:
         kept = self._kept.get(key)
-        if kept is None or not kept.records or self._clock.monotonic() > kept.until + STALE_S:
+        if not self._serves_yet(kept):
             raise LookupFailed(why)
         return kept.records
+
+    def _serves_yet(self, kept: _Kept | None) -> TypeGuard[_Kept]:
+        """Whether an answer is better than none, though its time is over."""
+        return kept is not None and bool(kept.records) and self._clock.monotonic() <= kept.until + STALE_S
 
     async def _query(self, name: str, kind: Kind) -> tuple[Records, float]:
         """Records and how many seconds they are good for."""
         try:
-            if self._resolver is None:
-                self._resolver = _resolver(self._servers)
-            answer = await self._resolver.resolve(
-                name, kind, search=False, raise_on_no_answer=False, lifetime=LOOKUP_S
-            )
+            async with asyncio.timeout(LOOKUP_S):  # the library pauses once more after its last try
+                answer = await self._system.resolver().resolve(
+                    name, kind, search=False, raise_on_no_answer=False, lifetime=LOOKUP_S
+                )
         except dns.resolver.NXDOMAIN as error:
             return (), _missing_for(error)
         except dns.resolver.NoResolverConfiguration:
@@ -160,16 +172,6 @@ class Dns:
         return tuple(_record(kind, item) for item in list(answer.rrset)[:MAX_RECORDS]), _within(
             ttl, SHORTEST_S, LONGEST_S
         )
-
-
-def _resolver(servers: Sequence[str]) -> dns.asyncresolver.Resolver:
-    resolver = dns.asyncresolver.Resolver(configure=not servers)
-    resolver.timeout = TRY_S
-    if servers:
-        split = [server.rpartition(":") if server.count(":") == 1 else (server, "", "") for server in servers]
-        resolver.nameservers = [host for host, _, _ in split]
-        resolver.nameserver_ports = {host: int(port) for host, _, port in split if port}
-    return resolver
 
 
 def _record(kind: Kind, item: Any) -> Any:
@@ -200,7 +202,7 @@ def _within(value: float, least: float, most: float) -> float:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, dns.exception.Timeout):
+    if isinstance(error, dns.exception.Timeout | TimeoutError):
         return "the DNS servers do not answer"
     if isinstance(error, dns.resolver.NoNameservers):
         return "the DNS servers can not answer"
@@ -214,6 +216,40 @@ def _remember(table: "OrderedDict[Any, Any]", key: object, value: object) -> Non
         table.popitem(last=False)
 
 
+class _System:
+    """Whom we ask: the given servers, or the system's, looked up anew when they have changed."""
+
+    def __init__(self, servers: Sequence[str], path: Path) -> None:
+        self._servers = servers
+        self._path = path
+        self._read_at = -1
+        self._resolver: dns.asyncresolver.Resolver | None = None
+
+    def resolver(self) -> dns.asyncresolver.Resolver:
+        """Raises NoResolverConfiguration where there is none."""
+        changed = -1 if self._servers else _changed_at(self._path)
+        if self._resolver is None or changed != self._read_at:
+            self._resolver, self._read_at = self._made(), changed
+        return self._resolver
+
+    def _made(self) -> dns.asyncresolver.Resolver:
+        made = dns.asyncresolver.Resolver(str(self._path), configure=not self._servers)
+        made.timeout = TRY_S
+        if self._servers:
+            split = [s.rpartition(":") if s.count(":") == 1 else (s, "", "") for s in self._servers]
+            made.nameservers = [host for host, _, _ in split]
+            made.nameserver_ports = {host: int(port) for host, _, port in split if port}
+        return made
+
+
+def _changed_at(path: Path) -> int:
+    """When a file was changed; -1 where there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return -1
+
+
 class _Hosts:
     """The system's hosts file, read anew when it has changed."""
 
@@ -222,15 +258,18 @@ class _Hosts:
         self._read_at = -1
         self._names: dict[str, list[str]] = {}
 
-    def addresses(self, name: str, kind: Kind) -> Records:
-        try:
-            changed = self._path.stat().st_mtime_ns
-            if changed != self._read_at:
-                self._read_at, self._names = changed, self._read()
-        except OSError:
-            return ()
-        colon = kind == "AAAA"
-        return tuple(address for address in self._names.get(name, ()) if (":" in address) == colon)
+    def addresses(self, name: str, kind: Kind) -> Records | None:
+        """Those of a name, which are all that it has; None where the file does not tell."""
+        changed = _changed_at(self._path)
+        if changed != self._read_at:
+            try:
+                self._names = self._read()
+            except OSError:
+                return None
+            self._read_at = changed
+        listed = self._names.get(name, ())
+        found = tuple(address for address in listed if (":" in address) == (kind == "AAAA"))
+        return found if found or (listed and kind == "AAAA") else None
 
     def _read(self) -> dict[str, list[str]]:
         with self._path.open(encoding="utf-8", errors="replace") as file:

@@ -1,13 +1,17 @@
 """Look-ups against a real (small) DNS server: what is kept, for how long, and what a silent one costs."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import dns.asyncresolver
+import dns.exception
 import pytest
 
-from edge.sip.dns import FAILED_S, MISSING_S, STALE_S, Dns, LookupFailed, Naptr, Srv
+from edge.sip.dns import FAILED_S, LOOKUP_S, MISSING_S, PATIENCE_S, STALE_S, Dns, LookupFailed, Naptr, Srv
+from edge.sip.resolver import LIMIT_S
 from tests.support.dns_server import TTL, DnsServer, Zone, dns_server
 from tests.support.virtual_time import VirtualClock
 
@@ -94,6 +98,56 @@ async def test_a_silent_server_costs_a_second_at_most_and_once(tmp_path: Path) -
             with pytest.raises(LookupFailed):
                 await looked.look_up("pbx.example", "A")
         assert server.asked["pbx.example", "A"] == asked
+
+
+async def test_who_was_known_is_not_waited_for_while_the_servers_are_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name takes three look-ups one after the other: where each waited in vain none was found in time."""
+    assert 3 * PATIENCE_S < LIMIT_S and 2 * LOOKUP_S < LIMIT_S
+    async with world(dict(ZONE), tmp_path / "hosts") as (looked, server, clock):
+        known = await looked.look_up("pbx.example", "A")
+        clock.advance(TTL + 1)
+        server.silent = True
+        monkeypatch.setattr("edge.sip.dns.LOOKUP_S", 600.0)
+        async with asyncio.timeout(60):
+            assert await looked.look_up("pbx.example", "A") == known
+
+
+async def test_the_system_s_servers_are_looked_up_anew_when_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, asked = tmp_path / "resolv.conf", []
+
+    async def resolve(self: dns.asyncresolver.Resolver, *_: object, **__: object) -> None:
+        asked.append(list(self.nameservers))
+        raise dns.exception.Timeout
+
+    monkeypatch.setattr(dns.asyncresolver.Resolver, "resolve", resolve)
+    looked = Dns(VirtualClock(), (), tmp_path / "hosts", system)
+
+    async def ask(name: str) -> str:
+        with pytest.raises(LookupFailed) as failed:
+            await looked.look_up(name, "A")
+        return str(failed.value)
+
+    assert "no DNS server" in await ask("a.example")
+    for changed, server in enumerate(("192.0.2.98", "192.0.2.99")):
+        system.write_text(f"nameserver {server}\n")
+        os.utime(system, ns=(changed, changed))
+        assert "do not answer" in await ask(f"{changed}.example")
+    assert asked == [["192.0.2.98"], ["192.0.2.99"]]
+
+
+async def test_a_name_in_the_hosts_file_has_no_other_addresses(tmp_path: Path) -> None:
+    """As everywhere: or calls to a host that was moved there would go to its public address as well."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.50 pbx.example\n2001:db8::5 six.example\n")
+    more = {("pbx.example", "AAAA"): ["2001:db8::1"], ("six.example", "A"): ["192.0.2.6"]}
+    async with world({**ZONE, **more}, hosts) as (looked, server, _):
+        assert await looked.look_up("pbx.example", "AAAA") == ()
+        assert not server.asked
+        assert await looked.look_up("six.example", "A") == ("192.0.2.6",)
 
 
 async def test_the_hosts_file_comes_first_and_is_read_anew(tmp_path: Path) -> None:
