@@ -1,7 +1,7 @@
 """Query parameters of lists: paging, sorting, and filters by field name."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from edge.admin.table import MOST_ROWS
 from edge.model.base import Record
 from edge.model.config import Role
+from edge.model.instants import to_text
 from edge.services.listing import ListQuery
 
 Cursor = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -41,8 +42,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
-        # As the store writes them: UTC with milliseconds, so that texts compare as instants.
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return to_text(value)
     return str(value)
 
 

@@ -18,6 +18,7 @@ from edge.model.decision import (
     Proceed,
     Step,
 )
+from edge.model.instants import to_text
 from edge.model.tags import MOST_WRITES, Tags, TagWrite
 from edge.model.visits import Link
 from edge.routing.tags import held, told
@@ -28,8 +29,8 @@ MOST_STEPS = 500
 
 
 def instant(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC with milliseconds, as every instant of the API."""
-    return None if at is None else at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """As every instant of the API; none for what did not happen."""
+    return None if at is None else to_text(at)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, get_args
 
 from edge.model.decision import Proceed
+from edge.model.instants import to_text
 from edge.model.tags import MOST_WRITES, TagOrigin, Tags, TagWrite, Value
 
 _RANK: Final = {origin: place for place, origin in enumerate(get_args(TagOrigin))}
@@ -51,8 +52,7 @@ def told(own: Tags, writes: Iterable[TagWrite]) -> dict[str, dict[str, Any]]:
 
 
 def _one(write: TagWrite) -> dict[str, Any]:
-    at = write.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    one = {"value": _plain(write.value), "origin": write.origin, "at": at}
+    one = {"value": _plain(write.value), "origin": write.origin, "at": to_text(write.at)}
     return {**one, "late": True} if write.late else one
 
 

@@ -28,6 +28,7 @@ from edge.model.config import (
     Trunk,
     TrunkSpec,
 )
+from edge.model.instants import from_text, to_text
 from edge.model.kinds import Kind, Object, Spec
 from edge.model.pool import CallTrackingTag, Pool, PoolSpec, TagSpec
 from edge.model.publishers import Publisher, PublisherSpec
@@ -45,7 +46,6 @@ from edge.services.rules import check, filled, reset_for_patch
 from edge.store.audit import Note
 from edge.store.bodies import SHAPES
 from edge.store.edits import Edit
-from edge.store.instants import from_text, to_text
 from edge.store.owners import EVERYWHERE, Within
 from edge.store.repository import Objects
 

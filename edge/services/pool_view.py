@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from edge.clock import Clock
+from edge.model.instants import from_text, to_text
 from edge.model.visits import Link
 from edge.services.errors import NotFound
 from edge.services.guard import translated
@@ -16,7 +17,6 @@ from edge.services.listing import ListQuery, Page
 from edge.services.pool_numbers import PoolNumberService, states
 from edge.store.duplicates import DuplicatePage, DuplicateSnippets
 from edge.store.impressions import Impressions
-from edge.store.instants import from_text, to_text
 from edge.tracking.advice import Advice, Visited, advise, stays_of
 
 _DAY = timedelta(days=1)

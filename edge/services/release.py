@@ -11,6 +11,7 @@ from typing import Self
 from edge.clock import Clock
 from edge.logs import get_logger
 from edge.model.config import Number
+from edge.model.instants import to_text
 from edge.model.publishers import Money
 from edge.model.release import Carrier
 from edge.services.configuration import ConfigurationService
@@ -20,7 +21,6 @@ from edge.services.lifecycle import marked, released, restored, settled
 from edge.services.listing import ListQuery, Page
 from edge.services.numbers import NumberResult, NumberService
 from edge.services.periodic import Periodic
-from edge.store.instants import to_text
 from edge.store.numbers import CallTally, NumberRecords
 
 COOLING_DAYS = 45

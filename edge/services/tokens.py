@@ -10,12 +10,12 @@ from pydantic import SecretStr
 from edge.clock import Clock
 from edge.ids import new_id
 from edge.model.config import Role, Token
+from edge.model.instants import to_text
 from edge.services.errors import FieldError, Invalid
 from edge.services.guard import translated
 from edge.services.identity import Identity, acting
 from edge.services.listing import ListQuery, Page
 from edge.store.audit import Note
-from edge.store.instants import to_text
 from edge.store.tokens import Tokens
 
 PREFIX = "edge_"

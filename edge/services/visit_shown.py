@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from edge.model.instants import from_text, ms_of, text_of_ms
 from edge.model.visits import PoolRules
-from edge.store.instants import from_text, ms_of, text_of_ms
 from edge.tracking.states import Lease, archive_ms
 from edge.tracking.tags import merged, of_url
 

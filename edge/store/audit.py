@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from edge.ids import new_id
+from edge.model.instants import to_text
 from edge.store.engine import Database
-from edge.store.instants import to_text
 from edge.store.paging import next_cursor, order_of, paged
 from edge.store.tables import audit
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from edge.model.bans import Banned
-from edge.store.instants import from_text, to_text
+from edge.model.instants import from_text, to_text
 from edge.store.sources import SourceRows
 from edge.store.tables import bans
 

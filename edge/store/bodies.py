@@ -11,13 +11,13 @@ from edge.model.buyer import Buyer, Group
 from edge.model.calendars import HolidayCalendar
 from edge.model.callers import CallerList
 from edge.model.config import NOTHING_OWN, Campaign, Number, Prompt, Target, Trunk
+from edge.model.instants import from_text, to_text
 from edge.model.kinds import Kind, Object
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.publishers import Publisher
 from edge.model.secrets import in_clear
 from edge.store import tables
 from edge.store.errors import Reference
-from edge.store.instants import from_text, to_text
 
 
 class Shape(NamedTuple):

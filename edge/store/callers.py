@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from edge.model.callers import CallerPast, PastCall
+from edge.model.instants import from_text
 from edge.store.edits import portions
 from edge.store.engine import Database
-from edge.store.instants import from_text
 from edge.store.tables import caller_list_numbers as listed
 from edge.store.tables import calls
 

@@ -5,8 +5,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from edge.model.instants import to_text
 from edge.store.engine import Database
-from edge.store.instants import to_text
 from edge.store.tables import duplicate_snippets as table
 
 MOST_PAGES = 100

@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edge.model.instants import from_text, to_text
 from edge.store.engine import Database
-from edge.store.instants import from_text, to_text
 from edge.store.tables import enrichments as table
 
 

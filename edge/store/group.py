@@ -8,8 +8,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from edge.clock import Clock
 from edge.logs import get_logger
+from edge.model.instants import to_text
 from edge.model.ledger import CapCount, CapNotice, Command, Unavailable
-from edge.store.instants import to_text
 from edge.store.ledger import Ledger, recover
 from edge.store.spool import Spool
 

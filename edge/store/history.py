@@ -12,9 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from edge.clock import Clock
+from edge.model.instants import from_text, to_text
 from edge.store.audit import Body
 from edge.store.engine import Database
-from edge.store.instants import from_text, to_text
 from edge.store.paging import next_cursor, order_of, paged
 from edge.store.tables import audit
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge.model.instants import from_text, ms_of, text_of_ms, to_text
 from edge.model.tags import Tags, added
 from edge.model.visits import (
     Allocate,
@@ -32,7 +33,6 @@ from edge.model.visits import (
     Touched,
 )
 from edge.store import visits_sql as sql
-from edge.store.instants import from_text, ms_of, text_of_ms, to_text
 from edge.store.sweeps import Sweeper
 from edge.store.visit_rows import lease_of, link_of, text_of_view, view_of
 from edge.tracking.board import Board, Drawn

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json
 
 from edge.ids import new_id
+from edge.model.instants import to_text
 from edge.model.ledger import (
     CapCount,
     CapNotice,
@@ -29,7 +30,6 @@ from edge.model.ledger import (
     ResetCap,
     Unavailable,
 )
-from edge.store.instants import to_text
 from edge.store.leases import LeaseBook
 from edge.store.records import bare, made
 from edge.store.slot_rows import awaiting, left, write

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from edge.logs import get_logger
+from edge.model.instants import to_text
 from edge.model.ledger import Finish
-from edge.store.instants import to_text
 
 log = get_logger("edge.store")
 

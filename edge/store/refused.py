@@ -6,8 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from edge.model.instants import from_text, to_text
 from edge.store.engine import Database
-from edge.store.instants import from_text, to_text
 from edge.store.tables import refused_calls
 
 

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from edge.model.instants import to_text
 from edge.model.visits import Place, Sweep
-from edge.store.instants import to_text
 
 SLICE = 100
 # The newest visit of a number stays: its stamps say how long the number has been unused.

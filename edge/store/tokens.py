@@ -5,12 +5,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from edge.model.config import Token
+from edge.model.instants import from_text, to_text
 from edge.model.kinds import Kind
 from edge.store.audit import Entry, Note, row_of
 from edge.store.bodies import SHAPES
 from edge.store.engine import Database
 from edge.store.errors import Dangling, Missing, Reference
-from edge.store.instants import from_text, to_text
 from edge.store.paging import next_cursor, order_of, paged
 from edge.store.tables import audit, tokens
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from edge.model.instants import from_text, ms_of
 from edge.model.visits import Attribution, Link, PageView
-from edge.store.instants import from_text, ms_of
 from edge.tracking.states import Lease
 from edge.tracking.tags import merged, of_url
 

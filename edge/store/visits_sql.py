@@ -1,4 +1,4 @@
-"""The statements of ``edge.store.leases``; instants are texts of ``edge.store.instants``."""
+"""The statements of ``edge.store.leases``; instants are texts of ``edge.model.instants``."""
 
 LEASES = """SELECT l.number_id, i.id, i.tag_id, i.visitor_id, l.generation, i.last_activity_at,
 i.lease_until, i.call_ended_at, i.closed_at FROM pool_leases l JOIN impressions i ON i.id = l.impression_id"""
