@@ -36,6 +36,8 @@ RIDE_S = 0.008
 LINGER_S = 0.1
 # A timer of the loop may ring a little early, by its clock's resolution.
 GRAIN_S = 0.001
+# What is due so soon goes when another command comes: the loop is awake, and would be woken once more for it.
+EARLY_S = 0.002
 MAX_QUEUED = 50_000
 # What nobody waits for, a call's record above all, wakes the loop no more often than once for so many.
 MOST_UNTOLD = 1_000
@@ -140,7 +142,9 @@ class Writer:
             if not self._buffer or due < self._buffer_due:
                 self._buffer_due = due
             self._buffer.append((command, future))
-        if due <= now:
+        # A call that opens is soon to connect, which the same commit can take.
+        early = 0.0 if isinstance(command, OpenCall) else EARLY_S
+        if self._buffer and self._buffer_due <= now + early:
             self._flush()
         else:
             self._alarm.by(due)
@@ -183,6 +187,7 @@ class Writer:
             self._records = []
         if group:
             self._queue.put(group)
+        self._alarm.stop()
         if self._records:
             self._alarm.by(self._records_due)
 

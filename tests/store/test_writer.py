@@ -12,6 +12,7 @@ import pytest
 
 from edge.model.decision import CapClaim
 from edge.model.ledger import CapCount, ResetCap, Unavailable
+from edge.store import writer as writers
 from edge.store.database import StoreInUse
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock, Query
@@ -51,6 +52,17 @@ async def test_posted_commands_are_written_without_being_waited_for(
         writer.post(opened("a"))
         writer.post(finish("a"))
     assert query("SELECT id FROM calls") == [("a",)]
+
+
+async def test_what_is_due_soon_goes_when_another_command_comes(
+    path: Path, clock: HandClock, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for wait in ("LINGER_S", "RIDE_S", "EARLY_S"):  # no timer rings in this test
+        monkeypatch.setattr(writers, wait, 3600.0)
+    async with Writer(path, clock) as writer:
+        writer.post(opened("a"))
+        assert await writer.submit(release("a")) is None
+        assert query("SELECT id FROM open_calls") == [("a",)]
 
 
 async def test_records_that_nobody_waits_for_share_a_commit(
