@@ -313,6 +313,12 @@ class Bridge:
             self.ours.refused(leg, event.status)
             return
         self._crossing = None
+        if (
+            crossing.late and event.status != 491
+        ):  # it makes no offer: who asked for one gets what it said last
+            crossing.undo()
+            crossing.offerer.take_alone(b"", said=crossing.answerer.remote)
+            return
         if event.status == 408:  # given up: the peer may have taken it all the same
             self._restore(crossing)
         else:

@@ -269,6 +269,25 @@ async def test_a_refused_offer_is_refused_to_who_made_it(scene: Scene, status: i
     assert (await scene.record())["disposition"] == "connected"
 
 
+@pytest.mark.parametrize("status", [400, 488, 500])
+async def test_who_asks_for_an_offer_that_the_other_side_does_not_make_gets_ours(
+    scene: Scene, status: int
+) -> None:
+    """Such is the session refresh of some gateways: refused, it would end the call in its time."""
+    await scene.route(scene.target)
+    call, _ = await scene.connected()
+    await call.request("INVITE")
+    asked = await scene.target.hear("INVITE")
+    assert not asked.body
+    await scene.target.answer(asked, status)
+    offered = await call.hear("200")
+    assert offered.audio_port
+    await call.request("ACK", scene.caller.sdp())
+    await call.request("BYE")
+    await scene.target.answer(await scene.target.hear("BYE"), 200)
+    assert (await scene.record())["disposition"] == "connected"
+
+
 async def test_early_media_then_failover_reaches_the_next_target(scene: Scene) -> None:
     await scene.route()
     call = await scene.caller.invite(scene.number, scene.caller.sdp())
