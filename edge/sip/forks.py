@@ -81,14 +81,22 @@ class Forks:
 
 
 class Abandoned:
-    """An INVITE of ours that was sent another way since: whoever takes it yet hears that it is no more."""
+    """An INVITE of ours that was sent another way since, or given up: whoever takes it yet hears that it is
+    no more."""
 
     __slots__ = ("_cancelled", "_core", "_forks")
 
-    def __init__(self, core: Core, transaction: ClientTransaction, credentials: Credentials | None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        transaction: ClientTransaction,
+        credentials: Credentials | None,
+        *,
+        cancelled: bool = False,
+    ) -> None:
         self._core = core
         self._forks = Forks(core, transaction.data, transaction.flow, credentials, None, reason=None)
-        self._cancelled = False
+        self._cancelled = cancelled
 
     def __call__(self, transaction: ClientTransaction, response: Response) -> None:
         """An answer, as the transaction tells its user."""
@@ -100,6 +108,14 @@ class Abandoned:
             self._cancelled = True
             self._core.layer.cancel(transaction, None)
             self._core.timers.start(LIMIT, transaction.end)  # 9.1
+
+
+def call_off(core: Core, lost: ClientTransaction, credentials: Credentials | None) -> None:
+    """An INVITE of ours that rings, and whose connection is gone: it is taken back over another."""
+    core.layer.revive(lost)
+    lost.leave_to(Abandoned(core, lost, credentials, cancelled=True))
+    core.layer.cancel(lost, None)
+    core.timers.start(LIMIT, lost.end)
 
 
 _AUTHORIZATION: Final = frozenset(("Authorization", "Proxy-Authorization"))

@@ -9,7 +9,7 @@ from edge.sip.dialog import Dialog, Named, dialog_of_ours
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Answered, Flow, OutgoingCall, Progress, Refused
 from edge.sip.exchange import MOST_OVER_UDP, connection_for, made_here, takes_no_stream
-from edge.sip.forks import MAX_FORKS, Abandoned, Forks
+from edge.sip.forks import MAX_FORKS, Abandoned, Forks, call_off
 from edge.sip.headers import retry_after
 from edge.sip.invite import Invite
 from edge.sip.message import Headers, Request, Response
@@ -41,10 +41,8 @@ HANG_UP: Final = {  # state: what a hang-up of ours means in it
     "up": "say_bye",
 }
 
-
 MOST_PROGRESS: Final = 200
-"""Provisional answers of one INVITE that are heard: the caller is told of each, and of a reliable one a
-transaction is left."""
+"""Provisional answers of one INVITE that are heard: each is told, and a reliable one leaves a transaction."""
 
 
 class ClientInvite(Invite):
@@ -232,7 +230,7 @@ class ClientInvite(Invite):
         if self._digest is None or not self._digest.accept(response):
             return False
         self._early.clear()
-        self._reliable = self.dialog = self._datagrams = None
+        self._reliable, self.dialog, self._datagrams, self._progressed = None, None, None, 0
         self._authorization = self._digest.headers("INVITE", self._outgoing.request_uri)
         self.state = "calling"
         self._transaction = self._send()
@@ -262,9 +260,11 @@ class ClientInvite(Invite):
             forks = Forks(self.core, self._data, self.flow, self.credentials, None, reason=None)
             self._transaction.leave_to(forks)
 
-    def _fail(self, _: ClientTransaction, cause: Cause) -> None:
+    def _fail(self, transaction: ClientTransaction, cause: Cause) -> None:
         if cause == "unreachable" and self._back_to_datagrams():
             return
+        if cause == "unreachable" and self._progressed and transaction.reliable:
+            call_off(self.core, transaction, self.credentials)
         if self.state in ("calling", "proceeding"):
             answer = made_here(cause)
             self.emit(Refused(answer.status, answer.reason, cause, answer.headers))

@@ -92,15 +92,25 @@ class TransactionLayer:
         branch = f"z9hG4bK{self.chance.token()}"
         return f"SIP/2.0/{flow.transport.upper()} {self.wire.sent_by(flow)};branch={branch};rport", branch
 
+    def revive(self, lost: ClientTransaction) -> None:
+        """An INVITE that rings goes on over another connection, since its own is gone."""
+        flow = lost.flow
+        lost.flow = self.wire.route(Destination(flow.transport, *flow.remote, flow.name))
+        lost.state = "proceeding"
+        self._enter(lost)
+
+    def _enter(self, transaction: ClientTransaction) -> None:
+        self.clients[transaction.key] = transaction
+        if transaction.flow.connection:
+            self._on_stream.setdefault(transaction.flow.connection, set()).add(transaction)
+
     def request(
         self, request: PrintedRequest, on_response: OnResponse, on_failure: OnFailure
     ) -> ClientTransaction:
         """Starts a client transaction."""
         kind = InviteClient if request.method == "INVITE" else RequestClient
         transaction = kind(self, request, on_response=on_response, on_failure=on_failure)
-        self.clients[transaction.key] = transaction
-        if request.flow.connection:
-            self._on_stream.setdefault(request.flow.connection, set()).add(transaction)
+        self._enter(transaction)
         transaction.start()
         return transaction
 

@@ -8,7 +8,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.sip.endpoint import Endpoint, EndpointConfig, Listen
-from edge.sip.events import Allow, Deny, Destination, Flow, OutgoingCall
+from edge.sip.events import Allow, Deny, Destination, Flow, InviteEvent, OutgoingCall, Progress, Refused
 from edge.sip.framer import Framer
 from edge.sip.guard import Guard
 from edge.sip.invite import Invite
@@ -217,6 +217,38 @@ async def test_a_repeated_200_is_acknowledged_over_another_connection_when_the_f
         theirs.answer(invite, *said, body=SDP)
         again = await (await peer.line()).until("ACK")
         assert (again.cseq, again.to_tag) == (ack.cseq, ack.to_tag)
+
+
+@pytest.mark.parametrize("hung_up", [False, True])
+async def test_who_rings_over_a_connection_that_ends_is_cancelled_over_another(hung_up: bool) -> None:
+    """It would ring on, and be taken, for nobody."""
+    heard: asyncio.Queue[InviteEvent] = asyncio.Queue()
+    async with endpoint() as (us, _), Peer() as peer:
+        to = Destination("tcp", "127.0.0.1", peer.port)
+        usage = us.call(OutgoingCall("sip:x@pbx.example", to, "<sip:a@b>", "<sip:x@y>", body=SDP))
+        usage.on_event = heard.put_nowait
+        line = await peer.line()
+        invite = await line.until("INVITE")
+        line.writer.write(print_answer(invite, 180, None, "peer", lines=(), body=b""))
+        assert isinstance(await heard.get(), Progress)
+        if hung_up:
+            usage.hang_up()
+            await line.until("CANCEL")
+        line.writer.transport.abort()
+        again = await peer.line()
+        cancel = await again.until("CANCEL")
+        assert (cancel.via.branch, cancel.cseq) == (invite.via.branch, invite.cseq)
+        said = (
+            ("Contact", f"<sip:a@127.0.0.1:{peer.port};transport=tcp>"),
+            ("Content-Type", "application/sdp"),
+        )
+        again.answer(invite, *said, body=SDP)
+        await again.until("ACK")
+        again.answer(await again.until("BYE"))
+        if not hung_up:
+            refused = await heard.get()
+            assert isinstance(refused, Refused) and refused.cause == "unreachable"
+        await eventually(lambda: us.counters["dialogs"] == 0)
 
 
 async def test_a_dialog_stays_with_the_listener_that_it_came_to() -> None:
