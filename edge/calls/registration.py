@@ -22,10 +22,11 @@ from edge.model.peers import Registration
 from edge.model.sip import RegisterSpec
 from edge.routing.snapshot import Snapshot
 from edge.sip.endpoint import Unresolvable
+from edge.sip.errors import SipParseError
 from edge.sip.events import Destination, OutgoingRequest
-from edge.sip.headers import retry_after
+from edge.sip.headers import parse_name_addr, retry_after
 from edge.sip.message import Response
-from edge.sip.uri import escape_user
+from edge.sip.uri import escape_user, parse_uri
 
 log = get_logger("edge.calls")
 
@@ -213,7 +214,7 @@ class RegistrationWatch:
             if answer.status == 423 and expires_s:  # section 10.3: our time is too short for it
                 account.expires_s = expires_s = _longer(answer, expires_s)
                 answer = await self._ask(account, via, destination, expires_s)
-            outcome = _judged(answer, expires_s)
+            outcome = _judged(answer, expires_s, self._asker.local_host(destination))
             if outcome.granted_s:
                 self._asker.hold(destination, outcome.granted_s, account.lost.set)
             if answer.status not in _ELSEWHERE:
@@ -252,14 +253,28 @@ def _longer(answer: Response, asked_s: int) -> int:
     return min(LONGEST_S, max(asked_s, int(least))) if least.isdecimal() and len(least) < 10 else asked_s
 
 
-def _judged(answer: Response, asked_s: int) -> Outcome:
+def _judged(answer: Response, asked_s: int, our_host: str) -> Outcome:
     """What the registrar's final answer says (section 10.3)."""
     if answer.status // 100 != 2:
         return Outcome(0, told(answer), retry_after(answer.headers.get("Retry-After")) or 0)
-    # Other devices of the account may be listed too: the shortest time is never too late for ours.
-    times = [int(found[1]) for value in answer.headers.values("Contact") if (found := _EXPIRES.search(value))]
+    listed = {
+        value: int(found[1])
+        for value in answer.headers.values("Contact")
+        if (found := _EXPIRES.search(value)) is not None
+    }
+    # Other devices of the account may be listed too.  Where a NAT has changed our address none is known as
+    # ours: then the shortest time is never too late.
+    times = [time for value, time in listed.items() if _is_at(value, our_host)] or [*listed.values()]
     whole = answer.headers.get("Expires") or ""
     if not times and whole.isdecimal() and len(whole) < 10:
         times = [int(whole)]
     granted = min((time for time in times if time), default=asked_s)
     return Outcome(min(granted, LONGEST_S))
+
+
+def _is_at(contact: str, host: str) -> bool:
+    try:
+        uri = parse_uri(parse_name_addr(contact).uri)
+    except SipParseError:
+        return False
+    return uri.hostport.removesuffix(f":{uri.port}").lower() == host.lower()

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from edge.calls.registration import AGAIN_S, BACKOFF_S, REFRESH, STANDS_S, RegistrationWatch
@@ -28,6 +29,7 @@ class Registrar(Asker):
         self.at: list[float] = []
         self.lose: Callable[[], None] = lambda: None
         self.closes = False  # each connection as soon as it has answered
+        self.granted: int | None = GRANTED_S  # None: whatever it says itself
 
     async def ask(self, outgoing: OutgoingRequest, patience_s: float) -> Response:
         self.asked.append(outgoing)
@@ -40,7 +42,7 @@ class Registrar(Asker):
         )
 
     def hold(self, destination: Destination, seconds: float, lost: Callable[[], None]) -> None:
-        assert seconds == GRANTED_S
+        assert self.granted is None or seconds == self.granted
         self.lose = lost
         if self.closes:
             lost()
@@ -105,6 +107,33 @@ def test_a_registration_is_made_refreshed_in_time_and_taken_back() -> None:
     assert [expires(outgoing) for outgoing in registrar.asked].count("0") == 1
     assert expires(registrar.asked[-1]) == "0"
     assert "hunter2" not in repr(registrar.asked)
+
+
+@pytest.mark.parametrize(
+    ("contacts", "waits"),
+    [
+        (
+            (f"<sip:us@192.0.2.77>;expires=30, <sip:us@203.0.113.5:5060>;expires={GRANTED_S}",),
+            GRANTED_S * 0.85,
+        ),
+        (
+            ('"Phone" <sip:us@192.0.2.77>;expires=30', f"<sip:us@203.0.113.5>;q=1;expires={GRANTED_S}"),
+            GRANTED_S * 0.85,
+        ),
+        ((f"<sip:us@198.51.100.1:61000>;expires={GRANTED_S}, <sip:us@192.0.2.77>;expires=30",), 30 * 0.85),
+    ],
+)
+def test_of_several_devices_the_time_of_ours_counts_if_it_can_be_told(
+    contacts: tuple[str, ...], waits: float
+) -> None:
+    """A registrar behind a NAT may write another address; then the shortest time is never too late."""
+
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        registrar.granted = None
+        await asyncio.sleep(1 + waits)
+
+    registrar = kept(story, reply(200, *(("Contact", value) for value in contacts)))
+    assert registrar.waits[0] == pytest.approx(waits, abs=0.2)
 
 
 def test_a_time_that_is_too_short_is_asked_for_again() -> None:
