@@ -235,7 +235,7 @@ class LocalCall:
         self._link.listeners.pop(port, None)
         self._queried.discard(port)
         self._link.send(control.encode_port(control.CLEAR, port), _CLOSE_S)
-        self._perhaps_wake()
+        self._wake()
 
     async def counters(self) -> dict[int, LegCounters]:
         """The open legs' counters now, by local port; empty if the worker is gone."""
@@ -263,20 +263,18 @@ class LocalCall:
         if final:
             self._closing.discard(leg.port)
             self._counted[leg.port] = leg.counters
-        self._perhaps_wake()
+        self._wake()
 
-    async def _answers(self) -> None:
-        """Until the worker has answered everything, or is gone (a hung one is replaced)."""
+    def _answers(self) -> asyncio.Future[None]:
+        """Done when the worker has answered everything, or is gone (a hung one is replaced)."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        await waiter
-
-    def _perhaps_wake(self) -> None:
-        if not (self._queried or self._closing):
-            self._wake()
+        return waiter
 
     def _wake(self) -> None:
-        """Everything has been answered."""
+        """Wakes who waits, if everything has been answered."""
+        if self._queried or self._closing:
+            return
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -299,7 +297,7 @@ class LocalCall:
         self._legs = {}
         if ports:
             self._link.send(control.encode_ports(control.CLOSE, ports), _CLOSE_S)
-        self._perhaps_wake()
+        self._wake()
 
     def _worker_died(self) -> None:
         """A call that has no leg has lost nothing: it takes its first port from another worker."""

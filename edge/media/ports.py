@@ -128,6 +128,8 @@ class Ports:
         self._quarantine_s = quarantine_s
         self._announce = announce
         self._pairs: dict[int, PortPair] = {}
+        self.get = self._pairs.get
+        """The pair of a port that was announced."""
         self._resting: deque[tuple[float, PortPair]] = deque()
         self._wanted = 0
         self._failed = 0
@@ -182,10 +184,6 @@ class Ports:
         # Each that is left was tried, and is somebody else's: now and then is enough.
         self._binding = self._wanted > 0 and self._failed < len(self._fresh)
         return _PAUSE_MS if self._binding else 0
-
-    def get(self, number: int) -> PortPair | None:
-        """The pair of a port that was announced."""
-        return self._pairs.get(number)
 
     def rest(self, pair: PortPair, now: float) -> None:
         """A pair came out of use: it rests in quarantine."""

@@ -49,6 +49,7 @@ class Worker:
         self._pressing: set[Leg] = set()
         self._prompts: dict[int, Prompt] = {}
         self._outbox: list[bytes] = []
+        self._tell = self._outbox.append
         self._waiting: deque[bytes] = deque()
         self._blocked = False
         self._buffer = memoryview(bytearray(control.READ_SIZE))
@@ -135,12 +136,9 @@ class Worker:
             except Exception as error:  # one leg's fault must not end the others' calls
                 self.fault(error)
 
-    def _tell(self, frame: bytes) -> None:
-        self._outbox.append(frame)
-
     def _flush(self) -> None:
-        frames, self._outbox = self._outbox, []
-        self._waiting.extend(control.pack(frames))
+        self._waiting.extend(control.pack(self._outbox))
+        self._outbox.clear()
         self._send_waiting()
 
     def _send_waiting(self) -> None:
