@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, Protocol, Self
@@ -68,8 +68,9 @@ class Outcome(NamedTuple):
 class _Account:
     """One registration and its state; Call-ID and CSeq go on over its refreshes (section 10.2.4).
 
-    ``lost`` is set when the connection ends over which the carrier reaches us; ``losses`` counts those that
-    were lost soon, one after the other."""
+    ``until`` is when its time is over (monotonic), ``asking`` whether an answer is awaited.  ``lost`` is set
+    when the connection ends over which the carrier reaches us; ``losses`` counts those that were lost soon,
+    one after the other."""
 
     register: RegisterSpec
     since: datetime
@@ -78,6 +79,8 @@ class _Account:
     cseq: int = 1
     state: Literal["registering", "registered", "failed"] = "registering"
     expires_at: datetime | None = None
+    until: float = 0.0
+    asking: bool = False
     reason: str = ""
     failures: int = 0
     losses: int = 0
@@ -147,10 +150,15 @@ class RegistrationWatch:
         try:
             while True:
                 account.lost.clear()
+                account.asking = True
                 outcome = await self._attempt(trunk, account, account.expires_s)
-                await self._rest(account, self._note(trunk, account, outcome))
+                account.asking = False
+                wait_s = self._note(trunk, account, outcome)
+                with self._lapsing(trunk, account):
+                    await self._rest(account, wait_s)
         finally:
-            if account.state == "registered" and self._is_over(trunk):
+            # What is asked for may still be granted.
+            if (account.state == "registered" or account.asking) and self._is_over(trunk):
                 with suppress(TimeoutError):
                     async with asyncio.timeout(GOODBYE_S):
                         await self._attempt(trunk, account, 0)
@@ -170,9 +178,30 @@ class RegistrationWatch:
             account.losses = 0
 
     def _is_over(self, trunk: Trunk) -> bool:
-        """Whether to sign off: not for an edit that leaves the registration as it was."""
-        now = self._configuration.current.trunk(trunk.id)
-        return self._stopping or now is None or now.state != "active" or now.register != trunk.register
+        """Whether to sign off: not while the same account is wanted, by this trunk or another one."""
+        wanted = _wanted(self._configuration.current)
+        return self._stopping or all(_account_of(one) != _account_of(trunk) for one in wanted)
+
+    @contextmanager
+    def _lapsing(self, trunk: Trunk, account: _Account) -> Iterator[None]:
+        """While nothing is asked: a registration whose time is over stands no longer."""
+        left_s = max(0.0, account.until - self._clock.monotonic())
+        timer = asyncio.get_running_loop().call_later(left_s, self._lapse, trunk, account)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _lapse(self, trunk: Trunk, account: _Account) -> None:
+        if account.state == "registered":
+            account.since = self._clock.utc()
+            account.state, account.expires_at = "failed", None
+            account.reason = account.reason or "its time is over"
+            self._tell(trunk, account)
+
+    def _tell(self, trunk: Trunk, account: _Account) -> None:
+        level = log.info if account.state == "registered" and not account.reason else log.warning
+        level("trunk.registration", id=trunk.id, name=trunk.name, state=account.state, reason=account.reason)
 
     def _note(self, trunk: Trunk, account: _Account, outcome: Outcome) -> float:
         """Takes an outcome in; answers the seconds until the next attempt."""
@@ -181,19 +210,17 @@ class RegistrationWatch:
         if outcome.granted_s:
             account.state, account.failures = "registered", 0
             account.expires_at = now + timedelta(seconds=outcome.granted_s)
+            account.until = self._clock.monotonic() + outcome.granted_s
             wait = max(SOONEST_S, outcome.granted_s * self._uniform(*REFRESH))
         else:
             account.failures += 1
-            if account.expires_at is None or now >= account.expires_at:
+            if account.state != "registered" or self._clock.monotonic() >= account.until:
                 account.state, account.expires_at = "failed", None
             wait = self._backoff(account.failures, outcome.retry_after_s)
         if account.state != before:
             account.since = now
         if account.state != before or outcome.reason:
-            level = log.warning if outcome.reason else log.info
-            level(
-                "trunk.registration", id=trunk.id, name=trunk.name, state=account.state, reason=outcome.reason
-            )
+            self._tell(trunk, account)
         return wait
 
     def _backoff(self, failures: int, told_s: int = 0) -> float:
@@ -246,6 +273,12 @@ class RegistrationWatch:
 
 def _wanted(snapshot: Snapshot) -> Iterator[Trunk]:
     return (trunk for trunk in snapshot.trunks() if trunk.register is not None and trunk.state == "active")
+
+
+def _account_of(trunk: Trunk) -> tuple[str, str]:
+    """What a trunk has its registrar bind: the user name there to our address, over one transport."""
+    assert trunk.register is not None
+    return dialplan.over(trunk.register.registrar, trunk.sip.transport), trunk.register.username
 
 
 def _longer(answer: Response, asked_s: int) -> int:

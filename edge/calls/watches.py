@@ -39,7 +39,7 @@ class Watches(Generic[T]):
         self._run = run
         self._gone = gone
         self._watched: dict[str, tuple[T, asyncio.Task[None]]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], str] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
@@ -67,25 +67,24 @@ class Watches(Generic[T]):
         for item_id, item in wanted.items():
             watched = self._watched.get(item_id)
             if watched is None or watched[0] != item:
-                before = self._end(item_id)
+                self._end(item_id)
+                before = [task for task, of in self._ending.items() if of == item_id]
                 task = asyncio.get_running_loop().create_task(self._guarded(item, before))
                 self._watched[item_id] = item, task
 
-    def _end(self, item_id: str) -> asyncio.Task[None] | None:
+    def _end(self, item_id: str) -> None:
         watched = self._watched.pop(item_id, None)
-        if watched is None:
-            return None
-        task = watched[1]
-        task.cancel()
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
-        return task
+        if watched is not None:
+            task = watched[1]
+            task.cancel()
+            self._ending[task] = item_id
+            task.add_done_callback(self._ending.pop)
 
-    async def _guarded(self, item: T, before: asyncio.Task[None] | None) -> None:
-        """One task of an item at a time: the one before may still have to say goodbye.  One that fails is
-        begun anew after a while."""
-        if before is not None:
-            await asyncio.wait([before])
+    async def _guarded(self, item: T, before: list[asyncio.Task[None]]) -> None:
+        """One task of an item at a time: those before may still have to say goodbye.  One that fails is begun
+        anew after a while."""
+        if before:
+            await asyncio.wait(before)
         while True:
             try:
                 await self._run(item)

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from edge.calls.registration import AGAIN_S, BACKOFF_S, REFRESH, STANDS_S, RegistrationWatch
+from edge.calls.watches import SETTLE_S
 from edge.model.config import Trunk
-from edge.model.sip import RegisterSpec
+from edge.model.sip import RegisterSpec, SipSettings
 from edge.sip.events import Destination, OutgoingRequest
 from edge.sip.message import Headers, Response
 from tests.calls.test_reachability import COMMON, Asker, Holder
@@ -24,17 +26,18 @@ class Registrar(Asker):
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__()
-        self._clock = clock
+        self.clock = clock
         self.replies: list[Response] = []
         self.at: list[float] = []
         self.lose: Callable[[], None] = lambda: None
         self.closes = False  # each connection as soon as it has answered
         self.granted: int | None = GRANTED_S  # None: whatever it says itself
+        self.slow_s: list[float] = []  # until it answers the next ones
 
     async def ask(self, outgoing: OutgoingRequest, patience_s: float) -> Response:
         self.asked.append(outgoing)
-        self.at.append(self._clock.monotonic())
-        await asyncio.sleep(0.01)
+        self.at.append(self.clock.monotonic())
+        await asyncio.sleep(self.slow_s.pop(0) if self.slow_s else 0.01)
         return (
             self.replies.pop(0)
             if self.replies
@@ -233,3 +236,89 @@ def test_an_edit_of_something_else_keeps_the_registration_and_its_end_takes_it_b
         assert watch.registration("trk_1") is None
 
     assert [expires(outgoing) for outgoing in kept(story).asked].count("0") == 1
+
+
+OTHER = RegisterSpec(registrar="sip:sip.carrier.example", username="them", password=SecretStr("hunter2"))
+
+
+def test_a_goodbye_is_over_before_the_same_trunk_registers_again_however_often_it_is_edited() -> None:
+    """Or the carrier may hear it last, and no call comes though the registration is said to stand."""
+
+    async def story(watch: RegistrationWatch, registrar: Registrar, holder: Holder) -> None:
+        await asyncio.sleep(1)
+        registrar.slow_s = [0.9]
+        for each in (trunk(register=OTHER), trunk(register=None), trunk(name="renamed")):
+            holder.put(each)
+            watch.changed()
+            await asyncio.sleep(SETTLE_S + 0.05)
+        await asyncio.sleep(2)
+        goodbye = next(at for at, asked in enumerate(registrar.asked) if expires(asked) == "0")
+        assert registrar.at[goodbye + 1] - registrar.at[goodbye] > 0.8
+        assert state(watch) == "registered"
+
+    kept(story)
+
+
+def test_a_goodbye_takes_nothing_from_another_trunk_with_the_same_account() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, holder: Holder) -> None:
+        holder.put(trunk(id="trk_2"))
+        watch.changed()
+        await asyncio.sleep(1)
+        holder.put(trunk(state="paused"))
+        watch.changed()
+        await asyncio.sleep(1)
+        assert "0" not in [expires(outgoing) for outgoing in registrar.asked]
+        assert watch.registration("trk_1") is None and watch.counts() == {"registered": 1}
+
+    kept(story)
+
+
+def test_what_a_registrar_may_still_grant_is_taken_back_too() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, holder: Holder) -> None:
+        registrar.slow_s = [5]
+        await asyncio.sleep(1)
+        assert state(watch) == "registering"
+        holder.put(trunk(register=None))
+        watch.changed()
+        await asyncio.sleep(1)
+        assert [expires(outgoing) for outgoing in registrar.asked] == ["3600", "0"]
+
+    kept(story)
+
+
+def test_a_registration_whose_time_is_over_is_not_said_to_stand_while_we_wait() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        registrar.replies += [reply(503, ("Retry-After", "3600"))] * 4
+        await asyncio.sleep(GRANTED_S - 2)
+        assert state(watch) == "registered"
+        await asyncio.sleep(3)
+        found = watch.registration("trk_1")
+        assert found is not None and (found.state, found.expires_at) == ("failed", None)
+        assert found.reason == "503 As told"
+
+    kept(story)
+
+
+def test_a_clock_that_is_set_back_does_not_lengthen_a_registration(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        await asyncio.sleep(1)
+        registrar.replies += [reply(408)] * 100
+        yesterday = registrar.clock.utc() - timedelta(days=1)
+        monkeypatch.setattr(registrar.clock, "utc", lambda: yesterday)
+        await asyncio.sleep(GRANTED_S + 1)
+        assert state(watch) == "failed"
+
+    kept(story)
+
+
+def test_an_edit_of_the_transport_takes_the_old_binding_back() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, holder: Holder) -> None:
+        await asyncio.sleep(1)
+        holder.put(trunk(sip=SipSettings(transport="tcp")))
+        watch.changed()
+        await asyncio.sleep(1)
+        assert [expires(outgoing) for outgoing in registrar.asked] == ["3600", "0", "3600"]
+        assert state(watch) == "registered"
+
+    kept(story)
