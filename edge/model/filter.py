@@ -14,6 +14,7 @@ FilterKey = Annotated[str, StringConstraints(pattern=r"^(tag:)?[A-Za-z0-9_]{1,64
 FilterValue = Annotated[str, StringConstraints(max_length=1000)]
 
 _PATTERN_CHARACTERS = 500
+_LARGEST_NUMBER = 1 << 63
 _PATTERN_BYTES = 1 << 20
 
 
@@ -48,6 +49,9 @@ class Filter(Record):
             raise ValueError("values belong to the operator 'in', and it needs some")
         if (self.op in ("in", "exists", "not_exists")) != (self.value is None):
             raise ValueError("value belongs to every operator but 'in', 'exists' and 'not_exists'")
+        # NaN fits no comparison.
+        if isinstance(self.value, int | float) and not abs(self.value) <= _LARGEST_NUMBER:
+            raise ValueError("a number to compare with lies within 2^63; write a longer one as a text")
         if self.op == "regex":
             if not isinstance(self.value, str) or len(self.value) > _PATTERN_CHARACTERS:
                 raise ValueError(f"a regular expression is a text of {_PATTERN_CHARACTERS} characters")

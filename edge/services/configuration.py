@@ -222,10 +222,11 @@ class ConfigurationService:
     async def _insert_many(self, kind: Kind, items: Sequence[Object]) -> Sequence[Object]:
         for item in items:
             check(item, self.current)
+        made = self.current.with_changes(items)
         with translated(kind):
             note = Note(acting(), self.now())
             await self._objects.commit([Edit(kind, None, item) for item in items], note)
-        self._publish(self.current.with_changes(items))
+        self._publish(made)
         log.info("configuration changed", kind=kind, count=len(items), action="create", by=acting())
         return items
 
@@ -282,11 +283,15 @@ class ConfigurationService:
         await self._commit(Edit(kind, found, None))
 
     async def _commit(self, edit: Edit) -> None:
-        """Stores one edit and its audit, then publishes it."""
+        """Stores one edit and its audit, then publishes it.
+
+        The snapshot is made before: what can not be made ready is never stored, for no start could read it.
+        """
+        put, removed = ([], [edit.item.id]) if edit.after is None else ([edit.after], [])
+        made = self.current.with_changes(put, removed)
         with translated(edit.kind):
             await self._objects.commit([edit], Note(acting(), self.now()))
-        put, removed = ([], [edit.item.id]) if edit.after is None else ([edit.after], [])
-        self._publish(self.current.with_changes(put, removed))
+        self._publish(made)
         log.info("configuration changed", kind=edit.kind, id=edit.item.id, action=edit.action, by=acting())
 
     async def _replace(self, edits: Sequence[Edit], basis: Snapshot, after: Snapshot) -> None:

@@ -114,6 +114,10 @@ def test_a_withheld_caller_is_a_missing_key() -> None:
         {"op": "regex", "value": "a" * 501},
         {"op": "regex", "value": 5},
         {"op": "like", "value": "x"},
+        {"op": "<", "value": 10**400},
+        {"op": "<", "value": -(10**19)},
+        {"op": "==", "value": float("inf")},
+        {"op": "!=", "value": float("nan")},
     ],
 )
 def test_a_filter_that_says_nothing_is_refused(wrong: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from edge.clock import SystemClock
 from edge.model.config import Campaign, CampaignSpec, Number, NumberSpec, Target, TargetSpec, Trunk, TrunkSpec
+from edge.routing.snapshot import Snapshot
 from edge.services.configuration import ConfigurationService
 from edge.services.errors import Conflict, Invalid, NotFound, Stale, StoreDown
 from edge.services.listing import ListQuery
@@ -49,6 +50,21 @@ async def patch(service: ConfigurationService, item: Any, version: int | None = 
 
 def paths(caught: pytest.ExceptionInfo[Invalid]) -> list[str]:
     return [error.path for error in caught.value.errors]
+
+
+async def test_what_can_not_be_made_ready_is_not_stored(
+    service: ConfigurationService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else no start could read it again."""
+
+    def unready(_snapshot: Snapshot, *_changes: object) -> Snapshot:
+        raise OverflowError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Snapshot, "with_changes", unready)
+        with pytest.raises(OverflowError):
+            await target(service)
+    assert not (await service.list("target", ListQuery())).items
 
 
 async def test_an_edit_takes_effect_in_the_next_snapshot_and_not_in_a_call_s(
