@@ -96,7 +96,7 @@ class CallRecord:
         if writes:
             self.tags, self.writes = tags, writes
             given = tags.get("sub_id")
-            self.sub_id = self.sub_id or (given if isinstance(given, str) else None)
+            self.sub_id = given if isinstance(given, str) else self.sub_id
 
     def learn(self, tags: Tags, at: datetime) -> None:
         """A publisher tells more of the caller while the call is up: for reports only (rule: Tags)."""

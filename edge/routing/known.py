@@ -117,7 +117,6 @@ def _seen(field: str) -> Callable[[Known], str]:
 
 
 OF_VISIT: Final[dict[str, Callable[[Known], str]]] = {
-    "is_pool": lambda known: "false" if known.facts.link is None else "true",
     "impression_id": _visit("impression_id"),
     "visitor_id": _visit("visitor_id"),
     "attribution": _visit("attribution"),
@@ -135,6 +134,7 @@ OF_VISIT: Final[dict[str, Callable[[Known], str]]] = {
 
 CAMPAIGN_KEYS: Final = (
     "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "gclid", "fbclid", "msclkid",
+    "sub_id",
 )  # fmt: skip
 """Tags that placeholders name without ``tag:``."""
 
@@ -164,7 +164,7 @@ FACTS: Final[dict[str, Callable[[Known], str]]] = {
     "publisher_id": _number("publisher_id"),
     "affiliate_id": _number("publisher_id"),
     "publisher_name": lambda known: known.publisher_name,
-    "sub_id": _number("sub_id"),
+    "is_pool": lambda known: "false" if known.facts.link is None else "true",
     **OF_VISIT,
 }
 """Every fact that is known before a target is chosen."""

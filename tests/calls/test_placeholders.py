@@ -60,3 +60,9 @@ def test_what_a_call_knows_when_a_target_is_dialled() -> None:
     )
     assert fill(text, toward) == "312 campaign tv,web key tgt_1 buyer false"
     assert fill("[target_name|'nobody']", values) == "nobody"
+
+
+def test_the_sub_id_is_the_tag_whoever_wrote_it() -> None:
+    snapshot = world()
+    values = Values(Known(facts(), snapshot, "num_1"), {"sub_id": "b7"}, "key", snapshot)
+    assert fill("[sub_id] [is_pool]", values) == "b7 false"

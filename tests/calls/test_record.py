@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 from edge.calls.record import MOST_STEPS, CallRecord
 from edge.calls.trace import Trace
 from edge.media.engine import LegCounters
-from edge.model.decision import Attempt, CallFacts, CandidateLine
+from edge.model.decision import Attempt, CallFacts, CandidateLine, Proceed
+from edge.model.tags import TagWrite
+from tests.routing.world import number
 
 ARRIVED = datetime(2026, 11, 22, 9, 59, 58, 500_000, tzinfo=UTC)
 
@@ -63,3 +65,14 @@ def test_a_log_that_grows_for_hours_has_an_end() -> None:
     steps = told.finished(ARRIVED, {}, Trace(0.0))["decision"]["steps"]
     assert len(steps) == MOST_STEPS + 1
     assert (steps[-2]["result"], steps[-1]["step"]) == (f"key {MOST_STEPS - 1}", "log")
+
+
+def test_the_sub_id_is_the_one_that_holds_in_the_end() -> None:
+    """It is the tag of that name, which a later origin may write again."""
+    told = record()
+    told.writes = (TagWrite("sub_id", "url", "url", ARRIVED),)
+    told.attribute(number(), None)
+    assert told.sub_id == "url"
+    pressed = (*told.writes, TagWrite("sub_id", "menu", "menu", ARRIVED))
+    told.tag(Proceed("num_1", "cmp_1", (), None, None, None, {"sub_id": "menu"}, (), writes=pressed))
+    assert told.sub_id == "menu"

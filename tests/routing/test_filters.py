@@ -86,6 +86,20 @@ def test_operators(key: str, op: str, value: Any, expected: bool) -> None:
     assert holds(key, op, value) is expected
 
 
+def test_whether_a_call_is_of_a_pool_is_known_of_every_call() -> None:
+    assert holds("is_pool", "==", False)
+    assert not holds("is_pool", "==", True)
+    assert holds("is_pool", "exists")
+
+
+def test_a_sub_id_that_the_page_told_is_the_call_s() -> None:
+    """A number without one of its own leaves it to the URL of the visit."""
+    only = ready((Filter(key="sub_id", op="==", value="b7"),))
+    known = Known(facts(), world(), "num_1")
+    assert mismatch(only, known, {"sub_id": "b7"}) is None
+    assert mismatch(only, known, {}) is not None
+
+
 def test_in_takes_a_list() -> None:
     assert holds("regions", "in", values=["west", "north"])
     assert not holds("regions", "in", values=["west"])
