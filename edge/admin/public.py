@@ -121,9 +121,7 @@ class PublicFace:
         """A number for each tag of the campaign."""
         campaign_id, asking = request.match_info["campaign_id"], self._asking(request)
         page = await _body(request, PageSpec)
-        self._visits.active_tags(campaign_id)
-        if not self._visits.allows(campaign_id, asking.origin):
-            raise Problem(403, "pages of this site may not use the campaign's snippet; see allowed_origins")
+        self._admit(campaign_id, asking)
         view = PageView(page.page_url, page.first_url, page.referrer, page.language, page.screen)
         found = await self._visits.numbers(campaign_id, page.visitor_id, view, page.tags, asking)
         tags = [_answer(shown) for shown in found.shown]
@@ -152,20 +150,26 @@ class PublicFace:
 
     async def callers(self, request: web.Request) -> web.Response:
         """What a publisher knows of a caller before the call; kept for 48 hours."""
-        self._paced(request)
-        campaign_id = request.match_info["campaign_id"]
+        asking, campaign_id = self._paced(request), request.match_info["campaign_id"]
         said = await _body(request, CallerSpec)
-        self._visits.active_tags(campaign_id)
+        self._admit(campaign_id, asking)
         heard = await self._enrichment.say(campaign_id, said.caller, said.tags)
         body: dict[str, Any] = {"result": "in_progress" if heard.in_progress else "stored"}
         return _json({**body, "ignored": list(heard.ignored)} if heard.ignored else body)
 
     async def duplicate(self, request: web.Request) -> web.Response:
         """A second snippet found another one on its page, and leaves it alone."""
-        self._paced(request)
+        asking, campaign_id = self._paced(request), request.match_info["campaign_id"]
         page = await _body(request, DuplicateSpec)
-        await self._visits.duplicate(request.match_info["campaign_id"], page.page_url)
+        self._admit(campaign_id, asking)
+        await self._visits.duplicate(campaign_id, page.page_url)
         return web.Response(status=204)
+
+    def _admit(self, campaign_id: str, asking: Asking) -> None:
+        """Raises NotFound while the campaign's snippet serves nothing, Problem 403 for foreign pages."""
+        self._visits.active_tags(campaign_id)
+        if not self._visits.allows(campaign_id, asking.origin):
+            raise Problem(403, "pages of this site may not use the campaign's snippet; see allowed_origins")
 
     def _paced(self, request: web.Request) -> Asking:
         asking = self._asking(request)

@@ -72,6 +72,19 @@ async def test_only_the_sites_that_are_named_may_ask(api: Client) -> None:
     assert (await world.visit()).status == 200
 
 
+async def test_pages_of_other_sites_say_nothing_either(api: Client) -> None:
+    world = await pooled(api)
+    campaign = world.campaign["id"]
+    await api.patch(f"campaigns/{campaign}", {"allowed_origins": ["https://www.example.com"]})
+    bodies = {"callers": {"caller": "+13125550100", "tags": {"plan": "gold"}}, "duplicate-snippet": {}}
+    for what, body in bodies.items():
+        statuses = []
+        for headers in ({"Origin": "https://other.example"}, {"Origin": "https://www.example.com"}, {}):
+            told = await api.ask("POST", f"/t/{campaign}/{what}", token="", json=body, headers=headers)
+            statuses.append(told.status // 100)
+        assert statuses == [4, 2, 2]
+
+
 async def test_no_address_holds_more_than_its_share_and_crawlers_hold_none(
     api: Client, backstage: Backstage
 ) -> None:
