@@ -86,7 +86,7 @@ class Dispatcher:
         if key is None or route.method != "POST":
             return await route.handler(self._ports, exchange)
         return await self._repeats.once(
-            identity.token_id, request.path, key, raw, lambda: route.handler(self._ports, exchange)
+            identity.token_id, request.path_qs, key, raw, lambda: route.handler(self._ports, exchange)
         )
 
 

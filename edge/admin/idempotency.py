@@ -45,7 +45,7 @@ async def _digest(body: bytes | bytearray) -> bytes:
 
 
 class Repeats:
-    """The replies already given, by token, path and key."""
+    """The replies already given, by token, path (with its query) and key."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic

@@ -127,3 +127,12 @@ async def test_a_fault_is_told_without_its_insides(
     assert (answer.status, answer.json["status"]) == (status, status)
     assert b"secret" not in answer.body
     assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+async def test_a_rehearsal_is_not_what_was_done(api: Client) -> None:
+    """The same file and key, first with ``dry_run``: the import itself is another request."""
+    asked = {"data": "e164\n+18005550100\n", "headers": {"Content-Type": "text/csv", "Idempotency-Key": "k"}}
+    for path, there in (("numbers/import?dry_run=true", 0), ("numbers/import", 1), ("numbers/import", 1)):
+        answer = await api.ask("POST", path, **asked)
+        assert (answer.status, answer.json["items"][0]["result"]) == (200, "created")
+        assert len((await api.get("numbers")).json["items"]) == there
