@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from edge.admin.table import MOST_ROWS
+from edge.model import types
 from edge.model.base import Record
 from edge.model.config import Role
 from edge.model.instants import to_text
@@ -37,7 +38,8 @@ Phone = Annotated[
     BeforeValidator(_plus),
 ]
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+Instant = Annotated[types.Instant, BeforeValidator(_rfc3339)]
+Moment = Annotated[types.Moment, BeforeValidator(_rfc3339)]
 
 
 def _text(value: Any) -> str:

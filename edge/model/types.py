@@ -6,10 +6,11 @@ Phone numbers are E.164 with ``+``; zones are IANA names.
 import ipaddress
 import re
 import zoneinfo
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr, StringConstraints
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -38,6 +39,20 @@ def _zone(value: str) -> str:
     return value
 
 
+def _utc(at: datetime) -> datetime:
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be an instant of the years 1 to 9999 in UTC") from None
+
+
+def _near(at: datetime) -> datetime:
+    # Calendars reach some years beyond whatever is asked.
+    if not 1900 <= at.year < 9900:
+        raise ValueError("must lie in the years 1900 to 9899")
+    return at
+
+
 def _cidr(value: str) -> str:
     try:
         return str(ipaddress.ip_network(value, strict=False))
@@ -62,6 +77,9 @@ Dialled = Annotated[
     AfterValidator(check_e164),
     Field(json_schema_extra={"pattern": r"^\+[0-9 ().\-/]{4,48}$", "description": "E.164"}),
 ]
+Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
+Moment = Annotated[Instant, AfterValidator(_near)]
+"""An instant for which rules are asked."""
 Zone = Annotated[str, AfterValidator(_zone)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 TagKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{1,64}$", to_lower=True)]

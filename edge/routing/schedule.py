@@ -18,6 +18,8 @@ _ONE_DAY = timedelta(days=1)
 # beyond are holidays that are listed by their date, and the leap days of the coming years.
 _HORIZON_DAYS = 400
 _LEAP_HORIZON_YEARS = 9
+# The calendar ends soon after, and with it what can be computed.
+_LAST = date(9999, 12, 1)
 
 Span = tuple[int, int]
 """Minutes since local midnight, ``[start, end)``; an ``end`` over 1440 lies on the next day."""
@@ -136,7 +138,7 @@ class Schedule:
         ahead = [first + timedelta(days=n) for n in range(_HORIZON_DAYS)]
         yield from ahead
         known = [self._holidays, *([self._calendar] if self._calendar is not None else [])]
-        later = {day for holidays in known for day in holidays.days if day > ahead[-1]}
+        later = {day for holidays in known for day in holidays.days if ahead[-1] < day < _LAST}
         if any((2, 29) in holidays.yearly for holidays in known):
             later |= {day for day in _leap_days(first.year) if day > ahead[-1]}
         for day in sorted(later):

@@ -47,8 +47,9 @@ from edge.settings.sections import PublicSection
 from edge.store.duplicates import DuplicateSnippets
 from edge.tracking.tags import cleaned
 
+# CUBOT makes telephones.
 _CRAWLERS = re.compile(
-    r"bot\b|bot/|crawl|spider|slurp|facebookexternalhit|mediapartners|preview|lighthouse|pingdom|uptime|monitor"
+    r"(?<!cu)bot\b|crawl|spider|slurp|facebookexternalhit|mediapartners|preview|lighthouse|pingdom|uptime|monitor"
     r"|archiver|python-requests|curl/|wget/",
     re.IGNORECASE,
 )

@@ -54,7 +54,12 @@ def _decode(cursor: str, order: Order) -> tuple[str, str]:
         )
     except (ValueError, TypeError):
         raise BadCursor("the cursor is not one of ours; start without it") from None
-    fits = (name, descending) == order and isinstance(value, str) and isinstance(last_id, str)
+    fits = (name, descending) == order and _is_text(value) and _is_text(last_id)
     if not fits:
         raise BadCursor("the cursor belongs to a list sorted otherwise; start without it")
     return value, last_id
+
+
+def _is_text(value: object) -> bool:
+    """A text that the database takes: JSON may hold half a character (a surrogate)."""
+    return isinstance(value, str) and value == value.encode("utf-8", "replace").decode()

@@ -1,5 +1,6 @@
 """Bad input gets its answer, typed and with the path of what is wrong."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -111,8 +112,40 @@ async def test_a_wrong_query_is_named(api: Client, query: str, wrong: str) -> No
     assert (answer.status, list(answer.errors)) == (422, [wrong])
 
 
-async def test_a_cursor_of_nobody_is_refused(api: Client) -> None:
-    assert (await api.get("numbers?cursor=garbage")).status == 422
+@pytest.mark.parametrize(
+    "last", ["garbage", b"1", b'["created_at", true, 5, "x"]', rb'["created_at", true, "\ud800", "x"]']
+)
+async def test_a_cursor_of_nobody_is_refused(api: Client, last: bytes | str) -> None:
+    cursor = last if isinstance(last, str) else base64.urlsafe_b64encode(last).decode().rstrip("=")
+    assert (await api.get(f"numbers?cursor={cursor}")).status == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "calls?since=0001-01-01T00:00:00%2B14:00", None),
+        ("GET", "impressions?until=9999-12-31T23:59:00-14:00", None),
+        ("GET", "hours/preview?owner={}&at=9999-12-31T23:59:59Z", None),
+        ("GET", "hours/preview?owner={}&at=0001-01-01T00:00:00Z", None),
+        ("POST", "simulate", {"number": "+18005550100", "at": "0001-01-01T00:00:00Z"}),
+        ("PATCH", "numbers/{}", {"active_until": "9999-12-31T23:59:59-12:00"}),
+    ],
+)
+async def test_an_instant_beyond_the_calendar_is_refused(
+    api: Client, method: str, path: str, body: dict[str, Any] | None
+) -> None:
+    hours = {"timezone": "America/New_York", "weekly": {"mon": [["09:00", "17:00"]]}}
+    campaign = await api.new("campaigns", name="c")
+    number = await api.new("numbers", e164="+18005550100", campaign_id=campaign["id"], hours=hours)
+    answer = await api.ask(method, path.format(number["id"]), json=body)
+    assert (answer.status, len(answer.errors)) == (422, 1)
+
+
+async def test_instants_are_told_in_utc_however_they_came(api: Client) -> None:
+    made = await api.new("campaigns", name="c", active_from="2027-01-01T00:00:00-05:00")
+    assert made["active_from"] == "2027-01-01T05:00:00Z"
+    changed = await api.patch(f"campaigns/{made['id']}", {"active_until": "2027-02-01T00:00:00+01:00"})
+    assert changed.json["active_until"] == "2027-01-31T23:00:00Z"
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,14 @@ async def test_no_address_holds_more_than_its_share_and_crawlers_hold_none(
     assert (bot["is_pool"], bot["reason"]) == (False, "crawler")
 
 
+async def test_a_telephone_is_no_crawler_for_its_maker_s_name(api: Client) -> None:
+    world = await pooled(api)
+    agent = {"User-Agent": "Mozilla/5.0 (Linux; Android 10; CUBOT X30) Chrome/120.0 Mobile Safari/537.36"}
+    assert (await world.shown(headers=agent))["is_pool"]
+    agent = {"User-Agent": "AdsBot/2.0"}
+    assert (await world.shown("visitor-2", headers=agent))["reason"] == "crawler"
+
+
 async def test_too_many_requests_get_the_primary_number(api: Client, clock: Clock) -> None:
     world = await pooled(api)
     reasons = [(await world.shown())["reason"] for _ in range(62)]

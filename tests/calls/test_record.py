@@ -7,7 +7,7 @@ from edge.calls.trace import Trace
 from edge.media.engine import LegCounters
 from edge.model.decision import Attempt, CallFacts, CandidateLine, Proceed
 from edge.model.tags import TagWrite
-from tests.routing.world import number
+from tests.routing.world import number as made
 
 ARRIVED = datetime(2026, 11, 22, 9, 59, 58, 500_000, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ def test_the_sub_id_is_the_one_that_holds_in_the_end() -> None:
     """It is the tag of that name, which a later origin may write again."""
     told = record()
     told.writes = (TagWrite("sub_id", "url", "url", ARRIVED),)
-    told.attribute(number(), None)
+    told.attribute(made(), None)
     assert told.sub_id == "url"
     pressed = (*told.writes, TagWrite("sub_id", "menu", "menu", ARRIVED))
     told.tag(Proceed("num_1", "cmp_1", (), None, None, None, {"sub_id": "menu"}, (), writes=pressed))

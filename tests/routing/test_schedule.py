@@ -13,7 +13,7 @@ from edge.model.calendars import HolidayCalendar
 from edge.model.config import Holiday, Hours
 from edge.model.types import WEEKDAYS
 from edge.routing.schedule import Schedule
-from tests.routing.world import NEW_YORK, OFFICE, STAMP, WEEK, number, office, world
+from tests.routing.world import NEW_YORK, NOON, OFFICE, STAMP, WEEK, number, office, world
 
 
 def schedule(weekly: dict[str, Any], zone: str = "America/New_York", **more: Any) -> Schedule:
@@ -281,3 +281,8 @@ def test_a_shared_calendar_s_holidays_hold_where_the_hours_say_nothing_of_the_da
     assert schedule.next_change(ny("2026-12-31T17:00")) == ny("2027-01-04T09:00")
     edited = snapshot.with_changes([shared.model_copy(update={"dates": ()})]).schedule(mine.id)
     assert edited is not None and edited.is_open(ny("2027-01-01T10:00"))
+
+
+def test_the_last_day_of_the_calendar_may_be_a_holiday() -> None:
+    hours = Hours(timezone="America/New_York", holidays=(Holiday(date=date(9999, 12, 31)),))
+    assert Schedule(hours).next_change(NOON) is None

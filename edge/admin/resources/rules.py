@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from edge.admin.ports import Ports
 from edge.admin.present import encode, many, page
-from edge.admin.queries import Instant, PageQuery, Text
+from edge.admin.queries import Moment, PageQuery, Text
 from edge.admin.routes import Exchange, Reply, Routes
 from edge.services.insight import CapUse
 from edge.services.listing import Page
@@ -26,7 +26,7 @@ class OwnerQuery(BaseModel):
 class InstantQuery(OwnerQuery):
     """``at`` is an instant with its offset, now if left out."""
 
-    at: Instant | None = None
+    at: Moment | None = None
 
 
 class CapRead(BaseModel):

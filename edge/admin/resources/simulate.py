@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from edge.admin.ports import Ports
 from edge.admin.present import encode
@@ -12,7 +12,7 @@ from edge.admin.routes import Exchange, Reply, Routes
 from edge.model.base import Record
 from edge.model.decision import Announce, CandidateLine, Refuse
 from edge.model.menu import Key
-from edge.model.types import E164, Reference, TagKey, TagValue, TagValues
+from edge.model.types import E164, Moment, Reference, TagKey, TagValue, TagValues
 from edge.services.simulation import Answer, Simulated
 
 SIMULATE = Routes("simulate")
@@ -31,7 +31,7 @@ class SimulateSpec(Record):
 
     number: E164
     caller: E164 | None = None
-    at: AwareDatetime | None = None
+    at: Moment | None = None
     tags: SomeTags = Field(default_factory=dict)
     answers: SomeTags = Field(default_factory=dict)
     keys: Annotated[tuple[Key, ...], Field(max_length=50)] = ()
