@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Final
 from edge.calls.ports import IdentityVerifier
 from edge.model.attestation import UNKNOWN, Attested, Level, Verstat
 from edge.model.config import Trunk
+from edge.sip.errors import SipParseError
+from edge.sip.headers import parse_name_addr
 from edge.sip.message import Request
+from edge.sip.uri import parse_uri
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
@@ -33,9 +36,10 @@ def told(request: Request, trunk: Trunk) -> Attested:
     asserted, named = headers.get("P-Asserted-Identity") or "", headers.get("From") or ""
     if indicator is None and not own and "verstat" not in (asserted + named).lower():
         return UNKNOWN
-    values = (own, asserted, named)
-    said = [value for value in values if value and (value is own or "verstat" in value.lower())]
-    found = [match for value in said if (match := _VERSTAT.search(value)) is not None]
+    identities = [*headers.values("P-Asserted-Identity"), *headers.all("From")]
+    said = [_param(value) for value in identities if "verstat" in value.lower()]
+    judged = [_VERSTAT.search(own or ""), *map(_VERSTAT.match, said)]
+    found = [match for match in judged if match is not None]
     verstat: Verstat = _WRITTEN[found[0][1].lower()] if found else ""
     level = _level(indicator) or _level(found[0][2] if found else own)
     if verstat in ("TN-Validation-Failed", "No-TN-Validation"):
@@ -51,6 +55,17 @@ async def verify(call: "Call", verifier: IdentityVerifier) -> None:
     if found.by:
         call.facts = call.record.facts = facts._replace(attested=found)
     call.record.step("identity", found.level or "not verified", found.reason)
+
+
+def _param(identity: str) -> str:
+    """The verstat of an identity, wherever its parameters stand; the name before them is the caller's own."""
+    try:
+        address = parse_name_addr(identity)
+        uri = parse_uri(address.uri)
+    except SipParseError:
+        return ""
+    places = (address.params, uri.params, uri.subscriber_params)
+    return next((value.strip('"') for params in places if (value := params.get("verstat"))), "")
 
 
 def _level(text: str | None) -> Level:

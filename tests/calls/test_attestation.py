@@ -33,9 +33,18 @@ PASSED, FAILED, NONE = "TN-Validation-Passed", "TN-Validation-Failed", "No-TN-Va
         ({"From": f"<sip:+1312@h>;verstat={NONE}"}, Attested("", NONE, "carrier")),
         ({"From": f"<sip:+1312;verstat={PASSED}-C@h>"}, Attested("C", PASSED, "carrier")),
         ({"X-Carrier-VerStat": f"{PASSED}-A"}, Attested("A", PASSED, "carrier")),
+        ({"X-Carrier-VerStat": f"tn=+1312; verstat={PASSED}-A"}, Attested("A", PASSED, "carrier")),
         ({"X-Carrier-VerStat": "B"}, Attested("B", "", "carrier")),
         ({"X-Carrier-VerStat": "Bad"}, UNKNOWN),
         ({"From": '"verstat" <sip:+1312@h>'}, UNKNOWN),
+        ({"From": f'"verstat={PASSED}-A" <sip:+1312@h>'}, UNKNOWN),
+        ({"From": f'"<sip:x;verstat={PASSED}-A@h>" <sip:+1312@h>'}, UNKNOWN),
+        ({"From": f'<sip:+1312@h>;tag=1;x=";verstat={PASSED}-A"'}, UNKNOWN),
+        ({"From": f"<sip:{PASSED}-A;verstat=none@h>"}, UNKNOWN),
+        (
+            {"P-Asserted-Identity": f'"verstat={PASSED}-A" <sip:+1312@h>, <tel:+1312;verstat={FAILED}>'},
+            Attested("", FAILED, "carrier"),
+        ),
     ],
 )
 def test_the_carrier_s_word(headers: dict[str, str], expected: Attested) -> None:
