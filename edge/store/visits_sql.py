@@ -14,7 +14,8 @@ call_ended_at = NULL WHERE id = ?"""
 CLOSED = "UPDATE impressions SET closed_at = ?, lease_until = ? WHERE id = ?"
 ENDED = "UPDATE impressions SET call_ended_at = ? WHERE id = ?"
 SUPERSEDED = "UPDATE impressions SET superseded_at = ? WHERE id = ?"
-MISSED = """SELECT id FROM impressions WHERE tag_id = ? AND visitor_id = ? AND number_id IS NULL
+# By its visitor, says the plus sign: SQLite took the index of numbers, and looked at all visits without one.
+MISSED = """SELECT id FROM impressions WHERE tag_id = ? AND visitor_id = ? AND +number_id IS NULL
 AND last_activity_at > ? ORDER BY created_at DESC LIMIT 1"""
 STILL_MISSED = "UPDATE impressions SET last_activity_at = ? WHERE id = ?"
 GIVEN_LATE = """UPDATE impressions SET number_id = ?, e164 = ?, generation = ?, last_activity_at = ?,

@@ -16,6 +16,7 @@ from edge.store.spool import Spool
 from edge.store.writer import Writer
 from tests.store.conftest import HandClock
 from tests.support.commands import finish
+from tests.support.steps import Steps
 
 
 def call(n: int) -> Finish:
@@ -73,24 +74,12 @@ async def test_one_record_and_its_trace(records: CallRecords) -> None:
 def test_a_new_callers_record_costs_the_same_however_often_its_number_was_called(
     path: Path, clock: HandClock
 ) -> None:
-    steps = 0
-
-    def step() -> int:
-        nonlocal steps
-        steps += 1
-        return 0
-
     with contextlib.closing(connect(path)) as db:
-        group = Group(db, Spool(path.with_name("spool")), clock)
+        group, steps = Group(db, Spool(path.with_name("spool")), clock), Steps(db)
 
         def cost(n: int) -> int:
-            before = steps
-            group.run([finish(f"call_{n:03}", caller=f"+1202555{n:04}", number_id="num_1")])
-            return steps - before
+            ended = finish(f"call_{n:03}", caller=f"+1202555{n:04}", number_id="num_1")
+            return steps.of(lambda: group.run([ended]))
 
-        cost(0)
-        db.set_progress_handler(step, 1)
-        first = cost(1)
-        for n in range(2, 200):
-            cost(n)
-        assert 0 < cost(200) < 2 * first
+        costs = [cost(n) for n in range(200)]
+        assert 0 < costs[-1] < 2 * costs[1]
