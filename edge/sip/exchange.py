@@ -15,6 +15,8 @@ MOST_OVER_UDP: Final = 1300
 """Bytes of a request that may be a datagram where the path's MTU is not known (18.1.1)."""
 NO_STREAM_S: Final = 600.0
 """Seconds in which who took no connection, or said nothing over it, is not asked for one again."""
+HARMLESS: Final = ("BYE", "REGISTER", "OPTIONS")
+"""What can be asked twice and mean the same."""
 SILENT_S: Final = 5.0
 """Seconds in which an INVITE that went by TCP for its size has some answer: 100 takes 0.2 (17.2.1)."""
 
@@ -48,7 +50,7 @@ class Exchange:
 
     For an INVITE every 2xx is handed over, repeated ones too; ``authorization`` is what it was accepted with.
     A BYE whose connection ends before its answer is said once more over another: who has heard it already
-    has lost nothing.
+    has lost nothing.  So is what answers a challenge and does no harm twice: some end the connection with it.
     """
 
     __slots__ = (
@@ -95,6 +97,11 @@ class Exchange:
             request = self._by_stream(request)
         return layer.request(request, self._receive, self._fail)
 
+    def _send_authorized(self, digest: ClientDigest) -> None:
+        """Answers what challenges there have been, with a new count for each nonce."""
+        self.authorization = digest.headers(self._method, self._dialog.first_line()[0])
+        self.transaction = self._send((*self._headers, *self.authorization))
+
     def _by_stream(self, request: PrintedRequest) -> PrintedRequest:
         big = by_stream(self._core, self._dialog, request)
         if big is None:
@@ -116,8 +123,8 @@ class Exchange:
             return
         digest = self._digest
         if digest is not None and response.status in (401, 407) and digest.accept(response):
-            self.authorization = digest.headers(self._method, self._dialog.first_line()[0])
-            self.transaction = self._send((*self._headers, *self.authorization))
+            self._again = self._method in HARMLESS
+            self._send_authorized(digest)
             return
         if self._on_answer is not None:
             self._on_answer(response)
@@ -130,7 +137,10 @@ class Exchange:
             return
         if cause == "unreachable" and self._again and self.transaction.reliable:
             self._again = False
-            self.transaction = self._send((*self._headers, *self.authorization))
+            if self._digest is not None:
+                self._send_authorized(self._digest)
+            else:
+                self.transaction = self._send(self._headers)
             return
         if self._on_answer is not None:
             self._on_answer(made_here(cause))

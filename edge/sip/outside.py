@@ -38,6 +38,8 @@ class Outside:
         """The next request."""
         self._cseq += 1
         outgoing, flow = self._outgoing, self._flow
+        if not layer.wire.alive(flow):
+            flow = self._flow = layer.wire.route(outgoing.destination)
         via, branch = layer.via(flow)
         head = (
             f"{method} {outgoing.request_uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n"

@@ -20,11 +20,13 @@ from edge.sip.events import (
     Allow,
     Answered,
     Cancelled,
+    Credentials,
     Destination,
     Ended,
     Flow,
     InviteEvent,
     OutgoingCall,
+    OutgoingRequest,
     Refused,
 )
 from edge.sip.framer import Framer, Keepalive
@@ -145,6 +147,32 @@ async def test_a_connection_lost_in_mid_request_is_unreachable() -> None:
         port = server.sockets[0].getsockname()[1]
         event = await Owner(us.call(outgoing("tcp", port))).next()
         assert isinstance(event, Refused) and event.cause == "unreachable"
+
+
+async def test_a_registrar_may_end_each_connection_with_its_challenge() -> None:
+    """It was never registered with: what answered the challenge went over the connection that was ending."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        said = await reader.readuntil(b"\r\n\r\n")
+        heard.append(said)
+        copied = [line for line in said.split(b"\r\n") if line.split(b":")[0] in COPIED]
+        first, more = b"SIP/2.0 200 OK", []
+        if b"Authorization:" not in said:
+            first, more = b"SIP/2.0 401 No", [b'WWW-Authenticate: Digest realm="x", nonce="y", qop="auth"']
+        writer.write(b"\r\n".join([first, *copied, *more, b"Content-Length: 0", b"", b""]))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as registrar, endpoint("tcp") as (us, _):
+        at = Destination("tcp", *registrar.sockets[0].getsockname())
+        login = Credentials("us", "hunter2")
+        asked = OutgoingRequest("REGISTER", "sip:x", at, "<sip:us@x>", "<sip:us@x>", (), login)
+        assert (await us.ask(asked, 60)).status == 200
+    counts = [line for said in heard for line in said.split(b", ") if line.startswith(b"nc=")]
+    assert len(counts) == len(set(counts)), "a count that comes again is refused"
+
+
+COPIED = (b"Via", b"From", b"To", b"Call-ID", b"CSeq")
 
 
 async def test_a_second_call_uses_the_same_connection() -> None:
