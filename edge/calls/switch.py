@@ -133,7 +133,10 @@ class Switch:
 
     def _trunk_full(self, trunk: Trunk) -> tuple[str, int] | None:
         full = self._load.admit(trunk, self._services.clock.monotonic())
-        return None if full is None else (full, 1)
+        if full is None:
+            return None
+        self._rate.give_back()  # or a trunk that is full would take the calls of all others
+        return full, 1
 
     def _turn_away(self, invite: Invite, trunk: Trunk, reason: str, retry_after_s: int) -> None:
         limit = retry_after_s == 1

@@ -18,7 +18,7 @@ import structlog
 SHUTDOWN_S: Final = 1.0
 
 Role = Literal["server", "client"]
-_Stamp = tuple[tuple[int, int], ...]
+_Stamp = tuple[tuple[int, int, int], ...]
 
 log = structlog.get_logger(__name__)
 
@@ -128,12 +128,12 @@ def _stamp(config: TlsConfig) -> _Stamp:
     return tuple(_state(file) for file in config.files)
 
 
-def _state(file: Path) -> tuple[int, int]:
+def _state(file: Path) -> tuple[int, int, int]:
     try:
         found = file.stat()
     except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_ino
+        return 0, 0, 0
+    return found.st_mtime_ns, found.st_ino, found.st_size  # the kernel's clock has ticks of some milliseconds
 
 
 # -- names ------------------------------------------------------------------------------------------

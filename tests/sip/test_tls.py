@@ -1,6 +1,7 @@
 """TLS on real sockets: calls, names, chains, new certificates, and peers that mean no good."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -30,7 +31,7 @@ from edge.sip.invite import Invite
 from edge.sip.known import Friends, Sources
 from edge.sip.message import Response
 from edge.sip.meters import Allowance
-from edge.sip.tls import TlsConfig, TlsUnusable, certified, make_context, own_certificate
+from edge.sip.tls import Certificates, TlsConfig, TlsUnusable, certified, make_context, own_certificate
 from tests.sip.test_endpoint import Open, Owner, Stream, invite, options
 from tests.support.certificates import Authority
 from tests.support.known import Known
@@ -158,6 +159,25 @@ async def test_new_files_are_taken_up_and_bad_ones_are_not(tmp_path: Path) -> No
         assert config.private_key is not None
         config.private_key.write_text("no key")
         assert await shown(port) == second
+
+
+async def test_a_file_that_was_looked_at_while_it_was_written_is_taken_up_when_it_is_whole(
+    tmp_path: Path,
+) -> None:
+    """Also within one tick of the clock that files are stamped by."""
+    authority = Authority(tmp_path)
+    config = authority.certificate("ours", "DNS:a.example")
+    kept = Certificates(config)
+    first = await kept.context("server")
+    authority.certificate("ours", "DNS:a.example")
+    assert config.certificate is not None
+    whole = config.certificate.read_bytes()
+    config.certificate.write_bytes(whole[: len(whole) // 2])
+    os.utime(config.certificate, ns=(1, 1))
+    assert await kept.context("server") is first
+    config.certificate.write_bytes(whole)
+    os.utime(config.certificate, ns=(1, 1))
+    assert await kept.context("server") is not first
 
 
 async def test_a_call_outlives_the_certificate_it_was_made_under(tmp_path: Path) -> None:
