@@ -35,6 +35,10 @@ SCANNERS = (
 builds of an old phone, which many pretend to be."""
 
 
+_UNREADABLE = "(unreadable Via)"
+"""The source of who hides behind a proxy: nobody's, and not the proxy's, which may be a trunk."""
+
+
 class _Asker(NamedTuple):
     """Who asks what: ``source`` is the peer's address, ``trunk`` None for strangers."""
 
@@ -211,9 +215,11 @@ class Access:
         if source not in self._proxies:
             return source
         vias = request.headers.values("Via")
-        via = parse_via(vias[1]) if len(vias) > 1 else None
+        if len(vias) < 2:
+            return source  # the proxy asks itself
+        via = parse_via(vias[1])
         if via is None:
-            return source
+            return _UNREADABLE
         return (via.params.get("received") or via.host).strip("[]")  # RFC 5118 section 4.5
 
 

@@ -205,6 +205,24 @@ def test_behind_a_trusted_proxy_the_source_is_the_next_vias() -> None:
     assert untrusted == Deny(0)
 
 
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKy;received=192.0.2.1;received=203.0.113.5",
+        "SIP/2.0/UDP 203.0.113.5;branch=z9hG4bKy;=",
+        "SIP/2.0/UDP",
+        "",
+    ],
+)
+def test_who_hides_its_address_from_us_behind_a_proxy_is_not_the_proxy(hidden: str) -> None:
+    """It may be a trunk itself: no caller of it must be taken for that."""
+    proxy = trunk(addresses=("198.51.100.7/32",))
+    bench = Bench(Snapshot.build(trunks=[proxy]), AccessConfig(trusted_proxies=("198.51.100.7/32",)))
+    assert bench.judge("198.51.100.7", request("INVITE", "sip:+18005550100@e")) == Allow("trk_1")
+    caller = request("INVITE", "sip:+18005550100@e", ("Via", hidden))
+    assert bench.judge("198.51.100.7", caller) == Deny(0)
+
+
 @pytest.mark.parametrize("received", ["2001:db8::9", "[2001:db8::9]", "[2001:DB8:0::9]"])
 def test_a_proxy_may_write_an_ipv6_source_either_way(received: str) -> None:
     """RFC 5118 section 4.5."""
