@@ -11,8 +11,9 @@ from edge.calls.identity import Identity, is_hidden, wanted_privacy
 from edge.model.decision import CallFacts
 from edge.routing.e164 import normalise, user_part, written
 from edge.sip.attached import Attached
+from edge.sip.errors import SipParseError
 from edge.sip.grammar import canonical
-from edge.sip.headers import writable
+from edge.sip.headers import parse_name_addr, writable
 from edge.sip.message import Request
 from edge.sip.uri import escape_user
 
@@ -134,8 +135,18 @@ def _diversions(request: Request, onward: Onward) -> Lines:
 
 def _is_open(value: str) -> bool:
     """Whether a Diversion may be shown to anybody."""
-    lowered = value.lower()
-    return ";privacy=" not in lowered or ";privacy=off" in lowered
+    if "privacy" not in value.lower():
+        return True
+    wish = _param(value, "privacy")
+    return wish is not None and wish.lower() in ("", "off")
+
+
+def _param(value: str, name: str) -> str | None:
+    """A parameter of an address, empty without one; None where it can not be read."""
+    try:
+        return parse_name_addr(value).params.get(name) or ""
+    except SipParseError:
+        return None
 
 
 def _history(request: Request, line: Line) -> Lines:
@@ -155,7 +166,7 @@ def _history(request: Request, line: Line) -> Lines:
 
 
 def _index(value: str) -> str:
-    found = value.lower().rpartition(";index=")[2].partition(";")[0].strip()
+    found = _param(value, "index")
     return found if found and all(part.isdecimal() for part in found.split(".")) else "1"
 
 

@@ -138,6 +138,29 @@ def test_our_diversion_is_written_in_the_peers_format(number_format: str, user: 
     assert value == f"<sip:{user}@us>;reason=unconditional;counter=1"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("<sip:+13125550177@c>; privacy=full", False),
+        ("<sip:+13125550177@c>;PRIVACY = Name", False),
+        ('<sip:+13125550177@c>;privacy="full"', False),
+        ('";privacy=off" <sip:+13125550177@c>;privacy=full', False),
+        ("<sip:+13125550177@c>;privacy=full;privacy=off", False),
+        ('";privacy=full" <sip:+13125550177@c>;reason=no-answer', True),
+        ("<sip:+13125550177@c> ; privacy = off", True),
+    ],
+)
+def test_a_diversion_that_asks_for_privacy_gets_it_however_it_is_written(value: str, shown: bool) -> None:
+    assert bool(passed(invite(("Diversion", value)), diversion="pass")) is shown
+    assert passed(invite(("Diversion", value)), diversion="pass", trusted=True) == [("Diversion", value)]
+
+
+def test_history_goes_on_behind_an_index_however_it_is_written() -> None:
+    for last in ("<sip:a@c>; index=1.2", '";index=7" <sip:a@c>;index = 1.2;rc=1', "<sip:a@c>;INDEX=1.2"):
+        found = passed(invite(("History-Info", last)), history_info="make")
+        assert found[-1][1] == "<sip:sales@pbx.example>;index=1.2.1;mp=1.2"
+
+
 def test_history() -> None:
     came = ("History-Info", "<sip:+13125550177@c>;index=1,<sip:+18005550100@c>;index=1.1;mp=1")
     whole = ["<sip:+13125550177@c>;index=1", "<sip:+18005550100@c>;index=1.1;mp=1"]
