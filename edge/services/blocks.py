@@ -69,7 +69,7 @@ class BlockService:
 
 def _rows(text: str) -> Iterator[tuple[int, dict[str, str]]]:
     try:
-        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), restkey="more")
+        reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=None), restkey="more")
         names = reader.fieldnames or []
         if "pattern" not in names or not set(names) <= set(_COLUMNS):
             why = f"the first line names the columns: pattern, and any of {', '.join(_COLUMNS[1:])}"

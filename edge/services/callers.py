@@ -101,7 +101,7 @@ async def _numbers(text: str, country: str) -> tuple[set[str], tuple[FieldError,
 
 def _cells(text: str) -> Iterator[tuple[int, str]]:
     try:
-        for row, cells in enumerate(csv.reader(io.StringIO(text.removeprefix("\ufeff"))), 1):
+        for row, cells in enumerate(csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=None)), 1):
             if cells and cells[0].strip():
                 yield row, cells[0].strip()
     except csv.Error as error:

@@ -42,7 +42,7 @@ from edge.services.guard import translated
 from edge.services.identity import acting
 from edge.services.listing import ListQuery, Page
 from edge.services.merge import merge_patch
-from edge.services.rules import check, filled, reset_for_patch
+from edge.services.rules import check, filled, folded, reset_for_patch
 from edge.store.audit import Note
 from edge.store.bodies import SHAPES
 from edge.store.edits import Edit
@@ -255,7 +255,7 @@ class ConfigurationService:
 
     def _patched(self, kind: Kind, before: Object, changes: Mapping[str, Any]) -> Object:
         spec_model = SPECS[kind]
-        kept = without_kept(dict(changes))
+        kept = without_kept(folded(changes) if isinstance(before, Number) else dict(changes))
         merged = merge_patch(_written(before, spec_model), kept)
         if isinstance(before, Number):
             reset_for_patch(before, merged, kept)

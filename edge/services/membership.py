@@ -43,11 +43,10 @@ def _fits(number: Number, pool: Pool) -> Iterator[FieldError]:
 
 def pool_rules(pool: Pool, snapshot: Snapshot) -> Iterator[FieldError]:
     """Country and kind stay those of the numbers that the pool has."""
-    before = snapshot.pools.pool(pool.id)
-    if before is not None and len(snapshot.pools.members(pool.id)):
-        for name in ("country", "kind"):
-            if getattr(pool, name) != getattr(before, name):
-                yield FieldError(name, "the pool has numbers of another; take them out first")
+    numbers = [snapshot.number_by_id(number_id) for number_id in snapshot.pools.members(pool.id).by_id]
+    for name in ("country", "kind"):
+        if any(number is not None and getattr(number, name) != getattr(pool, name) for number in numbers):
+            yield FieldError(name, "the pool has numbers of another; take them out first")
     if pool.fallback_tag_id is not None and snapshot.pools.tag(pool.fallback_tag_id) is None:
         why = f"there is no call tracking tag with the id {pool.fallback_tag_id!r}"
         yield FieldError("fallback_tag_id", why)

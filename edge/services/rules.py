@@ -104,6 +104,14 @@ def _sub_id(number: Number) -> dict[str, Any]:
     return {"sub_id": value, "tags": {**number.tags, "sub_id": value}}
 
 
+def folded(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A patch of a number with its tags' keys as they are stored, so that null finds what it removes."""
+    tags = changes.get("tags")
+    if not isinstance(tags, Mapping):
+        return dict(changes)
+    return {**changes, "tags": {key.lower(): value for key, value in tags.items()}}
+
+
 def reset_for_patch(before: NumberSpec, merged: dict[str, Any], changes: Mapping[str, Any]) -> None:
     """Lets the server fill in again what followed from a field of a number that was patched."""
     refuse_leaving(before, changes.get("pool_id", before.pool_id))
@@ -138,7 +146,7 @@ def check(item: Object, snapshot: Snapshot) -> None:
     elif isinstance(item, Trunk):
         errors += _trunk(item, snapshot)
     elif isinstance(item, Campaign):
-        errors += _campaign(item)
+        errors += _campaign(item, snapshot)
     elif isinstance(item, Pool):
         errors += pool_rules(item, snapshot)
     elif isinstance(item, CallTrackingTag):
@@ -184,10 +192,23 @@ def _block(block: Block, snapshot: Snapshot) -> Iterator[FieldError]:
         yield FieldError("pattern", f"block {known.id} has this pattern already")
 
 
-def _campaign(campaign: Campaign) -> Iterator[FieldError]:
-    if zone_missing(campaign.caps, zone_of(campaign.timezone, campaign.hours)):
+def _campaign(campaign: Campaign, snapshot: Snapshot) -> Iterator[FieldError]:
+    before, zone = snapshot.campaign(campaign.id), zone_of(campaign.timezone, campaign.hours)
+    if zone_missing(campaign.caps, zone):
         yield _NO_ZONE
+    elif zone is None and before is not None and zone_of(before.timezone, before.hours) is not None:
+        yield from _zone_taken(campaign, snapshot)
     yield from _routes(campaign.routes, "routes")
+
+
+def _zone_taken(campaign: Campaign, snapshot: Snapshot) -> Iterator[FieldError]:
+    """Numbers without a zone of their own count by the campaign's; costs a walk over all."""
+    for number in snapshot.tables()["numbers"].values():
+        if number.campaign_id == campaign.id and zone_missing(
+            number.caps, zone_of(number.timezone, number.hours)
+        ):
+            yield FieldError("timezone", f"the caps of number {number.id} count in it; give that one its own")
+            return
 
 
 def _routes(routes: Routes, path: str) -> Iterator[FieldError]:

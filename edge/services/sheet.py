@@ -35,22 +35,27 @@ class Row:
 def rows_of(text: str) -> Iterator[Row]:
     """The rows of a CSV text (RFC 4180), separated by commas or semicolons.
 
-    Raises Invalid when the first line is not made of column names, or when there are more than
-    ``MAX_ROWS`` rows.
+    Raises Invalid, before the first row, when it can not be read, when its first line is not made of column
+    names, or when there are more than ``MAX_ROWS`` rows.
     """
-    text = text.removeprefix("\ufeff")
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    names = [name.strip() for name in next(reader, [])]
+    names, *table = _table(text.removeprefix("\ufeff")) or [[]]
     _check_names(names)
-    place = 0
-    for cells in reader:
-        if not any(cell.strip() for cell in cells):
-            continue
-        place += 1
-        if place > MAX_ROWS:
-            raise Invalid([FieldError("", f"more than {MAX_ROWS} rows; import them in several files")])
+    if len(table) > MAX_ROWS:
+        raise Invalid([FieldError("", f"more than {MAX_ROWS} rows; import them in several files")])
+    for place, cells in enumerate(table, 1):
         yield _row(place, names, cells)
+
+
+def _table(text: str) -> list[list[str]]:
+    """The lines that are not empty, whatever ends them."""
+    lines = io.StringIO(text, newline=None)
+    first = lines.readline()
+    lines.seek(0)
+    try:
+        rows = list(csv.reader(lines, delimiter=";" if first.count(";") > first.count(",") else ","))
+    except csv.Error as error:
+        raise Invalid([FieldError("", f"is no CSV: {error}")]) from None
+    return [row for row in ([cell.strip() for cell in cells] for cells in rows) if any(row)]
 
 
 def _check_names(names: list[str]) -> None:
@@ -67,7 +72,7 @@ def _check_names(names: list[str]) -> None:
 def _row(place: int, names: list[str], cells: list[str]) -> Row:
     if len(cells) > len(names):
         return Row(place, {}, (FieldError("", "has more cells than there are columns"),))
-    given = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
+    given = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
     errors = [FieldError(name, "is too long") for name, cell in given.items() if len(cell) > _MAX_FIELD]
     fields: dict[str, Any] = {name: cell for name, cell in given.items() if name in _PLAIN}
     fields["e164"] = _e164(given.get("e164", ""), given.get("country"))

@@ -98,3 +98,34 @@ async def test_what_is_accepted_and_probably_not_meant_is_warned_of(api: Client)
     other = await api.post("campaigns", {"name": "D"})
     moved = await api.ask("PATCH", path, json={"campaign_id": other.json["id"]})
     assert [w["path"] for w in moved.json["warnings"]] == ["effective.webhooks"]
+
+
+async def test_lines_may_end_as_old_spreadsheets_end_them(api: Client) -> None:
+    done = await api.ask("POST", "numbers/import", data=ROWS.replace("\n", "\r").encode(), headers=CSV)
+    assert [row["result"] for row in done.json["items"]] == ["created", "created", "refused"]
+
+
+async def test_a_file_that_is_refused_has_changed_nothing(api: Client) -> None:
+    digits = "".join(f"+1312555{n:04d}\n" for n in range(2001))
+    for rows in (digits, "+13125550101\n" + "1" * 200_000 + "\n"):
+        done = await api.ask("POST", "numbers/import", data=f"e164\n{rows}".encode(), headers=CSV)
+        assert (done.status, list(done.errors)) == (422, [""])
+    assert (await api.get("numbers")).json["items"] == []
+
+
+async def test_a_tag_goes_by_its_key_in_any_case(api: Client) -> None:
+    made = await api.new("numbers", e164="+13125550101", tags={"Channel": "tv", "plan": "gold"})
+    changed = await api.patch(f"numbers/{made['id']}", {"tags": {"CHANNEL": None, "Plan": "blue"}})
+    assert changed.json["tags"] == {"plan": "blue"}
+
+
+async def test_a_campaign_keeps_the_zone_that_its_numbers_count_in(api: Client) -> None:
+    campaign = await api.new("campaigns", name="C", timezone="America/New_York")
+    caps = [{"window": "block", "from": "09:00", "to": "10:00", "limit": 1}]
+    number = await api.new("numbers", e164="+13125550101", campaign_id=campaign["id"], caps=caps)
+    refused = await api.patch(f"campaigns/{campaign['id']}", {"timezone": None})
+    assert (refused.status, number["id"] in refused.errors["timezone"]) == (422, True)
+    moved = await api.patch(f"campaigns/{campaign['id']}", {"timezone": "America/Los_Angeles"})
+    assert moved.status == 200
+    await api.patch(f"numbers/{number['id']}", {"timezone": "America/New_York"})
+    assert (await api.patch(f"campaigns/{campaign['id']}", {"timezone": None})).status == 200

@@ -71,6 +71,15 @@ async def test_no_document_takes_a_number_from_its_visitor(api: Client, moved: d
     assert (await put(api, document)).status == 200
 
 
+async def test_a_pool_stays_of_the_kind_of_its_numbers(api: Client) -> None:
+    await pooled(api)
+    document = (await api.get("setup")).json
+    for wrong in ({"kind": "local"}, {"country": "CA"}):
+        pools = [{**document["pools"][0], **wrong}]
+        refused = await api.ask("PUT", "setup", json={**document, "pools": pools})
+        assert (refused.status, list(refused.errors)) == (422, [f"pools[0].{next(iter(wrong))}"])
+
+
 async def test_no_restore_takes_a_number_from_its_visitor(api: Client) -> None:
     number = await api.new("numbers", e164="+18005550200")
     before = (await api.get("setup/versions")).json["items"][0]["version"]
