@@ -98,6 +98,20 @@ class OutboundLoad:
         over = sum(seconds.get(trunk_id, 0.0) for day, seconds in self.days.items() if day >= self.day)
         return use.calls, (over + live) / 60
 
+    @property
+    def live(self) -> bool:
+        """Whether any call is connected, so that what is used grows."""
+        return any(use.connected for use in self._uses.values())
+
+    def counted(self) -> Mapping[date, Mapping[str, float]]:
+        """``days`` with what live calls have used until now: what a crash must not forget."""
+        self._turn()
+        now, today = self._clock.monotonic(), dict(self.days.get(self.day, {}))
+        for trunk_id, use in self._uses.items():
+            if use.connected:
+                today[trunk_id] = today.get(trunk_id, 0.0) + use.connected * now - use.since
+        return {**self.days, self.day: today}
+
     def connected(self, trunk_id: str) -> float:
         """A call through it was answered; when."""
         self._turn()

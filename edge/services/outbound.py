@@ -38,10 +38,11 @@ class OutboundService:
         self._dirty = True
 
     async def _write(self) -> None:
-        if not self._dirty:
+        if not self._dirty and not self._load.live:
             return
         self._dirty = False
+        days = self._load.counted()
         try:
-            await self._usage.save(self._load.day, self._load.days)
+            await self._usage.save(self._load.day, days)
         except StoreError:
             self._dirty = True

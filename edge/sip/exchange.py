@@ -169,7 +169,8 @@ def takes_no_stream(core: Core, flow: Flow) -> None:
 
 
 def made_here(cause: Cause) -> Response:
-    """The answer that stands for none (8.1.3.1): 408, or 503 for a transport error."""
+    """The answer that stands for none (8.1.3.1): 408, or 503 for a transport error.  No peer has said it,
+    and who reads of it must not think so."""
     if cause == "timeout":
-        return Response(408, "Request Timeout", Headers())
-    return Response(503, "Service Unavailable", Headers())
+        return Response(408, "No Answer", Headers())
+    return Response(503, "Not Reachable", Headers())

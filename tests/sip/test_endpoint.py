@@ -149,6 +149,16 @@ async def test_a_connection_lost_in_mid_request_is_unreachable() -> None:
         assert isinstance(event, Refused) and event.cause == "unreachable"
 
 
+async def test_what_nobody_said_is_not_told_as_if_a_peer_had() -> None:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as gone:
+        at = Destination("tcp", *gone.sockets[0].getsockname())
+    async with endpoint("tcp") as (us, _):
+        answer = await us.ask(OutgoingRequest("OPTIONS", "sip:x", at, "<sip:us@x>", "<sip:x>"), 60)
+        assert (answer.status, answer.reason) == (503, "Not Reachable")
+        answer = await us.ask(OutgoingRequest("OPTIONS", "sip:x", at, "<sip:us@x>", "<sip:x>"), 0)
+        assert (answer.status, answer.reason) == (408, "No Answer")
+
+
 async def test_a_registrar_may_end_each_connection_with_its_challenge() -> None:
     """It was never registered with: what answered the challenge went over the connection that was ending."""
     heard: list[bytes] = []
