@@ -167,7 +167,10 @@ def in_order(records: Iterable[Srv], draw: Callable[[], float]) -> list[Srv]:
 
 
 def _drawn(tier: list[Srv], draw: Callable[[], float]) -> Srv:
-    mark = draw() * sum(record.weight for record in tier) if len(tier) > 1 else 0.0
+    total = sum(record.weight for record in tier)
+    if not total:  # it says nothing of who is to be preferred
+        return tier[int(draw() * len(tier))]
+    mark = draw() * total
     for record in tier:
         mark -= record.weight
         if mark <= 0:

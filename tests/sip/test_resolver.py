@@ -157,6 +157,14 @@ def test_a_service_that_is_not_there_is_said_by_a_dot() -> None:
         found("sip:x@example.com", {("_sip._udp.example.com", "SRV"): [srv("")]})
 
 
+def test_servers_that_all_have_no_weight_share_the_calls() -> None:
+    records = [srv(name, weight=0) for name in "abcd"]
+    draws = [n / 100 for n in range(100)]
+    first = Counter(in_order(records, lambda at=at: at)[0].target for at in draws)  # type: ignore[misc]
+    assert first == {"a": 25, "b": 25, "c": 25, "d": 25}
+    assert {record.target for record in in_order(records, lambda: 0.999)} == set("abcd")
+
+
 def test_srv_order_is_by_priority_then_by_weight() -> None:
     records = [srv("late", 2, 100), srv("one", 1, 1), srv("three", 1, 3), srv("never", 1, 0)]
     draws = [(place + 0.5) / 1000 for place in range(1000)]
