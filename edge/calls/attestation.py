@@ -36,7 +36,9 @@ def told(request: Request, trunk: Trunk) -> Attested:
     asserted, named = headers.get("P-Asserted-Identity") or "", headers.get("From") or ""
     if indicator is None and not own and "verstat" not in (asserted + named).lower():
         return UNKNOWN
-    identities = [*headers.values("P-Asserted-Identity"), *headers.all("From")]
+    believed = trunk.caller_number_from  # the others may be its customers' own words
+    identities = headers.values("P-Asserted-Identity") if "p_asserted_identity" in believed else []
+    identities += headers.all("From") if "from" in believed else []
     said = [_param(value) for value in identities if "verstat" in value.lower()]
     judged = [_VERSTAT.search(own or ""), *map(_VERSTAT.match, said)]
     found = [match for match in judged if match is not None]

@@ -55,3 +55,18 @@ def test_the_carrier_s_word(headers: dict[str, str], expected: Attested) -> None
 def test_a_header_that_the_trunk_does_not_name_says_nothing() -> None:
     request = Request("INVITE", "sip:+18005550100@h", Headers([("X-Carrier-VerStat", f"{PASSED}-A")]))
     assert told(request, trunk()) == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("believed", "level"),
+    [(("from",), ""), (("p_asserted_identity",), "A"), (("remote_party_id", "p_asserted_identity"), "A")],
+)
+def test_an_identity_that_the_trunk_is_not_believed_in_says_nothing(
+    believed: tuple[str, ...], level: str
+) -> None:
+    """Its customers may write it themselves."""
+    asserted = ("P-Asserted-Identity", f"<tel:+13125550101;verstat={PASSED}-A>")
+    request = Request("INVITE", "sip:+18005550100@h", Headers([("From", ANNA), asserted]))
+    assert told(request, trunk(caller_number_from=believed)).level == level
+    own = Request("INVITE", "sip:+18005550100@h", Headers([("From", f"<sip:+1312;verstat={PASSED}-B@h>")]))
+    assert told(own, trunk(caller_number_from=believed)).level == ("B" if "from" in believed else "")
