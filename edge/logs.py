@@ -30,7 +30,7 @@ Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "console", "json"]
 
 MAX_WAITING = 10_000
-_PAUSE_S = 0.1
+_PAUSE_S = 0.2
 _SECRET_WORDS = ("password", "secret", "token", "authorization", "credential", "api_key")
 HIDDEN = "[hidden]"
 
@@ -245,7 +245,7 @@ class _LineWriter:
     def _more(self) -> bool:
         """Whether there are lines after a pause, which share one write; with none, the next one wakes us.
 
-        So a busy server looks for lines ten times a second and its loop need not wake anybody.
+        So a busy server looks for lines five times a second and its loop need not wake anybody.
         """
         time.sleep(_PAUSE_S)
         if not self._waiting:
