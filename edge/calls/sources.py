@@ -14,9 +14,11 @@ from edge.clock import Clock
 from edge.model.config import Trunk
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
+from edge.sip.connection import StreamLimits
 from edge.sip.grammar import is_address
 from edge.sip.guard import PROVEN_S
 from edge.sip.meters import Allowance
+from edge.sip.streams import NO_HANDSHAKE, TOO_MANY
 
 MESSAGES_A_CALL: Final = 50
 """Messages of a trunk for each call that it may send: far more than any call needs."""
@@ -24,6 +26,10 @@ LEAST_MESSAGES: Final = 500
 """A second: calls that are up send some too, whatever comes anew."""
 MAX_LOGINS: Final = 10_000
 _SEVERAL: Final = ""
+_REMEDIES: Final = {
+    TOO_MANY: f"let it send more calls over each: {StreamLimits().per_address} of one address are taken",
+    NO_HANDSHAKE: "see that it speaks TLS 1.2 or 1.3, and trusts our certificate",
+}
 
 
 class Login(NamedTuple):
@@ -106,6 +112,10 @@ class Sources:
         remedy = f"raise {what}, or let them find out what they repeat"
         reason = f"more than {allowance.per_second:g} messages per second of {whose}"
         self._refused.note(RefusedCall(host, "", "", 0, reason, remedy, times))
+
+    def cut_off(self, host: str, why: str) -> None:
+        """Lists an address, known to us, of which a connection was not served."""
+        self._refused.note(RefusedCall(host, "", "", 0, why, _REMEDIES.get(why, "")))
 
     def over(self, host: str) -> bool:
         """Whether a new call of this address is far more than its trunk may send.

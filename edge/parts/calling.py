@@ -54,7 +54,7 @@ async def opened(ground: Ground) -> Calling:
     access, whose = _access(ground, digest, sources, guard), Peers(ground.clock)
     endpoint = Endpoint(
         endpoint_config(sip), ground.clock, access, lambda invite: switch.take(invite),  # noqa: PLW0108 - it is made below
-        guard=guard, over=sources.over,
+        guard=guard, over=sources.over, cut_off=sources.cut_off,
         replacing=Replacing(access, whose, ground.configuration, ground.refused),
         carried=Carried(ground.configuration),
     )  # fmt: skip

@@ -47,8 +47,9 @@ class Endpoint:
 
     ``on_call`` is called for each new call that the access policy allowed; 100 has been sent.
     ``guard`` judges sources before anything of theirs is read (None: all are heard); ``over`` says whether
-    a new call of an address is more than its trunk may send; ``replacing`` whose dialog gives way to whom,
-    ``carried`` which parts of an INVITE's body somebody is passed.
+    a new call of an address is more than its trunk may send; ``cut_off`` is told of who is known and was not
+    served a connection, and why; ``replacing`` says whose dialog gives way to whom, ``carried`` which
+    parts of an INVITE's body somebody is passed.
     Whoever drains refuses new calls there with 503; the endpoint goes on with everything in a dialog.
     """
 
@@ -61,6 +62,7 @@ class Endpoint:
         *,
         guard: Guard | None = None,
         over: Callable[[str], bool] | None = None,
+        cut_off: Callable[[str, str], None] = lambda host, why: None,
         replacing: Policy | None = None,
         carried: Carried = nothing,
     ) -> None:
@@ -80,7 +82,7 @@ class Endpoint:
         self._awake = False
         self._lag = Lag(clock.monotonic)
         self._all_left: asyncio.Event | None = None
-        self._over = over
+        self._over, self._cut_off = over, cut_off
         self.stack = Stack(
             self._transport,
             clock.monotonic,
@@ -102,7 +104,7 @@ class Endpoint:
         self._loop = asyncio.get_running_loop()
         self._inlet = Inlet(
             self.stack, self._guard, self._transport, self._complaints, self._clock.monotonic,
-            over=self._over, wake=self._wake, arm=self._arm, soon=self._loop.call_soon,
+            over=self._over, wake=self._wake, arm=self._arm, soon=self._loop.call_soon, cut_off=self._cut_off,
         )  # fmt: skip
         try:
             await self._open()

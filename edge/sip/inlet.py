@@ -21,7 +21,8 @@ class Inlet:
 
     ``over`` says whether a new call of an address is more than its trunk may send (None: there are no such
     limits); ``wake`` asks for the pump, ``arm`` for a look at the next deadline, ``soon`` runs something once
-    the sockets have been looked at.
+    the sockets have been looked at; ``cut_off`` is told of who is known and was not served a
+    connection, and why.
     """
 
     def __init__(
@@ -36,9 +37,10 @@ class Inlet:
         wake: Callable[[], None],
         arm: Callable[[], None],
         soon: Callable[[Callable[[], None]], object],
+        cut_off: Callable[[str, str], None] = lambda host, why: None,
     ) -> None:
         self._stack, self._guard, self._transport, self._complaints = stack, guard, transport, complaints
-        self._over, self._wake, self._arm = over, wake, arm
+        self._over, self._wake, self._arm, self._cut_off = over, wake, arm, cut_off
         self.arrivals = Arrivals(
             clock, self._serve, self._turn_away, lambda: soon(self.arrivals.go_on),
             limited=None if over is None else self._limited,
@@ -152,6 +154,8 @@ class Inlet:
         """A connection too many, or without a TLS handshake, was closed."""
         self._stack.count("dropped_connection")
         self._complaints.note(why, flow)
+        if self._guard.is_free(flow.remote[0]):
+            self._cut_off(flow.remote[0], why)
 
     def in_use(self, flow: Flow) -> bool:
         """Whether a dialog still needs an idle connection."""

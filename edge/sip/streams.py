@@ -20,6 +20,8 @@ CONNECT_S: Final = 4.0
 """Seconds to connect, TLS included: less than a caller waits for the next target."""
 PAUSE_S: Final = 0.1
 """Seconds until the next try when the system can accept no connection."""
+TOO_MANY: Final = "too many connections"
+NO_HANDSHAKE: Final = "no TLS handshake"
 _BACKLOG: Final = 100
 
 log = structlog.get_logger(__name__)
@@ -92,7 +94,7 @@ class Streams:
         full = len(self) - self._per_address[""] >= limits.connections
         full = full or self._per_address[source] >= limits.per_address
         if full or (stranger and not self._has_room()):
-            self.owner.on_refused("too many connections", Flow(transport, local, remote))
+            self.owner.on_refused(TOO_MANY, Flow(transport, local, remote))
             return None
         if stranger and transport == "tls" and self._is_shaking(source):
             self.owner.on_refused("too many TLS handshakes", Flow(transport, local, remote))
@@ -159,7 +161,7 @@ class Streams:
             await self.loop.connect_accepted_socket(lambda: connection, sock, ssl=context, **times)
         except OSError:  # no TLS, or none of ours, or too slow
             self._give_up(connection, sock)
-            self.owner.on_refused("no TLS handshake", connection.flow)
+            self.owner.on_refused(NO_HANDSHAKE, connection.flow)
         except BaseException:
             self._give_up(connection, sock)
             raise

@@ -13,6 +13,7 @@ from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
 from edge.sip.guard import PROVEN_S, Guard
 from edge.sip.meters import Allowance
+from edge.sip.streams import NO_HANDSHAKE, TOO_MANY
 from tests.calls.test_access import BY_LOGIN, COMMON, trunk
 from tests.support.virtual_time import VirtualClock
 
@@ -134,6 +135,16 @@ def test_a_flood_is_listed_with_its_remedy() -> None:
     assert {noted.times for noted in seen.noted} == {7}
     remedies = [noted.remedy.partition(",")[0] for noted in seen.noted]
     assert remedies == ["raise the trunk's max_cps", *["raise sip.max_messages_per_second"] * 2]
+
+
+def test_connections_that_are_not_served_are_listed_with_a_remedy() -> None:
+    seen = world(trunk(addresses=GATEWAYS))
+    for why in (TOO_MANY, NO_HANDSHAKE):
+        seen.sources.cut_off(EVERY[0], why)
+    assert [(noted.source, noted.reason) for noted in seen.noted] == [
+        (EVERY[0], TOO_MANY), (EVERY[0], NO_HANDSHAKE),
+    ]  # fmt: skip
+    assert "20 of one address" in seen.noted[0].remedy and "TLS 1.2" in seen.noted[1].remedy
 
 
 def test_the_allow_list_is_known() -> None:

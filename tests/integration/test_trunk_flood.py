@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from edge.sip.connection import StreamLimits
+from edge.sip.streams import TOO_MANY
 from tests.integration.test_identity import Scene
 from tests.support.raw_phone import Outgoing, RawPhone
 from tests.support.server import eventually, running_server
@@ -66,6 +68,21 @@ async def test_over_tcp_too_and_over_all_connections_of_the_trunk(tmp_path: Path
 
         await eventually(turned_away)
         assert await refused(scene) == [f"max_cps 1 of trunk {host}"]
+        for _, writer in pairs:
+            writer.transport.abort()
+
+
+async def test_connections_that_are_too_many_are_listed(tmp_path: Path) -> None:
+    """They were closed, and the calls in them lost, without a word to anybody who does not read logs."""
+    async with limited(tmp_path) as (scene, _):
+        to, host = scene.server.sip["tcp"], scene.carrier.host
+        most = StreamLimits().per_address
+        pairs = [await asyncio.open_connection(*to, local_addr=(host, 0)) for _ in range(most + 1)]
+
+        async def listed() -> bool:
+            return await refused(scene) == [TOO_MANY]
+
+        await eventually(listed)
         for _, writer in pairs:
             writer.transport.abort()
 

@@ -31,6 +31,7 @@ from edge.sip.invite import Invite
 from edge.sip.known import Friends, Sources
 from edge.sip.message import Response
 from edge.sip.meters import Allowance
+from edge.sip.streams import NO_HANDSHAKE
 from edge.sip.tls import Certificates, TlsConfig, TlsUnusable, certified, make_context, own_certificate
 from tests.sip.test_endpoint import Open, Owner, Stream, invite, options
 from tests.support.certificates import Authority
@@ -56,11 +57,12 @@ async def endpoint(
     streams: StreamLimits | None = None,
     sources: Sources | None = None,
     now: Callable[[], float] | None = None,
+    cut_off: Callable[[str, str], None] = lambda host, why: None,
 ) -> AsyncIterator[tuple[Endpoint, int]]:
     config = EndpointConfig([Listen("tls", "127.0.0.1", 0)], streams=streams or StreamLimits(), tls=tls)
     clock = SystemClock()
     guard = Guard(now or clock.monotonic, sources or Friends())
-    async with Endpoint(config, clock, Open(), on_call, guard=guard) as opened:
+    async with Endpoint(config, clock, Open(), on_call, guard=guard, cut_off=cut_off) as opened:
         yield opened, opened.addresses[0].port
 
 
@@ -392,12 +394,14 @@ async def test_a_handshake_that_drips_is_given_up(good: TlsConfig) -> None:
 
 async def test_a_peer_that_never_shakes_hands_is_let_go(good: TlsConfig) -> None:
     limits = StreamLimits(handshake_s=0.2)
-    async with endpoint(good, streams=limits) as (us, port):
+    told: list[tuple[str, str]] = []
+    async with endpoint(good, streams=limits, cut_off=lambda *what: told.append(what)) as (us, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await asyncio.wait_for(reader.read(), 10) == b""
         writer.close()
         await eventually(lambda: us.counters["connections"] == 0)
         assert us.counters["dropped_connection"] == 1
+        assert told == [("127.0.0.1", NO_HANDSHAKE)]
 
 
 async def test_a_message_that_drips_over_tls_is_not_waited_for(authority: Authority, good: TlsConfig) -> None:
