@@ -25,7 +25,9 @@ async def decided(call: "Call") -> Admission | None:
     admission = admit(facts, snapshot, services.counts)
     if facts.link is None and not services.said:
         return admission
-    said = services.said.of(admission.campaign_id, facts.caller)
+    # The number's own campaign, wherever a forward has led the call to.
+    number = snapshot.number_by_id(admission.number_id or "")
+    said = services.said.of(number.campaign_id if number is not None else None, facts.caller)
     # Also of a call that is refused, or hears that it is closed.
     writes = call.record.writes = writes_of(facts.link, said)
     return with_visit(admission, snapshot, writes)

@@ -7,13 +7,16 @@ from typing import Any, cast
 
 from edge.calls.admission import decided
 from edge.calls.call import Call
+from edge.model.action import Action
 from edge.model.attestation import UNKNOWN, Attested
+from edge.model.config import Hours
+from edge.model.decision import Proceed
 from edge.model.ledger import Command
 from edge.model.pool import Withdrawal
-from edge.model.visits import LinkCall
+from edge.model.visits import LinkCall, Said
 from edge.routing.snapshot import Snapshot
 from edge.sip.message import Headers, Request
-from tests.routing.world import NOON, facts, number
+from tests.routing.world import NOON, Taken, campaign, facts, number
 
 
 async def test_whose_a_call_is_does_not_wait_for_its_callers_certificate() -> None:
@@ -44,3 +47,24 @@ async def test_whose_a_call_is_does_not_wait_for_its_callers_certificate() -> No
     )
     await decided(cast(Call, call))
     assert asked == ["whose it is", "who signed it"]
+
+
+async def test_what_was_said_of_a_caller_is_of_the_number_s_campaign_though_a_forward_led_on() -> None:
+    """Of the campaign where the call goes on somebody else may have spoken."""
+    forward = Action(action="forward", campaign_id="cmp_2")
+    snapshot = Snapshot.build(
+        numbers=[number(hours=Hours(timezone="UTC", after_hours=forward))],
+        campaigns=[campaign(), campaign(id="cmp_2")],
+    )
+    said = {"cmp_1": Said({"plan": "gold"}, NOON), "cmp_2": Said({"plan": "theirs"}, NOON)}
+    call = SimpleNamespace(
+        snapshot=snapshot,
+        services=SimpleNamespace(
+            verifier=None, counts=Taken(), said=SimpleNamespace(of=lambda campaign_id, _: said[campaign_id])
+        ),
+        facts=facts(NOON),
+        record=SimpleNamespace(writes=()),
+    )
+    admission = await decided(cast(Call, call))
+    assert isinstance(admission, Proceed)
+    assert (admission.campaign_id, admission.tags) == ("cmp_2", {"plan": "gold"})
