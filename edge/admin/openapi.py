@@ -116,11 +116,24 @@ def _patch_name(model: type[BaseModel]) -> str:
 
 def _patch_schema(spec: Mapping[str, Any]) -> Json:
     patch = copy.deepcopy(dict(spec))
-    patch.pop("required", None)
+    needed = patch.pop("required", ())
     patch["title"] = "A merge patch (RFC 7396): what is left out is kept, null empties a field"
-    for field in patch["properties"].values():
+    for name, field in patch["properties"].items():
         field.pop("default", None)
+        if "patternProperties" in field:
+            members = field["patternProperties"].items()
+            field["patternProperties"] = {keys: _or_null(member) for keys, member in members}
+        if name not in needed:
+            patch["properties"][name] = _or_null(field)
     return patch
+
+
+def _or_null(field: Json) -> Json:
+    null = {"type": "null"}
+    kinds = field.get("anyOf")
+    if kinds is None:
+        return {"anyOf": [field, null]}
+    return field if null in kinds else {**field, "anyOf": [*kinds, null]}
 
 
 def _operation(route: Route, scoped: Collection[tuple[Role, str, str]]) -> Json:

@@ -38,6 +38,11 @@ Phone = Annotated[
     BeforeValidator(_plus),
 ]
 
+BlockPattern = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=40, pattern=r"^[+0-9A-Za-z:*]+$"),
+    BeforeValidator(_plus),
+]
 Instant = Annotated[types.Instant, BeforeValidator(_rfc3339)]
 Moment = Annotated[types.Moment, BeforeValidator(_rfc3339)]
 
@@ -120,7 +125,7 @@ class BlockQuery(PageQuery):
 
     sort: Literal["created_at", "-created_at"] | None = None
     external_id: Text | None = None
-    pattern: Phone | None = None
+    pattern: BlockPattern | None = None
     campaign_id: Text | None = None
 
 

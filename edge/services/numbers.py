@@ -59,7 +59,7 @@ class NumberService:
             why = "is required, or kind and country to take a number from stock"
             raise Invalid([FieldError("e164", why)])
         written = new.model_dump(mode="json", include=new.model_fields_set)
-        changes = {name: value for name, value in written.items() if name not in _FROM_STOCK}
+        changes = {name: value for name, value in written.items() if name not in ("e164", *_FROM_STOCK)}
         async with self._one_take:
             with translated("number"):
                 found = await self._records.longest_unused(new.kind, new.country, new.area_code)

@@ -35,3 +35,10 @@ async def test_a_large_file_blocks_in_portions(api: Client) -> None:
     done = await api.ask("POST", "blocks/import", data=rows.encode(), headers=CSV)
     assert {row["result"] for row in done.json["items"]} == {"created"}
     assert len((await api.get("blocks?limit=500")).json["items"]) == 500
+
+
+async def test_blocks_are_found_by_whatever_pattern_they_have(api: Client) -> None:
+    for pattern in ("+13125550101", "+1312*", "anonymous", "attestation:B"):
+        made = await api.new("blocks", pattern=pattern)
+        found = (await api.get(f"blocks?pattern={pattern}")).json["items"]
+        assert [block["id"] for block in found] == [made["id"]], pattern

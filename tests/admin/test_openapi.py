@@ -51,6 +51,16 @@ async def test_the_document_tells_every_route(api: Client) -> None:
     assert document["components"]["schemas"]["TrunkSpec"]["additionalProperties"] is False
 
 
+async def test_the_document_says_what_a_merge_patch_may_empty(api: Client) -> None:
+    schemas = (await api.get("openapi.json")).json["components"]["schemas"]
+    null = {"type": "null"}
+    number, campaign = schemas["NumberPatch"]["properties"], schemas["CampaignPatch"]["properties"]
+    (tag,) = number["tags"]["anyOf"][0]["patternProperties"].values()
+    assert null in tag["anyOf"]
+    assert all(null in field["anyOf"] for name, field in number.items() if name != "e164")
+    assert null in campaign["routes"]["anyOf"] and "anyOf" not in campaign["name"]
+
+
 async def test_the_document_never_shows_a_secret_as_readable(api: Client) -> None:
     schemas = (await api.get("openapi.json")).json["components"]["schemas"]
     for name in ("TrunkRead", "TargetRead"):
