@@ -6,7 +6,9 @@ from typing import Final
 
 from edge.calls.outcome import Result
 from edge.clock import Clock
+from edge.model.config import Target, Trunk
 from edge.model.peers import Reachability
+from edge.routing.snapshot import Snapshot
 
 FAILURES: Final = 5
 """Calls in a row that could not reach a target."""
@@ -79,6 +81,12 @@ class Breaker:
             state.since = self._clock.utc()
         state.until = self._clock.monotonic() + wait_s if wait_s else 0.0
 
+    def reconsider(self, before: Snapshot, now: Snapshot) -> None:
+        """The configuration was edited: what failed by another address or trunk is no reason now."""
+        for target_id in list(self._failing):
+            if _ways(before, target_id) != _ways(now, target_id):
+                del self._failing[target_id]
+
     def reachability(self, target_id: str) -> Reachability | None:
         """What the API shows of a target that is passed over; None of any other."""
         state = self._failing.get(target_id)
@@ -86,3 +94,9 @@ class Breaker:
             return None
         reason = f"passed over after {state.failures} failed calls: {state.reason}"
         return Reachability(state="down", since=state.since, reason=reason)
+
+
+def _ways(snapshot: Snapshot, target_id: str) -> tuple[Target | None, tuple[Trunk | None, ...]]:
+    """How a target is reached."""
+    target = snapshot.target(target_id)
+    return target, () if target is None else tuple(map(snapshot.trunk, target.trunk_ids))

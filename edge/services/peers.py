@@ -34,6 +34,7 @@ class PeerService:
         self, asker: Registrant, configuration: ConfigurationService, clock: Clock, usage: TrunkUsage
     ) -> None:
         self._configuration = configuration
+        self._seen = configuration.current
         self._reachability = ReachabilityWatch(asker, configuration, clock, random.uniform)
         self._registration = RegistrationWatch(asker, configuration, clock, random.uniform)
         self.breaker = Breaker(clock)
@@ -79,5 +80,7 @@ class PeerService:
         return self.outbound.used(trunk_id)
 
     def _changed(self) -> None:
+        before, self._seen = self._seen, self._configuration.current
+        self.breaker.reconsider(before, self._seen)
         self._reachability.changed()
         self._registration.changed()

@@ -1,6 +1,7 @@
 """A target that failed several times running is passed over, and found out by one call."""
 
 from edge.calls.breaker import FAILURES, Breaker
+from tests.routing.world import target, trunk, world
 from tests.support.virtual_time import VirtualClock
 
 
@@ -71,3 +72,19 @@ def test_what_is_kept_has_a_bound() -> None:
     for number in range(10_100):
         breaker.failed(f"tgt_{number}", "503", 60)
     assert "tgt_0" not in breaker and "tgt_10099" in breaker
+
+
+def test_an_edit_of_its_ways_begins_anew_and_another_one_does_not() -> None:
+    """Or an address that was put right is passed over for minutes, for what the wrong one did."""
+    before = world(
+        targets=[target(address="+13125550199", trunk_ids=("trk_1",))], trunks=[trunk(proxy="sip:a.example")]
+    )
+    for now in (
+        before.with_changes(put=[target(address="sip:x@pbx.example")]),
+        before.with_changes(put=[trunk(proxy="sip:b.example")]),
+    ):
+        breaker = failing(VirtualClock())
+        breaker.reconsider(before, before.with_changes(put=[trunk(id="trk_2")]))
+        assert "tgt_1" in breaker
+        breaker.reconsider(before, now)
+        assert "tgt_1" not in breaker and breaker.reachability("tgt_1") is None
