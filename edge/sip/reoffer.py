@@ -187,7 +187,7 @@ class OwnOffer:
     def _ack_again(self, cseq: int) -> None:
         ack = self._acks.get(cseq)
         if ack is not None:
-            self._usage.core.layer.send_again(ack.data, ack.flow, ack.call_id)
+            self._acks[cseq] = self._usage.core.layer.repeat(ack)
 
     def _refused(self, response: Response) -> None:
         usage = self._usage

@@ -198,7 +198,10 @@ async def test_a_repeated_200_whose_connection_is_gone_goes_to_the_sent_by_port(
         await eventually(lambda: calls[0].state == "up")
 
 
-async def test_a_repeated_200_is_acknowledged_over_another_connection_when_the_first_is_gone() -> None:
+@pytest.mark.parametrize("again_offered", [False, True])
+async def test_a_repeated_200_is_acknowledged_over_another_connection_when_the_first_is_gone(
+    again_offered: bool,
+) -> None:
     async with endpoint() as (us, _), Peer() as peer:
         to = Destination("tcp", "127.0.0.1", peer.port)
         usage = us.call(OutgoingCall("sip:x@pbx.example", to, "<sip:a@b>", "<sip:x@y>", body=SDP))
@@ -211,6 +214,11 @@ async def test_a_repeated_200_is_acknowledged_over_another_connection_when_the_f
         )
         line.answer(invite, *said, body=SDP)
         ack = await line.until("ACK")
+        if again_offered:
+            usage.offer_again(SDP)
+            invite = await line.until("INVITE")
+            line.answer(invite, *said, body=SDP)
+            ack = await line.until("ACK")
         line.writer.transport.abort()
         await eventually(lambda: us.counters["connections"] == 0)
         theirs = Line(*await asyncio.open_connection("127.0.0.1", us.addresses[0].port))
