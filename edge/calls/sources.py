@@ -7,6 +7,8 @@ calls.  What is none, or is dialled too, so that its answers count, has one for 
 
 from typing import Final, NamedTuple
 
+from pydantic import SecretStr
+
 from edge.calls.peers import host_of
 from edge.calls.ports import ConfigurationHolder, RefusedCall, RefusedLog
 from edge.calls.trunk_load import Rates
@@ -64,6 +66,7 @@ class Sources:
         self._most = most
         self._proxies = proxies
         self._never_ban = never_ban
+        self._index = configuration.current.trunk_index
         self._calls = Rates()
         self._logins: dict[str, tuple[str, float]] = {}
         self._targets: tuple[Snapshot | None, frozenset[str], Networks[bool]] = (
@@ -139,6 +142,19 @@ class Sources:
         shared = until > now and found != trunk.id
         self._keep(Login(host, _SEVERAL if shared else trunk.id, now + PROVEN_S))
 
+    def reconsider(self) -> list[str]:
+        """The configuration was edited: a login counts as long as it would be accepted again, where several
+        trunks share an address as long as that of each.  Answers the addresses of those that do not."""
+        before, self._index = self._index, self._configuration.current.trunk_index
+        if before is self._index:
+            return []
+        ended = {t.id for t in before.trunks if _login_of(t) != _login_of(self._index.by_id(t.id))}
+        ended |= {_SEVERAL} if ended else set()
+        hosts = [host for host, (trunk_id, _) in self._logins.items() if trunk_id in ended]
+        for host in hosts:
+            del self._logins[host]
+        return hosts
+
     def logins(self) -> list[Login]:
         """Those that count, the oldest first."""
         now = self._clock.monotonic()
@@ -168,3 +184,10 @@ class Sources:
             return trunk
         trunk_id, until = self._logins[host]
         return index.by_id(trunk_id) if until > self._clock.monotonic() else None
+
+
+def _login_of(trunk: Trunk | None) -> tuple[str | None, SecretStr | None] | None:
+    """By what an address proves to be a trunk's; None: it can not."""
+    if trunk is None or trunk.addresses or trunk.state != "active":
+        return None
+    return trunk.username, trunk.password

@@ -241,6 +241,8 @@ class Guard:
 
     def reconsider(self) -> None:
         """The configuration was edited: everybody is looked up again."""
+        for host in self._sources.reconsider():
+            self._proven.pop(host, None)
         self._paced.clear()
 
     # -- for whoever operates the server -------------------------------------------------------------
@@ -328,8 +330,7 @@ class Guard:
         remember(table, host, now + seconds)
 
     def _in_call(self, allowance: Allowance, now: float) -> bool:
-        """Whether an owner that has sent all it may has sent less than that within calls: somebody else may
-        have sent the most of it in its name."""
+        """Whether an owner over its rate is not so within calls: others may have sent that in its name."""
         meter = self._in_calls.get(allowance.owner)
         if meter is None:
             meter = Meter()

@@ -1,6 +1,7 @@
 """Who is known to a guard, and what the known may send."""
 
 import math
+from collections.abc import Iterable
 from typing import Protocol
 
 from edge.sip.meters import Allowance
@@ -26,6 +27,10 @@ class Sources(Protocol):
         """An address, among others of its owner, has sent so many messages more than its allowance."""
         ...
 
+    def reconsider(self) -> Iterable[str]:
+        """The configuration was edited; answers the addresses whose logins count no longer."""
+        ...
+
 
 class Friends:
     """Everybody is known."""
@@ -42,3 +47,7 @@ class Friends:
 
     def flooded(self, host: str, allowance: Allowance, times: int) -> None:
         """Never called: nobody has a limit."""
+
+    def reconsider(self) -> Iterable[str]:
+        """Nobody has logged in."""
+        return ()

@@ -345,6 +345,42 @@ def test_the_ban_of_an_address_that_becomes_a_trunk_s_is_over_at_once() -> None:
     assert [ban.source for ban in bench.guard.active(10)] == ["203.0.113.9"]
 
 
+BY_ANOTHER = {**BY_LOGIN, "password": SecretStr("another")}
+
+
+@pytest.mark.parametrize(
+    ("now", "known"),
+    [
+        ([trunk(**BY_LOGIN, max_calls=5)], True),
+        ([trunk(**BY_LOGIN), trunk("trk_2", **BY_ADDRESS)], True),
+        ([trunk(**BY_ANOTHER)], False),
+        ([trunk(**BY_LOGIN, **BY_ADDRESS)], False),
+        ([trunk(**BY_LOGIN, state="paused")], False),
+        ([], False),
+    ],
+)
+def test_a_login_makes_nobody_known_once_it_would_do_no_more(now: list[Trunk], known: bool) -> None:
+    """Whose stolen password was changed was free of every limit for the rest of the day."""
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN)]))
+    assert logged_in(bench, "203.0.113.9") == Allow("trk_1")
+    assert bench.guard.is_free("203.0.113.9")
+    bench.current = Snapshot.build(trunks=now)
+    bench.guard.reconsider()
+    assert bench.guard.is_free("203.0.113.9") is known
+    assert [login.host for login in bench.sources.logins()] == ["203.0.113.9"] * known
+
+
+def test_an_address_that_two_trunks_share_is_looked_at_again_when_one_is_edited() -> None:
+    other = trunk("trk_2", **{**BY_LOGIN, "username": "them"})
+    bench = Bench(Snapshot.build(trunks=[trunk(**BY_LOGIN), other]))
+    for one in (trunk(**BY_LOGIN), other):
+        bench.sources.logged_in("203.0.113.9", one)
+        bench.guard.proven("203.0.113.9")
+    bench.current = Snapshot.build(trunks=[trunk(**BY_ANOTHER), other])
+    bench.guard.reconsider()
+    assert not bench.guard.is_free("203.0.113.9") and not bench.sources.logins()
+
+
 def test_strangers_are_banned_but_no_trunk_target_proxy_or_allowed_address() -> None:
     buyer = Target(id="tgt_1", name="buyer", address="sip:b@198.51.100.4", **COMMON)
     config = AccessConfig(trusted_proxies=("198.51.100.5/32",))

@@ -9,13 +9,14 @@ from edge.sip.meters import Allowance
 @dataclass
 class Known:
     """``hosts`` are known; ``allowances`` by host, which who is dialled has none of; ``floods`` collects
-    who was over one; ``may_log_in`` says whether strangers may."""
+    who was over one; ``may_log_in`` says whether strangers may, ``ended`` whose logins count no longer."""
 
     hosts: set[str] = field(default_factory=set)
     allowances: dict[str, Allowance] = field(default_factory=dict)
     floods: list[tuple[str, str]] = field(default_factory=list)
     flooded_times: int = 0
     may_log_in: bool = False
+    ended: list[str] = field(default_factory=list)
 
     def knows(self, host: str) -> bool:
         return host in self.hosts or host in self.allowances
@@ -27,3 +28,6 @@ class Known:
     def flooded(self, host: str, allowance: Allowance, times: int) -> None:
         self.floods.append((host, allowance.owner))
         self.flooded_times += times
+
+    def reconsider(self) -> list[str]:
+        return self.ended
