@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from edge.model.base import Record, Stored
 from edge.model.cap import Caps
-from edge.model.types import ExternalId, Instant, Name, Reference, TagKey, Zone
+from edge.model.types import ExternalId, Instant, Moment, Name, Reference, TagKey, Zone
 
 SubId = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Place = Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
@@ -58,7 +58,7 @@ class Publisher(Stored, PublisherSpec):
 class ActiveWindow(Record):
     """``[active_from, active_until)``: outside it the after-hours action (Rule: activity window)."""
 
-    active_from: Instant | None = None
+    active_from: Moment | None = None
     active_until: Instant | None = None
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from edge.routing.barring import declined
 from edge.routing.caps import Counts, claims, describe, first_full, on_cap
 from edge.routing.linking import owner as pool_owner
 from edge.routing.linking import pool_of
+from edge.routing.openness import outside, windows_of
 from edge.routing.prepared import NOTHING_PREPARED, Prepared
 from edge.routing.refusal import refusal
 from edge.routing.schedule import Schedule
@@ -118,17 +119,11 @@ def _blocked(case: _Case) -> Admission | None:
 
 
 def _outside_window(case: _Case) -> Admission | None:
-    """Half-open: at exactly ``active_until`` the window is over (rule: Activity window)."""
-    at = case.facts.arrived_at
-    for what, window in (("number", case.owner.number), ("campaign", case.owner.campaign)):
-        if window.active_until is not None and at >= window.active_until:
-            reason = f"the {what} was active until {window.active_until:%Y-%m-%dT%H:%M:%SZ}"
-        elif window.active_from is not None and at < window.active_from:
-            reason = f"the {what} is active from {window.active_from:%Y-%m-%dT%H:%M:%SZ}"
-        else:
-            continue
-        return _shut(case, "window_ended", case.note("window", "outside", reason))
-    return None
+    """Both windows are judged: the number's and its campaign's (rule: Activity window)."""
+    reason = outside(windows_of(case.owner.number, case.owner.campaign), case.facts.arrived_at)
+    if reason is None:
+        return None
+    return _shut(case, "window_ended", case.note("window", "outside", reason))
 
 
 def _shut(case: _Case, detail: str, steps: tuple[Step, ...]) -> Admission:

@@ -12,6 +12,7 @@ from edge.model.config import Campaign, Hours, Number, Target
 from edge.model.ledger import CapCount
 from edge.model.publishers import Publisher
 from edge.routing.caps import CapRule, cap_rules, window_of, zone_of
+from edge.routing.openness import Windows, closes, opens, outside, windows_of
 from edge.routing.schedule import Schedule
 from edge.routing.snapshot import Snapshot
 from edge.services.errors import NotFound
@@ -78,17 +79,31 @@ class InsightService:
         return [self._use(rule, local, rule.cap_id in without) for rule in rules]
 
     async def hours(self, owner_id: str, at: datetime | None) -> HoursPreview:
-        """Open at an instant (or now)?  A number without hours of its own keeps its campaign's."""
+        """Open at an instant (or now)?  A number without hours of its own keeps its campaign's; outside its
+        activity window, or its campaign's, it is closed."""
         owner = self._owner(owner_id)
-        hours, zone = self._hours(owner), self._zone(owner)
-        if hours is None or not hours.active:
-            why = "there are no business hours" if hours is None else "the business hours are not active"
-            return HoursPreview(True, f"always open: {why}", zone, None)
-        calendar = self._configuration.current.calendar(hours.holiday_calendar_id or "")
-        schedule = Schedule(hours).under(calendar)
+        hours, windows = self._hours(owner), self._windows(owner)
         instant = (at or self._clock.utc()).astimezone(UTC)
-        judged = schedule.judge(instant)
-        return HoursPreview(judged.open, judged.reason, schedule.zone.key, schedule.next_change(instant))
+        schedule, zone, is_open = None, self._zone(owner), True
+        reason = "there are no business hours" if hours is None else "the business hours are not active"
+        reason = f"always open: {reason}"
+        if hours is not None and hours.active:
+            calendar = self._configuration.current.calendar(hours.holiday_calendar_id or "")
+            schedule = Schedule(hours).under(calendar)
+            zone, (is_open, reason) = schedule.zone.key, schedule.judge(instant)
+        ended = outside(windows, instant)
+        if ended is not None:
+            is_open, reason = False, ended
+        change = (closes if is_open else opens)(windows, schedule, instant)
+        return HoursPreview(is_open, reason, zone, change)
+
+    def _windows(self, owner: Owner) -> Windows:
+        if isinstance(owner, Campaign):
+            return (("campaign", owner),)
+        campaign = self._campaign(owner)
+        if not isinstance(owner, Number):
+            return ()
+        return (("number", owner),) if campaign is None else windows_of(owner, campaign)
 
     def _use(self, rule: CapRule, local: datetime, unlimited: bool) -> CapUse:
         concurrency = rule.cap.window == "concurrency"

@@ -129,6 +129,7 @@ async def test_a_cursor_of_nobody_is_refused(api: Client, last: bytes | str) -> 
         ("GET", "hours/preview?owner={}&at=0001-01-01T00:00:00Z", None),
         ("POST", "simulate", {"number": "+18005550100", "at": "0001-01-01T00:00:00Z"}),
         ("PATCH", "numbers/{}", {"active_until": "9999-12-31T23:59:59-12:00"}),
+        ("PATCH", "numbers/{}", {"active_from": "9999-12-31T00:00:00Z"}),
     ],
 )
 async def test_an_instant_beyond_the_calendar_is_refused(

@@ -192,6 +192,15 @@ async def test_hours_of_a_number_are_its_campaign_s(service: ConfigurationServic
     assert (closed.open, closed.timezone) == (False, "America/New_York")
     assert closed.next_change == datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
     assert (await insight.hours(number.id, datetime(2026, 11, 23, 15, 0, tzinfo=UTC))).open
+    await service.patch("number", number.id, {"active_until": "2026-11-23T16:00:00Z"}, None)
+    ending = await insight.hours(number.id, datetime(2026, 11, 23, 15, 0, tzinfo=UTC))
+    assert (ending.open, ending.next_change) == (True, datetime(2026, 11, 23, 16, 0, tzinfo=UTC))
+    ended = await insight.hours(number.id, datetime(2026, 11, 23, 16, 0, tzinfo=UTC))
+    assert (ended.open, ended.next_change) == (False, None)
+    assert ended.reason == "the number was active until 2026-11-23T16:00:00Z"
+    await service.patch("campaign", campaign.id, {"hours": None, "active_from": "2027-01-01T00:00:00Z"}, None)
+    early = await insight.hours(campaign.id, None)
+    assert (early.open, early.next_change) == (False, datetime(2027, 1, 1, tzinfo=UTC))
     target = await service.create("target", TargetSpec(name="T", address="sip:a@b"))
     always = await insight.hours(target.id, None)
     assert (always.open, always.next_change) == (True, None)
