@@ -93,8 +93,10 @@ class TransactionLayer:
         return f"SIP/2.0/{flow.transport.upper()} {self.wire.sent_by(flow)};branch={branch};rport", branch
 
     def revive(self, lost: ClientTransaction) -> None:
-        """An INVITE that rings goes on over another connection, since its own is gone."""
-        flow = lost.flow
+        """An INVITE that rings goes on over another connection, its own being gone; its CANCEL does not."""
+        flow, cancel = lost.flow, self.clients.get((lost.key[0], "CANCEL"))
+        if cancel is not None:
+            cancel.end()
         lost.flow = self.wire.route(Destination(flow.transport, *flow.remote, flow.name))
         lost.state = "proceeding"
         self._enter(lost)

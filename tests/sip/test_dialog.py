@@ -246,6 +246,7 @@ async def test_who_rings_over_a_connection_that_ends_is_cancelled_over_another(h
         again = await peer.line()
         cancel = await again.until("CANCEL")
         assert (cancel.via.branch, cancel.cseq) == (invite.via.branch, invite.cseq)
+        again.answer(cancel)
         said = (
             ("Contact", f"<sip:a@127.0.0.1:{peer.port};transport=tcp>"),
             ("Content-Type", "application/sdp"),
@@ -257,6 +258,7 @@ async def test_who_rings_over_a_connection_that_ends_is_cancelled_over_another(h
             refused = await heard.get()
             assert isinstance(refused, Refused) and refused.cause == "unreachable"
         await eventually(lambda: us.counters["dialogs"] == 0)
+        assert "dropped_stray_response" not in us.counters
 
 
 async def test_a_dialog_stays_with_the_listener_that_it_came_to() -> None:

@@ -1,0 +1,146 @@
+"""Connections that end at any moment of a call: both sides end it all the same, and nothing is left."""
+
+import heapq
+from collections.abc import Callable
+
+import pytest
+
+from edge.sip.events import Answered, Destination, Flow, InviteEvent, Offered, OutgoingCall
+from edge.sip.invite import Invite
+from edge.sip.parser import parse
+from tests.support.lossy_wire import SDP, Address, Network, Node
+
+CALLER, TARGET = "192.0.2.1", "192.0.2.2"
+
+
+class Cables(Network):
+    """Connections between nodes, which end when a story says so; ``later`` runs something at its time."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, transport="tcp")
+        self._planned: list[tuple[float, int, Callable[[], None]]] = []
+        self._plans = self.connections = 0
+
+    def later(self, seconds: float, act: Callable[[], None]) -> None:
+        self._plans += 1
+        heapq.heappush(self._planned, (self.now + seconds, self._plans, act))
+
+    def _next(self) -> tuple[float, Callable[[], None]]:
+        at, act = super()._next()
+        if self._planned and self._planned[0][0] <= at:
+            return self._planned[0][0], self._carry_out
+        return at, act
+
+    def _carry_out(self) -> None:
+        _, _, act = heapq.heappop(self._planned)
+        act()
+
+
+class End(Node):
+    """A stack whose every connection has its other end at another's."""
+
+    def __init__(self, net: Cables, host: str, on_call: Callable[[Invite], None] | None = None) -> None:
+        self.cables = net
+        self.ends: dict[int, tuple[Flow, End, int]] = {}
+        super().__init__(net, (host, 5060), on_call=on_call)
+        net.nodes[self.address] = self
+
+    def route(self, destination: Destination, local: Address | None = None) -> Flow:
+        remote = destination.host, destination.port
+        for flow, _, _ in self.ends.values():
+            if flow.remote == remote:
+                return flow
+        peer = self.net.nodes[remote]
+        assert isinstance(peer, End)
+        here, there = self.cables.connections + 1, self.cables.connections + 2
+        self.cables.connections = there
+        self.ends[here] = Flow("tcp", self.address, remote, here), peer, there
+        theirs = Flow("tcp", peer.address, (self.address[0], 40_000 + here), there)
+        peer.ends[there] = theirs, self, here
+        return self.ends[here][0]
+
+    def send(self, data: bytes, flow: Flow) -> bool:
+        if flow.connection not in self.ends:
+            return False
+        _, peer, there = self.ends[flow.connection]
+        self.cables.later(0.005, lambda: peer.take(data, there))
+        return True
+
+    def take(self, data: bytes, connection: int) -> None:
+        if connection in self.ends:
+            self.stack.receive_message(parse(data), self.ends[connection][0])
+
+    def alive(self, flow: Flow) -> bool:
+        return flow.connection in self.ends
+
+    def lose(self, connection: int) -> None:
+        ended = self.ends.pop(connection, None)
+        if ended is not None:
+            self.stack.transport_failed(ended[0])
+
+    def break_all(self, within_s: float) -> None:
+        """Every connection ends, at one end sooner than at the other."""
+        for here, (_, peer, there) in list(self.ends.items()):
+            for end, connection in ((self, here), (peer, there)):
+                self.cables.later(self.net.random.random() * within_s, _losing(end, connection))
+
+    @property
+    def left(self) -> tuple[int, int, int]:
+        counters = self.stack.counters
+        return counters["dialogs"], counters["transactions"], len(self.stack._layer._on_stream)
+
+
+def _losing(end: End, connection: int) -> Callable[[], None]:
+    return lambda: end.lose(connection)
+
+
+class Story:
+    """One call with offers, a hang-up, and connections that end."""
+
+    def __init__(self, seed: int) -> None:
+        self.net = net = Cables(seed)
+        self.chance = net.random
+        self.target = End(net, TARGET, self._answers)
+        self.caller = End(net, CALLER)
+        to = Destination("tcp", TARGET, 5060)
+        call = OutgoingCall(f"sip:s@{TARGET}:5060", to, f"<sip:a@{CALLER}>", f"<sip:s@{TARGET}>", body=SDP)
+        self.call = self.caller.stack.call(call)
+        self.call.on_event = self._heard(self.call)
+        draw = self.chance.random
+        for _ in range(self.chance.randint(1, 4)):
+            end = self.chance.choice([self.caller, self.target])
+            when = self.chance.choice([0.05, 2, 5]) * draw()
+            net.later(when, lambda end=end: end.break_all(self.chance.choice([0.0, 0.05])))  # type: ignore[misc]
+        for _ in range(self.chance.randint(0, 2)):
+            net.later(4 * draw(), lambda: self._either().offer_again(SDP))
+        net.later(self.chance.choice([0.05, 6]) * draw(), lambda: self._either().hang_up())
+
+    def _either(self) -> Invite:
+        return self.chance.choice([self.call, *self.target.calls])
+
+    def _answers(self, usage: Invite) -> None:
+        usage.on_event = self._heard(usage)
+        if self.chance.random() < 0.7:
+            usage.progress(180)
+        self.net.later(self.chance.choice([0, 0.02, 1]), lambda: usage.answer(SDP))
+
+    def _heard(self, usage: Invite) -> Callable[[InviteEvent], None]:
+        def hear(event: InviteEvent) -> None:
+            if isinstance(event, Answered):
+                self.net.later(self.chance.choice([0, 0.01]), usage.ack)
+            elif isinstance(event, Offered):
+                usage.accept_offer(SDP)
+
+        return hear
+
+
+@pytest.mark.parametrize("part", range(20))
+def test_a_hang_up_ends_both_sides_whatever_connections_end_meanwhile(part: int) -> None:
+    for seed in range(50 * part, 50 * part + 50):
+        story = Story(seed)
+        story.net.run(65)
+        assert (story.caller.left[0], story.target.left[0]) == (0, 0), f"a side of {seed} stays up"
+        story.net.run(100)
+        assert (story.caller.left, story.target.left) == ((0, 0, 0), (0, 0, 0)), (
+            f"something of {seed} is left"
+        )
