@@ -20,6 +20,7 @@ class Cables(Network):
         super().__init__(seed, transport="tcp")
         self._planned: list[tuple[float, int, Callable[[], None]]] = []
         self._plans = self.connections = 0
+        self.quiet_until = 0.0
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
         self._plans += 1
@@ -79,7 +80,11 @@ class End(Node):
             self.stack.transport_failed(ended[0])
 
     def break_all(self, within_s: float) -> None:
-        """Every connection ends, at one end sooner than at the other."""
+        """Every connection ends, at one end sooner than at the other; not right after others have: a BYE is
+        said twice, and no more."""
+        if self.net.now < self.cables.quiet_until:
+            return
+        self.cables.quiet_until = self.net.now + 0.2
         for here, (_, peer, there) in list(self.ends.items()):
             for end, connection in ((self, here), (peer, there)):
                 self.cables.later(self.net.random.random() * within_s, _losing(end, connection))
