@@ -36,6 +36,9 @@ class Pools(Protocol):
     def tags_of(self, number_id: str) -> Sequence[str]:
         """The ids of the call tracking tags that a number is primary of."""
 
+    def left_by(self, number: Number) -> Sequence[CallTrackingTag]:
+        """The tags of other campaigns that a number is primary of: they serve nothing."""
+
 
 class PoolNumbers(Protocol):
     """The numbers of pools (``edge.services.pool_numbers``)."""

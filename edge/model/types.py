@@ -63,7 +63,8 @@ def _cidr(value: str) -> str:
 E164 = Annotated[
     str, AfterValidator(check_e164), Field(json_schema_extra={"pattern": r"^\+[1-9][0-9]{3,14}$"})
 ]
-_PUNCTUATION = re.compile(r"[ ().\-/\u00a0]")
+# Word processors and telephone books write spaces and hyphens of other kinds, and marks of direction.
+_PUNCTUATION = re.compile(r"[ ().\-/\u00a0\u00ad\u2009-\u2015\u202a-\u202f\u2066-\u2069]")
 
 
 def _plain(value: object) -> object:

@@ -84,6 +84,8 @@ def tag_warnings(tag: CallTrackingTag, snapshot: Snapshot) -> Iterator[str]:
     number = snapshot.number_by_id(tag.primary_number_id)
     if number is not None and number.e164 != tag.number_to_replace:
         yield "number_to_replace is not the primary number: a page whose script fails shows another line"
+    if number is not None and number.campaign_id != tag.campaign_id:
+        yield "its primary number has left the campaign: the tag serves nothing until it names another"
     pool = snapshot.pools.pool(tag.pool_id) if tag.pool_id is not None else None
     if pool is not None:
         others = {

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from edge.clock import Clock
+from edge.model.config import Number
 from edge.model.pool import CallTrackingTag, Pool
 from edge.model.visits import PoolRules
 from edge.routing.pools import rules_of
@@ -46,3 +47,9 @@ class PoolService:
     def tags_of(self, number_id: str) -> Sequence[str]:
         """The ids of the call tracking tags that a number is primary of."""
         return self._configuration.current.pools.primary_of(number_id)
+
+    def left_by(self, number: Number) -> Sequence[CallTrackingTag]:
+        """The tags of other campaigns that a number is primary of: they serve nothing."""
+        pools = self._configuration.current.pools
+        tags = (pools.tag(tag_id) for tag_id in pools.primary_of(number.id))
+        return [tag for tag in tags if tag is not None and tag.campaign_id != number.campaign_id]

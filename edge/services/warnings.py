@@ -27,6 +27,10 @@ def warnings_of(item: Stored) -> tuple[FieldError, ...]:
 def _number(number: Number) -> Iterator[FieldError]:
     if number.sub_id is not None and number.publisher_id is None and number.release is None:
         yield FieldError("sub_id", "this number has no publisher: reports show the sub_id below nobody")
+    left = number.release
+    if left is not None and left.cools_until <= left.released_at:
+        why = "it does not cool: whoever gets it next also gets the callers of whoever had it"
+        yield FieldError("release.cools_until", why)
 
 
 def _target(target: Target) -> Iterator[FieldError]:

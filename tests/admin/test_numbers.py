@@ -129,3 +129,14 @@ async def test_a_campaign_keeps_the_zone_that_its_numbers_count_in(api: Client) 
     assert moved.status == 200
     await api.patch(f"numbers/{number['id']}", {"timezone": "America/New_York"})
     assert (await api.patch(f"campaigns/{campaign['id']}", {"timezone": None})).status == 200
+
+
+async def test_a_number_that_does_not_cool_is_warned_of(api: Client) -> None:
+    made = await api.new("numbers", e164="\u202a+1\u2011312\u2011555\u20110101\u202c")
+    assert made["e164"] == "+13125550101"
+    released = (await api.post(f"numbers/{made['id']}/release", {"cooling_days": 0})).json
+    assert [warning["path"] for warning in released["warnings"]] == ["release.cools_until"]
+    restored = (await api.post(f"numbers/{made['id']}/restore")).json
+    assert restored["warnings"] == []
+    cooling = (await api.post(f"numbers/{made['id']}/release", {"cooling_days": 1})).json
+    assert cooling["warnings"] == []

@@ -182,3 +182,15 @@ async def test_every_field_of_pools_and_tags_is_explained(api: Client) -> None:
     for name in ("PoolSpec", "TagSpec", "PoolFiguresRead"):
         bare = [field for field, told in schemas[name]["properties"].items() if not told.get("description")]
         assert bare in ([], ["pool_id", "since", "until"]), (name, bare)
+
+
+async def test_a_tag_whose_primary_number_went_to_another_campaign_is_warned_of(api: Client) -> None:
+    world = await pooled(api)
+    other = await api.new("campaigns", name="Other")
+    moved = await api.patch(f"numbers/{world.primary['id']}", {"campaign_id": other["id"]})
+    assert [(w["path"], world.tag["id"] in w["message"]) for w in moved.json["warnings"]] == [
+        ("call_tracking_tags", True)
+    ]
+    tag = (await api.get(f"call-tracking-tags/{world.tag['id']}")).json
+    assert "serves nothing" in tag["warnings"][0]
+    assert (await world.visit()).status == 404

@@ -1,6 +1,6 @@
 """Numbers: five routes as every kind, and those that take many at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -144,8 +144,17 @@ async def change(ports: Ports, exchange: Exchange) -> Reply:
     number_id, version = exchange.parameters["id"], expected_version(exchange)
     made = await ports.configuration.patch("number", number_id, exchange.body, version)
     assert isinstance(made, Number)
-    moved = keeps_settings(made) if "campaign_id" in exchange.body else ()
+    moved = () if "campaign_id" not in exchange.body else (*keeps_settings(made), *_left(ports, made))
     return one(with_effective(ports, made, *moved))
+
+
+def _left(ports: Ports, number: Number) -> Iterator[FieldError]:
+    """The call tracking tags of another campaign that have lost their primary number."""
+    for tag in ports.pools.setup.left_by(number):
+        why = (
+            f"tag {tag.id} is of campaign {tag.campaign_id}, and serves nothing until it names another number"
+        )
+        yield FieldError("call_tracking_tags", why)
 
 
 @NUMBERS.add("DELETE", "/numbers/{id}", "Release a number", shape="none", status=204)
