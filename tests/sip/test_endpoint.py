@@ -522,7 +522,7 @@ async def test_a_cancel_right_behind_its_invite_does_not_overtake_it(transport: 
                 me.send(message)
             await eventually(lambda: owners)
             assert await owners[0].next() == Cancelled(None)
-        assert [data.split()[1] for data in said] == [b"100", b"200", b"487"]
+        assert [data.split()[1] for data in said[:3]] == [b"100", b"200", b"487"]
 
 
 async def test_a_call_whose_connection_ended_while_it_waited_is_not_taken() -> None:
