@@ -281,7 +281,7 @@ class Leg:
         self._reception.skip(sequence, ssrc)
         dtmf = self._dtmf = self._dtmf or DtmfReceiver(self.plan.clock_rate)
         payload = VIEW[header_length(BUFFER, length) : length]
-        for press in dtmf.receive(timestamp, payload, now):
+        for press in dtmf.receive(timestamp, payload, now, ssrc):
             self._report(press)
         if dtmf.open:
             self._pressing.add(self)

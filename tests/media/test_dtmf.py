@@ -2,7 +2,7 @@
 
 import pytest
 
-from edge.media.dtmf import DIGITS, LOST_END_S, DtmfReceiver
+from edge.media.dtmf import DIGITS, LATE_S, LOST_END_S, DtmfReceiver
 from edge.media.engine import Dtmf
 from tests.support.rtp_end import event
 
@@ -52,6 +52,21 @@ def test_a_late_packet_of_an_earlier_press_is_nothing_new() -> None:
     press(receiver, 2, 3000)
     assert receiver.receive(1000, event(1, 320), 1.0) == []
     assert receiver.receive(1000, event(1, 800, end=True), 1.0) == []
+
+
+def test_a_peer_whose_audio_begins_anew_is_heard_whatever_its_timestamps_say() -> None:
+    receiver = DtmfReceiver()
+    press(receiver, 1, 900_000)
+    ended = receiver.receive(5000, event(2, 800, end=True), 0.5, ssrc=7)
+    assert ended == [Dtmf("2", 100)], "another source has timestamps of its own"
+    assert receiver.receive(5000, event(2, 800, end=True), 0.5, ssrc=7) == []
+    assert receiver.receive(1000, event(3, 800, end=True), 0.5 + LATE_S, ssrc=7) == [Dtmf("3", 100)]
+
+
+def test_a_key_that_was_down_as_the_source_changed_is_told() -> None:
+    receiver = DtmfReceiver()
+    receiver.receive(900_000, event(1, 480), 0.0)
+    assert receiver.receive(5000, event(2, 160), 0.1, ssrc=7) == [Dtmf("1", 60)]
 
 
 def test_the_timestamp_wraps() -> None:

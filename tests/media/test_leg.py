@@ -239,6 +239,16 @@ def test_a_key_press_is_told_once_and_passed_with_the_other_legs_payload_type(
     assert [Rtp(raw).payload_type for raw in target.received()] == [101] * 5
 
 
+def test_keys_are_heard_after_the_peers_audio_began_anew_with_another_source(
+    worker: WorkerUnderTest, caller: End, target: End
+) -> None:
+    a, _ = bridged(worker, plan_for(caller.address), plan_for(target.address))
+    key = {"payload_type": 101, "payload": event(1, 800, end=True)}
+    talk(worker, caller, a, range(1), timestamp=900_000, ssrc=1, **key)
+    talk(worker, caller, a, range(1), timestamp=5000, ssrc=2, **key)
+    assert len(worker.heard(control.DIGIT)) == 2
+
+
 def test_a_key_press_whose_end_is_lost_is_told_by_time(
     worker: WorkerUnderTest, caller: End, target: End
 ) -> None:
