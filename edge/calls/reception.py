@@ -73,7 +73,7 @@ class Reception:
         self.until = services.clock.monotonic() + services.limits.max_call_s
         self.media: MediaCall = services.media.call()
         self._keys = Keys()
-        self._ringing = RINGBACK
+        self._ringing: str | None = None
 
     async def open(self) -> Leg:
         """``listen``, once the ports are there: those of a worker that is being restarted are waited for."""
@@ -205,21 +205,20 @@ class Reception:
             bridge.give_up()
 
     def end_early(self) -> None:
-        """The caller does not hear that target any longer: it rings again, if we have answered."""
+        """The caller does not hear that target any longer: it rings again, even if we have not answered, for
+        a phone that was told of early media plays nothing itself."""
         self.media.unbridge()
         self.forget_early()
         self.ring_on()
 
     def ring(self, prompt_id: str | None = None) -> None:
-        """The caller, who has been answered, hears ringing, or that prompt over and over."""
-        source = prompt_id if prompt_id is not None and self.services.prompt_ready(prompt_id) else RINGBACK
-        self._ringing = source
-        self.listen().media.play(source, loop=True)
+        """The caller hears ringing, or that prompt over and over."""
+        self._ringing = prompt_id
+        self.ring_on()
 
     def ring_on(self) -> None:
-        """Rings again, after the caller heard a target's early media."""
-        if self.answered:
-            self.listen().media.play(self._ringing, loop=True)
+        """Rings again, after the caller heard something else."""
+        self.listen().media.play(self.source(self._ringing, RINGBACK), loop=True)
 
     def on_hold(self, prompt_id: str) -> HoldPrompt | None:
         """What is heard on hold: None where the prompt can not be played."""

@@ -1,9 +1,12 @@
 """Stories in which the long runs found something: each as short as it could be made."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from edge.calls.reception import RINGBACK
 from edge.sip.events import Answered, OfferAnswered
 from edge.sip.exchange import Exchange
 from edge.sip.message import respond
@@ -80,6 +83,43 @@ def test_who_heard_a_target_that_gives_way_hears_ringing_again(story: Interleavi
     story.a_target_refuses(status=486, after=0.5)
     (call, _) = next(iter(story.edge.switch._calls.values()))
     assert call.reception.phase == "ringing"
+
+
+@pytest.mark.parametrize("whispers", [True, False])
+def test_who_is_not_answered_yet_and_heard_a_target_hears_ringing_when_that_is_over(
+    story: Interleavings, whispers: bool
+) -> None:
+    """Its phone plays nothing itself any more: it was told where the audio comes from."""
+    story.the_caller_dials(WHISPERED if whispers else PLAIN, True, "", "0 8 101", "", 0.5)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    (call, _) = next(iter(story.edge.switch._calls.values()))
+    media: Any = call.reception.listen().media
+    assert (media.other is not None, media.playing) == (True, "")
+    if whispers:
+        story.a_target_answers(formats="0 8 101", after=0.5)
+    else:
+        story.a_target_refuses(status=486, after=0.5)
+    assert not call.reception.answered
+    assert (media.other, media.playing) == (None, RINGBACK)
+    if whispers:
+        story.a_phone_presses_a_key(who=2, after=0.5)
+        return
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
+    assert (media.other is not None, media.playing) == (True, "")
+    story.a_target_answers(formats="0 8 101", after=0.5)
+    assert (media.other is not None, media.playing) == (True, "")
+
+
+def test_a_ringback_prompt_that_is_gone_by_a_transfer_leaves_plain_ringing(story: Interleavings) -> None:
+    story.the_caller_dials(GREETED, True, "", "0 8 101", "", 2.0)
+    (call, _) = next(iter(story.edge.switch._calls.values()))
+    reception = call.reception
+    reception.ring("prm_1")
+    media: Any = reception.listen().media
+    assert media.playing == "prm_1"
+    reception.services = replace(reception.services, prompt_ready=lambda _: False)
+    reception.ring_on()
+    assert media.playing == RINGBACK
 
 
 def test_a_target_that_offers_anew_while_keys_are_pressed_to_it_is_heard_and_sent_to_there(
