@@ -88,7 +88,7 @@ class Exporter:
             if found[0][4] != self._address:
                 self._turn_to(*found[0])
             self._missed = False
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # it is no name at all
             if not self._missed:
                 log.warning("hep_collector_unknown", host=self._where[0], why=str(error))
             self._missed = True

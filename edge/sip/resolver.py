@@ -86,7 +86,7 @@ class Resolver:
             raise Unresolvable(f"{name}: {error}") from None
         if not found:
             raise Unresolvable(f"{name}: no such name, or it has no address")
-        return _destinations(uri.host, found)
+        return _destinations(uri.host.rstrip("."), found)  # TLS knows no final dot (RFC 6066)
 
     # -- which servers ------------------------------------------------------------------------------
 

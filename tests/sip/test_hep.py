@@ -82,3 +82,9 @@ async def test_too_many_are_dropped_and_a_collector_that_is_away_harms_nobody() 
             exporter.note("out", FLOW, b"x", "id")
         assert exporter.dropped == 10
         await eventually(lambda: exporter.sent + exporter.dropped == MAX_WAITING + 10)
+
+
+async def test_what_is_no_name_keeps_nobody_from_starting() -> None:
+    async with Exporter(("homer..test", 9060), 3, SystemClock()) as exporter:
+        exporter.note("out", FLOW, b"x", "id")
+        assert exporter.dropped == 1

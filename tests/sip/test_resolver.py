@@ -126,6 +126,11 @@ def test_a_service_that_is_offered_nowhere_leaves_the_others() -> None:
     assert found("sip:x@example.com:5070", {**HERE, **udp}) == [Destination("udp", "192.0.2.3", 5070)]
 
 
+def test_the_name_to_prove_has_no_final_dot() -> None:
+    (found_,) = found("sip:x@Secure.example.:5061;transport=tls", {("secure.example", "A"): ["192.0.2.8"]})
+    assert (found_.host, found_.name) == ("192.0.2.8", "Secure.example")
+
+
 def test_servers_without_an_address_give_way_to_the_next() -> None:
     records = {("_sip._udp.example.com", "SRV"): [srv("gone.example", 1), srv("a.example", 2)]}
     assert [to.host for to in found("sip:x@example.com", records)] == ["192.0.2.1"]
