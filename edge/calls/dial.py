@@ -67,6 +67,7 @@ class Dial:
         if isinstance(passage, str):
             return None, Result(0, "refused", passage, next_address=True, asked=False)
         leg: Leg | None = None
+        self._ringing.passage = passage
         try:
             leg, last = await self._line(line, until)
         finally:

@@ -46,12 +46,17 @@ class Passage:
         self._started: float | None = None
         self.ended = False
 
+    def answered(self) -> None:
+        """Its minutes count from now, whether the call is accepted then or not."""
+        if self._started is None:
+            self._started = self._load.connected(self._trunk_id)
+
     def settle(self, leg: "Leg | None") -> None:
-        """It was answered, and ends with that leg: its minutes count from now; or it was not."""
+        """It ends with that leg; or nothing came of it."""
         if leg is None:
             self.end()
             return
-        self._started = self._load.connected(self._trunk_id)
+        self.answered()
         leg.passage = self
 
     def end(self) -> None:

@@ -4,6 +4,7 @@ from edge.calls import dialplan
 from edge.calls.happenings import Happening, SipHappened
 from edge.calls.invitation import Dialled, invitation
 from edge.calls.leg import Leg
+from edge.calls.outbound import Passage
 from edge.calls.outcome import Result, result_of
 from edge.calls.recordings import RECORDABLE
 from edge.calls.takeover import welcomed
@@ -27,14 +28,16 @@ from edge.sip.reason import ELSEWHERE
 
 
 class Ringing:
-    """Invites a target; what it says before it answers reaches the caller."""
+    """Invites a target; what it says before it answers reaches the caller.  ``passage`` is its room in the
+    trunk that it is dialled through, if that has limits."""
 
-    __slots__ = ("call", "dialled", "reception")
+    __slots__ = ("call", "dialled", "passage", "reception")
 
     def __init__(self, dialled: Dialled) -> None:
         self.dialled = dialled
         self.call = dialled.call
         self.reception = dialled.call.reception
+        self.passage: Passage | None = None
 
     async def invite(
         self, line: dialplan.Line, destination: Destination, until: float
@@ -56,6 +59,8 @@ class Ringing:
         leg.at_once = self._rings
         leg, result = await self._outcome(leg, until)
         leg.at_once = None
+        if result.outcome == "answered" and self.passage is not None:
+            self.passage.answered()
         asks, transfer = asks_target(target), self.dialled.transfer
         if (
             asks

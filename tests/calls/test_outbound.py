@@ -97,6 +97,17 @@ def test_calls_at_once_are_given_back_however_they_end() -> None:
     assert load.used("trk_1")[0] == 0
 
 
+def test_minutes_of_a_call_that_was_answered_and_not_accepted_count_too() -> None:
+    now, load = started()
+    call = taken(load, max_minutes_per_day=10)
+    call.answered()
+    now.pass_s(60)
+    assert load.used("trk_1") == (1, 1.0)
+    call.settle(None)
+    now.pass_s(60)
+    assert load.used("trk_1") == (0, 1.0)
+
+
 def test_calls_a_second() -> None:
     now, load = started()
     for _ in range(2):

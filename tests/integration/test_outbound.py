@@ -60,3 +60,22 @@ async def test_a_trunk_lets_out_what_its_limits_allow(tmp_path: Path) -> None:
                 return any("0 minutes a day" in reason for reason in reasons)
 
             await eventually(refused_again)
+
+
+async def test_minutes_count_while_a_call_is_not_accepted_yet(tmp_path: Path) -> None:
+    """It was answered, and the carrier bills it: who never takes the call would pass every limit."""
+    with RawPhone(("", 0)) as carrier, RawPhone(("", 0)) as gateway:
+        async with running_server(tmp_path) as server:
+            carrier.server = gateway.server = server.sip["udp"]
+            scene = Scene(server, carrier, gateway)
+            trunk = await scene.trunk(proxy=f"sip:{gateway.address}", outbound={"max_minutes_per_day": 1000})
+            london = await scene.number(address=LONDON, trunk_ids=[trunk["id"]], accept_key="1")
+            await carrier.invite(london, carrier.sdp())
+            await gateway.answer(await gateway.hear("INVITE"), 200, gateway.sdp())
+            await gateway.hear("ACK")
+
+            async def counted() -> bool:
+                use = (await server.api.get(f"trunks/{trunk['id']}"))["outbound_use"]
+                return bool(use["minutes"] > 0)
+
+            await eventually(counted)
