@@ -302,11 +302,11 @@ class LeaseBook:
         return self._linked(linked, rivals, kept)
 
     def _earlier(self, c: LinkCall, now: int) -> str | None:
-        """The visit of this caller's last call to this number, where the pool keeps callers."""
+        """The visit of this caller's last call to this number as one of the pool, where that keeps callers."""
         if not c.affinity_h or c.caller is None:
             return None
         since = text_of_ms(now - c.affinity_h * 3_600_000)
-        row = self._db.execute(sql.EARLIER, (c.caller, c.called, since)).fetchone()
+        row = self._db.execute(sql.EARLIER, (c.caller, c.called, since, c.pool_id)).fetchone()
         return None if row is None else str(row[0])
 
     def _linked(self, impression_id: str, rivals: tuple[str, ...], kept: bool) -> Link | None:

@@ -30,7 +30,7 @@ DATA = "SELECT data FROM impressions WHERE id = ?"
 STORE_DATA = "UPDATE impressions SET data = ? WHERE id = ?"
 CALLED = "UPDATE impressions SET calls = calls + 1 WHERE id = ?"
 EARLIER = """SELECT impression_id FROM calls WHERE caller = ? AND called = ? AND started_at >= ?
-AND impression_id IS NOT NULL ORDER BY started_at DESC LIMIT 1"""
+AND impression_id IS NOT NULL AND pool_id = ? ORDER BY started_at DESC LIMIT 1"""
 COUNT = """INSERT INTO pool_counts (pool_id, hour, event, count) VALUES (?, ?, ?, ?)
 ON CONFLICT (pool_id, hour, event) DO UPDATE SET count = count + excluded.count"""
 PEAK = """INSERT INTO pool_counts (pool_id, hour, event, count) VALUES (?, ?, 'peak', ?)

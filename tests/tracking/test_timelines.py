@@ -288,7 +288,7 @@ def test_a_caller_who_dials_again_may_keep_the_first_visit(path: Path) -> None:
     first = pool.visit("a", 0)
     pool.call(10, call_id="c", caller="+12125550100", affinity_h=24)
     about = {"started_at": "2026-11-22T10:00:10.000Z", "caller": "+12125550100", "called": "n0"}
-    pool.hang_up("c", 20, record={**about, "impression_id": first.impression_id})
+    pool.hang_up("c", 20, record={**about, "pool_id": "pool", "impression_id": first.impression_id})
     second = pool.visit("b", 400)
     again = pool.call(500, call_id="d", caller="+12125550100", affinity_h=24)
     assert again is not None
@@ -298,6 +298,18 @@ def test_a_caller_who_dials_again_may_keep_the_first_visit(path: Path) -> None:
     pool.hang_up("d", 510)
     pool.hang_up("e", 520, answered=False)
     assert number(pool.visit("x", 530)) is None, "of the visit that has the number no call was answered"
+
+
+def test_a_caller_of_another_pool_s_visit_is_this_one_s_visitor_like_any_other(path: Path) -> None:
+    """The number has changed hands since, and with it whose the caller is."""
+    pool = PoolWorld(path, 1)
+    first = pool.visit("a", 0)
+    pool.call(10, call_id="c", caller="+12125550100")
+    about = {"started_at": "2026-11-22T10:00:10.000Z", "caller": "+12125550100", "called": "n0"}
+    pool.hang_up("c", 20, record={**about, "pool_id": "before", "impression_id": first.impression_id})
+    second = pool.visit("b", 400)
+    again = pool.call(500, call_id="d", caller="+12125550100", affinity_h=24)
+    assert again is not None and again.impression_id == second.impression_id
 
 
 def test_the_last_call_of_several_need_not_be_the_answered_one(path: Path) -> None:
