@@ -6,6 +6,7 @@ from edge.model.base import Stored
 from edge.model.config import Number, Target
 from edge.model.inherited import SETTINGS
 from edge.model.placeholders import names
+from edge.routing.caps import zone_missing
 from edge.routing.inheritance import is_own
 from edge.routing.known import CAMPAIGN_KEYS, FACTS, OF_VISIT
 from edge.services.errors import FieldError
@@ -34,6 +35,9 @@ def _number(number: Number) -> Iterator[FieldError]:
 
 
 def _target(target: Target) -> Iterator[FieldError]:
+    zone = target.hours.timezone if target.hours is not None else None
+    if zone not in (None, target.timezone) and zone_missing(target.caps):
+        yield FieldError("timezone", f"its caps count by {target.timezone}, its hours go by {zone}")
     written = [("address", target.address)] if not target.address.startswith("+") else []
     for path, text in (*written, *((f"headers.{name}", value) for name, value in target.headers.items())):
         for name in names(text):

@@ -140,3 +140,14 @@ async def test_a_number_that_does_not_cool_is_warned_of(api: Client) -> None:
     assert restored["warnings"] == []
     cooling = (await api.post(f"numbers/{made['id']}/release", {"cooling_days": 1})).json
     assert cooling["warnings"] == []
+
+
+async def test_a_target_whose_caps_have_another_midnight_than_its_hours_is_warned_of(api: Client) -> None:
+    hours = {"timezone": "America/New_York", "weekly": {"mon": [["09:00", "17:00"]]}}
+    fields = {"name": "T", "address": "sip:a@b.example", "hours": hours}
+    lifetime = await api.new("targets", **fields, caps=[{"window": "lifetime", "limit": 5}])
+    assert lifetime["warnings"] == []
+    daily = await api.new("targets", **fields, caps=[{"window": "day", "limit": 5}])
+    assert [warning["path"] for warning in daily["warnings"]] == ["timezone"]
+    changed = await api.patch(f"targets/{daily['id']}", {"timezone": "America/New_York"})
+    assert changed.json["warnings"] == []
