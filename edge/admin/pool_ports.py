@@ -75,6 +75,9 @@ class Visits(Protocol):
     def active_tags(self, campaign_id: str) -> Sequence[CallTrackingTag]:
         """The tags that the snippet of a campaign serves; raises ``NotFound`` when there is none."""
 
+    def active(self, campaign_id: str) -> None:
+        """Raises ``NotFound`` unless a campaign takes calls."""
+
     def allows(self, campaign_id: str, origin: str | None) -> bool:
         """Whether pages of a site may use the campaign's snippet."""
 

@@ -121,6 +121,7 @@ class PublicFace:
         """A number for each tag of the campaign."""
         campaign_id, asking = request.match_info["campaign_id"], self._asking(request)
         page = await _body(request, PageSpec)
+        self._visits.active_tags(campaign_id)
         self._admit(campaign_id, asking)
         view = PageView(page.page_url, page.first_url, page.referrer, page.language, page.screen)
         found = await self._visits.numbers(campaign_id, page.visitor_id, view, page.tags, asking)
@@ -152,6 +153,7 @@ class PublicFace:
         """What a publisher knows of a caller before the call; kept for 48 hours."""
         asking, campaign_id = self._paced(request), request.match_info["campaign_id"]
         said = await _body(request, CallerSpec)
+        self._visits.active(campaign_id)
         self._admit(campaign_id, asking)
         heard = await self._enrichment.say(campaign_id, said.caller, said.tags)
         body: dict[str, Any] = {"result": "in_progress" if heard.in_progress else "stored"}
@@ -161,13 +163,13 @@ class PublicFace:
         """A second snippet found another one on its page, and leaves it alone."""
         asking, campaign_id = self._paced(request), request.match_info["campaign_id"]
         page = await _body(request, DuplicateSpec)
+        self._visits.active_tags(campaign_id)
         self._admit(campaign_id, asking)
         await self._visits.duplicate(campaign_id, page.page_url)
         return web.Response(status=204)
 
     def _admit(self, campaign_id: str, asking: Asking) -> None:
-        """Raises NotFound while the campaign's snippet serves nothing, Problem 403 for foreign pages."""
-        self._visits.active_tags(campaign_id)
+        """Raises Problem 403 for pages of foreign sites."""
         if not self._visits.allows(campaign_id, asking.origin):
             raise Problem(403, "pages of this site may not use the campaign's snippet; see allowed_origins")
 

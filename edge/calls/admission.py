@@ -7,7 +7,7 @@ from edge.model.decision import Admission
 from edge.model.ledger import Unavailable
 from edge.model.visits import LinkCall
 from edge.routing.admit import admit
-from edge.routing.linking import pool_of, with_visit, writes_of
+from edge.routing.linking import campaign_of, pool_of, with_visit, writes_of
 
 if TYPE_CHECKING:
     from edge.calls.call import Call
@@ -25,9 +25,7 @@ async def decided(call: "Call") -> Admission | None:
     admission = admit(facts, snapshot, services.counts)
     if facts.link is None and not services.said:
         return admission
-    # The number's own campaign, wherever a forward has led the call to.
-    number = snapshot.number_by_id(admission.number_id or "")
-    said = services.said.of(number.campaign_id if number is not None else None, facts.caller)
+    said = services.said.of(campaign_of(admission, snapshot), facts.caller)
     # Also of a call that is refused, or hears that it is closed.
     writes = call.record.writes = writes_of(facts.link, said)
     return with_visit(admission, snapshot, writes)

@@ -82,7 +82,9 @@ async def _ports(ground: Ground, calling: Calling) -> Ports:
         calls=_calls(ground, calling, audit),
         insight=insight,
         caps=CapService(configuration, insight, Holdings(database), writer, clock),
-        simulation=SimulationService(configuration, writer.counts, clock, ground.callers.past),
+        simulation=SimulationService(
+            configuration, writer.counts, clock, ground.callers.past, ground.said.of
+        ),
         refused=ground.refused,
         bans=BanService(calling.guard, calling.bans, clock, audit),
         health=Readiness(_conditions(writer, ground.engine), calling.switch),

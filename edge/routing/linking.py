@@ -101,6 +101,12 @@ def writes_of(link: Link | None, said: Said | None) -> tuple[TagWrite, ...]:
     return tuple(every)[:MOST_WRITES]
 
 
+def campaign_of(admission: Admission, snapshot: Snapshot) -> str | None:
+    """The campaign of the number that a call belongs to, wherever a forward has led it."""
+    number = snapshot.number_by_id(admission.number_id or "")
+    return None if number is None else number.campaign_id
+
+
 def with_visit(admission: Admission, snapshot: Snapshot, writes: tuple[TagWrite, ...]) -> Admission:
     """The decision with what the call's visit, and its publisher, say of it (``writes_of``) as tags."""
     if not isinstance(admission, Proceed) or not writes:

@@ -3,7 +3,7 @@
 Nothing is reserved, dialled or written.  Every target is taken to answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -19,11 +19,12 @@ from edge.model.decision import (
     Step,
 )
 from edge.model.menu import Menu
+from edge.model.visits import Said
 from edge.routing.admit import admit
 from edge.routing.caps import Counts
 from edge.routing.choose import Draw, choose
 from edge.routing.exhaust import exhausted
-from edge.routing.linking import with_visit, writes_of
+from edge.routing.linking import campaign_of, with_visit, writes_of
 from edge.routing.menu import picked, unanswered
 from edge.routing.snapshot import Snapshot
 from edge.routing.tags import tagged
@@ -32,12 +33,14 @@ from edge.routing.tags import tagged
 @dataclass(frozen=True, slots=True)
 class Question:
     """A call that is only thought of: ``tags`` come on top of the number's own, which win; ``keys`` are
-    pressed in menus, one after the other; ``answers`` are the tags of a webhook's answer."""
+    pressed in menus, one after the other; ``answers`` are the tags of a webhook's answer; ``said`` is what
+    was said of its caller to a campaign."""
 
     facts: CallFacts
     tags: Mapping[str, str | tuple[str, ...]]
     keys: Sequence[str] = ()
     answers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    said: Callable[[str | None], Said | None] = lambda _campaign_id: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,9 @@ class _Story:
     def tell(self, now: datetime) -> Forecast:
         """The whole forecast; what is taken when no target is left is followed once, as in a call."""
         facts = self.question.facts
-        writes = writes_of(facts.link, None)
-        admission = with_visit(admit(facts, self.snapshot, self.counts), self.snapshot, writes)
+        admission = admit(facts, self.snapshot, self.counts)
+        writes = writes_of(facts.link, self.question.said(campaign_of(admission, self.snapshot)))
+        admission = with_visit(admission, self.snapshot, writes)
         claims = admission.claims if isinstance(admission, Proceed) else ()
         candidates: tuple[Candidate, ...] = ()
         while isinstance(admission, Proceed):

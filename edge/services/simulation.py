@@ -4,13 +4,14 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
 
 from edge.clock import Clock
 from edge.model.attestation import Attested, Level
 from edge.model.callers import NO_PAST, CallerPast
 from edge.model.decision import CallFacts
-from edge.model.visits import Link
+from edge.model.visits import Link, Said
 from edge.routing.simulate import Forecast, Question, forecast
 from edge.services.insight import Current
 
@@ -65,7 +66,7 @@ class Answer:
 
 
 class SimulationService:
-    """Changes nothing, places nothing."""
+    """Changes nothing, places nothing.  ``said`` tells what was said of a caller to a campaign."""
 
     def __init__(
         self,
@@ -73,8 +74,10 @@ class SimulationService:
         counts: Taken,
         clock: Clock,
         past: Callable[[str], Awaitable[CallerPast]],
+        said: Callable[[str | None, str | None], Said | None],
     ) -> None:
         self._past = past
+        self._said = said
         self._configuration = configuration
         self._counts = counts
         self._clock = clock
@@ -86,7 +89,8 @@ class SimulationService:
         seed = random.randrange(_SEEDS) if call.seed is None else call.seed
         attested = Attested(call.attestation)
         facts = CallFacts("call_simulated", "", call.caller, call.number, at, attested, call.link)
-        question = Question(facts, call.tags or {}, call.keys, call.answers or {})
+        tags, answers = call.tags or {}, call.answers or {}
+        question = Question(facts, tags, call.keys, answers, partial(self._heard, call.caller))
         past = NO_PAST
         if snapshot.askers and call.caller is not None:
             past = await self._past(call.caller)
@@ -96,3 +100,6 @@ class SimulationService:
             for c in found.claims
         )
         return Answer(at, seed, found, caps, snapshot.version)
+
+    def _heard(self, caller: str | None, campaign_id: str | None) -> Said | None:
+        return self._said(campaign_id, caller)

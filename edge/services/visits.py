@@ -152,6 +152,12 @@ class VisitService:
             raise NotFound("there is nothing at this path")
         return found
 
+    def active(self, campaign_id: str) -> None:
+        """Raises NotFound unless a campaign takes calls."""
+        campaign = self._configuration.current.campaign(campaign_id)
+        if campaign is None or campaign.state != "active":
+            raise NotFound("there is nothing at this path")
+
     def allows(self, campaign_id: str, origin: str | None) -> bool:
         """Whether pages of a site may use the campaign's snippet; who is no browser always may."""
         campaign = self._configuration.current.campaign(campaign_id)

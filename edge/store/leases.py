@@ -302,7 +302,7 @@ class LeaseBook:
         return self._linked(linked, rivals, kept)
 
     def _earlier(self, c: LinkCall, now: int) -> str | None:
-        """The visit of this caller's last call to this number as one of the pool, where that keeps callers."""
+        """The visit of this caller's last call to this number of the pool, where that keeps callers."""
         if not c.affinity_h or c.caller is None:
             return None
         since = text_of_ms(now - c.affinity_h * 3_600_000)

@@ -193,6 +193,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
         records = NumberRecords(database)
         numbers = NumberService(configuration, records)
         callers = CallerService(configuration, CallerRecords(database))
+        said = EnrichmentService(Enrichments(database), clock)
         pools = PoolServices.of(
             configuration,
             numbers,
@@ -222,7 +223,9 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             ),
             insight=insight,
             caps=CapService(configuration, insight, Holdings(database), backstage.writer, clock),
-            simulation=SimulationService(configuration, backstage.writer.counts, clock, callers.past),
+            simulation=SimulationService(
+                configuration, backstage.writer.counts, clock, callers.past, said.of
+            ),
             refused=backstage.refused,
             bans=BanService(backstage.guard, kept, clock, audit),
             health=Readiness(conditions, backstage.switch),
@@ -230,7 +233,7 @@ async def ports(backstage: Backstage, tmp_path: Path, clock: Clock) -> AsyncIter
             peers=Peers(),
             presets=presets,
             audit=audit,
-            enrichment=EnrichmentService(Enrichments(database), clock),
+            enrichment=said,
             pools=pools,
             scope=ScopeService(configuration, numbers, records),
             setup=SetupService(configuration, prompts, History(database, clock)),

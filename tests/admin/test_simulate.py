@@ -44,3 +44,19 @@ async def test_an_unknown_number_and_wrong_questions(api: Client) -> None:
 async def test_reading_is_enough_to_ask(api: Client, tokens: dict[str, str]) -> None:
     headers = {"Authorization": f"Bearer {tokens['report_only']}"}
     assert (await api.post("simulate", {"number": NUMBER}, headers=headers)).status == 200
+
+
+async def test_what_was_said_of_the_caller_counts_as_in_a_call(api: Client) -> None:
+    """A campaign needs no call tracking tag for that: its numbers may all be static."""
+    target_id, campaign = await route(api, filters=[{"key": "plan", "op": "==", "value": "gold"}])
+    asked = {"number": NUMBER, "caller": "+12125550100"}
+    assert (await api.post("simulate", asked)).json["disposition"] == "no_target_all_filtered"
+    path = f"/t/{campaign['id']}/callers"
+    told = {"caller": "+12125550100", "tags": {"plan": "gold"}}
+    assert (await api.post(path, told, token="")).json == {"result": "stored"}
+    assert (await api.post("simulate", asked)).json["order"] == [target_id]
+    other = {**asked, "caller": "+12125550101"}
+    assert (await api.post("simulate", other)).json["disposition"] == "no_target_all_filtered"
+    await api.patch(f"campaigns/{campaign['id']}", {"state": "paused"})
+    assert (await api.post(path, told, token="")).status == 404
+    assert (await api.post("/t/cmp_none/callers", told, token="")).status == 404
