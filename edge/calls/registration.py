@@ -36,7 +36,8 @@ GOODBYE_S: Final = 1.0
 """Seconds that taking a registration back may take, when the server stops."""
 BACKOFF_S: Final = (5.0, 600.0)
 """Seconds between attempts that failed: the first wait, doubled up to the last (RFC 5626 section 4.5)."""
-SOONEST_S: Final = 10.0
+SOONEST_S: Final = 1.0
+"""Seconds between two refreshes, however short a time is granted."""
 LONGEST_S: Final = 86_400
 REFRESH: Final = (0.75, 0.85)
 """The part of the granted time after which it is asked for again."""

@@ -322,3 +322,17 @@ def test_an_edit_of_the_transport_takes_the_old_binding_back() -> None:
         assert state(watch) == "registered"
 
     kept(story)
+
+
+def test_a_time_that_is_granted_short_is_refreshed_before_it_is_over() -> None:
+    async def story(watch: RegistrationWatch, registrar: Registrar, _: Holder) -> None:
+        registrar.granted = None
+        registrar.replies += [reply(200, ("Contact", "<sip:us@203.0.113.5>;expires=8"))] * 100
+        await asyncio.sleep(1)
+        first = watch.registration("trk_1")
+        await asyncio.sleep(60)
+        last = watch.registration("trk_1")
+        assert first is not None and last is not None
+        assert (last.state, last.since) == ("registered", first.since), "all the time"
+
+    kept(story)
