@@ -200,7 +200,7 @@ class Call:
             self._refuse("rejected_no_codec", "the offer has no audio that we can relay")
             return
         key = await self._greet(proceed) if proceed.greeting_prompt_id is not None else None
-        if proceed.sounds.record != "off":
+        if proceed.sounds.record != "off" or self.recordings.wanted:
             await self.recordings.prepare(self.reception, proceed.sounds)
         if proceed.menu is not None:
             await self._ask(proceed, proceed.menu, key)

@@ -30,6 +30,7 @@ class CallRecordings:
         self.wanted = False
         self.asked = False
         """Whether who is now at the caller's end heard the consent message, or none was to be heard."""
+        self._told = False
 
     def start(self, kind: RecordingKind, media: MediaCall, tracks: int, limit_s: float) -> Recording:
         """Begins a recording; raises MediaUnavailable."""
@@ -39,23 +40,31 @@ class CallRecordings:
         return made
 
     async def prepare(self, reception: Reception, sounds: Sounds) -> None:
-        """Plays the consent message, once, to the caller of a call that is to be recorded.
+        """Where a call goes on, it is recorded as is said there: by a forward, or a menu's key, elsewhere.
 
-        A caller who can not hear it is not recorded.
+        Its caller hears the consent message once; who can not hear it is not recorded.
         """
-        if sounds.record == "off" or self.wanted:
+        if sounds.record == "off":
+            await self._leave_off("the call went on to where it is off")
             return
-        if not reception.media.can_record:
+        if not self.wanted and not reception.media.can_record:
             self._record.step("recording", "skipped", "there is no recorder")
             return
-        if sounds.consent_prompt_id is not None:
+        if sounds.consent_prompt_id is not None and not self._told:
             if not await reception.answer_to_play():
-                self._record.step("recording", "skipped", "the caller can not hear the consent message")
+                await self._leave_off("the caller can not hear the consent message")
                 return
+            self._told = True
             await reception.play(sounds.consent_prompt_id, "consent")
         self.wanted = self.asked = True
-        if sounds.record == "start" and reception.answered:
+        if sounds.record == "start" and reception.answered and "recording" not in self.running:
             self._begin(reception)
+
+    async def _leave_off(self, why: str) -> None:
+        """What was recorded until now is kept."""
+        self._record.step("recording", "skipped", why)
+        self.wanted = False
+        await self.finish()
 
     def join(self, reception: Reception, target: Leg) -> None:
         """The call is bridged: its target is the second track."""
@@ -66,6 +75,9 @@ class CallRecordings:
 
     def _begin(self, reception: Reception) -> Recording | None:
         limit_s = reception.services.limits.recording_max_s
+        if "recording" in self._record.recordings:
+            self._record.step("recording", "skipped", "the call has one, which ended before")
+            return None
         try:
             recording = self.start("recording", reception.media, 2, limit_s)
         except MediaUnavailable as error:
