@@ -25,7 +25,7 @@ from edge.media.rtcp import is_rtcp_type
 from edge.media.rtcp_path import RtcpPath
 from edge.media.rtp import HEADER_SIZE, STREAM, VERSION_2, VERSION_MASK, Reception, header_length
 from edge.media.silence import Silence
-from edge.media.tape import LAWS, Track
+from edge.media.tape import CODES, LAWS, Track
 
 _unpack = STREAM.unpack_from
 _NO_PLAN: Final = Plan(None)
@@ -275,7 +275,8 @@ class Leg:
         if not mapped & EVENT:
             self._reception.add(sequence, timestamp, ssrc, now)
             if mapped & RECORDED and self._track is not None:
-                law, octets = LAWS[BUFFER[1] & 0x7F], VIEW[header_length(BUFFER, length) : length]
+                law = LAWS.get(BUFFER[1] & 0x7F, CODES[self.plan.play_codec or "PCMU"])
+                octets = VIEW[header_length(BUFFER, length) : length]
                 self._track.add(law, (timestamp, ssrc), octets, now)
             return
         self._reception.skip(sequence, ssrc)

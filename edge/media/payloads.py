@@ -18,7 +18,8 @@ _G711: Final = (0, 8)
 def payload_table(plan: Plan, *, recorded: bool = False) -> dict[int, int]:
     """By an RTP packet's second octet (marker and payload type): the octet it gets, and flags above.
 
-    ``recorded`` marks PCMU and PCMA, known or not to the other leg, for the leg's recording.
+    ``recorded`` marks PCMU and PCMA, known or not to the other leg, for the leg's recording; under a number of
+    the peer's own the one in which we play.
 
     Shared by all legs with the same payload types: not to be changed.
     """
@@ -36,7 +37,8 @@ def _table(
     if play is not None:
         known.setdefault(play, HERE_ONLY)
     if recorded:
-        known.update({law: RECORDED | known.get(law, HERE_ONLY) for law in _G711})
+        laws = _G711 if play is None else (*_G711, play)
+        known.update({law: RECORDED | known.get(law, HERE_ONLY) for law in laws})
     if event is not None:
         known[event] = EVENT | known.get(event, HERE_ONLY)
     return known | {received | MARKER: sent | MARKER for received, sent in known.items()}

@@ -10,7 +10,8 @@ from typing import Final
 from edge.media.blocks import BLOCK, END, PCMA, PCMU, RATE, Block, encode_block
 
 LAWS: Final = {0: PCMU, 8: PCMA}
-"""The payload types that can be recorded (RFC 3551 section 6)."""
+"""The payload types that can be recorded (RFC 3551 section 6), and by name what has another number."""
+CODES: Final = {"PCMU": PCMU, "PCMA": PCMA}
 _SLACK: Final = RATE // 2
 """How far a track's timestamps may part from the clock before it is set by the clock again."""
 _LONGEST: Final = 12 * 3600 * RATE

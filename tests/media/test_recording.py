@@ -176,6 +176,22 @@ def test_a_recorded_leg_still_relays_and_only_its_audio_is_recorded() -> None:
     assert got[-1].kind == END
 
 
+def test_g711_under_a_dynamic_number_is_recorded_as_what_it_is() -> None:
+    host = own_address()
+    read_end, write_end = os.pipe()
+    with worker_under_test(host) as worker, End(host) as caller:
+        plan = plan_for(caller.address, payloads={}, play_codec="PCMA", play_payload=97)
+        leg = worker.leg(plan)
+        worker.worker._tapes.use(write_end)
+        worker.say(blocks.encode_record(9, leg[1], 0))
+        caller.send(packet(0, payload_type=97), leg)
+        worker.settle()
+        worker.say(blocks.encode_number(control.END_RECORDING, 9))
+        got = list(blocks.blocks(bytearray(os.read(read_end, 65536))))
+    os.close(read_end)
+    assert [(block.kind, len(block.octets)) for block in got] == [(PCMA, 160), (END, 0)]
+
+
 # -- the whole engine ---------------------------------------------------------------------------------
 
 
