@@ -4,6 +4,7 @@ A codec that calls may use is a row here only if RTP gives it a fixed payload nu
 section 6); any other passes by its ``a=rtpmap``.  Bulk conversion of samples is in ``g711``.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -80,6 +81,17 @@ STATIC: dict[int, Codec] = {
 def is_voice(codec: Codec) -> bool:
     """Whether the codec carries speech by itself: key presses and comfort noise do not."""
     return codec.key[0] not in (TELEPHONE_EVENT, COMFORT_NOISE)
+
+
+def counterpart(codec: Codec, among: Iterable[Codec]) -> Codec | None:
+    """The same codec in another description: of several the one with its parameters, else with its number.
+
+    AMR may be offered twice, its octets packed in two ways (RFC 4867 section 8.3).
+    """
+    alike = [other for other in among if other.key == codec.key]
+    if len(alike) < 2:
+        return alike[0] if alike else None
+    return max(alike, key=lambda other: (other.fmtp == codec.fmtp, other.payload == codec.payload))
 
 
 def encode_mulaw(sample: int) -> int:

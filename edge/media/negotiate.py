@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
-from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
+from edge.media.codecs import TELEPHONE_EVENT, Codec, counterpart, is_voice
 from edge.media.sdp import Description, Direction, MediaDescription, Origin
 from edge.media.streams import RECEIVES, SENDS, codecs_of, direction_of, playable
 
@@ -148,18 +148,25 @@ def _have_voice(codecs: tuple[Codec, ...]) -> bool:
 @lru_cache(maxsize=512)
 def _answered(wanted: tuple[Codec, ...], answer: tuple[Codec, ...]) -> tuple[Codec, ...]:
     """The answerer's order and format parameters with the offerer's numbers."""
-    numbers = {codec.key: codec for codec in reversed(wanted)}
-    return tuple([numbers[codec.key].with_fmtp(codec.fmtp) for codec in answer if codec.key in numbers])
+    answered: dict[int, Codec] = {}
+    for codec in answer:
+        found = counterpart(codec, wanted)
+        if found is not None:
+            answered.setdefault(found.payload, found.with_fmtp(codec.fmtp))
+    return tuple(answered.values())
 
 
 def _renumbered(codecs: Iterable[Codec], bound: Iterable[Codec]) -> list[Codec]:
     """``codecs`` with the numbers of ``bound``; a number bound to another codec is not used again."""
-    numbers = {codec.key: codec.payload for codec in bound}
-    taken = set(numbers.values())
+    left = list(bound)
+    taken = {codec.payload for codec in left}
     renumbered = []
     for codec in codecs:
-        number = numbers.get(codec.key)
-        if number is None:
+        found = counterpart(codec, left)
+        if found is not None:
+            left.remove(found)
+            number: int | None = found.payload
+        else:
             free = (codec.payload, *range(96, 128))
             number = next((n for n in free if n not in taken), None)
         if number is not None:

@@ -18,8 +18,8 @@ _G711: Final = (0, 8)
 def payload_table(plan: Plan, *, recorded: bool = False) -> dict[int, int]:
     """By an RTP packet's second octet (marker and payload type): the octet it gets, and flags above.
 
-    ``recorded`` marks PCMU and PCMA, known or not to the other leg, for the leg's recording; under a number of
-    the peer's own the one in which we play.
+    ``recorded`` marks PCMU and PCMA, known or not to the other leg, for the leg's recording; under a number
+    of the peer's own the one in which we play.
 
     Shared by all legs with the same payload types: not to be changed.
     """

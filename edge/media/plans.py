@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from edge.media.codecs import TELEPHONE_EVENT, Codec, is_voice
+from edge.media.codecs import TELEPHONE_EVENT, Codec, counterpart, is_voice
 from edge.media.engine import Plan
 from edge.media.sdp import Description, MediaDescription
 from edge.media.streams import RECEIVES, SENDS, codecs_of, direction_of, playable
@@ -94,13 +94,13 @@ def _law(codec: Codec) -> Literal["PCMU", "PCMA"]:
 
 def _agreed(ours: tuple[Codec, ...], theirs: tuple[Codec, ...]) -> list[tuple[Codec, Codec]]:
     """(ours, theirs) for each codec both sides named: numbers may differ (RFC 3264 section 5.1)."""
-    known = {codec.key: codec for codec in reversed(ours)}
-    return [(known[codec.key], codec) for codec in theirs if codec.key in known]
+    found = [(counterpart(codec, ours), codec) for codec in theirs]
+    return [(known, codec) for known, codec in found if known is not None]
 
 
 def _payload_map(pairs: list[tuple[Codec, Codec]], onward: tuple[Codec, ...]) -> dict[int, int]:
-    numbers = {codec.key: codec.payload for codec in reversed(onward)}
-    wanted = [(ours, theirs, numbers[ours.key]) for ours, theirs in pairs if ours.key in numbers]
+    found = [(ours, theirs, counterpart(ours, onward)) for ours, theirs in pairs]
+    wanted = [(ours, theirs, other.payload) for ours, theirs, other in found if other is not None]
     payloads = {ours.payload: number for ours, _, number in wanted}
     for _, theirs, number in wanted:
         # Some peers send with the numbers of their own answer instead of those of our offer.

@@ -30,6 +30,8 @@ MAPS = {
     "100": "100 telephone-event/8000",
     "101": "101 telephone-event/8000",
     "102": "102 opus/48000/2",
+    "104": "104 AMR/8000",
+    "105": "105 AMR/8000",
     "110": "110 telephone-event/8000",
 }
 
@@ -52,6 +54,10 @@ def told(description: Description | None) -> Description:
 
 def names(description: Description) -> list[str]:
     return [f"{codec.payload} {codec.name}/{codec.clock_rate}" for codec in description.media[0].codecs]
+
+
+ALIGNED = "a=fmtp:105 octet-align=1"
+"""What mobile networks offer: one codec twice, its octets packed in two ways (RFC 4867)."""
 
 
 # -- a call that is bridged without an answer of ours ----------------------------------------------
@@ -116,6 +122,31 @@ def test_the_answer_keeps_the_callers_numbers_and_m_lines() -> None:
 def test_the_targets_order_of_codecs_reaches_the_caller() -> None:
     answer = told(relay_answer(sdp(CALLER, "0 8 18"), sdp(TARGET, "18 0"), TO_CALLER))
     assert names(answer) == ["18 G729/8000", "0 PCMU/8000"]
+
+
+def test_of_a_codec_that_is_offered_twice_the_one_is_answered_that_was_chosen() -> None:
+    offer = sdp(CALLER, "104 105 101", ALIGNED)
+    offered = told(relay_offer(offer, TO_TARGET))
+    for chosen, lines in (("105", [ALIGNED]), ("104", []), ("105 104", [ALIGNED])):
+        answer = sdp(TARGET, f"{chosen} 101", *lines)
+        local = told(relay_answer(offer, answer, TO_CALLER))
+        assert local.media[0].formats == f"{chosen} 101"
+        assert [codec.fmtp for codec in local.media[0].codecs if codec.payload == 105] == [
+            "octet-align=1" for _ in lines
+        ]
+        first = int(chosen.split()[0])
+        for plan in (plan_for(local, offer, answer), plan_for(offered, answer, offer)):
+            assert plan is not None and plan.payloads[first] == first and plan.payloads[101] == 101
+
+
+def test_a_codec_that_is_offered_twice_keeps_its_two_numbers() -> None:
+    offer = sdp(CALLER, "104 105 0", ALIGNED)
+    offered = told(relay_offer(offer, TO_TARGET))
+    again = told(relay_offer(sdp(CALLER, "0 105 104", ALIGNED), TO_TARGET, previous=offered))
+    assert again.media[0].formats == "0 105 104"
+    turned = sdp(CALLER, "105 104 0", "a=fmtp:104 octet-align=1")
+    third = told(relay_offer(turned, TO_TARGET, previous=again)).media[0]
+    assert len(set(third.formats.split())) == 3
 
 
 def test_an_answer_is_in_the_place_of_the_plain_audio_line() -> None:
