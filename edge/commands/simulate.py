@@ -52,7 +52,8 @@ def told(answer: Row, names: dict[str, str]) -> Iterator[str]:
         reason = f" ({step['reason']})" if step["reason"] else ""
         yield f"  {step['step']:<10} {step['result']}{reason}"
     for cap in answer["caps"]:
-        taken = f"{cap['taken']} of {cap['limit']} taken {cap['window']}".rstrip()
+        limit = "any number" if cap["limit"] is None else cap["limit"]
+        taken = f"{cap['taken']} of {limit} taken {cap['window']}".rstrip()
         yield f"  {'cap':<10} {cap['cap_id']}: {taken}"
     for row in answer["decision"]["candidates"]:
         shown = CandidateLine(**row)

@@ -13,6 +13,9 @@ from edge.model.config import Hours
 from edge.model.decision import CapClaim
 from edge.model.types import WEEKDAYS, minutes
 
+UNLIMITED: Final = 1 << 62
+"""The limit of a cap without one."""
+
 
 class Counts(Protocol):
     """What is taken now of a cap's window: used plus reserved."""
@@ -42,8 +45,11 @@ class CapRule(NamedTuple):
 
 
 def cap_rules(owner_id: str, caps: tuple[Cap, ...], max_calls: int | None = None) -> tuple[CapRule, ...]:
-    """The owner's caps that limit anything; ``max_calls`` is a concurrency cap of its own id."""
-    wanted = [_rule(owner_id, cap) for cap in caps if cap.limit is not None]
+    """The owner's caps; ``max_calls`` is a concurrency cap of its own id.
+
+    An unlimited one is counted like all others, so that a limit that comes later finds what is used.
+    """
+    wanted = [_rule(owner_id, cap) for cap in caps]
     if max_calls is not None:
         cap = Cap(id=f"max_calls:{owner_id}", window="concurrency", limit=max_calls)
         wanted.append(_rule(owner_id, cap))
@@ -52,7 +58,7 @@ def cap_rules(owner_id: str, caps: tuple[Cap, ...], max_calls: int | None = None
 
 def _rule(owner_id: str, cap: Cap) -> CapRule:
     cap_id = cap.id or f"{owner_id}/{cap.window}/{cap.counts_on}"
-    limit = cap.limit or 0
+    limit = UNLIMITED if cap.limit is None else cap.limit
     rule = CapRule(cap_id, owner_id, cap, limit, None)
     fixed = _UNDATED.get(cap.window) if cap.from_ is None else None
     return rule if fixed is None else rule._replace(fixed=rule.claim(fixed))

@@ -71,12 +71,9 @@ class InsightService:
     async def caps(self, owner_id: str) -> Sequence[CapUse]:
         """Every cap of an owner, in the window of this instant."""
         owner = self._owner(owner_id)
-        unlimited = tuple(cap.model_copy(update={"limit": 0}) for cap in owner.caps if cap.limit is None)
         most = owner.max_calls if isinstance(owner, Target) else None
-        rules = (*cap_rules(owner.id, owner.caps, most), *cap_rules(owner.id, unlimited))
-        without = {cap.id for cap in unlimited}
         local = self._clock.utc().astimezone(ZoneInfo(self._zone(owner)))
-        return [self._use(rule, local, rule.cap_id in without) for rule in rules]
+        return [self._use(rule, local) for rule in cap_rules(owner.id, owner.caps, most)]
 
     async def hours(self, owner_id: str, at: datetime | None) -> HoursPreview:
         """Open at an instant (or now)?  A number without hours of its own keeps its campaign's; outside its
@@ -105,17 +102,16 @@ class InsightService:
             return ()
         return (("number", owner),) if campaign is None else windows_of(owner, campaign)
 
-    def _use(self, rule: CapRule, local: datetime, unlimited: bool) -> CapUse:
+    def _use(self, rule: CapRule, local: datetime) -> CapUse:
         concurrency = rule.cap.window == "concurrency"
         count = self._counts.count(rule.cap_id, window_of(rule.cap, local))
-        limit = None if unlimited else rule.limit
         counts_on = "concurrency" if concurrency else rule.cap.counts_on
         return CapUse(
             rule.cap_id,
             rule.owner_id,
             rule.cap.window,
             count.window,
-            limit,
+            rule.cap.limit,
             counts_on,
             count.used,
             count.reserved,

@@ -12,6 +12,7 @@ from edge.model.attestation import Attested, Level
 from edge.model.callers import NO_PAST, CallerPast
 from edge.model.decision import CallFacts
 from edge.model.visits import Link, Said
+from edge.routing.caps import UNLIMITED
 from edge.routing.simulate import Forecast, Question, forecast
 from edge.services.insight import Current
 
@@ -45,12 +46,13 @@ class Simulated:
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """A slot that the call would take at its arrival, and what is taken of that window now."""
+    """A slot that the call would take at its arrival, and what is taken of that window now; ``limit`` None:
+    unlimited."""
 
     cap_id: str
     owner_id: str
     window: str
-    limit: int
+    limit: int | None
     taken: int
 
 
@@ -96,8 +98,9 @@ class SimulationService:
             past = await self._past(call.caller)
         found = forecast(question, snapshot, counts, at, random.Random(seed).random, past)
         caps = tuple(
-            Headroom(c.cap_id, c.owner_id, c.window, c.limit, counts.taken(c.cap_id, c.window))
+            Headroom(c.cap_id, c.owner_id, c.window, limit, counts.taken(c.cap_id, c.window))
             for c in found.claims
+            for limit in (None if c.limit == UNLIMITED else c.limit,)
         )
         return Answer(at, seed, found, caps, snapshot.version)
 

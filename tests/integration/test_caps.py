@@ -111,6 +111,18 @@ async def test_a_campaigns_cap_holds_for_all_its_numbers_until_it_is_reset(world
     (await line.call(*CALLS)).check()
 
 
+async def test_a_limit_that_is_taken_away_and_set_again_finds_the_calls_in_between(world: World) -> None:
+    target, api = await world.target(*TAKES_THE_CALL), world.server.api
+    total: Json = {"window": "lifetime", "limit": None, "on_cap": {"action": "reject"}}
+    line = await world.line(target.address, campaign={"caps": [total]})
+    (await line.call(*CALLS)).check()
+    where = f"campaigns/{line.number['campaign_id']}"
+    await api.patch(where, {"caps": [{**total, "limit": 1}]})
+    (await line.call(invite(sdp()), expect(100, optional=True), expect(486), ack_refusal())).check()
+    [cap] = (await api.get("caps", owner=line.number["campaign_id"]))["items"]
+    assert (cap["used"], cap["headroom"]) == (1, 0)
+
+
 async def test_a_publishers_cap_holds_for_all_its_numbers(world: World) -> None:
     target, api = await world.target(*TAKES_THE_CALL), world.server.api
     daily = [{"window": "day", "limit": 1, "on_cap": {"action": "reject"}}]

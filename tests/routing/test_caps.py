@@ -42,11 +42,14 @@ def test_max_calls_is_a_concurrency_cap_of_the_target() -> None:
     assert claim == CapClaim("max_calls:tgt_1", "tgt_1", "", 7, "concurrency")
 
 
-def test_unlimited_claims_nothing_and_zero_accepts_none() -> None:
+def test_unlimited_is_counted_and_never_full_and_zero_accepts_none() -> None:
     rules = cap_rules("tgt_1", (Cap(id="a", window="day", limit=None), Cap(id="b", window="day", limit=0)))
     wanted = claims(rules, UTC, datetime(2026, 11, 20, tzinfo=UTC))
-    assert [claim.cap_id for claim in wanted] == ["b"]
-    assert first_full(wanted, Taken()) == wanted[0]
+    assert [(claim.cap_id, claim.window, claim.warning) for claim in wanted] == [
+        ("a", "2026-11-20", 0),
+        ("b", "2026-11-20", 0),
+    ]
+    assert first_full(wanted, Taken(a=1_000_000_000)) == wanted[1]
 
 
 @pytest.mark.parametrize(("taken", "full"), [(1, False), (2, True), (3, True)])

@@ -175,8 +175,8 @@ async def test_caps_show_what_is_used_and_reserved_today_in_the_owner_s_zone(
     owner, most = target.id, f"max_calls:{target.id}"
     assert list(await insight.caps(owner)) == [
         CapUse(day, owner, "day", "2026-11-22", 5, "connect", 2, 1),
-        CapUse(most, owner, "concurrency", "", 7, "concurrency", 0, 0),
         CapUse(free, owner, "concurrency", "", None, "concurrency", 0, 0),
+        CapUse(most, owner, "concurrency", "", 7, "concurrency", 0, 0),
     ]
     with pytest.raises(NotFound):
         await insight.caps("tgt_9")

@@ -43,12 +43,13 @@ class SimulateSpec(Record):
 
 
 class HeadroomRead(BaseModel):
-    """A slot that the call would take at its arrival, and what is taken of that window now."""
+    """A slot that the call would take at its arrival, and what is taken of that window now; ``limit`` null:
+    unlimited."""
 
     cap_id: str
     owner_id: str
     window: str
-    limit: int
+    limit: int | None
     taken: int
 
 
