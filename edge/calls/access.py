@@ -93,17 +93,21 @@ class Access:
         trunk = snapshot.trunk_index.by_address(source)
         if trunk is None:
             return self._stranger(request, source, flow, snapshot)
+        if trunk.username is not None:
+            index = snapshot.trunk_index
+            judgement = self._digest.judge(
+                request, lambda name: _own(index.by_login(source, name), name), self._clock.monotonic(),
+                source=source,
+            )  # fmt: skip
+            proven = index.by_login(source, judgement.username)
+            if judgement.verdict != "accepted" or proven is None:
+                return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
+            self._refused.answered(source)
+            trunk = proven
         if trunk.state == "paused":
             return self._deny(
                 _Asker(request, source, trunk), 403, "the trunk is paused", "set its state to active"
             )
-        if trunk.username is not None:
-            judgement = self._digest.judge(
-                request, lambda name: _own(trunk, name), self._clock.monotonic(), source=source
-            )
-            if judgement.verdict != "accepted":
-                return self._challenge(_Asker(request, source, trunk), stale=judgement.verdict == "stale")
-            self._refused.answered(source)
         return self._known(request, source, trunk)
 
     def _known(self, request: Request, source: str, trunk: Trunk) -> Allow | Deny:
@@ -262,7 +266,7 @@ def _password(snapshot: Snapshot, username: str) -> str | None:
     return None if trunk is None or trunk.addresses else _own(trunk, username)
 
 
-def _own(trunk: Trunk, username: str) -> str | None:
-    if trunk.username != username or trunk.password is None:
+def _own(trunk: Trunk | None, username: str) -> str | None:
+    if trunk is None or trunk.username != username or trunk.password is None:
         return None
     return trunk.password.get_secret_value()

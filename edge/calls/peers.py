@@ -10,6 +10,7 @@ from edge.clock import Clock
 from edge.model.config import Target
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
+from edge.routing.trunks import is_at
 from edge.sip.core import Usage
 from edge.sip.errors import SipParseError
 from edge.sip.events import Destination
@@ -91,8 +92,10 @@ class Peers:
             peer.target is not None and trunk_id in peer.target.sip.peer_trunk_ids
         ):
             return True
-        trunk = snapshot.trunk_index.by_address(peer.host)
-        return trunk is not None and trunk.id == trunk_id
+        index, trunk = snapshot.trunk_index, snapshot.trunk(trunk_id)
+        if trunk is not None and index.is_shared(peer.host):
+            return is_at(trunk, peer.host)
+        return trunk is not None and index.by_address(peer.host) is trunk
 
     def _has(self, target: Target, host: str) -> bool:
         if host == host_of(target.address) or host in _networks(target.sip.peer_addresses):

@@ -179,6 +179,8 @@ class Sources:
         if host in self._proxies:
             return None
         index = self._configuration.current.trunk_index
+        if index.is_shared(host):
+            return None
         trunk = index.by_address(host)
         if trunk is not None or host not in self._logins:
             return trunk

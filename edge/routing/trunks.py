@@ -1,6 +1,8 @@
 """Which trunk a request comes from: by source address (longest prefix), or by user name."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from edge.model.config import Trunk
 from edge.networks import Networks
@@ -14,8 +16,8 @@ class TrunkIndex:
     """
 
     __slots__ = (
-        "_by_id", "_by_username", "_networks", "has_credentials_only", "has_rates", "presets", "trunks",
-        "written",
+        "_by_id", "_by_username", "_networks", "_shared", "has_credentials_only", "has_rates", "presets",
+        "trunks", "written",
     )  # fmt: skip
 
     def __init__(self, trunks: Iterable[Trunk], presets: Presets = NO_PRESETS) -> None:
@@ -25,6 +27,8 @@ class TrunkIndex:
         self.trunks = tuple(self._by_id.values())
         in_order = sorted(self.trunks, key=lambda t: t.id)
         self._networks = Networks((cidr, trunk) for trunk in in_order for cidr in trunk.addresses)
+        listed = Counter(cidr for trunk in in_order for cidr in set(trunk.addresses))
+        self._shared = Networks.of(cidr for cidr, times in listed.items() if times > 1)
         self._by_username: dict[str, Trunk] = {}
         for trunk in in_order:
             if trunk.username is not None:
@@ -47,6 +51,17 @@ class TrunkIndex:
         """
         return self._networks.get(address)
 
+    def by_login(self, address: str, username: str) -> Trunk | None:
+        """The trunk of a user name, if that may log in from an address: from its own, or anywhere."""
+        trunk = self._by_username.get(username)
+        if trunk is None or (trunk.addresses and not is_at(trunk, address)):
+            return None
+        return trunk
+
+    def is_shared(self, address: str) -> bool:
+        """Whether several trunks have an address, which their user names tell apart."""
+        return address in self._shared
+
     def changed(self, changes: Mapping[str, Trunk | None]) -> "TrunkIndex":
         """This index with trunks put or removed (None); itself when nothing differs."""
         merged: dict[str, Trunk] = dict(self.written)
@@ -56,3 +71,14 @@ class TrunkIndex:
             else:
                 merged[trunk_id] = trunk
         return self if merged == self.written else TrunkIndex(merged.values(), self.presets)
+
+
+def is_at(trunk: Trunk, address: str) -> bool:
+    """Whether a trunk has an address among its own."""
+    return address in _networks(trunk.addresses)
+
+
+@lru_cache(maxsize=256)
+def _networks(addresses: tuple[str, ...]) -> Networks[bool]:
+    """Those of one trunk: made once, not at every question."""
+    return Networks.of(addresses)

@@ -147,6 +147,27 @@ def test_credentials_of_a_trunk_with_addresses_do_not_open_another_source() -> N
     assert denied.status == 401
 
 
+def test_trunks_at_the_same_addresses_are_told_apart_by_their_credentials() -> None:
+    """Two accounts with one carrier, say: only the older could ever log in."""
+    older = trunk("trk_0", **BY_ADDRESS, username="them", password=SecretStr("other"))
+    for state in ("active", "paused"):
+        bench = Bench(
+            Snapshot.build(
+                trunks=[older.model_copy(update={"state": state}), trunk(**BY_ADDRESS, **BY_LOGIN)]
+            )
+        )
+        assert logged_in(bench, "192.0.2.1") == Allow("trk_1")
+        assert isinstance(logged_in(bench, "192.0.2.1", "a guess"), Deny)
+    bench.current = Snapshot.build(trunks=[older, trunk(**BY_ADDRESS, **BY_LOGIN, state="paused")])
+    assert logged_in(bench, "192.0.2.1") == Deny(403)
+
+
+def test_who_may_log_in_from_anywhere_may_at_another_trunk_s_addresses_too() -> None:
+    older = trunk("trk_0", **BY_ADDRESS, username="them", password=SecretStr("other"))
+    bench = Bench(Snapshot.build(trunks=[older, trunk(**BY_LOGIN)]))
+    assert logged_in(bench, "192.0.2.1") == Allow("trk_1")
+
+
 def test_a_paused_trunk_is_refused() -> None:
     bench = Bench(Snapshot.build(trunks=[trunk(**BY_ADDRESS, state="paused")]))
     assert bench.judge("192.0.2.1", request()) == Deny(403)

@@ -60,6 +60,13 @@ def test_a_trunk_s_calls_are_over_twice_its_rate_over_all_its_addresses() -> Non
     assert seen.over("192.0.2.2", 500) == seen.over("198.51.100.7", 500) == 0
 
 
+def test_what_comes_from_an_address_that_trunks_share_is_of_none_of_them_until_it_is_read() -> None:
+    one, other = ({**BY_LOGIN, "username": name, "addresses": GATEWAYS, "max_cps": 1} for name in ("a", "b"))
+    seen = world(trunk(**one), trunk("trk_2", **other))
+    assert seen.over(EVERY[0], 50) == 0
+    assert seen.allowed(EVERY[0]) == Allowance(EVERY[0], MOST)
+
+
 def test_calls_that_come_twice_for_their_credentials_have_twice_the_room() -> None:
     assert world(trunk(addresses=GATEWAYS, max_cps=2, **BY_LOGIN)).over(EVERY[0], 20) == 12
 

@@ -54,3 +54,23 @@ def test_an_index_that_did_not_change_is_kept() -> None:
     found = without.by_address("192.0.2.65")
     assert found is not None
     assert found.id == "trk_4"
+
+
+def test_a_trunk_is_found_by_its_user_name_where_it_may_log_in() -> None:
+    index = TrunkIndex(
+        [
+            trunk(id="trk_1", addresses=("192.0.2.0/24",), username="alice", password="secret"),
+            trunk(id="trk_2", addresses=("192.0.2.0/24", "192.0.3.1"), username="bob", password="secret"),
+            trunk(id="trk_3", addresses=(), username="carol", password="secret"),
+        ]
+    )
+    found = [
+        [
+            None if one is None else one.id
+            for one in (index.by_login(at, name) for name in ("alice", "bob", "carol"))
+        ]
+        for at in ("192.0.2.9", "192.0.3.1", "198.51.100.1")
+    ]
+    assert found == [["trk_1", "trk_2", "trk_3"], [None, "trk_2", "trk_3"], [None, None, "trk_3"]]
+    assert index.by_login("192.0.2.9", "dave") is None
+    assert index.is_shared("192.0.2.9") and not index.is_shared("192.0.3.1")
