@@ -71,6 +71,12 @@ def question(peer: Target | Trunk) -> Line:
     return Line(_with_host(uri, peer.sip.ruri_host), over(uri, peer.sip.transport), peer.sip, _login(peer))
 
 
+def is_of_one_host(address: str) -> bool:
+    """Whether a target's SIP address leads to the same host, whatever its placeholders become."""
+    host = address.rpartition("@")[2]
+    return fill_address(host, {}) == example(host)
+
+
 def wrong_address(address: str) -> str | None:
     """What is wrong with a target's SIP address, whatever its placeholders become; None if nothing."""
     try:

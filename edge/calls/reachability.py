@@ -171,7 +171,9 @@ class ReachabilityWatch:
 
 def _wanted(snapshot: Snapshot) -> Iterator[Peer]:
     for target in snapshot.targets():
-        if target.sip.options_interval_s and target.state == "active" and not target.address.startswith("+"):
+        if not target.sip.options_interval_s or target.state != "active" or target.address.startswith("+"):
+            continue
+        if dialplan.is_of_one_host(target.address):  # of several nobody knows which to ask
             yield target
     for trunk in snapshot.trunks():
         if trunk.sip.options_interval_s and trunk.state == "active" and trunk.proxy:

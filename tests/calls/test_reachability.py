@@ -202,3 +202,22 @@ def test_a_watch_that_fails_is_begun_anew() -> None:
         raise RuntimeError(uri)
 
     watched(story, target())
+
+
+def test_a_target_whose_host_each_call_tells_is_not_asked_and_never_down() -> None:
+    """It was asked at what its address is without any call, which is no host, and never dialled again."""
+
+    async def story(watch: ReachabilityWatch, asker: Asker, _: Holder) -> None:
+        asker.known = False
+        await asyncio.sleep(EVERY_S * 5)
+        assert (
+            not watch.down - {"tgt_3"} and watch.reachability("tgt_1") is watch.reachability("tgt_2") is None
+        )
+        assert state(watch, "tgt_3") == "down"
+
+    addresses = (
+        "sip:100@[tag:pbx].example",
+        "sip:[tag:pbx|'main'].example",
+        "sip:[caller_number]@pbx.example",
+    )
+    watched(story, *(target(id=f"tgt_{n}", address=one) for n, one in enumerate(addresses, 1)))
