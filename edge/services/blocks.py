@@ -1,5 +1,6 @@
 """Blocks of callers by the file: a row each, every row judged by itself."""
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,11 +31,13 @@ class BlockService:
         """
         results: list[NumberResult] = []
         seen: set[tuple[str | None, str]] = set()
+        taken = {block.external_id for block in self._configuration.current.blocks.all()} - {None}
         rows = list(_rows(text))
         for start in range(0, len(rows), _SLICE):
             specs = []
+            await asyncio.sleep(0)
             for place, fields in rows[start : start + _SLICE]:
-                judged = self._judged(place, fields, country, seen)
+                judged = self._judged(place, fields, country, seen, taken)
                 if isinstance(judged, NumberResult):
                     results.append(judged)
                 else:
@@ -44,7 +47,12 @@ class BlockService:
         return results
 
     def _judged(
-        self, place: int, fields: Mapping[str, str], country: str, seen: set[tuple[str | None, str]]
+        self,
+        place: int,
+        fields: Mapping[str, str],
+        country: str,
+        seen: set[tuple[str | None, str]],
+        taken: set[str | None],
     ) -> BlockSpec | NumberResult:
         written = fields.get("pattern", "")
         pattern = normalise(written, country) or written
@@ -59,7 +67,11 @@ class BlockService:
         known = self._configuration.current.blocks.of_pattern(campaign_id, pattern)
         if known is not None or (campaign_id, pattern) in seen:
             return NumberResult("unchanged", place, known.id if known is not None else None, pattern)
+        if spec.external_id is not None and spec.external_id in taken:
+            why = FieldError("external_id", "another block has this external_id")
+            return NumberResult("refused", place, None, written, (why,))
         seen.add((campaign_id, pattern))
+        taken.add(spec.external_id)
         return spec
 
     async def _store(self, specs: Sequence[BlockSpec], dry_run: bool) -> None:

@@ -42,3 +42,14 @@ async def test_blocks_are_found_by_whatever_pattern_they_have(api: Client) -> No
         made = await api.new("blocks", pattern=pattern)
         found = (await api.get(f"blocks?pattern={pattern}")).json["items"]
         assert [block["id"] for block in found] == [made["id"]], pattern
+
+
+async def test_an_external_id_that_another_block_has_refuses_its_row_alone(api: Client) -> None:
+    await api.new("blocks", pattern="+13125550101", external_id="a")
+    rows = "pattern,external_id\n+13125550102,a\n+13125550103,b\n+13125550104,b\n+13125550101,a\n"
+    answer = await api.ask("POST", "blocks/import", data=rows.encode(), headers={"Content-Type": "text/csv"})
+    assert answer.status == 200
+    told = [(row["result"], [e["path"] for e in row["errors"]]) for row in answer.json["items"]]
+    assert sorted(told) == [
+        ("created", []), ("refused", ["external_id"]), ("refused", ["external_id"]), ("unchanged", []),
+    ]  # fmt: skip
