@@ -184,13 +184,15 @@ def _not_null(field: Json) -> Json:
 
 
 def _header_parameters(route: Route) -> list[Json]:
+    found = []
     if route.method == "POST":
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
-        return [{"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema}]
-    if route.method in ("PATCH", "PUT", "DELETE") and route.tag not in ("tokens", "setup"):
+        schema: Json = {"type": "string", "minLength": 1, "maxLength": 255}
+        found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})
+    edits = route.method in ("PATCH", "PUT", "DELETE") and route.tag not in ("tokens", "setup", "sip")
+    if edits or route.if_match:
         schema = {"type": "string", "pattern": '^(\\*|"[!#-~]*")$'}
-        return [{"name": "If-Match", "in": "header", "required": False, "schema": schema}]
-    return []
+        found.append({"name": "If-Match", "in": "header", "required": False, "schema": schema})
+    return found
 
 
 def _body(route: Route, model: type[BaseModel]) -> Json:

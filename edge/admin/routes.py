@@ -65,7 +65,7 @@ class Route:
     ``access`` is the least role that may use it.  ``body_kind`` ``patch`` takes a JSON merge patch
     of ``body``, ``csv`` text, ``document`` the raw octets of a large one that ``body`` describes.
     ``slow`` gives it minutes instead of seconds.  ``answer`` describes the JSON answered, of the
-    given ``shape``.
+    given ``shape``.  ``if_match``: a POST that edits one object, and may name its version.
     """
 
     method: str
@@ -82,6 +82,7 @@ class Route:
     status: int = 200
     also_text: bool = False
     slow: bool = False
+    if_match: bool = False
 
 
 class Options(TypedDict, total=False):
@@ -96,6 +97,7 @@ class Options(TypedDict, total=False):
     status: int
     also_text: bool
     slow: bool
+    if_match: bool
 
 
 class Routes:

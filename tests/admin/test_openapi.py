@@ -61,6 +61,26 @@ async def test_the_document_says_what_a_merge_patch_may_empty(api: Client) -> No
     assert null in campaign["routes"]["anyOf"] and "anyOf" not in campaign["name"]
 
 
+async def test_the_document_tells_which_edits_may_name_a_version(api: Client) -> None:
+    paths = (await api.get("openapi.json")).json["paths"]
+    named = {
+        (method, path.removeprefix(BASE + "/"))
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if any(each["name"] == "If-Match" for each in operation["parameters"])
+    }
+    one = "numbers/{id}"
+    posts = {path for method, path in named if method == "post"}
+    settings = {f"{one}/settings/{name}" for name in ("routes", "prompts", "conversions", "webhooks")}
+    assert posts == {
+        *(f"{one}/{what}" for what in ("release", "restore", "carrier-status")),
+        *(f"{path}/{what}" for path in settings for what in ("lock", "unlock")),
+        "holiday-calendars/{id}/import",
+    }
+    assert ("delete", "pools/{id}/numbers/{number_id}") in named
+    assert ("delete", "sip/bans") not in named
+
+
 async def test_the_document_never_shows_a_secret_as_readable(api: Client) -> None:
     schemas = (await api.get("openapi.json")).json["components"]["schemas"]
     for name in ("TrunkRead", "TargetRead"):

@@ -40,6 +40,7 @@ class PresetRead(BaseModel):
     body=HolidayImport,
     body_kind="json",
     answer=HolidayCalendar,
+    if_match=True,
 )
 async def import_holidays(ports: Ports, exchange: Exchange) -> Reply:
     asked: HolidayImport = exchange.body

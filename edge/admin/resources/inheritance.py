@@ -54,12 +54,16 @@ def _setting(name: Setting, body: type[BaseModel]) -> None:
         made = await ports.inheritance.put(exchange.parameters["id"], name, value, version)
         return one(with_effective(ports, made))
 
-    @SETTINGS.add("POST", f"{path}/unlock", f"Copy the campaign's {name} as its own", answer=NumberRead)
+    @SETTINGS.add(
+        "POST", f"{path}/unlock", f"Copy the campaign's {name} as its own", answer=NumberRead, if_match=True
+    )
     async def unlock(ports: Ports, exchange: Exchange) -> Reply:
         made = await ports.inheritance.unlock(exchange.parameters["id"], name, expected_version(exchange))
         return one(with_effective(ports, made))
 
-    @SETTINGS.add("POST", f"{path}/lock", f"Inherit the campaign's {name} again", answer=NumberRead)
+    @SETTINGS.add(
+        "POST", f"{path}/lock", f"Inherit the campaign's {name} again", answer=NumberRead, if_match=True
+    )
     async def lock(ports: Ports, exchange: Exchange) -> Reply:
         made = await ports.inheritance.lock(exchange.parameters["id"], name, expected_version(exchange))
         return one(with_effective(ports, made))

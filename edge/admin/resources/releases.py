@@ -89,6 +89,7 @@ def _wanted(spec: ReleaseSpec) -> Wanted:
     body=ReleaseSpec,
     body_kind="json",
     answer=NumberRead,
+    if_match=True,
 )
 async def release(ports: Ports, exchange: Exchange) -> Reply:
     number_id, version = exchange.parameters["id"], expected_version(exchange)
@@ -96,7 +97,7 @@ async def release(ports: Ports, exchange: Exchange) -> Reply:
     return one(with_effective(ports, made))
 
 
-@RELEASES.add("POST", "/numbers/{id}/restore", "Undo a release", answer=NumberRead)
+@RELEASES.add("POST", "/numbers/{id}/restore", "Undo a release", answer=NumberRead, if_match=True)
 async def restore(ports: Ports, exchange: Exchange) -> Reply:
     made = await ports.releases.restore(exchange.parameters["id"], expected_version(exchange))
     return one(with_effective(ports, made))
@@ -109,6 +110,7 @@ async def restore(ports: Ports, exchange: Exchange) -> Reply:
     body=CarrierSpec,
     body_kind="json",
     answer=NumberRead,
+    if_match=True,
 )
 async def carrier_status(ports: Ports, exchange: Exchange) -> Reply:
     number_id, version = exchange.parameters["id"], expected_version(exchange)
