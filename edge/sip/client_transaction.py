@@ -165,12 +165,14 @@ class InviteClient(ClientTransaction):
         self.data = ack_for(self.data, response)
         self._outlet.send(self.data, self.flow, self.call_id)
         on_response = self._release()
-        if self.reliable:
-            self.end()
-        else:
+        if not self.reliable:
             self._linger(LIMIT, "D")
         if on_response is not None:
             on_response(self, response)
+        if self.reliable and self._on_response is None:
+            self.end()
+        elif self.reliable:  # another fork is waited for
+            self._linger(LIMIT, "D")
 
     def ack_again(self, _: Response) -> None:
         """Our ACK was lost."""

@@ -176,6 +176,37 @@ def test_a_fork_that_answers_as_another_refuses_gets_ack_and_bye(
     assert us.stack.counters["transactions"] == 0
 
 
+def test_a_fork_that_was_not_heard_before_the_refusal_gets_ack_and_bye(
+    us: Node, peer: Peer, net: Network
+) -> None:
+    usage, invite = dialled(us, peer)
+    peer.respond(invite, 603, us, tag="f2")
+    peer.respond(invite, 200, us, tag="f1", body=SDP)
+    assert [ack.to_tag for ack in peer.requests("ACK")] == ["f2", "f1"]
+    assert [bye.to_tag for bye in peer.requests("BYE")] == ["f1"]
+    assert [type(event) for event in us.heard[usage]] == [Refused]
+    peer.respond(peer.requests("BYE")[0], 200, us)
+    net.run(40)
+    assert us.stack.counters["transactions"] == 0
+
+
+@pytest.mark.parametrize("tag", ["f1", "f2"])
+def test_after_a_refusal_over_a_connection_only_who_rang_is_waited_for(tag: str) -> None:
+    """Timer D is zero there: a refusal of the only one that rang leaves nothing."""
+    net = Network(transport="tcp")
+    us, peer = net.node("192.0.2.1"), net.peer("192.0.2.2")
+    usage, invite = dialled(us, peer)
+    peer.respond(invite, 180, us, tag="f1")
+    peer.respond(invite, 486, us, tag=tag)
+    assert us.stack.counters["transactions"] == (0 if tag == "f1" else 1)
+    peer.respond(invite, 200, us, tag="f1", body=SDP)
+    assert [bye.to_tag for bye in peer.requests("BYE")] == ([] if tag == "f1" else ["f1"])
+    assert [ack.to_tag for ack in peer.requests("ACK")] == [tag, "f1"][: 1 if tag == "f1" else 2]
+    assert [type(event) for event in us.heard[usage]] == [Progress, Refused]
+    net.run(40)
+    assert us.stack.counters["transactions"] == 0
+
+
 def test_forks_are_bounded(us: Node, peer: Peer, net: Network) -> None:
     _, invite = established(us, peer)
     for number in range(40):
