@@ -255,8 +255,7 @@ class ClientInvite(Invite):
         self.close()
 
     def _leave_ringing(self, refusal: Response) -> None:
-        """Another fork may have answered as this one refused: its 200 gets ACK and BYE.  Over a connection,
-        where nothing gets lost, only those that rang are waited for."""
+        """Another fork may answer yet: ACK, BYE.  Over a connection, that loses nothing, it has rung before."""
         if not self._transaction.reliable or any(tag != refusal.to_tag for tag in self._early):
             forks = Forks(self.core, self._data, self.flow, self.credentials, None, reason=None)
             self._transaction.leave_to(forks)

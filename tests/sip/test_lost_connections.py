@@ -149,3 +149,21 @@ def test_a_hang_up_ends_both_sides_whatever_connections_end_meanwhile(part: int)
         assert (story.caller.left, story.target.left) == ((0, 0, 0), (0, 0, 0)), (
             f"something of {seed} is left"
         )
+
+
+def test_cancels_that_were_under_way_leave_nothing_behind() -> None:
+    """Many: whether a CANCEL or its INVITE hears first that their connection is gone is nobody's choice."""
+    net = Cables(0)
+    target = End(net, TARGET, lambda usage: usage.progress(180))
+    caller = End(net, CALLER)
+    to = Destination("tcp", TARGET, 5060)
+    said = OutgoingCall(f"sip:s@{TARGET}:5060", to, f"<sip:a@{CALLER}>", f"<sip:s@{TARGET}>", body=SDP)
+    calls = [caller.stack.call(said) for _ in range(20)]
+    net.run(0.1)
+    for call in calls:
+        call.hang_up()
+    caller.lose(*caller.ends)
+    net.run(1)
+    assert [usage.state for usage in target.calls] == ["over"] * 20
+    net.run(40)
+    assert (caller.left, target.left) == ((0, 0, 0), (0, 0, 0))
