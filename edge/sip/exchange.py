@@ -3,19 +3,23 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from edge.sip.client_transaction import Cause, ClientTransaction
+from edge.sip.client_transaction import Cause, ClientTransaction, OnResponse
 from edge.sip.core import Core
 from edge.sip.digest import ClientDigest
 from edge.sip.events import Credentials, Destination, Flow
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Headers, Response
 from edge.sip.printing import Lines, PrintedRequest, with_via
+from edge.sip.timers import LIMIT
+from edge.sip.wire import Wire
 
 MOST_OVER_UDP: Final = 1300
 """Bytes of a request that may be a datagram where the path's MTU is not known (18.1.1)."""
 NO_STREAM_S: Final = 600.0
 """Seconds in which who took no connection, or said nothing over it, is not asked for one again."""
-HARMLESS: Final = ("BYE", "REGISTER", "OPTIONS")
+IN_DIALOG: Final = ("BYE", "INVITE", "UPDATE", "PRACK")
+"""What is said once more as its connection ends: an idle one may be gone long since."""
+HARMLESS: Final = (*IN_DIALOG, "REGISTER", "OPTIONS")
 """What can be asked twice and mean the same."""
 SILENT_S: Final = 5.0
 """Seconds in which an INVITE that went by TCP for its size has some answer: 100 takes 0.2 (17.2.1)."""
@@ -44,13 +48,18 @@ class Requests(Streaming, Protocol):
         """Its Request-URI and Route values."""
         ...
 
+    def hop(self, wire: Wire) -> Flow:
+        """Where it goes: over another connection if the last one is gone."""
+        ...
+
 
 class Exchange:
     """Sends a request and hands its final answer to ``on_answer`` (408 or 503 if there is none).
 
     For an INVITE every 2xx is handed over, repeated ones too; ``authorization`` is what it was accepted with.
-    A BYE whose connection ends before its answer is said once more over another: who has heard it already
-    has lost nothing.  So is what answers a challenge and does no harm twice: some end the connection with it.
+    What is said ``IN_DIALOG`` goes once more over another connection if its own ends before the answer: who
+    has heard it already has lost nothing, and an INVITE goes as it was, for its answers may be on their way.
+    So does what answers a challenge and does no harm twice: some end the connection with it.
     """
 
     __slots__ = (
@@ -85,7 +94,7 @@ class Exchange:
         self._body = body
         self._on_answer = on_answer
         self._datagram: PrintedRequest | None = None
-        self._again = method == "BYE"
+        self._again = method in IN_DIALOG
         self.authorization: Lines = ()
         self._digest = None if credentials is None else ClientDigest(credentials, core.chance.token)
         self.transaction: ClientTransaction = self._send(headers)
@@ -129,7 +138,13 @@ class Exchange:
         if self._on_answer is not None:
             self._on_answer(response)
 
-    def _fail(self, _: ClientTransaction, cause: Cause) -> None:
+    def leave_to(self, on_response: OnResponse) -> None:
+        """The owner has given it up: answers go elsewhere for a while, and it is not made once more."""
+        self._datagram = None
+        self.transaction.leave_to(on_response)
+        self._core.timers.start(LIMIT, self.transaction.end)  # the peer may have forgotten it
+
+    def _fail(self, lost: ClientTransaction, cause: Cause) -> None:
         datagram, self._datagram = self._datagram, None
         if datagram is not None:
             takes_no_stream(self._core, datagram.flow)
@@ -137,13 +152,20 @@ class Exchange:
             return
         if cause == "unreachable" and self._again and self.transaction.reliable:
             self._again = False
-            if self._digest is not None:
-                self._send_authorized(self._digest)
-            else:
-                self.transaction = self._send(self._headers)
+            self._go_elsewhere(lost)
             return
         if self._on_answer is not None:
             self._on_answer(made_here(cause))
+
+    def _go_elsewhere(self, lost: ClientTransaction) -> None:
+        layer = self._core.layer
+        if self._method == "INVITE" and (flow := self._dialog.hop(layer.wire)).transport == lost.flow.transport:
+            copy = PrintedRequest(lost.data, "INVITE", lost.key[0], lost.call_id, flow)
+            self.transaction = layer.request(copy, self._receive, self._fail)
+        elif self._digest is not None:
+            self._send_authorized(self._digest)
+        else:
+            self.transaction = self._send(self._headers)
 
 
 def connection_for(core: Core, requests: Streaming, flow: Flow) -> Flow | None:

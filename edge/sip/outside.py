@@ -10,6 +10,7 @@ from edge.sip.headers import refuse_breaks
 from edge.sip.layer import TransactionLayer
 from edge.sip.message import Response
 from edge.sip.printing import Lines, PrintedRequest, print_lines, print_message
+from edge.sip.wire import Wire
 
 
 class Outside:
@@ -32,14 +33,18 @@ class Outside:
         """Unless UDP was asked for."""
         return self._outgoing.stream_if_big
 
+    def hop(self, wire: Wire) -> Flow:
+        """The same place, over another connection if the last one is gone."""
+        if not wire.alive(self._flow):
+            self._flow = wire.route(self._outgoing.destination)
+        return self._flow
+
     def request(
         self, layer: TransactionLayer, method: str, headers: Lines = (), body: bytes = b""
     ) -> PrintedRequest:
         """The next request."""
         self._cseq += 1
-        outgoing, flow = self._outgoing, self._flow
-        if not layer.wire.alive(flow):
-            flow = self._flow = layer.wire.route(outgoing.destination)
+        outgoing, flow = self._outgoing, self.hop(layer.wire)
         via, branch = layer.via(flow)
         head = (
             f"{method} {outgoing.request_uri} SIP/2.0\r\nVia: {via}\r\nMax-Forwards: 70\r\n"

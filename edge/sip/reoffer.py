@@ -116,8 +116,8 @@ class OwnOffer:
         self._stop_timer()
         if self._asked:
             self.ack(b"")
-        elif self._exchange is not None:  # the peer may have forgotten it, and would never answer
-            self._usage.core.timers.start(LIMIT, self._exchange.transaction.end)
+        elif self._exchange is not None:
+            self._leave(self._exchange)
 
     def _send(self) -> None:
         usage = self._usage
@@ -239,13 +239,15 @@ class OwnOffer:
         self._timer = None
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            # The peer may accept it yet: what it is told then is what stands.
-            told = b"" if self._sdp else self._usage.told
-            exchange.transaction.leave_to(partial(self._accepted_late, exchange.authorization, told))
-            self._usage.core.timers.start(LIMIT, exchange.transaction.end)
+            self._leave(exchange)
             if not self._quiet:
                 self._usage.emit(OfferRefused(408, "Request Timeout"))
             self.go_on()
+
+    def _leave(self, exchange: Exchange) -> None:
+        """The peer may accept it yet: what it is told then is what stands."""
+        told = b"" if self._sdp else self._usage.told
+        exchange.leave_to(partial(self._accepted_late, exchange.authorization, told))
 
     def _accepted_late(self, login: Lines, told: bytes, _: ClientTransaction, response: Response) -> None:
         """A 2xx to what was given up gets its ACK all the same: without one the peer ends the call (14.2)."""

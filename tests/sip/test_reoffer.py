@@ -2,9 +2,10 @@
 
 import pytest
 
-from edge.sip.events import Acked, Ended, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import Acked, Credentials, Ended, OfferAnswered, Offered, OfferRefused
 from edge.sip.invite import Invite
 from edge.sip.message import Request, Response
+from edge.sip.timers import NEVER
 from tests.support.lossy_wire import SDP, Network, Node, Peer
 
 HOLD = SDP + b"a=sendonly\r\n"
@@ -337,6 +338,34 @@ def test_hang_up_in_the_middle_of_an_offer(us: Node, peer: Peer, usage: Invite, 
     net.run(70)
     assert us.heard[usage] == []
     assert (us.stack.counters["transactions"], us.stack.counters["dialogs"]) == (0, 0)
+
+
+def test_a_hang_up_ends_what_an_offer_began(us: Node, peer: Peer, usage: Invite, net: Network) -> None:
+    """It is not made once more with a login, and an interval that is granted yet is nobody's."""
+    usage.credentials = Credentials("edge", "secret")
+    usage.offer_again(HOLD)
+    net.run(0.01)
+    (invite,) = peer.requests("INVITE")
+    usage.hang_up()
+    net.run(0.01)
+    peer.respond(peer.requests("BYE")[0], 200, us)
+    peer.respond(invite, 401, us, headers='WWW-Authenticate: Digest realm="pbx", nonce="n", qop="auth"\n')
+    assert len(peer.requests("INVITE")) == 1 and len(peer.requests("ACK")) == 1
+    net.run(70)
+    assert (us.stack.counters["transactions"], us.stack.timers.earliest) == (0, NEVER)
+
+
+def test_no_interval_is_agreed_after_a_hang_up(us: Node, peer: Peer, usage: Invite, net: Network) -> None:
+    usage.offer_again(HOLD)
+    net.run(0.01)
+    usage.hang_up()
+    net.run(0.01)
+    peer.respond(peer.requests("BYE")[0], 200, us)
+    granted = "Require: timer\nSession-Expires: 1800;refresher=uac\n"
+    peer.respond(peer.requests("INVITE")[0], 200, us, headers=granted, body=SDP)
+    assert len(peer.requests("ACK")) == 1
+    net.run(70)
+    assert us.stack.timers.earliest == NEVER
 
 
 def test_bye_in_the_middle_of_their_offer(us: Node, peer: Peer, usage: Invite) -> None:
