@@ -159,7 +159,10 @@ class Exchange:
 
     def _go_elsewhere(self, lost: ClientTransaction) -> None:
         layer = self._core.layer
-        if self._method == "INVITE" and (flow := self._dialog.hop(layer.wire)).transport == lost.flow.transport:
+        if (
+            self._method == "INVITE"
+            and (flow := self._dialog.hop(layer.wire)).transport == lost.flow.transport
+        ):
             copy = PrintedRequest(lost.data, "INVITE", lost.key[0], lost.call_id, flow)
             self.transaction = layer.request(copy, self._receive, self._fail)
         elif self._digest is not None:

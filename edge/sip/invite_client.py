@@ -255,7 +255,7 @@ class ClientInvite(Invite):
         self.close()
 
     def _leave_ringing(self, refusal: Response) -> None:
-        """Another fork may answer yet: ACK, BYE.  Over a connection, that loses nothing, it has rung before."""
+        """Another fork may answer yet: ACK, BYE.  Over a connection (nothing is lost) it has rung before."""
         if not self._transaction.reliable or any(tag != refusal.to_tag for tag in self._early):
             forks = Forks(self.core, self._data, self.flow, self.credentials, None, reason=None)
             self._transaction.leave_to(forks)

@@ -78,14 +78,18 @@ class TransactionLayer:
         self.counters["retransmissions"] += 1
         return self.send(data, flow, call_id)
 
-    def repeat(self, request: PrintedRequest) -> PrintedRequest:
-        """A request of ours once more, over another connection where its own is gone; answers how it went."""
+    def repeat(self, request: PrintedRequest, hop: Callable[[Wire], Flow] | None = None) -> PrintedRequest:
+        """A request of ours once more, over another connection where its own is gone: that of the next
+        ``hop`` of its dialog, or to where it went; answers how it went."""
         flow = request.flow
         if self.send_again(request.data, flow, request.call_id) or not flow.connection:
             return request
-        again = request._replace(flow=self.wire.route(Destination(flow.transport, *flow.remote, flow.name)))
+        again = request._replace(flow=hop(self.wire) if hop is not None else self._dial_again(flow))
         self.send(again.data, again.flow, again.call_id)
         return again
+
+    def _dial_again(self, flow: Flow) -> Flow:
+        return self.wire.route(Destination(flow.transport, *flow.remote, flow.name))
 
     def via(self, flow: Flow) -> tuple[str, str]:
         """A new Via value for a request over ``flow``, and its branch."""
@@ -94,10 +98,10 @@ class TransactionLayer:
 
     def revive(self, lost: ClientTransaction) -> None:
         """An INVITE that rings goes on over another connection, its own being gone; its CANCEL does not."""
-        flow, cancel = lost.flow, self.clients.get((lost.key[0], "CANCEL"))
+        cancel = self.clients.get((lost.key[0], "CANCEL"))
         if cancel is not None:
             cancel.end()
-        lost.flow = self.wire.route(Destination(flow.transport, *flow.remote, flow.name))
+        lost.flow = self._dial_again(lost.flow)
         lost.state = "proceeding"
         self._enter(lost)
 

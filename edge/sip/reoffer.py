@@ -185,9 +185,9 @@ class OwnOffer:
         usage.core.layer.send(ack.data, ack.flow, ack.call_id)
 
     def _ack_again(self, cseq: int) -> None:
-        ack = self._acks.get(cseq)
-        if ack is not None:
-            self._acks[cseq] = self._usage.core.layer.repeat(ack)
+        ack, dialog = self._acks.get(cseq), self._usage.dialog
+        if ack is not None and dialog is not None:
+            self._acks[cseq] = self._usage.core.layer.repeat(ack, dialog.hop)
 
     def _refused(self, response: Response) -> None:
         usage = self._usage

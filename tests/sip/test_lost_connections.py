@@ -5,7 +5,16 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.sip.events import Acked, Answered, Destination, Flow, InviteEvent, OfferAnswered, Offered, OutgoingCall
+from edge.sip.events import (
+    Acked,
+    Answered,
+    Destination,
+    Flow,
+    InviteEvent,
+    OfferAnswered,
+    Offered,
+    OutgoingCall,
+)
 from edge.sip.invite import Invite
 from edge.sip.parser import parse
 from tests.support.lossy_wire import SDP, Address, Network, Node
@@ -151,25 +160,29 @@ def test_a_hang_up_ends_both_sides_whatever_connections_end_meanwhile(part: int)
         )
 
 
+def talking() -> tuple[Cables, list[tuple[End, Invite]]]:
+    """A call that is up, from both ends."""
+    net = Cables(0)
+    target, caller = End(net, TARGET), End(net, CALLER)
+    to = Destination("tcp", TARGET, 5060)
+    said = OutgoingCall(f"sip:s@{TARGET}:5060", to, f"<sip:a@{CALLER}>", f"<sip:s@{TARGET}>", body=SDP)
+    call = caller.listen(caller.stack.call(said))
+    net.run(0.1)
+    target.calls[0].answer(SDP)
+    net.run(0.1)
+    call.ack()
+    net.run(0.1)
+    return net, [(caller, call), (target, target.calls[0])]
+
+
 @pytest.mark.parametrize("taken", [False, True])
 @pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
 @pytest.mark.parametrize("offerer", ["caller", "target"])
 def test_an_offer_over_a_connection_that_is_gone_is_made_over_another(
     offerer: str, method: str, taken: bool
 ) -> None:
-    """A machine in between has closed what was idle, and says so to who speaks next; or the answer is lost."""
-    net = Cables(0)
-    target, caller = End(net, TARGET), End(net, CALLER)
-    to = Destination("tcp", TARGET, 5060)
-    said = OutgoingCall(f"sip:s@{TARGET}:5060", to, f"<sip:a@{CALLER}>", f"<sip:s@{TARGET}>", body=SDP)
-    call = caller.stack.call(said)
-    caller.listen(call)
-    net.run(0.1)
-    target.calls[0].answer(SDP)
-    net.run(0.1)
-    call.ack()
-    net.run(0.1)
-    ends = [(caller, call), (target, target.calls[0])]
+    """A machine in between has closed what was idle, and tells who speaks next; or the answer is lost."""
+    net, ends = talking()
     (one, offering), (other, offered) = ends if offerer == "caller" else ends[::-1]
     if not taken:
         other.ends.clear()
@@ -186,6 +199,21 @@ def test_an_offer_over_a_connection_that_is_gone_is_made_over_another(
     assert [type(event) for event in heard] == [OfferAnswered]
     assert (offering.state, offered.state) == ("up", "up")
     assert one.stack.counters.get("sent_update", 0) == (0 if method == "INVITE" else 2)
+
+
+@pytest.mark.parametrize("offerer", ["caller", "target"])
+def test_the_ack_of_an_offers_repeated_200_goes_where_the_dialog_leads(offerer: str) -> None:
+    """Who called us did so from a port at which it takes no connections."""
+    net, ends = talking()
+    (one, offering), (other, offered) = ends if offerer == "caller" else ends[::-1]
+    offering.offer_again(SDP)
+    net.run(0.006)
+    offered.accept_offer(SDP)
+    net.run(0.006)
+    one.ends.clear()
+    other.ends.clear()
+    net.run(40)
+    assert (offering.state, offered.state) == ("up", "up")
 
 
 def test_cancels_that_were_under_way_leave_nothing_behind() -> None:
