@@ -10,6 +10,7 @@ from typing import Literal
 from edge.calls.happenings import Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
 from edge.calls.outbound import Passage
+from edge.media.codecs import is_voice
 from edge.media.engine import MediaCall, MediaEvent, MediaLeg, NoAddress
 from edge.media.familiar import read
 from edge.media.negotiate import (
@@ -243,7 +244,7 @@ class Leg:
         """The name of the voice codec that we told the peer first, such as ``PCMU``."""
         if self.local is None:
             return None
-        return next((c.name for m in self.local.media if m.port for c in m.codecs), None)
+        return next((c.name for m in self.local.media if m.port for c in m.codecs if is_voice(c)), None)
 
     @property
     def voices(self) -> tuple[str, ...]:
@@ -254,7 +255,7 @@ class Leg:
     @property
     def can_hear_us(self) -> bool:
         """Whether what we play can be encoded in the codec that we told the peer first."""
-        return self.voice in ("PCMU", "PCMA")
+        return (self.voice or "").upper() in ("PCMU", "PCMA")
 
     @property
     def held(self) -> bool:

@@ -173,7 +173,7 @@ class Reception:
         """Plays a prompt to its end; one that is not there is skipped and logged."""
         self.phase = "prompt"
         token = self._start(self.source(prompt_id, built_in))
-        while token is not None and not _is_done(await self.awaited(self.until), token):
+        while token is not None and not self._is_done(await self.awaited(self.until), token):
             pass
 
     async def ask(self, source: str, wait_s: float) -> str | None:
@@ -185,7 +185,7 @@ class Reception:
             if digit is not None:
                 self.listen().media.stop()
                 return digit
-            if token is not None and _is_done(happening, token):
+            if token is not None and self._is_done(happening, token):
                 until = self.services.clock.monotonic() + wait_s
         return None
 
@@ -235,6 +235,13 @@ class Reception:
             return None
         self.record.step("prompt", "played", source)
         return self.listen().media.play(source)
+
+    def _is_done(self, happening: Happening | None, token: int) -> bool:
+        match happening:
+            case MediaHappened(leg=leg, event=PlayDone(token=done)):
+                return leg is self.caller and done == token
+            case _:
+                return False
 
     async def awaited(self, until: float) -> Happening | None:
         """What happens next while something plays; None at ``until``, unless the call's time is over."""
@@ -336,11 +343,3 @@ class Reception:
 def _concerns_nobody(caller: Leg, event: InviteEvent) -> bool:
     """Whether an event is the ACK to an answer of ours, which every call gets and none waits for."""
     return type(event) is Acked and not event.sdp and not event.unanswered and caller.remote is not None
-
-
-def _is_done(happening: Happening | None, token: int) -> bool:
-    match happening:
-        case MediaHappened(event=PlayDone(token=done)):
-            return done == token
-        case _:
-            return False

@@ -17,5 +17,6 @@ async def take_message(reception: Reception, recordings: CallRecordings, limit_s
     while (happening := await reception.awaited(until)) is not None:
         if reception.key_of(happening) == "#":
             return
-        if isinstance(happening, MediaHappened) and isinstance(happening.event, MediaTimeout):
-            return
+        match happening:
+            case MediaHappened(leg=leg, event=MediaTimeout()) if leg is caller:
+                return

@@ -137,6 +137,20 @@ async def test_without_a_prompt_the_caller_is_told_what_the_target_said() -> Non
     assert talk.heard == []
 
 
+@pytest.mark.parametrize("lines", [("0 101", "a=rtpmap:0 pcmu/8000"), ("101 13 0",)])
+async def test_g711_is_known_in_small_letters_and_behind_what_is_no_voice(lines: tuple[str, ...]) -> None:
+    """A target that is dialled with the caller's codecs, whose names and order are the caller's."""
+    formats, *more = lines
+    heard = sdp("192.0.2.9", 4000, *more, formats=formats).encode()
+    talk = Talk(formats)
+    talk.bridge.target.hear(heard)
+    assert talk.bridge.caller.offer_of(talk.bridge.target.remote)
+    assert talk.bridge.caller.can_hear_us
+    talk.bridge.relay()
+    talk.target_offers("sendonly", "recvonly", formats=formats)
+    assert talk.heard == [MUSIC]
+
+
 async def test_a_caller_that_would_not_hear_it_is_played_nothing() -> None:
     talk = Talk()
     talk.target_offers("sendonly", "inactive")

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from edge.calls.happenings import MediaHappened
+from edge.calls.leg import Leg
 from edge.calls.reception import RINGBACK
+from edge.media.engine import PlayDone
 from edge.sip.events import Answered, OfferAnswered
 from edge.sip.exchange import Exchange
 from edge.sip.message import respond
@@ -108,6 +111,21 @@ def test_who_is_not_answered_yet_and_heard_a_target_hears_ringing_when_that_is_o
     assert (media.other is not None, media.playing) == (True, "")
     story.a_target_answers(formats="0 8 101", after=0.5)
     assert (media.other is not None, media.playing) == (True, "")
+
+
+def test_the_end_of_what_a_target_heard_that_just_hung_up_is_not_taken_for_the_callers(
+    story: Interleavings,
+) -> None:
+    """It may wait behind the hang-up; the caller's prompt, which comes next, may have the same number."""
+    story.the_caller_dials(GREETED, True, "", "0 8 101", "", 0.5)
+    (call, _) = next(iter(story.edge.switch._calls.values()))
+    reception = call.reception
+    media: Any = reception.listen().media
+    gone = Leg("target", call.reception.media.leg(), reception.inbox)
+    reception.inbox.put(MediaHappened(gone, PlayDone(media._token)))
+    story.pass_time(0.1)
+    assert (reception.phase, media.playing) == ("prompt", "prm_1")
+    call.reception.media.close_leg(gone.media)
 
 
 def test_a_ringback_prompt_that_is_gone_by_a_transfer_leaves_plain_ringing(story: Interleavings) -> None:
