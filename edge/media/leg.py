@@ -316,7 +316,7 @@ class Leg:
         self._limit = min(self._limit + self._quota, self._packets_in + 2 * self._quota)
         self._rtcp.refill()
         self._presses_left = _PRESSES_A_SECOND
-        activity = self._packets_in + self._rtcp.packets_in
+        activity = self._packets_in + self._unknown + self._rtcp.packets_in
         if self._silence.sweep(activity, self.plan, now, bridged=self.other is not None):
             self._notify(control.encode_port(control.SILENT, self.pair.number))
 

@@ -60,10 +60,13 @@ class WaveFile:
         octets, track = block.octets[late:], block.track
         if not octets or track >= self._tracks:
             return
-        first = (block.at + late - self._written) * self._frame + _SAMPLE * track
-        missing = first + len(octets) * self._frame - len(self._window)
+        if block.at - self._written > len(self._window) // self._frame + _GATHERED:
+            self._pass_over(block.at - _KEPT)
+        start = (block.at + late - self._written) * self._frame
+        missing = start + len(octets) * self._frame - len(self._window)
         if missing > 0:
-            self._window += bytes(-(-missing // self._frame) * self._frame)
+            self._window += bytes(missing)
+        first = start + _SAMPLE * track
         end = first + (len(octets) - 1) * self._frame
         for which, table in enumerate(_TABLES[block.kind]):
             self._window[first + which : end + which + 1 : self._frame] = octets.translate(table)
@@ -86,6 +89,12 @@ class WaveFile:
         """Leaves nothing behind."""
         self._file.close()
         self._part.unlink(missing_ok=True)
+
+    def _pass_over(self, until: int) -> None:
+        """Silence up to that sample, which a file has where nothing was written: an hour of hold, say."""
+        self._write(len(self._window))
+        self._file.seek((until - self._written) * self._frame, os.SEEK_CUR)
+        self._written = until
 
     def _write(self, octets: int) -> None:
         view = memoryview(self._window)[:octets]

@@ -327,6 +327,21 @@ def test_a_silent_bridged_peer_is_told_of_and_a_held_one_is_not(caller: End, tar
         assert b[1] != a[1]
 
 
+def test_a_peer_that_keeps_its_way_open_by_packets_of_no_payload_of_ours_is_there(
+    caller: End, target: End
+) -> None:
+    """RFC 6263 section 4.6: a muted phone does so, and it is not to be hung up on."""
+    with worker_under_test(own_address(), media_timeout_s=5) as worker:
+        a, _ = bridged(worker, plan_for(caller.address), plan_for(target.address, silence_ok=True))
+        talk(worker, caller, a, range(3))
+        for place in range(3, 6):
+            worker.advance(3.0)
+            talk(worker, caller, a, range(place, place + 1), payload_type=20, payload=b"")
+            assert worker.heard(control.SILENT) == []
+        worker.advance(6.0)
+        assert [control.decode_port(body) for body in worker.heard(control.SILENT)] == [a[1]]
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["rtp", "rtcp"]), st.integers(0, 2), st.binary(max_size=80)), max_size=30

@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import signal
+import tracemalloc
 import wave
 from pathlib import Path
 
@@ -68,6 +69,25 @@ def test_what_comes_late_is_put_in_its_place_and_what_is_too_late_is_left_out(tm
     assert file.finish() == 11
     track = read(tmp_path / "a.wav")[:, 0].reshape(11, RATE)
     assert [bool(part.all()) for part in track] == [False, False] + [True] * 9
+
+
+def test_an_hour_in_which_nobody_said_anything_takes_no_memory(tmp_path: Path) -> None:
+    """Both were on hold: it is silence in the file, and not made in one piece."""
+    file, second = WaveFile(tmp_path / "a.wav", 2), bytes([LOUD] * RATE)
+    file.put(Block(1, 0, PCMU, 0, second))
+    tracemalloc.start()
+    try:
+        file.put(Block(1, 1, PCMU, 3600 * RATE, second))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    file.put(Block(1, 0, PCMU, 3599 * RATE, second))
+    assert file.finish() == 3601
+    left, right = (track.reshape(3601, RATE) for track in read(tmp_path / "a.wav").T)
+    assert [int(n) for n in np.flatnonzero(left.any(axis=1))] == [0, 3599]
+    assert [int(n) for n in np.flatnonzero(right.any(axis=1))] == [3600]
+    assert left[3599].all() and right[3600].all()
+    assert (tmp_path / "a.wav").stat().st_size == 44 + 3601 * RATE * 4
 
 
 # -- blocks -------------------------------------------------------------------------------------------
