@@ -55,20 +55,28 @@ class Judgement(NamedTuple):
     reason: str
 
 
+class _Ahead(NamedTuple):
+    """What was found of the next change: it holds for every instant ``[since, until)``."""
+
+    since: datetime
+    until: datetime
+    change: datetime | None
+
+
 def _spans(blocks: tuple[tuple[str, str], ...]) -> tuple[Span, ...]:
     pairs = [(minutes(start), minutes(end)) for start, end in blocks]
     return tuple((a, b if b > a else b + DAY) for a, b in pairs)
 
 
 class Schedule:
-    """``Hours`` made ready for asking: an immutable value.
+    """``Hours`` made ready for asking: an immutable value, but for what it remembers of its answers.
 
     Raises ``ValueError`` when the hours name no zone; ``zoneinfo.ZoneInfoNotFoundError`` when the
     zone is unknown.  The configuration's validation refuses both before.  ``calendar_id`` names the
     calendar whose holidays hold as well, once it is ``under`` them.
     """
 
-    __slots__ = ("_calendar", "_days", "_holidays", "calendar_id", "zone")
+    __slots__ = ("_ahead", "_calendar", "_days", "_holidays", "_under", "calendar_id", "zone")
 
     def __init__(self, hours: Hours) -> None:
         if hours.timezone is None:
@@ -77,15 +85,21 @@ class Schedule:
         self._days = tuple(_spans(hours.weekly.get(day, ())) for day in WEEKDAYS)
         self._holidays = Holidays(hours.holidays)
         self._calendar: Holidays | None = None
+        self._ahead: _Ahead | None = None
+        self._under: Schedule | None = None
         self.calendar_id = hours.holiday_calendar_id
 
     def under(self, calendar: Holidays | None) -> "Schedule":
         """The same schedule with the holidays of its calendar; its own come first."""
         if calendar is None:
             return self
+        if self._under is not None and self._under._calendar is calendar:
+            return self._under
         made = Schedule.__new__(Schedule)
         made.zone, made._days, made._holidays = self.zone, self._days, self._holidays
         made._calendar, made.calendar_id = calendar, self.calendar_id
+        made._ahead = made._under = None
+        self._under = made
         return made
 
     def _holiday(self, day: date) -> _OwnDay | None:
@@ -123,8 +137,17 @@ class Schedule:
         return Judgement(False, f"closed at {stamp}: holiday {own.name}".rstrip())
 
     def next_change(self, instant: datetime) -> datetime | None:
-        """The first UTC instant after ``instant`` at which ``is_open`` differs; None: never."""
-        now = instant.astimezone(UTC)
+        """The first UTC instant after ``instant`` at which ``is_open`` differs; None: never.
+
+        To see that nothing changes takes milliseconds, and every visitor of a page asks: it is seen once a day.
+        """
+        now, known = instant.astimezone(UTC), self._ahead
+        if known is None or not known.since <= now < known.until:
+            change = self._looked_for(now)
+            known = self._ahead = _Ahead(now, change or now + _ONE_DAY, change)
+        return known.change
+
+    def _looked_for(self, now: datetime) -> datetime | None:
         state = self.is_open(now)
         for day in self._days_ahead(now.astimezone(self.zone).date()):
             # With the next day's, since clocks put back at midnight make the two overlap.

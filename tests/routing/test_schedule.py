@@ -262,6 +262,27 @@ def test_next_change_is_the_first_minute_that_differs(made: tuple[Hours, datetim
         assert change is None or change > start + timedelta(days=3, hours=23)
     else:
         assert change == first
+    for hours_on in (1, 30, -1, 0):
+        at = start + timedelta(hours=hours_on)
+        assert plan.next_change(at) == Schedule(hours).next_change(at), "whatever was asked before"
+
+
+def test_that_nothing_changes_is_looked_for_once_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every visitor of a page asks, under a calendar too."""
+    looked: list[datetime] = []
+    look = Schedule._looked_for
+
+    def counted(self: Schedule, now: datetime) -> datetime | None:
+        looked.append(now)
+        return look(self, now)
+
+    monkeypatch.setattr(Schedule, "_looked_for", counted)
+    mine = number(hours=office(weekly={}, holiday_calendar_id="cal_1"))
+    snapshot = world(mine, kept=[HolidayCalendar(id="cal_1", name="US", **STAMP)])
+    for seconds in (0, 1, 86_399, 86_400):
+        schedule = snapshot.schedule(mine.id)
+        assert schedule is not None and schedule.next_change(NOON + timedelta(seconds=seconds)) is None
+    assert len(looked) == 2
 
 
 def test_a_shared_calendar_s_holidays_hold_where_the_hours_say_nothing_of_the_date() -> None:
