@@ -139,7 +139,7 @@ class Schedule:
     def next_change(self, instant: datetime) -> datetime | None:
         """The first UTC instant after ``instant`` at which ``is_open`` differs; None: never.
 
-        To see that nothing changes takes milliseconds, and every visitor of a page asks: it is seen once a day.
+        To see that nothing changes takes milliseconds, and every visitor of a page asks: it is seen daily.
         """
         now, known = instant.astimezone(UTC), self._ahead
         if known is None or not known.since <= now < known.until:
