@@ -11,7 +11,7 @@ from edge.model.pool import Pool, Withdrawal
 from edge.model.visits import LookAtNumbers, Standing
 from edge.routing.pools import rules_of
 from edge.services.configuration import ConfigurationService
-from edge.services.errors import Conflict, NotFound, StoreDown
+from edge.services.errors import Conflict, NotFound, Stale, StoreDown
 from edge.services.listing import ListQuery
 from edge.services.numbers import NumberResult, NumberService
 from edge.services.visits import VisitStore
@@ -70,6 +70,8 @@ class PoolNumberService:
             named = ", ".join(f"call tracking tag {tag.id}" for tag in tags[:20])
             raise Conflict(f"this pool is in use by {named}; change that first")
         pool = self._pool(pool_id)
+        if expected is not None and pool.version != expected:
+            raise Stale(pool.version)
         ids = await self._all_of(pool_id)
         # No tag gives any of them out any more, so none is linked anew meanwhile.
         for standing in await self._look(pool, tuple(ids)):

@@ -194,3 +194,14 @@ async def test_a_tag_whose_primary_number_went_to_another_campaign_is_warned_of(
     tag = (await api.get(f"call-tracking-tags/{world.tag['id']}")).json
     assert "serves nothing" in tag["warnings"][0]
     assert (await world.visit()).status == 404
+
+
+async def test_a_stale_deletion_leaves_a_pool_its_numbers(api: Client) -> None:
+    world = await pooled(api)
+    await api.delete(f"call-tracking-tags/{world.tag['id']}")
+    path = f"pools/{world.pool['id']}"
+    assert (await api.delete(path, headers={"If-Match": '"7"'})).status == 412
+    assert len((await api.get(f"{path}/numbers")).json["items"]) == len(world.numbers)
+    assert (await api.delete(path, headers={"If-Match": '"1"'})).status == 204
+    stock = (await api.get("numbers?state=available")).json["items"]
+    assert {number["id"] for number in stock} == {number["id"] for number in world.numbers}
