@@ -1,13 +1,17 @@
 """The way out to the web, for addresses that strangers write: https only, and never into our own network."""
 
+import asyncio
 import ipaddress
 import socket
 import ssl
+import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from edge.networks import Networks
@@ -16,6 +20,8 @@ from edge.stir.errors import Unproven
 MAX_OCTETS: Final = 65_536
 LIMIT_S: Final = 5.0
 PORTS: Final = frozenset({443, 8443})
+LOOK_UPS: Final = 32
+"""Names that are looked up at once."""
 # Ways around: IPv4 within IPv6, which some networks translate back.
 _TRANSLATED: Final = Networks.of(("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"))
 
@@ -28,6 +34,44 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast and address not in _TRANSLATED
 
 
+class _Names(AbstractResolver):
+    """Looks names up in threads of its own.  Strangers write them, and their name servers may let us wait:
+    that holds up nothing else that is done in threads, such as edits."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(LOOK_UPS, "names")
+        self._free = threading.Semaphore(LOOK_UPS)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name; OSError says why there are none."""
+        if not self._free.acquire(blocking=False):
+            raise OSError("too many names are being looked up")
+        work = asyncio.wrap_future(self._threads.submit(self._look_up, host, port, family))
+        work.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait for it
+        return await asyncio.shield(work)
+
+    def _look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        try:
+            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+        except UnicodeError:
+            raise OSError("it is no name") from None
+        finally:
+            self._free.release()
+        return [
+            ResolveResult(
+                hostname=host, host=str(to[0]), port=int(to[1]), family=kind, proto=protocol, flags=numeric
+            )
+            for kind, _, protocol, _, to in found
+        ]
+
+    async def close(self) -> None:
+        """Looks up no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
 class Web:
     """A client of its own; an async context manager.  ``private_hosts`` are the names and addresses that may
     lead into our own network, on any port.  ``trust`` is a PEM file of authorities beside the system's."""
@@ -37,19 +81,21 @@ class Web:
         self._trust = trust
         self._public: aiohttp.ClientSession | None = None
         self._inside: aiohttp.ClientSession | None = None
+        self._names = _Names()
 
     async def __aenter__(self) -> Self:
         context = ssl.create_default_context()
         if self._trust is not None:
             context.load_verify_locations(self._trust)
-        self._public = _client(context, socket_factory=_public_socket)
-        self._inside = _client(context) if self._private else None
+        self._public = _client(context, resolver=self._names, socket_factory=_public_socket)
+        self._inside = _client(context, resolver=self._names) if self._private else None
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         for session in (self._public, self._inside):
             if session is not None:
                 await session.close()
+        await self._names.close()
 
     async def get(self, address: str, most: int = MAX_OCTETS) -> bytes:
         """What lies at an https address, ``most`` bytes; raises Unproven, within ``LIMIT_S`` seconds."""

@@ -1,6 +1,9 @@
 """Verifying a call: where certificates come from, how long that may take, and what is kept."""
 
 import asyncio
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +16,8 @@ from edge.stir.errors import Unproven
 from edge.stir.lists import ListConfig
 from edge.stir.store import StoreConfig
 from edge.stir.verifier import Verifier, VerifierConfig
-from edge.stir.web import Web, is_public
+from edge.stir.web import LOOK_UPS, Web, _Names, is_public
+from tests.support.server import eventually
 from tests.support.signer import Party
 
 ANNA, US = "+13125550101", "+18005550100"
@@ -184,3 +188,45 @@ async def test_nothing_is_fetched_from_our_own_network(address: str) -> None:
         with pytest.raises(Unproven, match=r"internet|no https|can not be asked") as refused:
             await web.get(address)
     assert "ConnectionRefused" not in str(refused.value)
+
+
+async def test_name_servers_that_let_us_wait_hold_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who signs a call writes the name, and edits of the configuration waited for its server, too."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    asking, answered = threading.Event(), threading.Event()
+
+    def slow(*_: object, **__: object) -> None:
+        asking.set()
+        answered.wait(60)
+        raise socket.gaierror("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    async with Web() as web:
+        asked = [asyncio.ensure_future(web.get(f"https://{n}.slow.example/a.pem")) for n in range(10)]
+        await eventually(asking.is_set)
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(int) == 0
+        answered.set()
+        told = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(each) for each in told} == {Unproven}
+
+
+async def test_what_is_no_name_is_unproven() -> None:
+    async with Web() as web:
+        for name in (f"{'x' * 64}.example", "a..example"):
+            with pytest.raises(Unproven):
+                await web.get(f"https://{name}/a.pem")
+
+
+async def test_so_many_names_are_looked_up_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answered.wait(60) and [])
+    names = _Names()
+    waiting = [asyncio.ensure_future(names.resolve(f"{n}.example")) for n in range(LOOK_UPS)]
+    await asyncio.sleep(0)
+    with pytest.raises(OSError, match="too many names"):
+        await names.resolve("one.example")
+    answered.set()
+    assert await asyncio.gather(*waiting) == [[]] * LOOK_UPS
+    assert await names.resolve("one.example") == []
+    await names.close()
