@@ -193,20 +193,20 @@ def _block(block: Block, snapshot: Snapshot) -> Iterator[FieldError]:
 
 
 def _campaign(campaign: Campaign, snapshot: Snapshot) -> Iterator[FieldError]:
-    before, zone = snapshot.campaign(campaign.id), zone_of(campaign.timezone, campaign.hours)
-    if zone_missing(campaign.caps, zone):
+    if zone_missing(campaign.caps, zone_of(campaign.timezone, campaign.hours)):
         yield _NO_ZONE
-    elif zone is None and before is not None and zone_of(before.timezone, before.hours) is not None:
-        yield from _zone_taken(campaign, snapshot)
+    yield from zone_lost(snapshot.campaign(campaign.id), campaign, snapshot)
     yield from _routes(campaign.routes, "routes")
 
 
-def _zone_taken(campaign: Campaign, snapshot: Snapshot) -> Iterator[FieldError]:
-    """Numbers without a zone of their own count by the campaign's; costs a walk over all."""
+def zone_lost(before: Campaign | None, after: Campaign, snapshot: Snapshot) -> Iterator[FieldError]:
+    """Numbers without a zone of their own count by their campaign's; costs a walk if that goes."""
+    had = before is not None and zone_of(before.timezone, before.hours) is not None
+    if not had or zone_of(after.timezone, after.hours) is not None:
+        return
     for number in snapshot.tables()["numbers"].values():
-        if number.campaign_id == campaign.id and zone_missing(
-            number.caps, zone_of(number.timezone, number.hours)
-        ):
+        own = zone_of(number.timezone, number.hours)
+        if number.campaign_id == after.id and zone_missing(number.caps, own):
             yield FieldError("timezone", f"the caps of number {number.id} count in it; give that one its own")
             return
 

@@ -125,6 +125,10 @@ async def test_a_campaign_keeps_the_zone_that_its_numbers_count_in(api: Client) 
     number = await api.new("numbers", e164="+13125550101", campaign_id=campaign["id"], caps=caps)
     refused = await api.patch(f"campaigns/{campaign['id']}", {"timezone": None})
     assert (refused.status, number["id"] in refused.errors["timezone"]) == (422, True)
+    document = (await api.get("setup")).json
+    del document["campaigns"][0]["timezone"]
+    whole = await api.ask("PUT", "setup", json=document)
+    assert (whole.status, list(whole.errors)) == (422, ["campaigns[0].timezone"])
     moved = await api.patch(f"campaigns/{campaign['id']}", {"timezone": "America/Los_Angeles"})
     assert moved.status == 200
     await api.patch(f"numbers/{number['id']}", {"timezone": "America/New_York"})

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.ids import new_id
-from edge.model.config import Number, Prompt
+from edge.model.config import Campaign, Number, Prompt
 from edge.model.kinds import Kind, Object
 from edge.model.secrets import HIDDEN, put_secrets, secret_places, secrets_of
 from edge.model.trunk import TrunkSpec, written_fields
@@ -20,7 +20,7 @@ from edge.routing.snapshot import Snapshot
 from edge.services.configuration import validated
 from edge.services.differences import Difference, differences
 from edge.services.errors import FieldError, Invalid
-from edge.services.rules import CapOwner, check, filled, refuse_leaving
+from edge.services.rules import CapOwner, check, filled, refuse_leaving, zone_lost
 from edge.services.setup.document import (
     SECTIONS,
     SETUP_SPECS,
@@ -218,7 +218,7 @@ class _Planner:
             if edit.after is None:
                 continue
             where = self._named[edit.kind, edit.item.id]
-            for error in self._against_others(edit.after, after, gone, coming):
+            for error in self._against_others(edit, edit.after, after, gone, coming):
                 self._fault(f"{where}.{error.path}" if error.path else where, error.message)
             self._own_caps(edit.after, where, caps, changed)
         self._unique(gone)
@@ -228,13 +228,15 @@ class _Planner:
             let_go(held, self._breathe)
 
     def _against_others(
-        self, item: Object, after: Snapshot, gone: set[Place], coming: set[Place]
+        self, edit: Edit, item: Object, after: Snapshot, gone: set[Place], coming: set[Place]
     ) -> Iterator[FieldError]:
         for reference in references(item):
             place = _place(reference)
             there = place in coming or (reference.id in self._here[place[0]] and place not in gone)
             if not there:
                 yield FieldError(reference.path, f"there is no {reference.kind} with the id {reference.id!r}")
+        if isinstance(item, Campaign) and isinstance(edit.before, Campaign):
+            yield from zone_lost(edit.before, item, after)
         try:
             check(item, after)
         except Invalid as error:
