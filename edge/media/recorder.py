@@ -6,6 +6,7 @@ It answers once a recording: its length, or why there is none.  The process ends
 closes; it ignores SIGINT and SIGTERM, for the main process ends it when its calls are done.
 """
 
+import contextlib
 import json
 import os
 import selectors
@@ -24,6 +25,9 @@ _MESSAGE: Final = 4096
 _READ: Final = 1 << 18
 _GRACE_S: Final = 1.0
 """How long after its close a recording's last blocks may come: a worker that died sends no end."""
+
+_DAYS: Final = 3
+"""How many of the newest directories are looked through for what was left behind."""
 
 
 @dataclass(slots=True)
@@ -139,6 +143,14 @@ class Recorder:
             self._live = False
 
 
+def _clear(directory: Path) -> None:
+    """What a lost recorder was writing has failed: voices that nobody finds would lie there for ever."""
+    with contextlib.suppress(OSError):
+        for day in sorted(directory.iterdir())[-_DAYS:]:
+            for part in day.glob("*.part"):
+                part.unlink()
+
+
 def _words(error: OSError) -> str:
     return f"the recording can not be written: {error.strerror}"
 
@@ -148,7 +160,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with socket.socket(fileno=int(sys.argv[1])) as control:
-        Recorder(control, Path(sys.argv[2])).run()
+        directory = Path(sys.argv[2])
+        _clear(directory)
+        Recorder(control, directory).run()
 
 
 if __name__ == "__main__":

@@ -52,7 +52,11 @@ class WaveFile:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self._part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
-        self._file.write(_header(tracks, 0))
+        try:
+            self._file.write(_header(tracks, 0))
+        except BaseException:
+            self.discard()
+            raise
 
     def put(self, block: Block) -> None:
         """A piece of a track in its place; what comes too late for it is left out."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from edge.clock import SystemClock
-from edge.media import blocks, control, g711
+from edge.media import blocks, control, g711, wave_file
 from edge.media.blocks import BLOCK, END, PCMA, PCMU, RATE, Block
 from edge.media.engine import MediaUnavailable, Recorded
 from edge.media.local import LocalConfig, LocalEngine
@@ -264,6 +264,27 @@ async def test_a_recorder_that_dies_fails_what_it_was_writing_and_is_started_ane
                 await talk(end, (leg.host, leg.port), 10)
                 recorded = await again.finish()
             assert (recorded.error, recorded.duration_s > 0) == ("", True)
+
+
+async def test_what_a_lost_recorder_was_writing_is_not_kept(tmp_path: Path) -> None:
+    """Its call's record says that it failed; the voices would lie there for ever."""
+    kept, half = tmp_path / "2026-06-01" / "a.wav", tmp_path / "2026-06-01" / "b.wav.part"
+    kept.parent.mkdir()
+    for each in (kept, half):
+        each.write_bytes(b"RIFF")
+    async with engine(own_address(), tmp_path) as running:
+        with running.call() as call:
+            assert await call.record("2026-06-02/c", 1, 60).finish() == Recorded(0.0)
+    assert kept.exists() and not half.exists()
+
+
+def test_a_file_for_which_there_is_no_room_is_not_left_behind_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wave_file, "_header", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        WaveFile(tmp_path / "a.wav", 1)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_a_file_that_can_not_be_written_fails_its_recording_alone(tmp_path: Path) -> None:
