@@ -307,6 +307,8 @@ class Call:
     def _over(self, over: CallOver) -> None:
         """How the record names an end that came before the story's own."""
         record, reception = self.record, self.reception
+        if self.invite.owes_answer:
+            record.never_answered()
         record.sip_reason = over.shown(self.trace.shown) if over.by in ("caller", "target") else None
         if over.disposition is not None and not reception.answered:
             self._refuse(over.disposition, over.detail)

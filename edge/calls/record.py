@@ -117,6 +117,10 @@ class CallRecord:
         self.detail = detail
         self.hung_up_by = hung_up_by
 
+    def never_answered(self) -> None:
+        """Our 200 waited for the caller's PRACK, and never went: nobody talked."""
+        self.answered_at = self.connected_at = self.connected_target_id = self.buyer_id = None
+
     def finished(self, ended_at: datetime, media: Mapping[str, LegCounters], trace: Trace) -> dict[str, Any]:
         """The whole record, JSON-ready, by the names of the API's ``call`` resource."""
         facts = self.facts

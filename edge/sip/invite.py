@@ -114,6 +114,11 @@ class Invite(Teller):
         return False
 
     @property
+    def owes_answer(self) -> bool:
+        """Whether our 200 has yet to go, or never went: it waits for the PRACK of what went before."""
+        return False
+
+    @property
     def early_offer(self) -> Literal["", "may", "must"]:
         """Whether ``progress`` may, or has to, bring an offer to a caller that made none."""
         return ""

@@ -82,6 +82,11 @@ class ServerInvite(Invite):
         return self._reliable is not None and self._reliable.told
 
     @property
+    def owes_answer(self) -> bool:
+        """Whether our 200 has yet to go, or never went: it waits for the PRACK of what went before."""
+        return self._unsaid is not None
+
+    @property
     def early_offer(self) -> Literal["", "may", "must"]:
         """Whether ``progress`` may, or has to, bring an offer to a caller that made none.
 

@@ -128,6 +128,28 @@ def test_the_end_of_what_a_target_heard_that_just_hung_up_is_not_taken_for_the_c
     call.reception.media.close_leg(gone.media)
 
 
+@pytest.mark.parametrize("gives_up", ["caller", "target", "PRACK"])
+def test_a_caller_whose_200_never_went_was_neither_answered_nor_connected(
+    story: Interleavings, gives_up: str
+) -> None:
+    """It waits for the PRACK of the description that went with the 183."""
+    node = story.edge.node
+    receive = node.receive
+    node.receive = lambda data, source: None if data.startswith(b"PRACK") else receive(data, source)  # type: ignore[method-assign]
+    story.the_caller_dials(PLAIN, True, "Require", "0 8 101", "", 0.1)
+    story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.3)
+    story.a_target_answers(formats="0 8 101", after=0.1)
+    if gives_up != "PRACK":
+        (story.caller if gives_up == "caller" else story.targets[0]).usages[0].hang_up()
+    story.pass_time(40.0)
+    node.receive = receive  # type: ignore[method-assign]
+    (record,) = story.edge.store.records
+    assert [record[name] for name in ("answered_at", "connected_at", "target_id")] == [None] * 3
+    assert record["disposition"] == {
+        "caller": "caller_hung_up_ringing", "target": "target_failed", "PRACK": "error_sip",
+    }[gives_up]  # fmt: skip
+
+
 def test_a_ringback_prompt_that_is_gone_by_a_transfer_leaves_plain_ringing(story: Interleavings) -> None:
     story.the_caller_dials(GREETED, True, "", "0 8 101", "", 2.0)
     (call, _) = next(iter(story.edge.switch._calls.values()))
