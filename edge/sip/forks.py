@@ -14,7 +14,6 @@ from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.message import Request, Response
 from edge.sip.parser import parse
 from edge.sip.printing import Lines, PrintedRequest
-from edge.sip.reason import ELSEWHERE
 from edge.sip.timers import LIMIT
 
 MAX_FORKS: Final = 16
@@ -25,10 +24,11 @@ class Forks:
     """Re-sends the ACK to each repeated 200; a surplus one gets its ACK and a BYE.
 
     ``data`` is the INVITE as it was sent: one string of bytes is lighter than a message.  The 200 with the
-    tag ``awaited`` is the owner's to acknowledge.  ``reason`` is what the peers of surplus ones are told.
+    tag ``awaited`` is the owner's to acknowledge.  ``reason`` is what the peers of surplus ones are told;
+    ``early`` are dialogs in which something was said before the answer: they go on, and count on.
     """
 
-    __slots__ = ("_acks", "_awaited", "_core", "_credentials", "_data", "_flow", "_reason")
+    __slots__ = ("_acks", "_awaited", "_core", "_credentials", "_data", "_early", "_flow", "_reason")
 
     def __init__(
         self,
@@ -38,7 +38,8 @@ class Forks:
         credentials: Credentials | None,
         awaited: str | None,
         *,
-        reason: str | None = ELSEWHERE,
+        reason: str | None,
+        early: dict[str, Dialog],
     ) -> None:
         self._core = core
         self._data = data
@@ -46,6 +47,7 @@ class Forks:
         self._credentials = credentials
         self._awaited = awaited
         self._reason = reason
+        self._early = early
         self._acks: dict[str, PrintedRequest] = {}
 
     def acknowledge(self, dialog: Dialog, cseq: int, headers: Lines, sdp: bytes = b"") -> None:
@@ -72,7 +74,10 @@ class Forks:
             return
         authorization = tuple([item for item in invite.headers if item[0] in _AUTHORIZATION])
         local = (invite.headers.get("From") or "", invite.from_tag or "")
-        dialog = dialog_of_ours(
+        early = self._early.get(response.to_tag or "")
+        if early is not None:
+            early.confirm(response)
+        dialog = early or dialog_of_ours(
             response, self._flow, uri=invite.uri, call_id=invite.call_id, cseq=invite.cseq, local=local
         )
         self.acknowledge(dialog, invite.cseq, authorization)
@@ -86,16 +91,9 @@ class Abandoned:
 
     __slots__ = ("_cancelled", "_core", "_forks")
 
-    def __init__(
-        self,
-        core: Core,
-        transaction: ClientTransaction,
-        credentials: Credentials | None,
-        *,
-        cancelled: bool = False,
-    ) -> None:
+    def __init__(self, core: Core, forks: Forks, *, cancelled: bool = False) -> None:
         self._core = core
-        self._forks = Forks(core, transaction.data, transaction.flow, credentials, None, reason=None)
+        self._forks = forks
         self._cancelled = cancelled
 
     def __call__(self, transaction: ClientTransaction, response: Response) -> None:
@@ -110,10 +108,10 @@ class Abandoned:
             self._core.timers.start(LIMIT, transaction.end)  # 9.1
 
 
-def call_off(core: Core, lost: ClientTransaction, credentials: Credentials | None) -> None:
+def call_off(core: Core, lost: ClientTransaction, forks: Forks) -> None:
     """An INVITE of ours that rings, and whose connection is gone: it is taken back over another."""
     core.layer.revive(lost)
-    lost.leave_to(Abandoned(core, lost, credentials, cancelled=True))
+    lost.leave_to(Abandoned(core, forks, cancelled=True))
     core.layer.cancel(lost, None)
     core.timers.start(LIMIT, lost.end)
 

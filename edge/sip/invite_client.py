@@ -201,8 +201,7 @@ class ClientInvite(Invite):
 
     def _answered(self, response: Response) -> None:
         self.state = "answered"
-        early, counted = self._early.get(response.to_tag or ""), self.dialog
-        self._early.clear()
+        early, counted = self._early.pop(response.to_tag or "", None), self.dialog
         if early is None:
             early = self._dialog_by(response)
         else:
@@ -215,7 +214,9 @@ class ClientInvite(Invite):
             said = b""  # as is known: no other fork has said anything reliably since
         self.peer_allow = response.headers.get("Allow") or self.peer_allow
         self.expiry_agreed(response)
-        self._hand_over(early.remote_tag)
+        self._forks = self._forks_left(early.remote_tag, ELSEWHERE)
+        self._transaction.hand_over(self._forks)
+        self._early.clear()
         self.emit(Answered(said, response.headers))
 
     def _refused(self, response: Response) -> None:
@@ -238,16 +239,15 @@ class ClientInvite(Invite):
 
     def _crossed(self, response: Response) -> None:
         """The 200 that crossed our CANCEL: ACK and BYE."""
-        self._hand_over(None, self._cancel_headers)(self._transaction, response)
+        forks = self._forks_left(None, self._cancel_headers)
+        self._transaction.hand_over(forks)
+        forks(self._transaction, response)
         self.close()
 
-    def _hand_over(self, awaited: str | None, reason: str | None = ELSEWHERE) -> Forks:
-        """From the first 2xx on, all others are for ``Forks``."""
-        transaction = self._transaction
-        forks = Forks(self.core, transaction.data, self.flow, self.credentials, awaited, reason=reason)
-        transaction.hand_over(forks)
-        self._forks = forks
-        return forks
+    def _forks_left(self, awaited: str | None, reason: str | None = None) -> Forks:
+        """For which all further 2xx are; see there."""
+        early = {} if self._reliable is None else dict(self._early)  # else nothing was said in them
+        return Forks(self.core, self._data, self.flow, self.credentials, awaited, reason=reason, early=early)
 
     def _gone(self, response: Response) -> None:
         """The call that we cancelled is over."""
@@ -257,14 +257,13 @@ class ClientInvite(Invite):
     def _leave_ringing(self, refusal: Response) -> None:
         """Another fork may answer yet: ACK, BYE.  Over a connection (nothing is lost) it has rung before."""
         if not self._transaction.reliable or any(tag != refusal.to_tag for tag in self._early):
-            forks = Forks(self.core, self._data, self.flow, self.credentials, None, reason=None)
-            self._transaction.leave_to(forks)
+            self._transaction.leave_to(self._forks_left(None))
 
     def _fail(self, transaction: ClientTransaction, cause: Cause) -> None:
         if cause == "unreachable" and self._back_to_datagrams():
             return
         if cause == "unreachable" and self._progressed and transaction.reliable:
-            call_off(self.core, transaction, self.credentials)
+            call_off(self.core, transaction, self._forks_left(None))
         if self.state in ("calling", "proceeding"):
             answer = made_here(cause)
             self.emit(Refused(answer.status, answer.reason, cause, answer.headers))
@@ -275,7 +274,8 @@ class ClientInvite(Invite):
         self._patience = None
         silent = self._transaction
         if self._back_to_datagrams():
-            silent.leave_to(Abandoned(self.core, silent, self.credentials))
+            forks = Forks(self.core, silent.data, silent.flow, self.credentials, None, reason=None, early={})
+            silent.leave_to(Abandoned(self.core, forks))
         elif self.state == "calling":
             self.emit(Refused(408, "Request Timeout", "unreachable", Headers()))
             self._cancel_later(None)

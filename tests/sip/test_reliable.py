@@ -364,6 +364,22 @@ def test_forks_count_each_for_itself(us: Node, peer: Peer) -> None:
     assert [(m.to_tag, m.cseq) for m in peer.requests("PRACK")] == [("a", 2), ("b", 2), ("a", 3)]
 
 
+@pytest.mark.parametrize("how", ["another answered", "hung up", "another refused"])
+def test_a_surplus_fork_that_was_talked_to_hears_a_bye_that_counts_on(us: Node, peer: Peer, how: str) -> None:
+    """A number that a PRACK had is out of order (12.2.2): the BYE is refused, and its phone stays up."""
+    usage, invite = dialled(us, peer)
+    reliably(us, peer, invite, 7, tag="a")
+    reliably(us, peer, invite, 8, tag="a", status=180, body=b"")
+    if how == "hung up":
+        usage.hang_up()
+    else:
+        peer.respond(invite, 200 if how == "another answered" else 603, us, tag="b", body=SDP)
+    peer.respond(invite, 200, us, tag="a", body=SDP)
+    (bye,) = peer.requests("BYE")
+    assert (bye.to_tag, bye.cseq) == ("a", 4)
+    assert [m.cseq for m in peer.requests("ACK") if m.to_tag == "a"] == [1]
+
+
 def test_after_a_reliable_answer_the_description_of_the_200_means_nothing(us: Node, peer: Peer) -> None:
     usage, invite = dialled(us, peer)
     reliably(us, peer, invite, 7)
