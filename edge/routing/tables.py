@@ -151,7 +151,9 @@ class Edit:
         tables = (old.numbers, old.campaigns, old.targets, old.buyers, old.groups, old.publishers)
         before = next((was for table in tables if (was := table.get(item_id)) is not None), None)
         for cap in before.caps if before is not None else ():
-            self._cap_owners[cap.id or ""] = None
+            # One that this edit gave to another object stays with that.
+            if self._cap_owners.get(cap.id or "") in (None, item_id):
+                self._cap_owners[cap.id or ""] = None
 
     def remove(self, item_id: str) -> None:
         self._forget_digits(item_id)

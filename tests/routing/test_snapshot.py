@@ -4,6 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from edge.model.cap import Cap
 from edge.model.config import Number
 from edge.routing.snapshot import Snapshot, Table
 from tests.routing.world import campaign, number, office, prompt, route, target, trunk, world
@@ -28,6 +29,18 @@ def test_an_edit_makes_a_new_snapshot_and_a_call_keeps_its_own() -> None:
     assert new.state == "paused"
     assert after.number("+18005550100") is None
     assert after.version == before.version + 1
+
+
+def test_a_cap_that_goes_to_another_owner_in_one_edit_is_that_one_s() -> None:
+    caps = (Cap(id="cap_1", window="lifetime", limit=1),)
+    had, gets = target("tgt_1", caps=caps), target("tgt_2")
+    snapshot = world(targets=[had, gets])
+    left, got = target("tgt_1"), target("tgt_2", caps=caps)
+    for edit in ([left, got], [got, left]):
+        assert snapshot.with_changes(edit).cap_owner("cap_1") == "tgt_2"
+    assert snapshot.with_changes([got], ["tgt_1"]).cap_owner("cap_1") == "tgt_2"
+    assert snapshot.with_changes([left]).cap_owner("cap_1") is None
+    assert snapshot.with_changes((), ["tgt_1"]).cap_owner("cap_1") is None
 
 
 def test_removed_objects_are_gone_by_id_and_by_digits() -> None:
