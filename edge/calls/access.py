@@ -214,17 +214,19 @@ class Access:
     # -- sources --------------------------------------------------------------------------------------
 
     def source(self, request: Request, flow: Flow) -> str:
-        """The peer's address; behind a trusted proxy, the one that the proxy saw (its Via's)."""
+        """The peer's address; behind a trusted proxy, the one that the proxy saw (its Via's), and so on
+        behind several of them.  A proxy that has no more Vias behind it asks itself."""
         source = flow.remote[0]
         if source not in self._proxies:
             return source
-        vias = request.headers.values("Via")
-        if len(vias) < 2:
-            return source  # the proxy asks itself
-        via = parse_via(vias[1])
-        if via is None:
-            return _UNREADABLE
-        return (via.params.get("received") or via.host).strip("[]")  # RFC 5118 section 4.5
+        for value in request.headers.values("Via")[1:]:
+            if source not in self._proxies:
+                break
+            via = parse_via(value)
+            if via is None:
+                return _UNREADABLE
+            source = (via.params.get("received") or via.host).strip("[]")  # RFC 5118 section 4.5
+        return source
 
 
 def _makes_no_call(request: Request) -> bool:

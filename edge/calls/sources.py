@@ -163,7 +163,7 @@ class Sources:
     def remember(self, login: Login) -> bool:
         """Takes up one of before the start; False if its trunk is no such any more."""
         trunk = self._configuration.current.trunk_index.by_id(login.trunk_id)
-        if login.trunk_id != _SEVERAL and (trunk is None or trunk.addresses):
+        if login.trunk_id != _SEVERAL and _login_of(trunk) is None:
             return False
         latest = self._clock.monotonic() + PROVEN_S  # whatever clock it was noted by
         self._keep(login._replace(until=min(login.until, latest)))

@@ -226,6 +226,21 @@ def test_behind_a_trusted_proxy_the_source_is_the_next_vias() -> None:
     assert untrusted == Deny(0)
 
 
+def test_behind_several_trusted_proxies_the_source_is_what_the_outermost_saw() -> None:
+    bench = Bench(
+        Snapshot.build(trunks=[trunk(**BY_ADDRESS)]), AccessConfig(trusted_proxies=("198.51.100.0/24",))
+    )
+    second = ("Via", "SIP/2.0/UDP balancer.example;branch=z9hG4bKy;received=198.51.100.8")
+    carrier = ("Via", "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bKw;received=192.0.2.1")
+    stranger = ("Via", "SIP/2.0/UDP 203.0.113.9;branch=z9hG4bKv")
+    assert bench.judge("198.51.100.7", request("INVITE", NUMBER, second, carrier)) == Allow("trk_1")
+    assert bench.judge("198.51.100.7", request("INVITE", NUMBER, second, stranger, carrier)) == Deny(0)
+    assert bench.judge("198.51.100.7", request("INVITE", NUMBER, second)) == Deny(0)
+
+
+NUMBER = "sip:+18005550100@e"
+
+
 @pytest.mark.parametrize(
     "hidden",
     [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge.calls.ports import RefusedCall
-from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Sources
+from edge.calls.sources import LEAST_MESSAGES, MESSAGES_A_CALL, Login, Sources
 from edge.model.config import Target
 from edge.networks import Networks
 from edge.routing.snapshot import Snapshot
@@ -142,6 +142,16 @@ def test_a_flood_is_listed_with_its_remedy() -> None:
     assert {noted.times for noted in seen.noted} == {7}
     remedies = [noted.remedy.partition(",")[0] for noted in seen.noted]
     assert remedies == ["raise the trunk's max_cps", *["raise sip.max_messages_per_second"] * 2]
+
+
+def test_a_login_of_before_the_start_counts_if_it_would_do_now() -> None:
+    logins = [Login(f"198.51.100.{n}", f"trk_{n}", 5000.0) for n in (1, 2, 3, 4)]
+    seen = world(
+        trunk(**BY_LOGIN),
+        trunk("trk_2", **{**BY_LOGIN, "username": "them"}, state="paused"),
+        trunk("trk_3", **{**BY_LOGIN, "username": "others"}, addresses=GATEWAYS),
+    )
+    assert [seen.sources.remember(login) for login in logins] == [True, False, False, False]
 
 
 def test_connections_that_are_not_served_are_listed_with_a_remedy() -> None:
