@@ -23,7 +23,7 @@ from edge.media.negotiate import (
 )
 from edge.media.plans import event_payload_toward, named_port, plan_for, receives_at, share_voice
 from edge.media.sdp import Description, SdpError
-from edge.media.streams import RECEIVES, SENDS, direction_of, resumed
+from edge.media.streams import RECEIVES, SENDS, direction_of, only_others, resumed
 from edge.sip.events import InviteEvent
 from edge.sip.invite import Invite
 
@@ -198,8 +198,11 @@ class Leg:
         return share_voice(self.local, other.remote)
 
     def offered(self, sdp: bytes) -> Description | None:
-        """What the peer offers; None if it can not be used, or we have no address in the family of its."""
+        """What the peer offers; None if it can not be used, has another stream in place of audio (a fax:
+        there would be silence), or we have no address in the family of its."""
         said = description(sdp)
+        if said is not None and only_others(said):
+            return None
         peer = receives_at(said)
         if peer and not _same_family(peer, self._here.host):
             try:

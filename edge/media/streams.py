@@ -20,6 +20,12 @@ def direction_of(stream: MediaDescription) -> Direction:
     return stream.direction
 
 
+def only_others(description: Description) -> bool:
+    """Whether there are streams, and none of them is audio that we take part in."""
+    stream = description.audio
+    return (stream is None or stream.port == 0) and any(each.port for each in description.media)
+
+
 def resumed(description: Description) -> Description:
     """The same without a hold, whoever held."""
     stream = description.audio

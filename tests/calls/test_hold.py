@@ -241,3 +241,17 @@ async def test_what_follows_an_offer_that_the_ack_leaves_unanswered_is_newer() -
 
 def _version(description: bytes) -> int:
     return int(description.split(b"o=- ")[1].split()[1])
+
+
+@pytest.mark.parametrize("audio", [["m=audio 0 RTP/AVP 0"], []])
+async def test_a_fax_that_takes_the_place_of_the_audio_is_refused_and_the_audio_goes_on(
+    audio: list[str],
+) -> None:
+    """T.38: with every stream refused the call would be silent; after 488 the fax goes on in G.711."""
+    talk = Talk()
+    head, *_ = said("sendrecv").decode().partition("m=")
+    fax = "\r\n".join([*audio, "m=image 5000 udptl t38", ""])
+    talk.bridge.handle(SipHappened(talk.bridge.target, Offered((head + fax).encode(), "INVITE")))
+    target: Any = talk.bridge.target.invite
+    caller: Any = talk.bridge.caller.invite
+    assert (target.answered, caller.offered, talk.heard) == ([b"488"], [], [])
