@@ -16,9 +16,14 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+def is_e164(value: str) -> bool:
+    """Whether it is E.164 with its ``+``."""
+    return re.fullmatch(r"\+[1-9][0-9]{3,14}", value) is not None
+
+
 def check_e164(value: str) -> str:
     """``value`` if it is E.164 with its ``+``; raises ``ValueError``."""
-    if not re.fullmatch(r"\+[1-9][0-9]{3,14}", value):
+    if not is_e164(value):
         raise ValueError("must be E.164: '+', then 4 to 15 digits, such as +18005550100")
     return value
 

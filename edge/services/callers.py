@@ -9,6 +9,7 @@ from typing import Literal
 
 from edge.logs import get_logger
 from edge.model.callers import CallerPast
+from edge.model.types import is_e164
 from edge.routing.e164 import normalise
 from edge.services.configuration import ConfigurationService
 from edge.services.errors import FieldError, Invalid
@@ -58,6 +59,8 @@ class CallerService:
         """
         await self._configuration.get("caller_list", list_id)
         numbers, refused = await _numbers(text, country)
+        if mode == "replace" and not numbers:
+            raise Invalid([FieldError("", "no row is a phone number: the list stays as it is")])
         with translated("caller list"):
             if mode == "remove":
                 removed = await self._records.remove(list_id, numbers)
@@ -73,6 +76,8 @@ class CallerService:
     async def numbers(self, list_id: str, after: str | None, limit: int) -> Page[str]:
         """A page of a list's numbers, in their order."""
         await self._configuration.get("caller_list", list_id)
+        if after is not None and not is_e164(after):
+            raise Invalid([FieldError("cursor", "the cursor is not one of ours; start without it")])
         with translated("caller list"):
             found = await self._records.numbers(list_id, after or "", limit + 1)
         return Page(found[:limit], found[limit - 1] if len(found) > limit else None)

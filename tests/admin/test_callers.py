@@ -26,6 +26,23 @@ async def test_numbers_come_and_go_in_bulk(api: Client) -> None:
     assert (gone.json["removed"], gone.json["count"]) == (1, 1)
 
 
+async def test_a_file_without_any_number_empties_no_list(api: Client) -> None:
+    """It is of another format, and a list of whom not to send must not be gone for that."""
+    made = await api.new("caller-lists", name="Do not send")
+    path = f"caller-lists/{made['id']}/numbers"
+    await api.ask("POST", path, data=b"+13125550101\n", headers=CSV)
+    for rows in (b"", b"number;name\n3125550101;x\n"):
+        refused = await api.ask("POST", f"{path}?mode=replace", data=rows, headers=CSV)
+        assert refused.status == 422
+    assert len((await api.get(path)).json["items"]) == 1
+
+
+async def test_a_cursor_of_a_list_of_callers_is_one_of_its_numbers(api: Client) -> None:
+    made = await api.new("caller-lists", name="Book")
+    for cursor in ("x", "+13125550101", "%00"):
+        assert (await api.get(f"caller-lists/{made['id']}/numbers?cursor={cursor}")).status == 422
+
+
 async def test_a_list_that_a_target_names_stays(api: Client) -> None:
     made = await api.new("caller-lists", name="Book")
     target = await api.new("targets", name="T", address="sip:t@pbx.example", book_list_ids=[made["id"]])
