@@ -23,10 +23,15 @@ CHECKED_S: Final = 60.0
 FAILED_S: Final = 60.0
 MAX_KEPT: Final = 1000
 MAX_AT_ONCE: Final = 20
+"""Certificates that are being fetched: those that are here already wait for none of them."""
 
 log = get_logger("edge.stir")
 
 T = TypeVar("T")
+
+
+class _Busy(Unproven):
+    """It was not asked for: that says nothing of it for later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class SignerStore:
         self._kept: dict[str, tuple[float, Signer | Unproven]] = {}
         self._fetched: dict[str, tuple[float, bytes]] = {}
         self._asked: dict[str, asyncio.Task[Signer | Unproven]] = {}
+        self._fetching = 0
 
     async def signer(self, address: str) -> Signer:
         """Whose certificate lies at this https address; raises Unproven.  Who gives up waiting harms no
@@ -75,8 +81,6 @@ class SignerStore:
     def _asking(self, address: str) -> "asyncio.Task[Signer | Unproven]":
         task = self._asked.get(address)
         if task is None:
-            if len(self._asked) >= MAX_AT_ONCE:
-                raise Unproven("too many certificates are being fetched")
             task = self._asked[address] = asyncio.create_task(self._ask(address), name="certificate")
             task.add_done_callback(lambda _: self._asked.pop(address, None))
         return task
@@ -84,6 +88,8 @@ class SignerStore:
     async def _ask(self, address: str) -> Signer | Unproven:
         try:
             found: Signer | Unproven = await self._look(address)
+        except _Busy as error:
+            return error
         except Unproven as error:
             found = error
         except Exception:
@@ -111,7 +117,13 @@ class SignerStore:
         now = self._clock.monotonic()
         if now < until:
             return await asyncio.to_thread(self._judged, pem)
-        pem = await self._web.get(address)
+        if self._fetching >= MAX_AT_ONCE:
+            raise _Busy("too many certificates are being fetched")
+        self._fetching += 1
+        try:
+            pem = await self._web.get(address)
+        finally:
+            self._fetching -= 1
         judged = await asyncio.to_thread(self._judged, pem)
         _keep(self._fetched, address, (now + KEPT_S, pem))
         return judged

@@ -14,7 +14,7 @@ from edge.clock import Clock
 from edge.model.attestation import Attested
 from edge.stir.errors import Unproven
 from edge.stir.lists import ListConfig
-from edge.stir.store import StoreConfig
+from edge.stir.store import MAX_AT_ONCE, StoreConfig
 from edge.stir.verifier import Verifier, VerifierConfig
 from edge.stir.web import LOOK_UPS, Web, _Names, is_public
 from tests.support.server import eventually
@@ -108,6 +108,29 @@ async def test_a_call_waits_only_so_long_and_the_next_one_has_the_certificate(tm
         assert "in time" in (await checking.verify([identity], [ANNA], US)).reason
         patience.set()
         assert await checking.verify([identity], [ANNA], US) == PASSED
+
+
+async def test_servers_that_let_us_wait_hold_up_no_certificate_that_is_here(tmp_path: Path) -> None:
+    """Who signs a call names the server: a few such calls a second, and no other was verified."""
+    place = tmp_path / "certs" / "cert.example" / "shaken" / "a.pem"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(CARRIER.pem)
+    (tmp_path / "trust.pem").write_bytes(ROOT.pem)
+    patience = asyncio.Event()
+    web = FakeWeb(CARRIER.pem, patience)
+    config = VerifierConfig(StoreConfig(tmp_path / "trust.pem", tmp_path / "certs"), wait_s=60)
+    async with Verifier(config, cast(Web, web), cast(Clock, Now())) as checking:
+
+        async def found(address: str) -> Attested:
+            return await checking.verify([CARRIER.identity(address, ANNA, US)], [ANNA], US)
+
+        slow = [asyncio.ensure_future(found(f"https://slow.example/{n}.pem")) for n in range(MAX_AT_ONCE)]
+        await eventually(lambda: len(web.asked) == MAX_AT_ONCE)
+        assert await found(AT) == PASSED
+        assert "too many" in (await found("https://other.example/a.pem")).reason
+        patience.set()
+        assert await asyncio.gather(*slow) == [PASSED] * MAX_AT_ONCE
+        assert await found("https://other.example/a.pem") == PASSED, "it was not asked for before"
 
 
 async def test_certificates_of_a_directory_need_no_web(tmp_path: Path) -> None:
