@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from edge.sip.client_transaction import ClientTransaction
 from edge.sip.core import SDP
+from edge.sip.dialog import Dialog
 from edge.sip.events import Ended, OfferAnswered, OfferRefused, Refreshed
 from edge.sip.exchange import MOST_OVER_UDP, Exchange, by_stream
 from edge.sip.headers import retry_after
@@ -45,8 +46,8 @@ class OwnOffer:
     """
 
     __slots__ = (
-        "_acks", "_asked", "_due", "_exchange", "_glares", "_method", "_quiet", "_renewed", "_sdp", "_soon",
-        "_timer", "_usage", "_wanted",
+        "_acks", "_asked", "_dialog", "_due", "_exchange", "_glares", "_method", "_quiet", "_renewed", "_sdp",
+        "_soon", "_timer", "_usage", "_wanted",
     )  # fmt: skip
 
     def __init__(self, usage: OfferingUsage) -> None:
@@ -55,6 +56,7 @@ class OwnOffer:
         self._sdp = b""
         self._exchange: Exchange | None = None
         self._acks: dict[int, PrintedRequest] = {}
+        self._dialog: Dialog | None = None
         self._due = 0
         self._asked = False
         self._glares = 0
@@ -123,6 +125,7 @@ class OwnOffer:
         usage = self._usage
         if usage.dialog is None:
             return
+        self._dialog, self._due = usage.dialog, min(self._due, usage.dialog.local_cseq)
         early = usage.state != "up"
         self._method = "UPDATE" if early or (self._soon and self._sdp and usage.peer_updates) else "INVITE"
         headers = (usage.contact_line(), usage.allow, *usage.expiry_lines(), *((SDP,) if self._sdp else ()))
@@ -139,7 +142,12 @@ class OwnOffer:
 
     def _answered(self, response: Response) -> None:
         self._stop_timer()
-        if response.status < 300:
+        if self._exchange is not None and self._dialog is not self._usage.dialog:
+            self._exchange = (
+                None  # another fork counts by now, and knows nothing of it: it may be tried again
+            )
+            self._told_refused(491, "Request Pending")
+        elif response.status < 300:
             self._accepted(response)
         elif self._exchange is not None:
             self._exchange = None
@@ -199,9 +207,12 @@ class OwnOffer:
         elif response.status == 422 and usage.expiry_longer(response):
             self._retry()
         else:
-            if not self._quiet:
-                usage.emit(OfferRefused(response.status, response.reason))
-            self.go_on()
+            self._told_refused(response.status, response.reason)
+
+    def _told_refused(self, status: int, reason: str) -> None:
+        if not self._quiet:
+            self._usage.emit(OfferRefused(status, reason))
+        self.go_on()
 
     def _comes_too_soon(self, response: Response) -> float | None:
         """Seconds until it is tried again: the peer has an offer under way (491), or none of ours before this
@@ -240,9 +251,7 @@ class OwnOffer:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
             self._leave(exchange)
-            if not self._quiet:
-                self._usage.emit(OfferRefused(408, "Request Timeout"))
-            self.go_on()
+            self._told_refused(408, "Request Timeout")
 
     def _leave(self, exchange: Exchange) -> None:
         """The peer may accept it yet: what it is told then is what stands."""

@@ -380,6 +380,45 @@ def test_a_surplus_fork_that_was_talked_to_hears_a_bye_that_counts_on(us: Node, 
     assert [m.cseq for m in peer.requests("ACK") if m.to_tag == "a"] == [1]
 
 
+@pytest.mark.parametrize("status", [200, 481, 0])
+def test_an_offer_to_a_fork_is_over_as_another_one_answers(us: Node, peer: Peer, status: int) -> None:
+    """What that one says of it yet, if anything, is not said by who talks; nor are its numbers that one's."""
+    usage, invite = dialled(us, peer)
+    reliably(us, peer, invite, 7, tag="a")
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    (update,) = peer.requests("UPDATE")
+    peer.respond(invite, 200, us, tag="b", body=SDP)
+    usage.ack()
+    if status:
+        peer.respond(update, status, us, tag="a", body=HOLD)
+    us.net.run(40)
+    assert [type(event) for event in us.heard[usage]] == [Progress, Answered, OfferRefused]
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    again = peer.requests("INVITE")[-1]
+    assert (again.to_tag, again.cseq) == ("b", 2)
+    peer.respond(again, 200, us, body=SDP)
+    us.net.run(0.01)
+    assert us.heard[usage][-1] == OfferAnswered(SDP)
+    assert [(m.to_tag, m.cseq) for m in peer.requests("ACK")] == [("b", 1), ("b", 2)]
+
+
+def test_after_an_offer_to_one_fork_another_ones_numbers_are_its_own(us: Node, peer: Peer) -> None:
+    usage, invite = dialled(us, peer)
+    reliably(us, peer, invite, 7, tag="a")
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    peer.respond(peer.requests("UPDATE")[0], 200, us, tag="a", body=HOLD)
+    peer.respond(invite, 200, us, tag="b", body=SDP)
+    usage.ack()
+    usage.offer_again(HOLD)
+    us.net.run(0.01)
+    peer.respond(peer.requests("INVITE")[-1], 200, us, body=SDP)
+    us.net.run(0.01)
+    assert [(m.to_tag, m.cseq) for m in peer.requests("ACK")] == [("b", 1), ("b", 2)]
+
+
 def test_after_a_reliable_answer_the_description_of_the_200_means_nothing(us: Node, peer: Peer) -> None:
     usage, invite = dialled(us, peer)
     reliably(us, peer, invite, 7)
