@@ -3,15 +3,24 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from edge.model.base import Record, Stored
 from edge.model.types import Dialled, ExternalId, Name, Reference
 
 _PAST = datetime(2000, 1, 1, tzinfo=UTC)
 Kind = Literal["local", "toll_free", "mobile", "national"]
+
+
+def _as_browsers_say(origin: str) -> str:
+    """Without the port that goes without saying (RFC 6454, section 6.1)."""
+    return origin.removesuffix(":443" if origin.startswith("https") else ":80")
+
+
 Origin = Annotated[
-    str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,253}$", to_lower=True, max_length=300)
+    str,
+    StringConstraints(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,253}$", to_lower=True, max_length=300),
+    AfterValidator(_as_browsers_say),
 ]
 Origins = Annotated[
     tuple[Origin, ...],

@@ -72,6 +72,15 @@ async def test_only_the_sites_that_are_named_may_ask(api: Client) -> None:
     assert (await world.visit()).status == 200
 
 
+async def test_a_site_is_named_with_or_without_its_usual_port(api: Client) -> None:
+    world = await pooled(api)
+    named = ["https://www.Example.com:443", "http://a.example:80", "https://b.example:80"]
+    path = f"campaigns/{world.campaign['id']}"
+    made = (await api.patch(path, {"allowed_origins": named})).json["allowed_origins"]
+    assert made == ["https://www.example.com", "http://a.example", "https://b.example:80"]
+    assert (await world.visit(headers={"Origin": "https://www.example.com"})).status == 200
+
+
 async def test_pages_of_other_sites_say_nothing_either(api: Client) -> None:
     world = await pooled(api)
     campaign = world.campaign["id"]
