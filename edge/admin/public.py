@@ -29,6 +29,7 @@ _TYPES = ("text/plain", "application/json", "application/octet-stream")
 VisitorId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Url = Annotated[str, StringConstraints(max_length=4000)]
 Short = Annotated[str, StringConstraints(max_length=200)]
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+):\d+")
 _HOST = re.compile(r"[A-Za-z0-9.:\[\]-]{1,255}")
 Data = Annotated[dict[str, Any], Field(max_length=200)]
 
@@ -190,8 +191,8 @@ def client_address(request: web.Request, proxies: Networks[bool]) -> str:
     address = request.remote or ""
     named = [each.strip() for each in ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")]
     while named and address in proxies:
-        said = named.pop()
-        if not _is_address(said):
+        said = _address(named.pop())
+        if said is None:
             break
         address = said
     return address
@@ -206,12 +207,15 @@ def asked_url(request: web.Request, proxies: Networks[bool]) -> str:
     return f"{said if believed else request.scheme}://{request.host}"
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> str | None:
+    """The address in a value of X-Forwarded-For; some proxies write brackets and a port with it."""
+    found = _WITH_PORT.fullmatch(text)
+    address = (found[1] or found[2]) if found is not None else text
     try:
-        ipaddress.ip_address(text)
+        ipaddress.ip_address(address)
     except ValueError:
-        return False
-    return True
+        return None
+    return address
 
 
 async def _body(request: web.Request, model: type[Any]) -> Any:

@@ -159,6 +159,22 @@ async def test_whom_a_trusted_proxy_speaks_for_and_nobody_else(api: Client, port
     assert (spoofed["is_pool"], visit["first_view"]["ip"]) == (True, "127.0.0.1")
 
 
+async def test_proxies_that_write_ports_speak_for_addresses_too(api: Client, ports: Ports) -> None:
+    world = await pooled(api, size=5)
+    said = {
+        "192.0.2.1:50123": "192.0.2.1",
+        "[2001:db8::1]:50123": "2001:db8::1",
+        "[2001:db8::2]": "2001:db8::2",
+    }
+    trusting = replace(ports, trusted_proxies=("127.0.0.1/32",))
+    async with Listener(build(trusting).admin, ANYWHERE) as listener, Client(listener.url, ADMIN) as behind:
+        for n, value in enumerate([*said, "2001:db8::3:50123:x", "192.0.2.1:", "[192.0.2.1"]):
+            await replace(world, api=behind).visit(f"visitor-{n}", headers={"X-Forwarded-For": value})
+    visits = (await api.get("impressions?sort=created_at")).json["items"]
+    ips = {visit["visitor_id"]: visit["first_view"]["ip"] for visit in visits}
+    assert [ips[f"visitor-{n}"] for n in range(6)] == [*said.values(), *["127.0.0.1"] * 3]
+
+
 async def test_a_page_can_not_write_what_only_the_server_may(api: Client) -> None:
     world = await pooled(api)
     answer = await world.visit(tags={"call_id": "x", "caller_number": "y", "System_Z": "z", "Cart Size": 3})
