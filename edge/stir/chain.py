@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,6 +18,7 @@ from edge.stir.errors import Unproven, Wrong
 from edge.stir.numbers import Allowed, allowed_numbers
 
 MAX_CERTIFICATES: Final = 6
+_UNUSABLE: Final = (UnsupportedAlgorithm, TypeError, ValueError)  # keys that cannot be read, or used
 TN_AUTH_LIST: Final = ObjectIdentifier("1.3.6.1.5.5.7.1.26")
 
 
@@ -63,7 +64,10 @@ def signer(given: Sequence[x509.Certificate], trusted: Sequence[x509.Certificate
     if not given:
         raise Unproven("there is no certificate")
     leaf = given[0]
-    key = leaf.public_key()
+    try:
+        key = leaf.public_key()
+    except _UNUSABLE:
+        raise Wrong("the certificate's key is of no kind that is known") from None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise Wrong("the certificate's key is not of P-256")
     way = _way(leaf, given[1:], trusted)
@@ -97,7 +101,7 @@ def _issued(certificate: x509.Certificate, issuer: x509.Certificate, below: int)
     try:
         bounds = issuer.extensions.get_extension_for_class(x509.BasicConstraints).value
         certificate.verify_directly_issued_by(issuer)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, InvalidSignature, TypeError, ValueError):
+    except (*_UNUSABLE, x509.ExtensionNotFound, x509.DuplicateExtension, InvalidSignature):
         return False
     return bounds.ca and (bounds.path_length is None or bounds.path_length >= below)
 

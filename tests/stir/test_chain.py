@@ -4,7 +4,9 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +43,24 @@ def test_a_chain_is_as_valid_as_its_weakest_part() -> None:
     short = Party("short", ROOT, authority=True, days=(-1, 3))
     found = judged(Party("carrier", short))
     assert found.until < NOW + timedelta(days=4)
+
+
+EC_KEY, P_256 = bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06082a8648ce3d030107")
+
+
+@pytest.mark.parametrize("kind", [EC_KEY, P_256], ids=["no key that is known", "no curve that is known"])
+def test_keys_that_nobody_knows_sign_no_calls_and_are_no_mistake_of_ours(kind: bytes) -> None:
+    """Whoever signs a call could have the log filled with those."""
+
+    def strange(party: Party) -> x509.Certificate:
+        whole = party.certificate.public_bytes(Encoding.DER)
+        assert kind in whole
+        return x509.load_der_x509_certificate(whole.replace(kind, kind[:-1] + b"\x63"))
+
+    with pytest.raises(Wrong, match="key"):
+        chain.signer([strange(CARRIER)], TRUSTED)
+    with pytest.raises(Wrong, match="trust list"):
+        chain.signer([CARRIER.certificate, strange(BETWEEN)], TRUSTED)
 
 
 @pytest.mark.parametrize(
