@@ -190,9 +190,10 @@ class Reception:
         return None
 
     def hear_early(self, target: Leg) -> bool:
-        """Lets the caller hear what a target plays before it answers; False if a leg has no shared codec."""
+        """Lets the caller hear what a target plays before it answers, as soon as that is heard: a description
+        may come without any audio.  False if a leg has no shared codec."""
         caller = self.listen()
-        caller.media.stop()
+        caller.media.give_way()
         if self.early is not target or self.early_bridge is None:  # else an offer may be under way
             self.early, self.early_bridge = target, Bridge(caller, target)
             self.media.bridge(caller.media, target.media)

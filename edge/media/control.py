@@ -34,6 +34,7 @@ RECORD: Final = 13
 END_RECORDING: Final = 14
 PRESS: Final = 15
 CLEAR: Final = 16
+GIVE_WAY: Final = 17
 # Worker to main process.
 STOCK: Final = 32
 COUNTERS: Final = 33
@@ -177,7 +178,7 @@ def decode_update(body: bytes) -> tuple[int, Plan]:
 
 
 def encode_port(kind: int, port: int) -> bytes:
-    """CLEAR, STOP, UNBRIDGE, QUERY and SILENT: a leg and nothing else; WANT: how many ports."""
+    """CLEAR, STOP, GIVE_WAY, UNBRIDGE, QUERY and SILENT: a leg and nothing else; WANT: how many ports."""
     return _PORT_FRAME.pack(kind, _PORT.size, port)
 
 

@@ -119,6 +119,9 @@ class MediaLeg(Protocol):
         """Presses ``digits`` to the peer (``w``: half a second) as telephone-events of its ``payload_type``;
         ``PlayDone`` with the token answered tells the end."""
 
+    def give_way(self) -> None:
+        """What ``play`` started goes on until the leg that it is bridged with is heard."""
+
     def stop(self) -> None:
         """Stops what ``play`` started."""
 

@@ -17,7 +17,7 @@ from edge.media.engine import Dtmf, LegCounters, Plan
 from edge.media.latch import Address, Latch, Verdict
 from edge.media.outlet import Outlet
 from edge.media.payloads import EVENT, HERE_ONLY, RECORDED, payload_table
-from edge.media.player import Player, Voice
+from edge.media.player import Player, Voice, make_way
 from edge.media.ports import PortPair, Sender
 from edge.media.presses import Presses
 from edge.media.reactor import Reactor
@@ -98,8 +98,7 @@ class Leg:
         self._sink: Outlet | None = None
         self._table: dict[int, int] = {}
         self._track: Track | None = None
-        self._packets_in = self._octets_in = 0
-        self._strays = self._unknown = self._over_rate = 0
+        self._packets_in = self._octets_in = self._strays = self._unknown = self._over_rate = 0
         self._quota = self._limit = 0
         pair.user = self
 
@@ -259,6 +258,7 @@ class Leg:
                 return
         sink = self._sink
         if sink is None:
+            make_way(self.other)
             return
         BUFFER[1] = mapped & 0xFF
         transmit = sink.transmit

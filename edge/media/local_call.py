@@ -68,6 +68,11 @@ class LocalLeg:
         self._link.send(encode_press(self.port, self._token, payload_type, digits))
         return self._token
 
+    def give_way(self) -> None:
+        """What ``play`` started goes on until the leg that it is bridged with is heard."""
+        if self._played:
+            self._link.send(control.encode_port(control.GIVE_WAY, self.port))
+
     def stop(self) -> None:
         """Stops what ``play`` started."""
         if self._played:

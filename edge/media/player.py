@@ -30,6 +30,9 @@ class Listener(Protocol):
     def played(self, token: int) -> None:
         """The player came to its end."""
 
+    def stop(self) -> None:
+        """Ends the playing."""
+
 
 class Voice:
     """A leg's own synchronization source: one SSRC, sequence and timestamp over all it is played.
@@ -79,9 +82,12 @@ class Voice:
 
 
 class Player:
-    """One prompt on its way to one leg.  ``step`` is called by the pacer."""
+    """One prompt on its way to one leg.  ``step`` is called by the pacer.
 
-    __slots__ = ("_first", "_leg", "_loop", "_position", "_prompt", "_token", "_voice")
+    If it ``gives_way`` it is over as soon as the leg has something else to hear.
+    """
+
+    __slots__ = ("_first", "_leg", "_loop", "_position", "_prompt", "_token", "_voice", "gives_way")
 
     def __init__(self, leg: Listener, voice: Voice, token: int, prompt: Prompt, *, loop: bool) -> None:
         self._leg = leg
@@ -91,6 +97,7 @@ class Player:
         self._loop = loop
         self._position = 0
         self._first = True
+        self.gives_way = False
 
     def step(self, tick: int) -> int:
         """Sends the frame of that tick; answers the milliseconds to the next, 0 at the end."""
@@ -118,6 +125,12 @@ class Player:
         packet = self._voice.frame(tick, self._leg.plan.play_payload, frame, first=self._first)
         self._first = False
         transmit(self._leg.out, packet)
+
+
+def make_way(leg: Listener | None) -> None:
+    """There is something else for a leg to hear than what is played to it, if that gives way."""
+    if leg is not None and isinstance(leg.player, Player) and leg.player.gives_way:
+        leg.stop()
 
 
 def transmit(out: Outlet, packet: bytearray) -> None:

@@ -74,6 +74,7 @@ class Worker:
             control.PLAY: self._play,
             control.PRESS: self._press,
             control.STOP: self._stop,
+            control.GIVE_WAY: self._give_way,
             control.LOAD: self._load,
             control.UNLOAD: self._unload,
             control.QUERY: self._query,
@@ -237,6 +238,11 @@ class Worker:
         leg = self._legs.get(control.decode_port(body))
         if leg is not None:
             leg.stop()
+
+    def _give_way(self, body: bytes, _: float) -> None:
+        leg = self._legs.get(control.decode_port(body))
+        if leg is not None and isinstance(leg.player, Player):
+            leg.player.gives_way = True
 
     def _load(self, body: bytes, _: float) -> None:
         number, pcmu, pcma = control.decode_load(body)

@@ -186,7 +186,7 @@ class Leg:
         self.on_event: Callable[[MediaEvent], None] | None = None
         self.other: Leg | None = None
         self.remote: Address | None = None
-        self.playing = ""
+        self.playing, self.gives_way = "", False
         self._loop = loop
         self._token = 0
 
@@ -199,7 +199,7 @@ class Leg:
 
     def play(self, source: str, *, loop: bool = False) -> int:
         self._token += 1
-        self.playing = source
+        self.playing, self.gives_way = source, False
         if not loop:
             self._loop.call_later(1.0, self._done, self._token)
         return self._token
@@ -210,6 +210,9 @@ class Leg:
     def stop(self) -> None:
         self._token += 1
         self.playing = ""
+
+    def give_way(self) -> None:
+        self.gives_way = True
 
     def part(self) -> None:
         """On its own again."""

@@ -108,7 +108,7 @@ def test_who_is_not_answered_yet_and_heard_a_target_hears_ringing_when_that_is_o
         story.a_phone_presses_a_key(who=2, after=0.5)
         return
     story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
-    assert (media.other is not None, media.playing) == (True, "")
+    assert (media.other is not None, media.playing, media.gives_way) == (True, RINGBACK, True)
     story.a_target_answers(formats="0 8 101", after=0.5)
     assert (media.other is not None, media.playing) == (True, "")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -140,6 +141,24 @@ async def test_ringback_needs_no_prompt(engine: LocalEngine) -> None:
         assert [each.timestamp - packets[0].timestamp for each in packets] == [
             160 * n for n in range(len(packets))
         ]
+
+
+async def test_ringing_goes_on_until_the_other_leg_is_heard(engine: LocalEngine) -> None:
+    with End("127.0.0.1") as caller, End("127.0.0.1") as target, engine.call() as call:
+        a, b = call.leg(), call.leg()
+        a.update(plan_for(caller.address))
+        b.update(plan_for(target.address))
+        call.bridge(a, b)
+        a.play("tone:ringback", loop=True)
+        a.give_way()
+        await hear(caller, 3)
+        sequences = itertools.count()
+
+        def relayed() -> bool:
+            target.send(packet(next(sequences), ssrc=77), (b.host, b.port))
+            return any(Rtp(raw).ssrc == 77 for raw in caller.received())
+
+        await until(relayed)
 
 
 async def test_a_prompt_that_is_not_loaded_is_done_at_once(engine: LocalEngine) -> None:

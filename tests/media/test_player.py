@@ -54,6 +54,29 @@ def test_a_prompt_is_heard_whole_and_its_end_is_told(worker: WorkerUnderTest, ca
     assert done(worker) == [(leg[1], 7)]
 
 
+def test_ringing_gives_way_as_soon_as_the_other_leg_is_heard(worker: WorkerUnderTest, caller: End) -> None:
+    """A target may describe early media and send none."""
+    with End("127.0.0.1") as target:
+        leg, other = worker.leg(plan_for(caller.address)), worker.leg(plan_for(target.address))
+        worker.bridge(leg, other)
+        play(worker, leg, loop=True)
+        worker.advance(0.1)
+        target.send(packet(1, ssrc=77), other)
+        worker.advance(0.1)
+        assert heard(caller) and not [each for each in heard(caller) if each.ssrc == 77], (
+            "a prompt is heard out"
+        )
+        worker.say(control.encode_port(control.GIVE_WAY, leg[1]))
+        worker.advance(0.1)
+        assert len(heard(caller)) >= 4, "nothing else is to be heard yet"
+        for sequence in range(2, 5):
+            target.send(packet(sequence, ssrc=77), other)
+            worker.settle()
+        assert [(each.ssrc, each.sequence) for each in heard(caller)] == [(77, 3), (77, 4)]
+        worker.advance(0.1)
+        assert heard(caller) == []
+
+
 def test_the_codec_and_payload_type_are_the_plans(worker: WorkerUnderTest, caller: End) -> None:
     leg = worker.leg(plan_for(caller.address, play_codec="PCMA", play_payload=8))
     play(worker, leg)
