@@ -18,6 +18,8 @@ _INFO: Final = re.compile(r";[ \t]*info[ \t]*=[ \t]*<([^>]{1,1000})>", re.IGNORE
 _URL: Final = re.compile(r"https://[A-Za-z0-9.\-]{1,253}(:\d{1,5})?(/[!-~]{0,1000})?")
 _LEVELS: Final[dict[str, Level]] = {"A": "A", "B": "B", "C": "C"}
 SIGNATURE_OCTETS: Final = 64
+LATEST: Final = 1 << 40
+"""Seconds since 1970: what is later is no time."""
 
 
 class Passport(NamedTuple):
@@ -84,7 +86,7 @@ def _passport(
     if len(signature) != SIGNATURE_OCTETS:
         raise Wrong("its signature has another length")
     issued_at = payload.get("iat")
-    if not isinstance(issued_at, int) or isinstance(issued_at, bool):
+    if not isinstance(issued_at, int) or isinstance(issued_at, bool) or not 0 <= issued_at < LATEST:
         raise Wrong("it does not say when it was issued")
     caller, called = _numbers(payload.get("orig")), _numbers(payload.get("dest"))
     if len(caller) != 1 or not called:

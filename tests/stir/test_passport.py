@@ -56,7 +56,8 @@ def test_one_that_can_not_be_read_does_not_hide_the_one_that_can(other: str) -> 
         {"x5u": "https://a b"},
         {"x5u": "https://other.example/a.pem"}, {"attest": "D"}, {"attest": None},
         {"origid": None}, {"iat": "now"},
-        {"iat": True}, {"orig": {"uri": ["sip:a@b"]}}, {"orig": None}, {"dest": {}}, {"dest": "x"},
+        {"iat": 10**400}, {"iat": -1}, {"iat": True}, {"orig": {"uri": ["sip:a@b"]}}, {"orig": None},
+        {"dest": {}}, {"dest": "x"},
         {"orig": {"tn": ["1", "2"]}},
     ],
 )  # fmt: skip
