@@ -177,13 +177,21 @@ def _number(number: Number, snapshot: Snapshot) -> Iterator[FieldError]:
     if number.publisher_id is not None and snapshot.publisher(number.publisher_id) is None:
         yield FieldError("publisher_id", f"there is no publisher with the id {number.publisher_id!r}")
     if number.settings.routes is not None:
-        yield from _routes(number.settings.routes.value, "settings.routes.value")
+        yield from _own_routes(number.settings.routes.value)
     campaign = snapshot.campaign(number.campaign_id) if number.campaign_id else None
     zone = zone_of(campaign.timezone, campaign.hours) if campaign else None
     if number.campaign_id is not None and campaign is None:
         yield FieldError("campaign_id", f"there is no campaign with the id {number.campaign_id!r}")
     if zone_missing(number.caps, zone_of(number.timezone, number.hours), zone):
         yield _NO_ZONE
+
+
+def _own_routes(routes: Routes) -> Iterator[FieldError]:
+    if not routes.targets and routes.menu is None:
+        yield FieldError(
+            "settings.routes.value.targets", "a number's own routes may not be empty; name a target"
+        )
+    yield from _routes(routes, "settings.routes.value")
 
 
 def _block(block: Block, snapshot: Snapshot) -> Iterator[FieldError]:

@@ -80,6 +80,15 @@ async def test_a_pool_stays_of_the_kind_of_its_numbers(api: Client) -> None:
         assert (refused.status, list(refused.errors)) == (422, [f"pools[0].{next(iter(wrong))}"])
 
 
+async def test_a_number_s_own_routes_are_not_empty_in_a_document_either(api: Client) -> None:
+    campaign = await api.new("campaigns", name="C")
+    await api.new("numbers", e164="+18005550100", campaign_id=campaign["id"])
+    document = (await api.get("setup")).json
+    document["numbers"][0]["settings"] = {"routes": {"value": {"targets": []}}}
+    refused = await api.ask("PUT", "setup", json=document)
+    assert (refused.status, list(refused.errors)) == (422, ["numbers[0].settings.routes.value.targets"])
+
+
 async def test_no_restore_takes_a_number_from_its_visitor(api: Client) -> None:
     number = await api.new("numbers", e164="+18005550200")
     before = (await api.get("setup/versions")).json["items"][0]["version"]
