@@ -4,8 +4,9 @@ import asyncio
 import ipaddress
 import random
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from edge.calls import dialplan
 from edge.clock import SystemClock
 from edge.commands.finding import Finding
 from edge.model.config import Target, Trunk
@@ -80,20 +81,28 @@ def _near(what: str, hosts: Sequence[str], sip: SipSection) -> Iterator[Finding]
 
 
 async def _uris(settings: Settings) -> dict[str, str]:
-    """The URI dialled, by what it belongs to."""
     async with Database(settings.database_path) as database:
         objects = Objects(database)
-        found = [*await objects.all("trunk"), *await objects.all("target")]
+        return uris_of([*await objects.all("trunk"), *await objects.all("target")])
+
+
+def uris_of(found: Iterable[object]) -> dict[str, str]:
+    """The URI dialled, by what it belongs to; of a target whose host each call tells there is none."""
     wanted = {}
     for item in found:
         if isinstance(item, Trunk) and item.register is not None:
             registrar = item.register.registrar
-            wanted[f"trunk {item.id} ({item.name}): registrar {registrar!r}"] = registrar
+            what = f"trunk {item.id} ({item.name}): registrar {registrar!r}"
+            wanted[what] = dialplan.over(registrar, item.sip.transport)
         if isinstance(item, Trunk) and item.proxy:
-            wanted[f"trunk {item.id} ({item.name}): proxy {item.proxy!r}"] = item.proxy
-        elif isinstance(item, Target) and item.address.startswith("sip"):
-            wanted[f"target {item.id} ({item.name}): address {item.address!r}"] = item.address
+            wanted[f"trunk {item.id} ({item.name}): proxy {item.proxy!r}"] = dialplan.question(item).via
+        elif isinstance(item, Target) and _has_a_host(item):
+            wanted[f"target {item.id} ({item.name}): address {item.address!r}"] = dialplan.question(item).via
     return wanted
+
+
+def _has_a_host(target: Target) -> bool:
+    return not target.address.startswith("+") and dialplan.is_of_one_host(target.address)
 
 
 async def _resolved(

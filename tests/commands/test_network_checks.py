@@ -3,11 +3,14 @@
 import socket
 
 import pytest
+from pydantic import SecretStr
 
 from edge.commands import network_checks, peer_checks
 from edge.commands.finding import Finding
+from edge.model.sip import RegisterSpec, SipSettings
 from edge.settings import Settings
 from edge.settings.sections import SipSection
+from tests.routing.world import target, trunk
 
 
 def warnings(listen: str) -> list[Finding]:
@@ -101,3 +104,19 @@ def test_an_address_behind_nat_is_told_to_its_own_family_alone() -> None:
     assert not list(peer_checks.of_addresses("target x", ["fd00::5"], sip))
     [told] = peer_checks.of_addresses("target y", ["10.0.0.5"], sip)
     assert "10.0.0.5, which is told 203.0.113.5" in told.text
+
+
+def test_what_is_looked_up_is_what_is_dialled() -> None:
+    """A target whose address has placeholders was said to be malformed, and is not."""
+    account = RegisterSpec(registrar="sip:reg.example", username="us", password=SecretStr("x"))
+    peers = [
+        trunk(proxy="sip:proxy.example", register=account, sip=SipSettings(transport="tcp")),
+        target("tgt_1", address="sip:[caller_number]@pbx.example"),
+        target("tgt_2", address="sip:100@[tag:pbx].example"),
+        target("tgt_3", address="+13125550199", trunk_ids=("trk_1",)),
+        target("tgt_4", address="sips:pbx.example"),
+    ]
+    assert list(peer_checks.uris_of(peers).values()) == [
+        "sip:reg.example;transport=tcp", "sip:proxy.example;transport=tcp", "sip:pbx.example",
+        "sips:pbx.example",
+    ]  # fmt: skip
