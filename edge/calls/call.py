@@ -321,7 +321,7 @@ class Call:
         elif over.by == "caller":
             record.end(_LEFT_IN.get(reception.phase, "caller_hung_up_ringing"), over.detail, "caller")
         else:
-            record.end("target_failed", over.detail, over.by)
+            record.end("target_failed" if over.by == "target" else "interrupted", over.detail, over.by)
 
     async def _recover(self) -> None:
         """Routing itself failed: the fail-safe, once, if nothing was connected (rule: Failsafe)."""

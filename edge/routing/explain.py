@@ -52,7 +52,7 @@ DISPOSITIONS: Final[dict[Disposition, str]] = {
     "rejected_trunk_limit": "The trunk had reached its own limit.",
     "rejected_overload": "The server was full, draining, or could not write its records.",
     "rejected_no_codec": "Caller and target share no codec, or caller and server neither IPv4 nor IPv6.",
-    "interrupted": "The server stopped while the call was up.",
+    "interrupted": "The server stopped, or an operator or a limit ended the call before its bridge.",
     "error_media": "The media engine failed.",
     "error_media_timeout": "No sound arrived from one side for too long.",
     "error_sip": "A SIP peer broke the protocol.",

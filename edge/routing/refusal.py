@@ -41,6 +41,7 @@ REFUSALS: Final[dict[Disposition, Refusal]] = {
     "busy": Refusal(486),
     "no_answer": _UNAVAILABLE,
     "target_failed": _UNAVAILABLE,
+    "interrupted": _UNAVAILABLE,
     "no_target_all_closed": _UNAVAILABLE,
     "no_target_all_capped": _UNAVAILABLE,
     "no_target_all_filtered": _UNAVAILABLE,

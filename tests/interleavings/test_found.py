@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -148,6 +148,19 @@ def test_a_caller_whose_200_never_went_was_neither_answered_nor_connected(
     assert record["disposition"] == {
         "caller": "caller_hung_up_ringing", "target": "target_failed", "PRACK": "error_sip",
     }[gives_up]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "by"), [(GREETED, "admin"), (PLAIN, "admin"), (PLAIN, "server")])
+def test_what_was_hung_up_on_before_the_bridge_says_of_no_target_that_it_failed(
+    story: Interleavings, number: str, by: Literal["admin", "server"]
+) -> None:
+    """While it was greeted nobody had been dialled at all."""
+    story.the_caller_dials(number, True, "", "0 8 101", "", 0.5)
+    (call_id,) = story.edge.switch.live()
+    assert story.edge.switch.hang_up(call_id, by)
+    story.pass_time(5.0)
+    (record,) = story.edge.store.records
+    assert (record["disposition"], record["hung_up_by"]) == ("interrupted", by)
 
 
 def test_a_ringback_prompt_that_is_gone_by_a_transfer_leaves_plain_ringing(story: Interleavings) -> None:
