@@ -245,8 +245,7 @@ class Call:
     async def _hunt(self, proceed: Proceed) -> None:
         """Dials the candidates; what to do when none answers is one more decision."""
         self.reception.phase = "ringing"
-        if self.reception.answered:
-            self.reception.ring(proceed.sounds.ringback_prompt_id)
+        self.reception.ring(proceed.sounds.ringback_prompt_id)
         hunt = Hunt(self, proceed, await self.past.before(proceed) if self.snapshot.askers else NO_PAST)
         target = await hunt.run()
         caller = self.reception.listen()  # another one, if the media worker was lost

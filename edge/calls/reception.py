@@ -213,9 +213,10 @@ class Reception:
         self.ring_on()
 
     def ring(self, prompt_id: str | None = None) -> None:
-        """The caller hears ringing, or that prompt over and over."""
+        """The caller hears ringing, or that prompt over and over, once it has been answered."""
         self._ringing = prompt_id
-        self.ring_on()
+        if self.answered:
+            self.ring_on()
 
     def ring_on(self) -> None:
         """Rings again, after the caller heard something else."""

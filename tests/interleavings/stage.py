@@ -506,11 +506,13 @@ def configuration() -> Snapshot:
         trunks=[world.trunk()],
         numbers=[world.number(), greeted, pressed, whispered],
         campaigns=[
-            world.campaign(*order, prompts=CampaignPrompts(hold_prompt_id="prm_1")),
+            world.campaign(
+                *order, prompts=CampaignPrompts(hold_prompt_id="prm_1", ringback_prompt_id="prm_2")
+            ),
             world.campaign(*order, routes=routes, id="cmp_2", prompts=greeting),
             world.campaign(world.route("tgt_4", 1), id="cmp_3"),
             world.campaign(world.route("tgt_5", 1), world.route("tgt_1", 2), id="cmp_4"),
         ],
         targets=targets,
-        prompts=[world.prompt("prm_1")],
+        prompts=[world.prompt("prm_1"), world.prompt("prm_2")],
     )

@@ -97,20 +97,30 @@ def test_who_is_not_answered_yet_and_heard_a_target_hears_ringing_when_that_is_o
     story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
     (call, _) = next(iter(story.edge.switch._calls.values()))
     media: Any = call.reception.listen().media
+    ringing = RINGBACK if whispers else "prm_2"
     assert (media.other is not None, media.playing) == (True, "")
     if whispers:
         story.a_target_answers(formats="0 8 101", after=0.5)
     else:
         story.a_target_refuses(status=486, after=0.5)
     assert not call.reception.answered
-    assert (media.other, media.playing) == (None, RINGBACK)
+    assert (media.other, media.playing) == (None, ringing)
     if whispers:
         story.a_phone_presses_a_key(who=2, after=0.5)
         return
     story.a_target_rings(status=183, media=True, formats="0 8 101", after=0.5)
-    assert (media.other is not None, media.playing, media.gives_way) == (True, RINGBACK, True)
+    assert (media.other is not None, media.playing, media.gives_way) == (True, ringing, True)
     story.a_target_answers(formats="0 8 101", after=0.5)
     assert (media.other is not None, media.playing) == (True, "")
+
+
+def test_who_is_transferred_hears_the_campaigns_ringback_prompt(story: Interleavings) -> None:
+    """Also where the call began without any ringing of ours."""
+    story.a_call_comes_up(number=PLAIN, early=False, formats="0 8 101", timer="", after=1.0)
+    (call, _) = next(iter(story.edge.switch._calls.values()))
+    story.a_target_transfers(to=TARGETS[2], after=0.5)
+    media: Any = call.reception.listen().media
+    assert (call.reception.phase, media.playing) == ("transfer", "prm_2")
 
 
 def test_the_end_of_what_a_target_heard_that_just_hung_up_is_not_taken_for_the_callers(
