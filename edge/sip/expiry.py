@@ -5,6 +5,7 @@ UPDATE, or a re-INVITE with the description unchanged where the peer allows no U
 call when the peer's refresh is overdue.
 """
 
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from edge.sip.core import Core
@@ -147,8 +148,8 @@ class ExpiryTimer:
     def _refresh(self) -> None:
         """Half of the interval is over; should nobody answer, the rest of it ends the call (section 10)."""
         usage, lines = self._usage, self.lines()
-        rest = _end_after(self._interval) - self._interval / 2
-        self._timer = LongTimer(usage.core.timers, rest, self._expire)
+        rest = (_end_after(self._interval) - self._interval / 2) / 2
+        self._timer = LongTimer(usage.core.timers, rest, partial(self._refresh_again, rest))
         if usage.state != "up" or usage.dialog is None:
             return
         if self._updates:
@@ -159,6 +160,12 @@ class ExpiryTimer:
             )
         else:
             usage.refresh_by_offer()
+
+    def _refresh_again(self, rest: float) -> None:
+        """Who has refused it, for it was busy perhaps, is asked once more before the call ends by that."""
+        self._timer = LongTimer(self._usage.core.timers, rest, self._expire)
+        if self._usage.state == "up":
+            self._usage.refresh_by_offer()
 
     def _refreshed(self, response: Response) -> None:
         if self._timer is None:

@@ -263,6 +263,26 @@ def test_a_refresh_that_is_refused_is_tried_by_re_invite_until_that_gets_through
     assert (peer.requests("BYE"), usage.state) == ([], "up")
 
 
+@pytest.mark.parametrize("allow", ["INVITE", "INVITE, UPDATE"])
+def test_a_refresh_that_is_refused_twice_is_tried_once_more_before_the_end(
+    us: Node, peer: Peer, allow: str
+) -> None:
+    """A peer that was busy for a moment would lose its call by that."""
+    usage = calling(us, peer, f"Session-Expires: 1800;refresher=uac\nAllow: {allow}\n")
+    us.net.run(900.1)
+    for method in ("UPDATE", "INVITE")[0 if "UPDATE" in allow else 1 :]:
+        reply(us, peer, peer.requests(method)[-1], 503)
+        us.net.run(0.1)
+    us.net.run(430)
+    asked = len(peer.requests("INVITE"))
+    us.net.run(10)
+    copies = peer.requests("INVITE")[asked:]
+    assert len({request.cseq for request in copies}) == 1
+    reply(us, peer, copies[0], headers="Session-Expires: 1800;refresher=uac\n", body=SDP)
+    us.net.run(500)
+    assert (peer.requests("BYE"), usage.state) == ([], "up")
+
+
 def test_a_target_that_refreshes_itself_is_waited_for(us: Node, peer: Peer) -> None:
     usage = calling(us, peer, "Session-Expires: 90;refresher=uas\n")
     us.net.run(59)
