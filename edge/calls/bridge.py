@@ -10,9 +10,10 @@ from typing import Final
 
 from edge.calls.happenings import CallOver, HangUpAsked, Happening, MediaHappened, SipHappened, cancelled
 from edge.calls.hold import HoldPrompt
+from edge.calls.keys import Onward
 from edge.calls.leg import Leg
 from edge.calls.own_offers import OwnOffers
-from edge.media.engine import MediaTimeout, WorkerDied
+from edge.media.engine import Dtmf, MediaTimeout, WorkerDied
 from edge.media.sdp import Description
 from edge.model.decision import HungUpBy
 from edge.sip.events import (
@@ -64,6 +65,7 @@ class Bridge:
 
     # Few calls have one: the others need not even set it.
     hold: HoldPrompt | None = None
+    _onward: Onward | None = None
 
     def __init__(self, caller: Leg, target: Leg) -> None:
         self.caller = caller
@@ -124,7 +126,8 @@ class Bridge:
     def handle(self, happening: Happening) -> None:
         """One event of either leg; raises CallOver when it ends the call."""
         if isinstance(happening, SipHappened):
-            self._sip(happening.leg, happening.event)
+            if not isinstance(happening.event, Info) or not self._by_info(happening):
+                self._sip(happening.leg, happening.event)
         elif isinstance(happening, MediaHappened):
             self._media_event(happening)
         elif isinstance(happening, HangUpAsked):
@@ -140,6 +143,12 @@ class Bridge:
             raise CallOver("server", detail, "error_media_timeout", "Q.850;cause=41")
         if isinstance(happening.event, WorkerDied):
             raise CallOver("server", "the media worker died", "error_media", "Q.850;cause=41")
+        if isinstance(happening.event, Dtmf):
+            self._by_info(happening)
+
+    def _by_info(self, happening: MediaHappened | SipHappened) -> bool:
+        self._onward = self._onward or Onward()
+        return self._onward.passed(happening.leg, self.other(happening.leg), happening)
 
     def _sip(self, leg: Leg, event: object) -> None:
         match event:

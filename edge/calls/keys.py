@@ -14,10 +14,18 @@ _PLAIN: Final = re.compile(rb"\s*([0-9*#A-D])\s*", re.I)
 _CODES: Final = {"10": "*", "11": "#"}
 
 
+RELAY_TYPE: Final = "application/dtmf-relay"
+
+
+def info_body(digit: str, duration_ms: int = 160) -> bytes:
+    """The INFO of ``RELAY_TYPE`` that tells of a key."""
+    return f"Signal={digit}\r\nDuration={duration_ms}\r\n".encode()
+
+
 def info_key(content_type: str, body: bytes) -> str | None:
     """The key of an INFO with ``application/dtmf-relay`` or ``application/dtmf``; None: it has none."""
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/dtmf-relay":
+    if kind == RELAY_TYPE:
         found = _RELAY.search(body[:500])
     elif kind == "application/dtmf":
         found = _PLAIN.fullmatch(body[:20])
@@ -48,3 +56,24 @@ class Keys:
         if self._way is None:
             self._way = way
         return self._way == way
+
+
+class Onward:
+    """Keys of a peer that was told of telephone-events by us, to one that takes none: by INFO."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Leg, Keys] = {}
+
+    def passed(self, leg: Leg, other: Leg, happening: MediaHappened | SipHappened) -> bool:
+        """Whether that is all that is to become of it: a key is told, or was told the other way already."""
+        if other.invite is None or other.event_payload is not None:
+            return False
+        event = happening.event
+        if isinstance(event, Info) and info_key(event.content_type, event.body) is None:
+            return False
+        digit = self._keys.setdefault(leg, Keys()).pressed(leg, happening)
+        if digit is not None and isinstance(event, Info):
+            return False  # it goes on as it came
+        if digit is not None:
+            other.invite.info(RELAY_TYPE, info_body(digit))
+        return True

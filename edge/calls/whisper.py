@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from edge.calls.happenings import Happening, MediaHappened, SipHappened, put_off
 from edge.calls.invitation import Transferring
-from edge.calls.keys import Keys
+from edge.calls.keys import RELAY_TYPE, Keys, info_body
 from edge.calls.leg import Leg
 from edge.calls.reception import Reception
 from edge.media.engine import PlayDone
@@ -98,8 +98,7 @@ class _Dialling:
         for digit in digits:
             if digit != PAUSE:
                 assert self._leg.invite is not None
-                body = f"Signal={digit}\r\nDuration=160\r\n".encode()
-                self._leg.invite.info("application/dtmf-relay", body)
+                self._leg.invite.info(RELAY_TYPE, info_body(digit))
             clock = self._reception.services.clock
             if not await self._until(clock.monotonic() + (_PAUSE_S if digit == PAUSE else _PRESS_S)):
                 return False

@@ -5,12 +5,13 @@ from typing import Any, Literal
 import pytest
 
 from edge.calls.bridge import Bridge
-from edge.calls.happenings import Happening, SipHappened
+from edge.calls.happenings import Happening, MediaHappened, SipHappened
 from edge.calls.hold import HoldPrompt
 from edge.calls.inbox import Inbox
 from edge.calls.leg import Leg
+from edge.media.engine import Dtmf
 from edge.media.streams import direction_of
-from edge.sip.events import Acked, OfferAnswered, Offered, OfferRefused
+from edge.sip.events import Acked, Info, OfferAnswered, Offered, OfferRefused
 from tests.support.raw_phone import sdp
 
 MUSIC = "prm_music"
@@ -33,6 +34,9 @@ class Usage:
     def accept_offer(self, answer: bytes) -> bool:
         self.answered.append(answer)
         return True
+
+    def info(self, content_type: str, body: bytes) -> None:
+        self.answered.append(body)
 
     def refuse_offer(self, status: int, reason: str | None = None) -> None:
         self.answered.append(b"%d" % status)
@@ -255,3 +259,20 @@ async def test_a_fax_that_takes_the_place_of_the_audio_is_refused_and_the_audio_
     target: Any = talk.bridge.target.invite
     caller: Any = talk.bridge.caller.invite
     assert (target.answered, caller.offered, talk.heard) == ([b"488"], [], [])
+
+
+@pytest.mark.parametrize(("target", "passed"), [("0", [b"Signal=5\r\nDuration=160\r\n"]), ("0 101", [])])
+async def test_a_key_goes_by_info_to_a_target_that_takes_no_events(target: str, passed: list[bytes]) -> None:
+    """The caller was told of them by us, to press keys in a menu, and so sends no tones."""
+    talk = Talk("0 101")
+    caller, answering = talk.bridge.caller, talk.bridge.target
+    assert caller.answer_locally() and answering.hear(said("sendrecv", target))
+    usage: Any = answering.invite
+    talk.bridge.handle(MediaHappened(caller, Dtmf("5", 120)))
+    assert usage.answered == passed
+    again = Info("application/dtmf-relay", b"Signal=5\r\nDuration=120\r\n")
+    talk.bridge.handle(SipHappened(caller, again))
+    if passed:
+        assert usage.answered == passed, "it tells a key both ways"
+        talk.bridge.handle(SipHappened(caller, Info("application/other", b"1")))
+        assert usage.answered == [*passed, b"1"]
