@@ -129,7 +129,8 @@ class Latch:
 # A gateway is the peer of many calls.
 @lru_cache(maxsize=1024)
 def _foreign_needs(host: str) -> int:
-    return _IN_SEQUENCE if ip_address(host).is_private else _FOREIGN_IN_SEQUENCE
+    # Not all addresses without a way to them are private: 100.64.0.0/10 is a carrier's NAT (RFC 6598).
+    return _FOREIGN_IN_SEQUENCE if ip_address(host).is_global else _IN_SEQUENCE
 
 
 _NEVER, _FOREIGN, _SAME_HOST, _EXACT = 0, 1, 2, 3

@@ -48,6 +48,13 @@ def test_where_the_sdp_names_a_public_address_a_foreign_stream_must_wait_for_the
     assert [near.judge(("8.8.8.8", 9), 7, n, 0.0, 0.0) for n in range(2)][-1] is Verdict.LATCH
 
 
+def test_a_phone_behind_its_carriers_nat_is_waited_for_no_longer_than_one_behind_its_own() -> None:
+    for host in ("10.0.0.5", "100.64.7.7", "fd00::5"):
+        made = Latch(relatch_silence_s=3.0)
+        made.signal((host, 4000))
+        assert [made.judge(NAT, 7, n, n / 50, 0.0) for n in range(2)][-1] is Verdict.LATCH, host
+
+
 def test_a_spray_of_single_packets_never_latches() -> None:
     made = latch()
     verdicts = {
