@@ -66,7 +66,7 @@ class Onward:
 
     def passed(self, leg: Leg, other: Leg, happening: MediaHappened | SipHappened) -> bool:
         """Whether that is all that is to become of it: a key is told, or was told the other way already."""
-        if other.invite is None or other.event_payload is not None:
+        if other.invite is None or other.events is not None:
             return False
         event = happening.event
         if isinstance(event, Info) and info_key(event.content_type, event.body) is None:

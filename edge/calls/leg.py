@@ -10,7 +10,7 @@ from typing import Literal
 from edge.calls.happenings import Happening, MediaHappened, SipHappened
 from edge.calls.inbox import Inbox
 from edge.calls.outbound import Passage
-from edge.media.codecs import is_voice
+from edge.media.codecs import Codec, is_voice
 from edge.media.engine import MediaCall, MediaEvent, MediaLeg, NoAddress
 from edge.media.familiar import read
 from edge.media.negotiate import (
@@ -21,7 +21,7 @@ from edge.media.negotiate import (
     relay_answer,
     relay_offer,
 )
-from edge.media.plans import event_payload_toward, named_port, plan_for, receives_at, share_voice
+from edge.media.plans import events_toward, named_port, plan_for, receives_at, share_voice
 from edge.media.sdp import Description, SdpError
 from edge.media.streams import RECEIVES, SENDS, direction_of, only_others, resumed
 from edge.sip.events import InviteEvent
@@ -322,11 +322,11 @@ class Leg:
         return (host, port) if told is not None and _same_family(host, told) else None
 
     @property
-    def event_payload(self) -> int | None:
-        """The payload type of key presses toward the peer; None if it takes none."""
+    def events(self) -> Codec | None:
+        """The key presses that the peer takes; None if it takes none."""
         if self.local is None or self.remote is None:
             return None
-        return event_payload_toward(self.local, self.remote)
+        return events_toward(self.local, self.remote)
 
     def _tell(self, made: Description | None) -> bytes | None:
         if made is None:

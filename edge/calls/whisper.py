@@ -90,10 +90,10 @@ class _Dialling:
 
     async def run(self, digits: str) -> bool:
         """False when the target hung up meanwhile."""
-        payload_type = self._leg.event_payload
-        self._reception.record.step("send_digits", "events" if payload_type is not None else "info", digits)
-        if payload_type is not None:
-            token = self._leg.media.press(digits, payload_type)
+        events = self._leg.events
+        self._reception.record.step("send_digits", "events" if events is not None else "info", digits)
+        if events is not None:
+            token = self._leg.media.press(digits, events.payload, events.clock_rate)
             return await self._until(self._reception.until, token)
         for digit in digits:
             if digit != PAUSE:

@@ -115,7 +115,7 @@ class MediaLeg(Protocol):
     def play(self, source: str, *, loop: bool = False) -> int:
         """Plays a loaded prompt (its id) or ``tone:ringback`` to this leg; answers a token."""
 
-    def press(self, digits: str, payload_type: int) -> int:
+    def press(self, digits: str, payload_type: int, clock_rate: int) -> int:
         """Presses ``digits`` to the peer (``w``: half a second) as telephone-events of its ``payload_type``;
         ``PlayDone`` with the token answered tells the end."""
 

@@ -61,11 +61,11 @@ class LocalLeg:
             self._link.send(control.encode_play(self.port, self._token, stored.number, loop=loop))
         return self._token
 
-    def press(self, digits: str, payload_type: int) -> int:
+    def press(self, digits: str, payload_type: int, clock_rate: int) -> int:
         """Presses keys to the peer as telephone-events; ``PlayDone`` of the token answered ends them."""
         self._token += 1
         self._played = True
-        self._link.send(encode_press(self.port, self._token, payload_type, digits))
+        self._link.send(encode_press(self.port, self._token, payload_type, digits, clock_rate))
         return self._token
 
     def give_way(self) -> None:

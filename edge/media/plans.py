@@ -72,15 +72,15 @@ def _agreement(
     )
 
 
-def event_payload_toward(local: Description, remote: Description) -> int | None:
-    """The payload type under which the peer takes telephone-events from us; None if it takes none."""
+def events_toward(local: Description, remote: Description) -> Codec | None:
+    """The telephone-events that the peer takes from us; None if it takes none."""
     ours, theirs = codecs_of(local), codecs_of(remote)
     pairs = _agreed(ours, theirs)
     voice = next((codec for _, codec in pairs if is_voice(codec)), None)
     events = [codec for _, codec in pairs if codec.key[0] == TELEPHONE_EVENT]
     if voice is None or not events:
         return None
-    return min(events, key=lambda codec: codec.clock_rate != voice.clock_rate).payload
+    return min(events, key=lambda codec: codec.clock_rate != voice.clock_rate)
 
 
 def share_voice(local: Description, remote: Description) -> bool:

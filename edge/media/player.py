@@ -68,10 +68,10 @@ class Voice:
         self._at = tick + len(octets) // _SAMPLES_PER_MS
         return self.packet
 
-    def event(self, tick: int, payload_type: int, octets: bytes, *, first: bool) -> bytearray:
+    def event(self, tick: int, payload_type: int, octets: bytes, *, first: bool, per_ms: int) -> bytearray:
         """A packet of a key press; all of one press bear the timestamp of its beginning (RFC 4733 §2.1)."""
         if first:
-            self._timestamp += _SAMPLES_PER_MS * max(0, tick - self._at) if self._at is not None else 0
+            self._timestamp += per_ms * max(0, tick - self._at) if self._at is not None else 0
             self._at = tick
         marked = payload_type | (MARKER if first else 0)
         timestamp = self._timestamp & 0xFFFFFFFF

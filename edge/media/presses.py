@@ -16,18 +16,19 @@ _GAP_MS: Final = 100
 _VOLUME: Final = 10
 _END: Final = 0x80
 _ENDS: Final = 3
-_PRESS: Final = struct.Struct("!HIB")
+_PRESS: Final = struct.Struct("!HIBI")
 
 
-def encode_press(port: int, token: int, payload_type: int, digits: str) -> bytes:
-    """Presses keys to a leg (``w`` is half a second), as events of that payload type."""
-    return control.frame(control.PRESS, _PRESS.pack(port, token, payload_type) + digits.encode("ascii"))
+def encode_press(port: int, token: int, payload_type: int, digits: str, clock_rate: int) -> bytes:
+    """Presses keys to a leg (``w`` is half a second), as events of that payload type and clock (Hz)."""
+    head = _PRESS.pack(port, token, payload_type, clock_rate)
+    return control.frame(control.PRESS, head + digits.encode("ascii"))
 
 
-def decode_press(body: bytes) -> tuple[int, int, int, str]:
-    """Port, token, payload type, keys."""
-    port, token, payload_type = _PRESS.unpack_from(body)
-    return port, token, payload_type, body[_PRESS.size :].decode("ascii")
+def decode_press(body: bytes) -> tuple[int, int, int, str, int]:
+    """Port, token, payload type, keys, clock."""
+    port, token, payload_type, clock_rate = _PRESS.unpack_from(body)
+    return port, token, payload_type, body[_PRESS.size :].decode("ascii"), clock_rate
 
 
 class _Step(NamedTuple):
@@ -38,17 +39,18 @@ class _Step(NamedTuple):
     wait_ms: int
 
 
-def steps(digits: str) -> Iterator[_Step]:
-    """Each key for 160 ms, its end told three times, then a pause; ``w`` waits half a second."""
+def steps(digits: str, per_ms: int) -> Iterator[_Step]:
+    """Each key for 160 ms (of ``per_ms`` ticks each), its end told three times, then a pause; ``w`` waits
+    half a second."""
     for digit in digits:
         if digit == PAUSE:
             yield _Step(b"", False, PAUSE_MS)
             continue
         event = DIGITS.index(digit)
         for number in range(1, _PACKETS + 1):
-            duration = (number * _PACKET_MS * 8).to_bytes(2, "big")
+            duration = (number * _PACKET_MS * per_ms).to_bytes(2, "big")
             yield _Step(bytes((event, _VOLUME)) + duration, number == 1, _PACKET_MS)
-        whole = (_PACKETS * _PACKET_MS * 8).to_bytes(2, "big")
+        whole = (_PACKETS * _PACKET_MS * per_ms).to_bytes(2, "big")
         for number in range(_ENDS):
             wait = _PACKET_MS if number < _ENDS - 1 else _GAP_MS
             yield _Step(bytes((event, _END | _VOLUME)) + whole, False, wait)
@@ -57,14 +59,16 @@ def steps(digits: str) -> Iterator[_Step]:
 class Presses:
     """Some keys on their way to one leg.  ``step`` is called by the pacer."""
 
-    __slots__ = ("_left", "_leg", "_payload_type", "_token", "_voice")
+    __slots__ = ("_left", "_leg", "_payload_type", "_per_ms", "_token", "_voice")
 
-    def __init__(self, leg: Listener, voice: Voice, token: int, digits: str, payload_type: int) -> None:
+    def __init__(self, leg: Listener, voice: Voice, token: int, digits: str, events: tuple[int, int]) -> None:
+        """``events`` are the payload type and its clock in Hz."""
         self._leg = leg
         self._voice = voice
         self._token = token
-        self._payload_type = payload_type
-        self._left = steps(digits)
+        self._payload_type, clock_rate = events
+        self._per_ms = clock_rate // 1000
+        self._left = steps(digits, self._per_ms)
 
     def step(self, tick: int) -> int:
         """Sends the packet of that tick; answers the milliseconds to the next, 0 at the end."""
@@ -76,6 +80,8 @@ class Presses:
             leg.played(self._token)
             return 0
         if step.octets and leg.out.is_open:
-            packet = self._voice.event(tick, self._payload_type, step.octets, first=step.first)
+            packet = self._voice.event(
+                tick, self._payload_type, step.octets, first=step.first, per_ms=self._per_ms
+            )
             transmit(leg.out, packet)
         return step.wait_ms

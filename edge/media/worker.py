@@ -229,10 +229,10 @@ class Worker:
             leg.perform(lambda voice: Player(leg, voice, token, prompt, loop=loop), now)
 
     def _press(self, body: bytes, now: float) -> None:
-        port, token, payload_type, digits = decode_press(body)
+        port, token, payload_type, digits, clock = decode_press(body)
         leg = self._leg(port, now)
         if leg is not None:
-            leg.perform(lambda voice: Presses(leg, voice, token, digits, payload_type), now)
+            leg.perform(lambda voice: Presses(leg, voice, token, digits, (payload_type, clock)), now)
 
     def _stop(self, body: bytes, _: float) -> None:
         leg = self._legs.get(control.decode_port(body))

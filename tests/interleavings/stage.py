@@ -204,7 +204,7 @@ class Leg:
             self._loop.call_later(1.0, self._done, self._token)
         return self._token
 
-    def press(self, digits: str, payload_type: int) -> int:
+    def press(self, digits: str, payload_type: int, clock_rate: int) -> int:
         return self.play(digits)
 
     def stop(self) -> None:
