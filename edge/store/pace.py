@@ -8,9 +8,9 @@ SOON_S: Final = 0.005
 BURST: Final = 4
 # An answered call waits for it, which nobody hears.  A commit costs some 0.4 ms of CPU however little is in
 # it, most of it in the kernel and on waking, so answers wait for each other, a crowd of them less long.
-ANSWER_S: Final = 0.04
+ANSWER_S: Final = 0.08
 CROWD: Final = 4
-CROWD_S: Final = 0.015
+CROWD_S: Final = 0.025
 
 
 class Pace:
