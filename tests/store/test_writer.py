@@ -66,16 +66,18 @@ async def test_what_is_due_soon_goes_when_another_command_comes(
 
 
 async def test_records_that_nobody_waits_for_share_a_commit(
-    path: Path, clock: HandClock, query: Query
+    path: Path, clock: HandClock, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writers, "LINGER_S", 3600.0)  # the next commit, going by the last, comes in time
     async with Writer(path, clock) as writer:
         await writer.submit(connect("x"))
-        writer.post(connect("b"))
         writer.post(finish("a"))
-        await writer.submit(connect("c"))  # the next commit, going by the last, comes in time for the record
+        await writer.submit(connect("b"))
         assert query("SELECT id FROM calls") == []
-        await writer.submit(finish("d"))
-        assert query("SELECT id FROM calls ORDER BY id") == [("a",), ("d",)]
+        before = writer.commits
+        writer.post(finish("d"))
+    assert query("SELECT id FROM calls ORDER BY id") == [("a",), ("d",)]
+    assert writer.commits == before + 1
 
 
 async def test_a_record_goes_along_with_a_commit_after_a_quiet_time(
