@@ -10,7 +10,7 @@ BURST: Final = 4
 # it, most of it in the kernel and on waking, so answers wait for each other, a crowd of them less long.
 ANSWER_S: Final = 0.08
 CROWD: Final = 4
-CROWD_S: Final = 0.025
+CROWD_S: Final = 0.015
 
 
 class Pace:
