@@ -75,6 +75,17 @@ def _parsed(address: str) -> tuple[int, int]:
     return parsed.version, int(parsed)
 
 
+def is_among(address: str, blocks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of the blocks of one peer (CIDR)."""
+    return address in _made(blocks)
+
+
+@lru_cache(maxsize=512)
+def _made(blocks: tuple[str, ...]) -> Networks[bool]:
+    """Once for each peer, not at every question."""
+    return Networks.of(blocks)
+
+
 @lru_cache(maxsize=10_000)
 def source_of(address: str) -> str:
     """What is limited, banned and counted as one: an IPv4 address, or an IPv6 network of 64 bits, anywhere in

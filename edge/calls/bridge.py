@@ -322,9 +322,8 @@ class Bridge:
             self.ours.refused(leg, event.status)
             return
         self._crossing = None
-        if (
-            crossing.late and event.status != 491
-        ):  # it makes no offer: who asked for one gets what it said last
+        if crossing.late and event.status != 491:
+            # It makes no offer: who asked for one gets what it said last.
             crossing.undo()
             crossing.offerer.take_alone(b"", said=crossing.answerer.remote)
             return

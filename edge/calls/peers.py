@@ -3,12 +3,11 @@ transfer (rule: Transfers)."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from edge.clock import Clock
 from edge.model.config import Target
-from edge.networks import Networks
+from edge.networks import is_among
 from edge.routing.snapshot import Snapshot
 from edge.routing.trunks import is_at
 from edge.sip.core import Usage
@@ -28,12 +27,6 @@ def host_of(address: str) -> str:
         return parse_uri(address).host
     except SipParseError:
         return ""
-
-
-@lru_cache(maxsize=256)
-def _networks(addresses: tuple[str, ...]) -> Networks[bool]:
-    """Those of one target: made once, not at every question."""
-    return Networks.of(addresses)
 
 
 class Peer(NamedTuple):
@@ -98,7 +91,7 @@ class Peers:
         return trunk is not None and index.by_address(peer.host) is trunk
 
     def _has(self, target: Target, host: str) -> bool:
-        if host == host_of(target.address) or host in _networks(target.sip.peer_addresses):
+        if host == host_of(target.address) or is_among(host, target.sip.peer_addresses):
             return True
         return self._found.get(target.id, {}).get(host, 0.0) > self._clock.monotonic()
 

@@ -2,10 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from edge.model.config import Trunk
-from edge.networks import Networks
+from edge.networks import Networks, is_among
 from edge.routing.presets import NO_PRESETS, Presets
 
 
@@ -75,10 +74,4 @@ class TrunkIndex:
 
 def is_at(trunk: Trunk, address: str) -> bool:
     """Whether a trunk has an address among its own."""
-    return address in _networks(trunk.addresses)
-
-
-@lru_cache(maxsize=256)
-def _networks(addresses: tuple[str, ...]) -> Networks[bool]:
-    """Those of one trunk: made once, not at every question."""
-    return Networks.of(addresses)
+    return is_among(address, trunk.addresses)

@@ -143,9 +143,8 @@ class OwnOffer:
     def _answered(self, response: Response) -> None:
         self._stop_timer()
         if self._exchange is not None and self._dialog is not self._usage.dialog:
-            self._exchange = (
-                None  # another fork counts by now, and knows nothing of it: it may be tried again
-            )
+            # Another fork counts by now, and knows nothing of it: it may be tried again.
+            self._exchange = None
             self._told_refused(491, "Request Pending")
         elif response.status < 300:
             self._accepted(response)
